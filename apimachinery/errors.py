@@ -1,0 +1,247 @@
+"""Errors that cross the API: what went wrong, as a `metav1.Status` with upstream's reasons, codes and wording.
+
+    ApiError            code, reason, message, details; rendered as a Status
+    FieldError          one problem with one field; collected, never raised alone
+
+`ApiError` is the only error that crosses the API. The server renders it with `status()`, the client raises the same
+class again with `from_status()`. Validation returns every `FieldError` it finds; `invalid()` puts them into one 422.
+Source of reasons, codes and texts: apimachinery/pkg/api/errors/errors.go and util/validation/field/errors.go.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from apimachinery.types import Json
+
+FORBIDDEN_FIELD = "FieldValueForbidden"
+REQUIRED = "FieldValueRequired"
+INVALID = "FieldValueInvalid"
+DUPLICATE = "FieldValueDuplicate"
+NOT_SUPPORTED = "FieldValueNotSupported"
+TOO_LONG = "FieldValueTooLong"
+TOO_MANY = "FieldValueTooMany"
+NOT_FOUND_FIELD = "FieldValueNotFound"
+TYPE_INVALID = "FieldValueTypeInvalid"
+INTERNAL_FIELD = "InternalError"
+
+_TITLES = {
+    FORBIDDEN_FIELD: "Forbidden",
+    REQUIRED: "Required value",
+    INVALID: "Invalid value",
+    DUPLICATE: "Duplicate value",
+    NOT_SUPPORTED: "Unsupported value",
+    TOO_LONG: "Too long",
+    TOO_MANY: "Too many",
+    NOT_FOUND_FIELD: "Not found",
+    TYPE_INVALID: "Invalid value",
+    INTERNAL_FIELD: "Internal error",
+}
+_WITHOUT_VALUE = (FORBIDDEN_FIELD, REQUIRED, TOO_LONG, INTERNAL_FIELD)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One problem with one field. `path` is upstream's, e.g. `spec.containers[0].image`; `value` is what was sent."""
+
+    path: str
+    kind: str
+    detail: str = ""
+    value: Any = None
+
+    def body(self) -> str:
+        """The text without the path, as it stands in a Status cause: `Invalid value: "x": must be ...`."""
+        text = _TITLES[self.kind]
+        if self.kind not in _WITHOUT_VALUE and not (self.kind == TOO_MANY and self.value is None):
+            text += f": {_shown(self.value)}"
+        return f"{text}: {self.detail}" if self.detail else text
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.body()}"
+
+
+def _shown(value: Any) -> str:
+    """How Go's `%q` / `%v` show a value in a field error: strings quoted, the rest as JSON."""
+    if value is None:
+        return "null"
+    return msgspec.json.encode(value).decode()
+
+
+def not_supported(path: str, value: Any, supported: Sequence[str]) -> FieldError:
+    """A value outside an enum, listing what is allowed as upstream does: `supported values: "A", "B"`."""
+    values = ", ".join(f'"{v}"' for v in supported)
+    return FieldError(path, NOT_SUPPORTED, f"supported values: {values}" if values else "", value)
+
+
+@dataclass
+class ApiError(Exception):
+    """A refusal of the API. `reason` is upstream's CamelCase word, `code` the HTTP status."""
+
+    code: int
+    reason: str
+    message: str
+    details: Json = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.message
+
+    def status(self) -> Json:
+        """The `metav1.Status` to send."""
+        status: Json = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+        }
+        if self.reason:
+            status["reason"] = self.reason
+        if self.details:
+            status["details"] = self.details
+        status["code"] = self.code
+        return status
+
+    @property
+    def retry_after(self) -> int:
+        """Seconds after which to try again, 0 for no advice."""
+        return int(self.details.get("retryAfterSeconds", 0))
+
+
+def from_status(status: Json, code: int) -> ApiError:
+    """The error that a Status body stands for; `code` is the HTTP code, used where the body has none."""
+    return ApiError(
+        status.get("code") or code,
+        status.get("reason", ""),
+        status.get("message", f"the server answered with HTTP {code}"),
+        status.get("details") or {},
+    )
+
+
+def _details(group: str, resource: str, name: str, **more: Any) -> Json:
+    details: Json = {}
+    if name:
+        details["name"] = name
+    if group:
+        details["group"] = group
+    if resource:
+        details["kind"] = resource
+    return details | more
+
+
+def qualified(group: str, resource: str) -> str:
+    """`deployments.apps`, or `pods` for the core group: how messages name a resource."""
+    return f"{resource}.{group}" if group else resource
+
+
+def not_found(group: str, resource: str, name: str) -> ApiError:
+    """404 for an object: `pods "x" not found`."""
+    message = f'{qualified(group, resource)} "{name}" not found'
+    return ApiError(404, "NotFound", message, _details(group, resource, name))
+
+
+def path_not_found() -> ApiError:
+    """404 for a path that no resource serves."""
+    return ApiError(404, "NotFound", "the server could not find the requested resource")
+
+
+def already_exists(group: str, resource: str, name: str) -> ApiError:
+    """409 on a create of a name that is taken."""
+    message = f'{qualified(group, resource)} "{name}" already exists'
+    return ApiError(409, "AlreadyExists", message, _details(group, resource, name))
+
+
+#: Upstream's text for a resourceVersion that is no longer the stored one (registry/generic/registry/store.go).
+OPTIMISTIC_LOCK = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+def conflict(group: str, resource: str, name: str, why: str = OPTIMISTIC_LOCK) -> ApiError:
+    """409: the write lost a race, or a precondition did not hold."""
+    message = f'Operation cannot be fulfilled on {qualified(group, resource)} "{name}": {why}'
+    return ApiError(409, "Conflict", message, _details(group, resource, name))
+
+
+def invalid(group: str, kind: str, name: str, errors: Sequence[FieldError]) -> ApiError:
+    """422 with every problem at once. `kind` is the Kind's name (`Pod`), as upstream writes it here."""
+    texts = list(dict.fromkeys(str(error) for error in errors))
+    joined = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    causes = [{"reason": e.kind, "message": e.body(), "field": e.path} for e in errors]
+    message = f'{qualified(group, kind)} "{name}" is invalid: {joined}'
+    return ApiError(422, "Invalid", message, _details(group, kind, name, causes=causes))
+
+
+def bad_request(message: str) -> ApiError:
+    """400: the request itself cannot be understood."""
+    return ApiError(400, "BadRequest", message)
+
+
+def unauthorized() -> ApiError:
+    """401: nobody we know."""
+    return ApiError(401, "Unauthorized", "Unauthorized")
+
+
+def forbidden(group: str, resource: str, name: str, why: str) -> ApiError:
+    """403 for a resource: `pods "x" is forbidden: ...`."""
+    subject = f'{qualified(group, resource)} "{name}" is' if name else f"{qualified(group, resource)} is"
+    return ApiError(403, "Forbidden", f"{subject} forbidden: {why}", _details(group, resource, name))
+
+
+def method_not_allowed(group: str, resource: str, verb: str) -> ApiError:
+    """405: the resource has no such verb."""
+    message = f'{verb} is not supported on resources of kind "{qualified(group, resource)}"'
+    return ApiError(405, "MethodNotAllowed", message, _details(group, resource, ""))
+
+
+def not_acceptable(accepted: Sequence[str]) -> ApiError:
+    """406: none of the media types asked for can be produced."""
+    message = f"only the following media types are accepted: {', '.join(accepted)}"
+    return ApiError(406, "NotAcceptable", message)
+
+
+def unsupported_media_type(accepted: Sequence[str]) -> ApiError:
+    """415: the body's Content-Type cannot be read."""
+    message = f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}"
+    return ApiError(415, "UnsupportedMediaType", message)
+
+
+def expired(message: str = "The resourceVersion for the provided watch is too old.") -> ApiError:
+    """410: the revision asked for has been compacted."""
+    return ApiError(410, "Expired", message)
+
+
+def gone(message: str) -> ApiError:
+    """410 Gone, as a watch's in-stream error says it."""
+    return ApiError(410, "Gone", message)
+
+
+def too_large_resource_version(wanted: int, current: int) -> ApiError:
+    """504 for a revision from the future (storage/errors.go NewTooLargeResourceVersionError)."""
+    message = f"Too large resource version: {wanted}, current: {current}"
+    causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+    return ApiError(504, "Timeout", message, {"retryAfterSeconds": 1, "causes": causes})
+
+
+def too_many_requests(message: str, retry_after: int) -> ApiError:
+    """429 with advice when to come back, in seconds."""
+    return ApiError(429, "TooManyRequests", message, {"retryAfterSeconds": retry_after})
+
+
+def request_too_large(message: str) -> ApiError:
+    """413: the body, or the object as stored, is over the limit."""
+    return ApiError(413, "RequestEntityTooLarge", message)
+
+
+def timeout(message: str, retry_after: int = 0) -> ApiError:
+    """504: the server gave up waiting."""
+    return ApiError(504, "Timeout", message, {"retryAfterSeconds": retry_after} if retry_after else {})
+
+
+def service_unavailable(message: str) -> ApiError:
+    """503: a part that the server needs is away."""
+    return ApiError(503, "ServiceUnavailable", message)
+
+
+def internal(message: str) -> ApiError:
+    """500: a fault of ours."""
+    return ApiError(500, "InternalError", f"Internal error occurred: {message}", {"causes": [{"message": message}]})

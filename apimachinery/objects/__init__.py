@@ -1,0 +1,1 @@
+"""Frozen, typed views of API objects, a module per group and version. Generated; see base.py for decoding."""

@@ -1,0 +1,99 @@
+"""One request as it travels through the stages: what was asked, by whom, and what has been found out so far.
+
+`Request` is filled from left to right by `REQUEST_STAGES` (see pipeline.py); a stage may rely on what stages above it
+filled and on nothing below it. `User`, `Attributes` and `RequestInfo` are plain values, so that authentication and
+authorization are functions of data. Source: apiserver/pkg/endpoints/request/requestinfo.go, authorization/authorizer.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from apimachinery.kinds import Kind
+from apimachinery.types import Json
+
+ANONYMOUS = "system:anonymous"
+AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
+MASTERS = "system:masters"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks. Groups include system:authenticated or system:unauthenticated."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestInfo:
+    """What a path and a method mean. `verb` is Kubernetes' (get, list, watch, create, ...), lower-case HTTP otherwise."""
+
+    is_resource: bool
+    path: str
+    verb: str
+    group: str = ""
+    version: str = ""
+    namespace: str = ""
+    plural: str = ""
+    subresource: str = ""
+    name: str = ""
+    parts: tuple[str, ...] = ()  # the path behind the name and subresource (proxy paths)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributes:
+    """One question to the authorizer: may `user` do `verb` on this resource or path?"""
+
+    user: User
+    verb: str
+    is_resource: bool = True
+    group: str = ""
+    version: str = ""
+    plural: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The authorizer's answer. `reason` is appended to the 403's message."""
+
+    allowed: bool
+    reason: str = ""
+
+
+class Lookup(Protocol):
+    """Reads decoded objects from the watch cache: for admission, authorization, tokens. Never to be modified.
+
+    As fresh as the cache; nothing read here may decide about a compare-and-swap.
+    """
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Json | None: ...
+
+    def list(self, kind: Kind, namespace: str = "") -> Sequence[Json]: ...
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request. `scope` and `receive` are ASGI's; the rest is filled by the stages."""
+
+    scope: Mapping[str, Any]
+    method: str
+    path: str
+    query: Mapping[str, Sequence[str]]
+    headers: Mapping[str, str]  # names in lower case
+    id: str = ""
+    info: RequestInfo | None = None
+    user: User | None = None
+    warnings: list[str] = field(default_factory=list)  # sent as Warning: 299 headers
+
+    def first(self, name: str, default: str = "") -> str:
+        """The first value of a query parameter."""
+        values = self.query.get(name)
+        return values[0] if values else default
