@@ -1,0 +1,43 @@
+# PyKube's commands. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help install up down test unit check format generate lock bench
+BIN := .venv/bin
+PATHS := apimachinery apiserver bootstrap cli client controllers dns kubelet kubeproxy scheduler serving scripts tests bench
+
+help: ## list the commands
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+install: ## install what is missing: Debian packages (root), the virtual environment
+	@scripts/install.sh
+
+up: install ## make a one-node cluster with the demo, or say that it runs
+	@$(BIN)/pykubeadm up --demo
+
+down: install ## take the cluster away without a trace
+	@$(BIN)/pykubeadm down
+
+test: install ## run every test, on clusters of its own
+	@$(BIN)/python -m pytest
+
+unit: install ## run the tests that need no server
+	@$(BIN)/python -m pytest tests/unit tests/cluster
+
+check: install ## ruff, mypy, import-linter
+	@$(BIN)/ruff format --check $(PATHS)
+	@$(BIN)/ruff check $(PATHS)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: install ## format the code
+	@$(BIN)/ruff format $(PATHS)
+	@$(BIN)/ruff check --fix-only $(PATHS)
+
+generate: install ## write the generated files anew (apimachinery/objects)
+	@$(BIN)/python -m scripts.generate_objects
+	@$(BIN)/ruff format -q apimachinery/objects
+
+lock: ## pin every package anew (needs uv)
+	@uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
+
+bench: install ## measure, and print a table
+	@$(BIN)/python -m bench

@@ -1,0 +1,75 @@
+"""The objects every cluster of ours starts with, beyond what the API server bootstraps itself.
+
+The DNS Service (every node's pykube-dns answers on its address, so kube-proxy leaves it alone: that is what the label
+service.kubernetes.io/service-proxy-name is for), the rights of pykube-dns and kube-proxy, and the cluster-info of
+kube-public. `kubectl` users find what they know from kubeadm.
+"""
+
+from collections.abc import Sequence
+
+from apimachinery.kinds import CLUSTERROLEBINDINGS, CLUSTERROLES, CONFIGMAPS, SERVICES, Kind
+from apimachinery.types import Json
+from bootstrap.spec import ClusterSpec
+
+#: kube-proxy ignores services with this label (KEP 2447's neighbour: pkg/proxy/apis well-known labels).
+PROXY_NAME = "service.kubernetes.io/service-proxy-name"
+
+
+def objects(spec: ClusterSpec) -> Sequence[tuple[Kind, Json]]:
+    """Every add-on object with its kind, in the order of creation."""
+    return (
+        (CLUSTERROLES, _dns_role()),
+        (CLUSTERROLEBINDINGS, _binding("pykube:dns", "system:kube-dns")),
+        (SERVICES, _dns_service(spec)),
+        (CONFIGMAPS, _cluster_info(spec)),
+    )
+
+
+def _dns_role() -> Json:
+    rules = [
+        {"apiGroups": [""], "resources": ["services", "endpoints", "namespaces", "pods"], "verbs": ["list", "watch"]},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
+    ]
+    metadata = {"name": "pykube:dns"}
+    return {"apiVersion": CLUSTERROLES.api_version, "kind": "ClusterRole", "metadata": metadata, "rules": rules}
+
+
+def _binding(role: str, user: str) -> Json:
+    group = CLUSTERROLEBINDINGS.group
+    return {
+        "apiVersion": CLUSTERROLEBINDINGS.api_version,
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": role},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+    }
+
+
+def _dns_service(spec: ClusterSpec) -> Json:
+    labels = {
+        "k8s-app": "kube-dns",
+        "kubernetes.io/cluster-service": "true",
+        "kubernetes.io/name": "CoreDNS",
+        PROXY_NAME: "pykube-dns",
+    }
+    ports = [
+        {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
+        {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
+        {"name": "metrics", "port": 9153, "protocol": "TCP", "targetPort": 9153},
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "kube-dns", "namespace": "kube-system", "labels": labels},
+        "spec": {"clusterIP": spec.dns_ip, "ports": ports[:2], "type": "ClusterIP"},
+    }
+
+
+def _cluster_info(spec: ClusterSpec) -> Json:
+    authority = (spec.pki / "ca.crt").read_text()
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "cluster-info", "namespace": "kube-public"},
+        "data": {"server": f"https://{spec.node_ip}:{spec.ports.apiserver}", "ca.crt": authority},
+    }

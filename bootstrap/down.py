@@ -1,0 +1,41 @@
+"""Takes a cluster away: processes, containers, networks, rules, mounts, files; and nothing that was not ours.
+
+Works on any remains, also those of a run that was killed: every step looks for what it should remove. The cluster's
+folder goes last, so that a `down` that is killed itself can be run again.
+"""
+
+import shutil
+
+from bootstrap import docker_engine, images, kubeconfig, supervisor
+from bootstrap.progress import Progress
+from bootstrap.spec import ClusterSpec
+from dns.address import remove as remove_dns_address
+from kubelet.cleanup import clean as clean_node
+from kubeproxy.cleanup import clean as clean_rules
+
+
+async def down(spec: ClusterSpec, progress: Progress) -> None:
+    """Removes the cluster. Raises OSError where something resists (a mount in use, say)."""
+    with progress.step("Processes stopped"):
+        await supervisor.halt(spec.root)
+    with progress.step("Containers, network and mounts"):
+        has_docker = docker_engine.answers(spec.docker_endpoint)
+        clean_node(
+            cluster_name=spec.name,
+            docker_endpoint=spec.docker_endpoint if has_docker else "",
+            bridge=spec.bridge,
+            chain_prefix=spec.chain_prefix,
+            root_dir=spec.node_dir,
+            log_dir=spec.pod_log_dir,
+            cgroup_parent=spec.cgroup_parent,
+        )
+    with progress.step("Service rules and DNS address"):
+        clean_rules(spec.chain_prefix)
+        remove_dns_address(spec.dns_ip)
+    with progress.step("Docker Engine") as step:
+        if has_docker:
+            images.remove_built(spec)
+        step.result = "stopped" if await docker_engine.stop_ours(spec) else "left as it is"
+    with progress.step("kubeconfig and files"):
+        kubeconfig.remove(spec, kubeconfig.user_file())
+        shutil.rmtree(spec.root)

@@ -1,0 +1,248 @@
+"""Keeps a cluster's processes running where systemd does not: starts them, brings back what dies, rotates their logs.
+
+Guarantees:
+- A process that ends is started again after a back-off that doubles from 0.1 s to 10 s and is forgotten after a minute
+  of good life.
+- Killing the supervisor itself harms nobody: it records pid and start time of each process in `run/NAME.json`, and the
+  next supervisor adopts what still runs. Adopted and started processes are watched alike, by pidfd.
+- SIGTERM stops the processes in the reverse order of their start, each with ten seconds of grace, and then itself.
+- One supervisor a cluster: it holds a lock on `run/supervisor.lock`.
+
+It knows processes only: what they are for is the business of `processes.py`. Run as
+`python -m bootstrap.supervisor ROOT`, where ROOT/run/processes.json says what to run.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from bootstrap.processes import Process
+
+FIRST_BACKOFF = 0.1
+LONGEST_BACKOFF = 10.0
+GOOD_LIFE = 60.0
+GRACE = 10.0
+LOG_LIMIT = 16 * 1024**2
+LOG_CHECK = 30.0
+
+
+class Running(msgspec.Struct, frozen=True):
+    """A process that was started: its pid, and the kernel's start time, since pids come round again."""
+
+    pid: int
+    started: int
+    argv: tuple[str, ...] = ()
+
+
+def next_backoff(previous: float, lived: float) -> float:
+    """Seconds to wait before the next start, given the last wait and how long the process lived."""
+    if lived >= GOOD_LIFE or previous == 0:
+        return FIRST_BACKOFF
+    return min(previous * 2, LONGEST_BACKOFF)
+
+
+def start_time(pid: int) -> int:
+    """The kernel's start time of a process in clock ticks; 0 when it is gone or a zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    fields = text.rsplit(")", 1)[1].split()
+    return 0 if fields[0] in "ZX" else int(fields[19])
+
+
+def is_alive(running: Running | None) -> bool:
+    """Whether this very process (not a later one with its pid) still runs."""
+    return running is not None and running.started != 0 and start_time(running.pid) == running.started
+
+
+def recorded(run: Path, name: str) -> Running | None:
+    """What an earlier supervisor wrote down about a process."""
+    try:
+        return msgspec.json.decode((run / f"{name}.json").read_bytes(), type=Running)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def record(run: Path, name: str, running: Running) -> None:
+    """Writes a process down; whole or not at all."""
+    temporary = run / f"{name}.json.tmp"
+    temporary.write_bytes(msgspec.json.encode(running))
+    temporary.rename(run / f"{name}.json")
+
+
+class Supervisor:
+    """The shell around the rules above. `root` is the cluster's folder."""
+
+    def __init__(self, root: Path, processes: Sequence[Process]) -> None:
+        self.run = root / "run"
+        self.logs = root / "logs"
+        self.processes = processes
+        self.stopping = asyncio.Event()
+
+    async def serve(self) -> None:
+        """Runs until SIGTERM or SIGINT, then stops everything in reverse order."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+        async with asyncio.TaskGroup() as tasks:
+            keepers = [tasks.create_task(self._keep(process)) for process in self.processes]
+            rotation = tasks.create_task(self._rotate())
+            await self.stopping.wait()
+            rotation.cancel()
+            for keeper, process in reversed(list(zip(keepers, self.processes, strict=True))):
+                keeper.cancel()
+                await stop(recorded(self.run, process.name))
+                (self.run / f"{process.name}.json").unlink(missing_ok=True)
+
+    async def _keep(self, process: Process) -> None:
+        backoff = 0.0
+        while True:
+            running = recorded(self.run, process.name)
+            if not is_alive(running):
+                running = self._start(process)
+            assert running is not None
+            born = time.monotonic()
+            await wait_ended(running)
+            _reap(running.pid)
+            backoff = next_backoff(backoff, time.monotonic() - born)
+            self._say(process, f"ended; starting it again in {backoff:.1f} s")
+            await asyncio.sleep(backoff)
+
+    def _start(self, process: Process) -> Running:
+        with (self.logs / f"{process.name}.log").open("ab") as log:
+            child = subprocess.Popen(
+                process.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            )
+        running = Running(child.pid, start_time(child.pid), process.argv)
+        child.returncode = 0  # we watch the pid ourselves; Popen must not warn about a running child
+        record(self.run, process.name, running)
+        self._say(process, f"started as pid {child.pid}")
+        return running
+
+    def _say(self, process: Process, text: str) -> None:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+        print(f"{stamp} {process.name}: {text}", flush=True)
+
+    async def _rotate(self) -> None:
+        while True:
+            await asyncio.sleep(LOG_CHECK)
+            for log in self.logs.glob("*.log"):
+                rotate(log)
+
+
+def rotate(log: Path, limit: int = LOG_LIMIT) -> bool:
+    """Copies a log that has grown over `limit` bytes to NAME.log.1 and empties it in place.
+
+    In place, because its writer keeps the file open (and appends, so that it goes on at the new end).
+    """
+    if log.stat().st_size <= limit:
+        return False
+    Path(f"{log}.1").write_bytes(log.read_bytes())
+    os.truncate(log, 0)
+    return True
+
+
+async def wait_ended(running: Running) -> None:
+    """Returns when the process is gone; it need not be a child of ours."""
+    try:
+        descriptor = os.pidfd_open(running.pid)
+    except ProcessLookupError:
+        return
+    try:
+        if start_time(running.pid) != running.started:
+            return
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(descriptor, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+async def stop(running: Running | None, grace: float = GRACE) -> None:
+    """SIGTERM, `grace` seconds, SIGKILL; to the whole session, so that no grandchild stays."""
+    if running is None or not is_alive(running):
+        return
+    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, grace)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(running.pid, number)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await wait_ended(running)
+            break
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(running.pid, signal.SIGKILL)
+    _reap(running.pid)
+
+
+def _reap(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def launch(root: Path, processes: Sequence[Process]) -> None:
+    """Starts a supervisor for the cluster in the background; does nothing where one runs with the same processes."""
+    run, logs = root / "run", root / "logs"
+    run.mkdir(exist_ok=True, mode=0o700)
+    logs.mkdir(exist_ok=True, mode=0o750)
+    (run / "processes.json").write_bytes(msgspec.json.encode(processes))
+    if is_alive(recorded(run, "supervisor")):
+        return
+    with (logs / "supervisor.log").open("ab") as log:
+        child = subprocess.Popen(
+            (sys.executable, "-m", "bootstrap.supervisor", str(root)),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=Path(__file__).parent.parent,
+        )
+    record(run, "supervisor", Running(child.pid, start_time(child.pid)))
+    child.returncode = 0
+
+
+async def halt(root: Path) -> None:
+    """Stops the supervisor with all its processes; where it is dead, stops what it left running."""
+    run = root / "run"
+    supervisor = recorded(run, "supervisor")
+    await stop(supervisor, grace=GRACE * 3)
+    left = [recorded(run, file.stem) for file in run.glob("*.json") if file.stem not in ("processes", "dockerd")]
+    for running in left:
+        await stop(running)
+
+
+def main(root: Path) -> int:
+    """The supervisor's own process."""
+    run = root / "run"
+    lock = (run / "supervisor.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("another supervisor serves this cluster", flush=True)
+        return 0
+    record(run, "supervisor", Running(os.getpid(), start_time(os.getpid())))
+    processes = msgspec.json.decode((run / "processes.json").read_bytes(), type=tuple[Process, ...])
+    asyncio.run(Supervisor(root, processes).serve())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

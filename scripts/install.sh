@@ -1,0 +1,59 @@
+#!/bin/sh
+# Installs what PyKube needs and is not there: Debian packages (as root) and the virtual environment with pinned packages.
+# Packages are installed without starting their services: Debian's etcd-server would take 2379 without authentication.
+set -eu
+cd "$(dirname "$0")/.."
+need() { command -v "$1" >/dev/null 2>&1 || packages="$packages $2"; }
+packages=""
+PATH="$PATH:/usr/sbin:/sbin"
+need dockerd docker.io
+need iptables iptables
+need conntrack conntrack
+need etcd etcd-server
+need busybox busybox-static
+need ip iproute2
+python=""
+for candidate in python3 python3.11 python3.12 python3.13 /usr/bin/python3; do
+    if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+        python=$candidate
+        break
+    fi
+done
+[ -n "$python" ] || packages="$packages python3 python3-venv"
+if [ -n "$packages" ]; then
+    if [ "$(id -u)" != 0 ]; then
+        echo "Missing Debian packages:$packages. Run as root: sudo make up" >&2
+        exit 1
+    fi
+    echo "Installing$packages ..."
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod +x "$policy"
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends $packages; } >/tmp/pykube-apt.log 2>&1 || {
+        tail -5 /tmp/pykube-apt.log >&2
+        echo "apt-get could not install:$packages (log: /tmp/pykube-apt.log). Install them by hand, then try again." >&2
+        exit 1
+    }
+    [ -n "$python" ] || python=/usr/bin/python3
+fi
+if [ ! -x .venv/bin/python ]; then
+    echo "Making the virtual environment ..."
+    "$python" -m venv .venv
+fi
+if ! cmp -s requirements.lock .venv/installed.lock; then
+    echo "Installing Python packages ..."
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock || {
+        echo "pip could not install the packages of requirements.lock: see above." >&2
+        exit 1
+    }
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . || {
+        echo "pip could not install PyKube itself: see above." >&2
+        exit 1
+    }
+    cp requirements.lock .venv/installed.lock
+fi
