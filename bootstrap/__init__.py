@@ -1,1 +1,1 @@
-"""pykubeadm: makes, mends and removes clusters. Owns PKI, processes and files of a cluster; knows nothing of objects."""
+"""pykubeadm: makes, mends and removes clusters. Owns a cluster's PKI, processes and files; knows nothing of objects."""

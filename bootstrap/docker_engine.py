@@ -1,8 +1,9 @@
 """The Docker Engine a node needs: finds the one that runs, or starts one and remembers that it is ours.
 
-A running Docker is the user's and is left as it is. Where none runs, systemd starts the distribution's; without systemd
-we start `dockerd` ourselves, without a bridge and without iptables rules (pods are wired by the kubelet) and with
-live-restore, so that its restart kills nothing. `stop` ends only what `ensure` started, and only when nothing runs in it.
+A running Docker is the user's and is left as it is. Where none runs, systemd starts the distribution's; without
+systemd we start `dockerd` ourselves, without a bridge and without iptables rules (pods are wired by the kubelet) and
+with live-restore, so that its restart kills nothing. `stop` ends only what `ensure` started, and only when nothing
+runs in it.
 """
 
 import asyncio
@@ -55,18 +56,21 @@ async def ensure(spec: ClusterSpec) -> str:
     if shutil.which("dockerd") is None:
         message = "Docker is not installed: run 'make up' as root (it installs docker.io), or install Docker yourself."
         raise DockerMissing(message)
-    if Path("/run/systemd/system").exists():
-        subprocess.run(("systemctl", "start", "docker"), check=False, capture_output=True)
-        (spec.root / "docker-by-systemd").touch()
-        how = "started by systemd"
-    else:
-        _start(spec)
-        how = "started"
+    how = _start(spec)
     await _wait(spec)
     return how
 
 
-def _start(spec: ClusterSpec) -> None:
+def _start(spec: ClusterSpec) -> str:
+    if Path("/run/systemd/system").exists():
+        subprocess.run(("systemctl", "start", "docker"), check=False, capture_output=True)
+        (spec.root / "docker-by-systemd").touch()
+        return "started by systemd"
+    _start_directly(spec)
+    return "started"
+
+
+def _start_directly(spec: ClusterSpec) -> None:
     # dockerd refuses to start over the pid file of one that was killed
     pidfile = Path("/var/run/docker.pid")
     if pidfile.exists() and not start_time(int(pidfile.read_text() or 0)):
@@ -114,9 +118,12 @@ async def stop_ours(spec: ClusterSpec) -> bool:
     if ask(spec.docker_endpoint, "/containers/json"):
         return False
     if by_systemd.exists():
-        subprocess.run(("systemctl", "stop", "docker.socket", "docker"), check=False, capture_output=True)
-        by_systemd.unlink()
+        _stop_by_systemd()
         return True
     await stop(started)
     (spec.run / f"{_NAME}.json").unlink(missing_ok=True)
     return True
+
+
+def _stop_by_systemd() -> None:
+    subprocess.run(("systemctl", "stop", "docker.socket", "docker"), check=False, capture_output=True)

@@ -6,11 +6,12 @@ folder goes last, so that a `down` that is killed itself can be run again.
 
 import shutil
 
+from kubelet.cleanup import clean as clean_node
+
 from bootstrap import docker_engine, images, kubeconfig, supervisor
 from bootstrap.progress import Progress
 from bootstrap.spec import ClusterSpec
 from dns.address import remove as remove_dns_address
-from kubelet.cleanup import clean as clean_node
 from kubeproxy.cleanup import clean as clean_rules
 
 

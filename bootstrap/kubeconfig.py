@@ -1,7 +1,8 @@
 """Kubeconfig files: one per component, and the user's own, into which a cluster is merged and taken out again.
 
-The merge is as kind's: cluster, user and context are called the same, the context becomes current. What was current is
-remembered in the cluster's folder, so that `remove` gives the file back as it was. Writing is atomic and keeps mode 0600.
+The merge is as kind's: cluster, user and context are called the same, the context becomes current. What was current
+is remembered in the cluster's folder, so that `remove` gives the file back as it was. Writing is atomic and keeps
+mode 0600.
 """
 
 import os

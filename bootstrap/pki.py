@@ -1,9 +1,9 @@
 """The cluster's certificates and keys, laid out as kubeadm lays them out under `pki/`.
 
-Three authorities (cluster, etcd, front proxy), one certificate per component, one key pair for service-account tokens.
-Private keys are EC P-256, mode 0600. `ensure` makes what is missing and keeps what is there, so it may be killed and run
-again; a file appears whole or not at all.
-Source of names and usages: kubeadm's cmd/kubeadm/app/phases/certs.
+Three authorities (cluster, etcd, front proxy), one certificate per component, one key pair for service-account
+tokens. Private keys are EC P-256, mode 0600. `ensure` makes what is missing and keeps what is there, so it may be
+killed and run again; a file appears whole or not at all. Source of names and usages: kubeadm's
+cmd/kubeadm/app/phases/certs.
 """
 
 import ipaddress

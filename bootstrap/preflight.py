@@ -56,7 +56,8 @@ def _problems(spec: ClusterSpec, facts: Facts) -> Iterator[str]:
         )
     if facts.free_bytes < LEAST_FREE:
         free = facts.free_bytes // 1024**2
-        yield f"Only {free} MiB are free on the disk of {spec.home}; PyKube needs {LEAST_FREE // 1024**2} MiB: make room."
+        least = LEAST_FREE // 1024**2
+        yield f"Only {free} MiB are free on the disk of {spec.home}; PyKube needs {least} MiB: make room."
     yield from _overlaps(spec, facts)
 
 

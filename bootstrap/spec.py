@@ -144,7 +144,7 @@ def default_home() -> str:
 
 
 def host_name() -> str:
-    """This machine's name as a node name: lower case, only what RFC 1123 allows."""
+    """The machine's name as a node name: lower case, only what RFC 1123 allows."""
     name = re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower()).strip("-.")
     return name or "node"
 

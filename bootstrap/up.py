@@ -1,4 +1,4 @@
-"""Makes a cluster, or mends one: every step looks at what is there and does the rest, so that it may be killed anywhere.
+"""Makes a cluster, or mends one: every step looks at what is there and does the rest, so it may be killed anywhere.
 
 Steps: preflight, Docker, certificates, processes, API, add-ons, node, kubeconfig. Nothing here knows what the processes
 do; it waits for them by their health.
@@ -146,7 +146,7 @@ def _why(spec: ClusterSpec, components: tuple[str, ...]) -> str:
 async def health(spec: ClusterSpec) -> Mapping[str, str]:
     """What each process says of itself: "ok", "running" (no health endpoint) or what is wrong."""
     states = {}
-    async with httpx.AsyncClient(verify=False, timeout=2) as http:  # noqa: S501  (a health check, no secrets sent)
+    async with httpx.AsyncClient(verify=False, timeout=2) as http:
         for process in processes(spec, preflight.etcd_binary()):
             running = supervisor.recorded(spec.run, process.name)
             if not supervisor.is_alive(running):

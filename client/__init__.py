@@ -1,0 +1,1 @@
+"""How any component talks to the API: client, configuration, caches, queues, the controllers' shell, leases, events."""

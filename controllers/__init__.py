@@ -1,0 +1,1 @@
+"""One file per controller: each decides purely (`plan`), client.runtime acts. `main` runs them."""

@@ -3,7 +3,7 @@
 Every node has it: a pod's question never leaves its node, and no rule has to translate it.
 """
 
-from pyroute2.iproute import IPRoute
+from pyroute2 import IPRoute  # type: ignore[attr-defined]
 from pyroute2.netlink.exceptions import NetlinkError
 
 _EXISTS = 17

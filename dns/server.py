@@ -1,7 +1,8 @@
 """The sockets of cluster DNS: UDP and TCP on one address, answers from the zone, the rest forwarded.
 
 Guarantees: a question never waits for the caches (the zone is a snapshot); packed answers are kept by the question's
-bytes and forgotten when the zone changes, at most `REMEMBERED` of them; garbage gets FORMERR or silence, never an error.
+bytes and forgotten when the zone changes, at most `REMEMBERED` of them; garbage gets FORMERR or silence, never an
+error.
 """
 
 import asyncio
@@ -67,9 +68,9 @@ class Resolver:
 
     def _pack(self, packet: bytes, query: DNSRecord, reply: DNSRecord, *, stream: bool) -> bytes:
         limit = max([DATAGRAM, *(record.rclass for record in query.ar if record.rtype == 41)])
-        data: bytes = reply.pack()
+        data = bytes(reply.pack())
         if not stream and len(data) > limit:
-            data = reply.truncate().pack()
+            data = bytes(reply.truncate().pack())
         if len(self._packed) >= REMEMBERED:
             self._packed.clear()
         self._packed[packet[2:], stream] = data[2:]
@@ -88,7 +89,7 @@ class Resolver:
         if data is None:
             reply = DNSRecord.parse(packet).reply(ra=1, aa=0)
             reply.header.rcode = RCODE.SERVFAIL
-            data = reply.pack()
+            data = bytes(reply.pack())
         return data
 
 

@@ -1,1 +1,1 @@
-"""kube-proxy: services and endpoint slices -> iptables rules. `model` and `rules` are pure, `iptables` is the only door."""
+"""kube-proxy: services and endpoint slices -> iptables rules. `model` and `rules` are pure, `iptables` is the door."""

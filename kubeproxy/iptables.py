@@ -1,7 +1,7 @@
 """The door to the kernel's tables: applies a text atomically, keeps our jumps in place, notices when somebody flushed.
 
-Every call waits for the tables' lock (-w), so that Docker, a firewall and we do not trip over one another. A canary chain
-in each table tells of a flush: where it is gone, everything of ours must be written anew.
+Every call waits for the tables' lock (-w), so that Docker, a firewall and we do not trip over one another. A canary
+chain in each table tells of a flush: where it is gone, everything of ours must be written anew.
 """
 
 import asyncio

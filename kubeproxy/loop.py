@@ -1,8 +1,8 @@
 """The loop of kube-proxy: waits for a change, computes the rules, applies what differs.
 
-Guarantees: the tables follow the caches within `MIN_INTERVAL` seconds plus the time of one restore; a refused restore is
-tried again as a whole; a flush by somebody else is noticed within `CANARY_INTERVAL` seconds and mended by a full restore.
-Nothing is programmed before both caches hold a first list, so that a restart never drops a service.
+Guarantees: the tables follow the caches within `MIN_INTERVAL` seconds plus the time of one restore; a refused restore
+is tried again as a whole; a flush by somebody else is noticed within `CANARY_INTERVAL` seconds and mended by a full
+restore. Nothing is programmed before both caches hold a first list, so that a restart never drops a service.
 """
 
 import asyncio

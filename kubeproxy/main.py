@@ -1,4 +1,4 @@
-"""The kube-proxy process: flags, health and metrics, and the loop. The rules stay when it ends, so that traffic flows on."""
+"""The kube-proxy process: flags, health and metrics, the loop. The rules stay when it ends: traffic flows on."""
 
 import asyncio
 from pathlib import Path

@@ -113,7 +113,7 @@ def _affinity(service: Service) -> int:
 def _endpoints(
     port_name: str, protocol: str, slices: Sequence[EndpointSlice], node: str
 ) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
-    """The endpoints for policy Cluster and for policy Local: the ready ones, else those still serving while they end."""
+    """The endpoints for policy Cluster and for Local: the ready ones, else those still serving while they end."""
     found: dict[Endpoint, EndpointView] = {}
     for endpoint_slice in slices:
         for port in endpoint_slice.ports:

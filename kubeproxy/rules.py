@@ -1,7 +1,8 @@
 """Service ports -> the chains of iptables, and two sets of chains -> the text of an iptables-restore.
 
 Pure: the same service ports give the same bytes. Chains, marks and their order follow pkg/proxy/iptables/proxier.go,
-with a prefix in front of every name, so that two clusters can share a machine's tables (upstream's KUBE for the main one).
+with a prefix in front of every name, so that two clusters can share a machine's tables (upstream's KUBE for the main
+one).
 
 - `chains` is the model: every chain with its rules, in order.
 - `full` renders a model from nothing; `delta` renders the difference of two: small chains are written anew, dispatch
@@ -10,6 +11,7 @@ with a prefix in front of every name, so that two clusters can share a machine's
 
 import hashlib
 from base64 import b32encode
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -30,7 +32,7 @@ class Config:
     prefix: str = "KUBE"
 
 
-#: Where the kernel enters our chains: table, built-in chain, our chain's suffix, conditions. Order matters within a chain.
+#: Where the kernel enters our chains: table, built-in chain, our chain's suffix, conditions. Order matters.
 JUMPS = (
     ("nat", "PREROUTING", "SERVICES", ""),
     ("nat", "OUTPUT", "SERVICES", ""),
@@ -220,11 +222,11 @@ def _render(changed: Chains, gone: Chains, old: Chains) -> str:
         lines.append(f"*{table}")
         lines += [f":{chain} - [0:0]" for chain in (*(c for c in here if c not in single), *dead)]
         for chain in single:
-            kept = set(here[chain])
-            lines += [f"-D {chain} {rule}" for rule in old[table, chain] if rule not in kept]
+            surplus = Counter(old[table, chain]) - Counter(here[chain])  # two services may have one rule alike
+            lines += [f"-D {chain} {rule}" for rule in surplus.elements()]
         for chain, rules in here.items():
-            known = set(old[table, chain]) if chain in single else set()
-            lines += [f"-A {chain} {rule}" for rule in rules if rule not in known]
+            missing = (Counter(rules) - Counter(old[table, chain])).elements() if chain in single else rules
+            lines += [f"-A {chain} {rule}" for rule in missing]
         lines += [f"-X {chain}" for chain in dead]
         lines.append("COMMIT")
     return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,326 @@
+"""The compiler behind `schema`: one closure for each type of field, built from its OpenAPI schema.
+
+A rule takes a value and a list to which unknown field names are added, and returns what a Go decoder would keep. It
+raises `Mistyped` in Go's words; the path is gathered while the error passes through the structs, so that good objects
+pay nothing for it. No definition is known here: the caller resolves references.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from apimachinery import quantity, times
+from apimachinery.go_types import NAMED, POINTERS
+from apimachinery.types import Json
+
+#: Names of unknown fields, in any order: only whether there are any matters.
+Unknown: TypeAlias = list[str]
+Rule: TypeAlias = Callable[[Any, Unknown], Any]
+RuleOf: TypeAlias = Callable[[str], Rule]
+SchemaOf: TypeAlias = Callable[[str], Json]
+
+_QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_TIME = "io.k8s.apimachinery.pkg.apis.meta.v1.Time"
+_MICRO_TIME = "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"
+_INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+_RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
+#: Whose optional scalars we know to be pointers or not; elsewhere every zero is kept.
+_KNOWN = ("io.k8s.api.", "io.k8s.apimachinery.")
+_JSON_TYPES = {bool: "bool", str: "string", int: "number", float: "number", list: "array", dict: "object"}
+
+
+class Mistyped(ValueError):
+    """A value that its field's Go type cannot hold. `str()` is the decoder's text."""
+
+    def __init__(self, value: str, go_type: str, text: str = "") -> None:
+        super().__init__(text)
+        self.value, self.go_type, self.text = value, go_type, text
+        self.struct = ""
+        self.path: list[str] = []  # innermost first
+
+    def __str__(self) -> str:
+        if self.text:
+            return self.text
+        if not self.struct:
+            return f"json: cannot unmarshal {self.value} into Go value of type {self.go_type}"
+        field = ".".join(reversed(self.path))
+        return f"json: cannot unmarshal {self.value} into Go struct field {self.struct}.{field} of type {self.go_type}"
+
+    def within(self, struct: str, field: str) -> None:
+        """Called by every struct on the way out."""
+        self.struct = self.struct or struct
+        self.path.append(field)
+
+
+def wrong(value: Any, go_type: str) -> Mistyped:
+    return Mistyped(_JSON_TYPES.get(type(value), "null"), go_type)
+
+
+def short(name: str) -> str:
+    """`core.v1.Container`: how `go_types` names a definition."""
+    return ".".join(name.split(".")[-3:])
+
+
+def go_name(name: str) -> str:
+    """`v1.Container`: how Go names a type."""
+    return ".".join(name.split(".")[-2:])
+
+
+def compiled_struct(name: str, schema: Json, *, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
+    """The rule of a definition."""
+    if name in _SPECIAL:
+        return _SPECIAL[name]
+    properties = schema.get("properties")
+    if properties is None:
+        return _free
+    known = name.startswith(_KNOWN)
+    pointers, required = POINTERS.get(short(name), frozenset()), frozenset(schema.get("required", ()))
+    named = NAMED.get(short(name), {})
+    version = name.split(".")[-2]
+    rows: dict[str, tuple[type | None, Rule, bool]] = {}
+    for field, inner in properties.items():
+        go_type = f"{version}.{named[field]}" if field in named else go_type_of(inner, schema_of)
+        plain = _plain(inner)
+        keeps = field in required or field in pointers or (not known and plain is not None) or _is_struct(inner)
+        rows[field] = (plain, _rule(inner, go_type, rule_of, schema_of), keeps)
+    return _struct(name.rsplit(".", 1)[-1], go_name(name), rows)
+
+
+def _struct(name: str, go_type: str, rows: dict[str, tuple[type | None, Rule, bool]]) -> Rule:
+    find = rows.get
+
+    def decode(value: Any, unknown: Unknown) -> Any:
+        if value.__class__ is not dict:
+            raise wrong(value, go_type)
+        decoded = {}
+        key = ""
+        try:
+            for key, item in value.items():
+                row = find(key)
+                if row is None:
+                    unknown.append(key)
+                elif item.__class__ is row[0]:
+                    if item or row[2]:
+                        decoded[key] = item
+                elif item is not None:
+                    made = row[1](item, unknown)
+                    if made or row[2]:
+                        decoded[key] = made
+        except Mistyped as error:
+            error.within(name, key)
+            raise
+        return decoded
+
+    return decode
+
+
+def _rule(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
+    """The rule of a field, an item or a map's value."""
+    if name := _target(schema):
+        return _SPECIAL.get(name) or _deferred(name, rule_of)
+    kind = _type(schema)
+    if kind == "array":
+        return _list(schema["items"], go_type, rule_of, schema_of)
+    if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
+        return _map(schema["additionalProperties"], go_type, rule_of, schema_of)
+    if kind == "string":
+        return _bytes if schema.get("format") == "byte" else _scalar(str, go_type)
+    if kind == "integer":
+        return _integer(go_type, *_RANGES[schema.get("format", "int64")])
+    if kind == "boolean":
+        return _scalar(bool, go_type)
+    return _number(go_type) if kind == "number" else _free
+
+
+def _deferred(name: str, rule_of: RuleOf) -> Rule:
+    """Compiled when first met: definitions refer to one another, some to themselves."""
+
+    def decode(value: Any, unknown: Unknown) -> Any:
+        return rule_of(name)(value, unknown)
+
+    return decode
+
+
+def _list(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
+    item_rule = _rule(schema, go_type_of(schema, schema_of), rule_of, schema_of)
+    plain, zero = _plain(schema), _zero(schema)
+
+    def decode(value: Any, unknown: Unknown) -> Any:
+        if value.__class__ is not list:
+            raise wrong(value, go_type)
+        return [
+            item if item.__class__ is plain else zero() if item is None else item_rule(item, unknown) for item in value
+        ]
+
+    return decode
+
+
+def _map(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
+    item_rule = _rule(schema, go_type_of(schema, schema_of), rule_of, schema_of)
+    plain, zero = _plain(schema), _zero(schema)
+
+    def decode(value: Any, unknown: Unknown) -> Any:
+        if value.__class__ is not dict:
+            raise wrong(value, go_type)
+        return {
+            key: item if item.__class__ is plain else zero() if item is None else item_rule(item, unknown)
+            for key, item in value.items()
+        }
+
+    return decode
+
+
+def _scalar(plain: type, go_type: str) -> Rule:
+    def decode(value: Any, _unknown: Unknown) -> Any:
+        if value.__class__ is not plain:
+            raise wrong(value, go_type)
+        return value
+
+    return decode
+
+
+def _integer(go_type: str, low: int, high: int) -> Rule:
+    def decode(value: Any, _unknown: Unknown) -> Any:
+        if value.__class__ is int:
+            if low <= value <= high:
+                return value
+            raise Mistyped(f"number {value}", go_type)
+        raise Mistyped(f"number {value!r}", go_type) if value.__class__ is float else wrong(value, go_type)
+
+    return decode
+
+
+def _number(go_type: str) -> Rule:
+    def decode(value: Any, _unknown: Unknown) -> Any:
+        if value.__class__ is not float and value.__class__ is not int:
+            raise wrong(value, go_type)
+        return value
+
+    return decode
+
+
+def _bytes(value: Any, _unknown: Unknown) -> Any:
+    if value.__class__ is not str:
+        raise wrong(value, "[]uint8")
+    try:
+        decoded = base64.b64decode(value.encode(), validate=True)
+    except (binascii.Error, ValueError):
+        return _lenient_bytes(value)
+    return value if len(value) % 4 == 0 and decoded is not None else value
+
+
+def _lenient_bytes(value: str) -> str:
+    """Go skips line breaks in base64; written back they are gone."""
+    compact = value.replace("\r", "").replace("\n", "")
+    body = re.match(r"[A-Za-z0-9+/]*", compact, re.ASCII)
+    assert body is not None  # matches nothing, too
+    good = re.fullmatch(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", compact, re.ASCII)
+    if good is None:
+        raise Mistyped("string", "[]uint8", f"illegal base64 data at input byte {_bad_byte(value)}")
+    return compact
+
+
+def _bad_byte(value: str) -> int:
+    """Where Go gives up: the first byte outside the alphabet, or the end of a last group that is too short."""
+    match = re.match(r"[A-Za-z0-9+/\r\n]*", value, re.ASCII)
+    assert match is not None  # matches nothing, too
+    return match.end() if match.end() < len(value) else len(value) // 4 * 4
+
+
+def _quantity(value: Any, _unknown: Unknown) -> Any:
+    if value.__class__ is bool or not isinstance(value, (str, int, float)):
+        raise Mistyped("", "", quantity.FORMAT_WRONG)
+    try:
+        return quantity.canonical(value)
+    except ValueError as error:
+        raise Mistyped("", "", str(error)) from None
+
+
+def _time(value: Any, _unknown: Unknown) -> Any:
+    return _moment(value, times.normal)
+
+
+def _micro_time(value: Any, _unknown: Unknown) -> Any:
+    return _moment(value, times.normal_micro)
+
+
+def _moment(value: Any, normal: Callable[[str], str]) -> str:
+    if value.__class__ is not str:
+        raise wrong(value, "string")
+    try:
+        return normal(value)
+    except ValueError as error:
+        raise Mistyped("", "", str(error)) from None
+
+
+def _int_or_string(value: Any, unknown: Unknown) -> Any:
+    return value if value.__class__ is str else _INT32(value, unknown)
+
+
+def _free(value: Any, _unknown: Unknown) -> Any:
+    """Raw JSON, kept as it is (but not shared with the caller's tree)."""
+    if value.__class__ is dict:
+        return {key: _free(item, _unknown) for key, item in value.items()}
+    return [_free(item, _unknown) for item in value] if value.__class__ is list else value
+
+
+_INT32 = _integer("int32", *_RANGES["int32"])
+_SPECIAL: dict[str, Rule] = {
+    _QUANTITY: _quantity,
+    _TIME: _time,
+    _MICRO_TIME: _micro_time,
+    _INT_OR_STRING: _int_or_string,
+}
+
+
+def _type(schema: Json) -> str:
+    """The one type of a schema, next to which `null` may stand."""
+    kind = schema.get("type", "")
+    return next(k for k in kind if k != "null") if isinstance(kind, list) else kind
+
+
+def _target(schema: Json) -> str:
+    reference = schema.get("$ref") or (schema["allOf"][0]["$ref"] if "allOf" in schema else "")
+    return str(reference).rsplit("/", 1)[-1]
+
+
+def _plain(schema: Json) -> type | None:
+    """The class whose values need no further look."""
+    if _target(schema) or schema.get("format") == "byte":
+        return None
+    return {"string": str, "boolean": bool}.get(_type(schema))
+
+
+def _is_struct(schema: Json) -> bool:
+    """Structs, and what is written like one, stay even when they are empty; lists and maps do not."""
+    return bool(_target(schema)) or (_type(schema) in ("object", "") and not schema.get("additionalProperties"))
+
+
+def _zero(schema: Json) -> Callable[[], Any]:
+    """What Go makes of a null inside a list or a map."""
+    name = _target(schema)
+    if name:
+        return {_QUANTITY: lambda: "0", _INT_OR_STRING: lambda: 0, _TIME: lambda: None}.get(name, dict)
+    return {"string": str, "integer": int, "boolean": bool, "number": int, "array": list}.get(_type(schema), dict)
+
+
+def go_type_of(schema: Json, schema_of: SchemaOf) -> str:
+    """`[]v1.Container`, `map[string]string`, `int32`: how Go names a field's type in its complaints."""
+    if name := _target(schema):
+        return go_name(name)
+    kind = _type(schema)
+    if kind == "array":
+        return f"[]{go_type_of(schema['items'], schema_of)}"
+    if kind == "object":
+        more = schema.get("additionalProperties")
+        return _map_type(more, schema_of) if isinstance(more, dict) else "map[string]interface {}"
+    if kind == "string":
+        return "[]uint8" if schema.get("format") == "byte" else "string"
+    return {"integer": str(schema.get("format", "int64")), "boolean": "bool", "number": "float64"}.get(kind, "")
+
+
+def _map_type(values: Json, schema_of: SchemaOf) -> str:
+    inner = go_type_of(values, schema_of)
+    return "v1.ResourceList" if inner == "resource.Quantity" else f"map[string]{inner}"

@@ -1,0 +1,93 @@
+"""The authorizer that the pipeline asks: system:masters, then the modes in order; the first that allows decides.
+
+No mode denies for another: one that does not allow has no opinion, and its reason is shown only when nobody allows.
+Source: apiserver/pkg/authorization/union, authorizerfactory/builtin.go.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from apimachinery.types import Json
+from apiserver.authorization import policy
+from apiserver.authorization.node import NodeAuthorizer, node_name
+from apiserver.authorization.node_graph import PodGraph
+from apiserver.authorization.rbac import RbacAuthorizer
+from apiserver.authorization.rules import compiled
+from apiserver.request import MASTERS, Attributes, Decision, Lookup, User
+
+NODE, RBAC, ALWAYS_ALLOW, ALWAYS_DENY = "Node", "RBAC", "AlwaysAllow", "AlwaysDeny"
+
+
+class Mode(Protocol):
+    """One way to decide."""
+
+    def authorize(self, attributes: Attributes) -> Decision: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Always:
+    """AlwaysAllow or AlwaysDeny."""
+
+    decision: Decision
+
+    def authorize(self, attributes: Attributes) -> Decision:  # noqa: ARG002 - the same for everything
+        return self.decision
+
+
+ALLOW_ALL = Always(Decision(allowed=True))
+DENY_ALL = Always(Decision(allowed=False, reason="Everything is forbidden."))
+
+
+@dataclass(frozen=True, slots=True)
+class Authorizer:
+    """The union of `modes`. `rbac` is the RBAC mode among them, None without: escalation checks ask it for rules."""
+
+    modes: Sequence[Mode]
+    rbac: RbacAuthorizer | None = None
+
+    def authorize(self, attributes: Attributes) -> Decision:
+        """The decision on one request, with upstream's reason."""
+        if MASTERS in attributes.user.groups:
+            return Decision(allowed=True)
+        reasons: list[str] = []
+        for mode in self.modes:
+            decision = mode.authorize(attributes)
+            if decision.allowed:
+                return decision
+            if decision.reason:
+                reasons.append(decision.reason)
+        return Decision(allowed=False, reason="\n".join(reasons))
+
+    def rules(self, user: User, namespace: str) -> tuple[list[Json], list[str]]:
+        """What the user may do in a namespace, as rules; and why the list may be incomplete."""
+        if MASTERS in user.groups or ALLOW_ALL in self.modes:
+            everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+            return [everything, {"verbs": ["*"], "nonResourceURLs": ["*"]}], []
+        rules, errors = self.rbac.rules(user, namespace) if self.rbac else ([], [])
+        if node_name(user) is not None and any(isinstance(mode, NodeAuthorizer) for mode in self.modes):
+            errors = ["node authorizer does not support user rule resolution", *errors]
+        return rules, errors
+
+
+def create(
+    lookup: Lookup,
+    *,
+    modes: Sequence[str] = (NODE, RBAC),
+    rbac_version: Callable[[], object],
+    pods_version: Callable[[], object] | None,
+) -> Authorizer:
+    """The authorizer of --authorization-mode. The versions change when any RBAC object, or any pod, has changed."""
+    rbac = RbacAuthorizer(lookup, rbac_version) if RBAC in modes else None
+    known: dict[str, Mode] = {ALWAYS_ALLOW: ALLOW_ALL, ALWAYS_DENY: DENY_ALL}
+    if rbac is not None:
+        known[RBAC] = rbac
+    if NODE in modes:
+        rules = tuple(compiled(rule) for rule in policy.node_rules())
+        known[NODE] = NodeAuthorizer(lookup, PodGraph(lookup, pods_version), rules)
+    if unknown := [mode for mode in modes if mode not in known]:
+        message = (
+            f'authorization-mode "{unknown[0]}" is not known: one of {NODE}, {RBAC}, {ALWAYS_ALLOW}, {ALWAYS_DENY}'
+        )
+        raise ValueError(message)
+    return Authorizer([known[mode] for mode in modes], rbac)

@@ -1,0 +1,124 @@
+"""SubjectAccessReview, SelfSubjectAccessReview, LocalSubjectAccessReview, SelfSubjectRulesReview.
+
+Questions to the authorizer as objects: answered, never stored. Each function takes the object sent and returns the
+object to answer with. Source: pkg/registry/authorization/*/rest.go, pkg/apis/authorization/validation.
+"""
+
+from apimachinery.errors import FORBIDDEN_FIELD, INVALID, FieldError, bad_request, invalid
+from apimachinery.types import Json
+from apiserver.authorization.authorizer import Authorizer
+from apiserver.authorization.rbac import aggregate
+from apiserver.request import Attributes, User
+
+_GROUP = "authorization.k8s.io"
+_WHAT = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+
+
+def subject_access_review(authorizer: Authorizer, body: Json) -> Json:
+    """May the user or the groups of spec do it? Raises ApiError 422."""
+    spec = body.get("spec") or {}
+    if problems := [*_attribute_problems(spec), *_subject_problems(spec)]:
+        raise invalid(_GROUP, "SubjectAccessReview", "", problems)
+    return _answered("SubjectAccessReview", body, spec, authorizer, _spec_user(spec))
+
+
+def local_subject_access_review(authorizer: Authorizer, body: Json, namespace: str) -> Json:
+    """The same within one namespace, for those who may ask about theirs alone. Raises ApiError 400, 422."""
+    spec = body.get("spec") or {}
+    problems = [*_attribute_problems(spec), *_subject_problems(spec)]
+    if spec.get("nonResourceAttributes") is not None:
+        problems.append(FieldError("spec.nonResourceAttributes", FORBIDDEN_FIELD, "disallowed on this kind of request"))
+    if problems:
+        raise invalid(_GROUP, "LocalSubjectAccessReview", "", problems)
+    if not namespace:
+        raise bad_request("namespace is required on this type: ")
+    if (wanted := spec["resourceAttributes"].get("namespace", "")) != namespace:
+        raise bad_request(f"spec.resourceAttributes.namespace must match namespace: {wanted}")
+    return _answered("LocalSubjectAccessReview", body, spec, authorizer, _spec_user(spec))
+
+
+def self_subject_access_review(authorizer: Authorizer, user: User, body: Json) -> Json:
+    """May the asker do it? `kubectl auth can-i`. Raises ApiError 422."""
+    spec = body.get("spec") or {}
+    if problems := _attribute_problems(spec):
+        raise invalid(_GROUP, "SelfSubjectAccessReview", "", problems)
+    return _answered("SelfSubjectAccessReview", body, spec, authorizer, user)
+
+
+def self_subject_rules_review(authorizer: Authorizer, user: User, body: Json) -> Json:
+    """Everything the asker may do in a namespace: `kubectl auth can-i --list`. Raises ApiError 400."""
+    spec = body.get("spec") or {}
+    namespace = spec.get("namespace") or ""
+    if not namespace:
+        raise bad_request("no namespace on request")
+    rules, errors = authorizer.rules(user, namespace)
+    status: Json = {
+        "resourceRules": [_resource_rule(rule) for rule in rules if rule.get("resources")],
+        "nonResourceRules": [_path_rule(rule) for rule in rules if rule.get("nonResourceURLs")],
+        "incomplete": bool(errors),
+    }
+    if errors:
+        status["evaluationError"] = aggregate(errors)
+    return {**_envelope("SelfSubjectRulesReview", body, spec), "status": status}
+
+
+def attributes_of(spec: Json, user: User) -> Attributes:
+    """The question in a review's spec, with upstream's defaults."""
+    path = spec.get("nonResourceAttributes")
+    if path is not None:
+        return Attributes(user=user, verb=path.get("verb", ""), is_resource=False, path=path.get("path", ""))
+    resource = spec.get("resourceAttributes") or {}
+    return Attributes(
+        user=user,
+        verb=resource.get("verb", ""),
+        group=resource.get("group", ""),
+        version=resource.get("version", ""),
+        plural=resource.get("resource", ""),
+        subresource=resource.get("subresource", ""),
+        namespace=resource.get("namespace", ""),
+        name=resource.get("name", ""),
+    )
+
+
+def _answered(kind: str, body: Json, spec: Json, authorizer: Authorizer, user: User) -> Json:
+    decision = authorizer.authorize(attributes_of(spec, user))
+    status: Json = {"allowed": decision.allowed}
+    if decision.reason:
+        status["reason"] = decision.reason
+    return {**_envelope(kind, body, spec), "status": status}
+
+
+def _envelope(kind: str, body: Json, spec: Json) -> Json:
+    return {"kind": kind, "apiVersion": f"{_GROUP}/v1", "metadata": body.get("metadata") or {}, "spec": spec}
+
+
+def _spec_user(spec: Json) -> User:
+    """The user of a spec, as is: no group is added."""
+    extra = {key: tuple(values or ()) for key, values in (spec.get("extra") or {}).items()}
+    return User(spec.get("user") or "", tuple(spec.get("groups") or ()), spec.get("uid") or "", extra)
+
+
+def _attribute_problems(spec: Json) -> list[FieldError]:
+    resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if resource is not None and path is not None:
+        why = "cannot be specified in combination with resourceAttributes"
+        return [FieldError("spec.nonResourceAttributes", INVALID, why, path)]
+    if resource is None and path is None:
+        return [FieldError("spec.resourceAttributes", INVALID, _WHAT, None)]
+    return []
+
+
+def _subject_problems(spec: Json) -> list[FieldError]:
+    if spec.get("user") or spec.get("groups"):
+        return []
+    return [FieldError("spec.user", INVALID, "at least one of user or group must be specified", spec.get("user") or "")]
+
+
+def _resource_rule(rule: Json) -> Json:
+    names = {"resourceNames": rule["resourceNames"]} if rule.get("resourceNames") else {}
+    groups = rule.get("apiGroups") or []
+    return {"verbs": rule["verbs"], "apiGroups": groups, "resources": rule["resources"], **names}
+
+
+def _path_rule(rule: Json) -> Json:
+    return {"verbs": rule["verbs"], "nonResourceURLs": rule["nonResourceURLs"]}

@@ -1,0 +1,164 @@
+"""One HTTP exchange: the `Request` with its body and its two ASGI channels, and the `Response` it ends in.
+
+A `Call` is what the stages and handlers pass along. The body is read once, with upstream's limit of 3 MB. A `Response`
+is bytes, an iterator of chunks (large lists), or a stream that owns the connection until it ends (watch, exec, log).
+Nothing here knows a resource.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from urllib.parse import parse_qs, unquote
+
+import msgspec
+
+from apimachinery import errors
+from apimachinery.types import Json
+from apiserver.negotiation import Accepted
+from apiserver.request import Request, RequestInfo, User
+
+Message: TypeAlias = dict[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Any]]
+Send: TypeAlias = Callable[[Any], Awaitable[None]]
+#: Takes the connection over: it must answer with `http.response.start` (or an upgrade) itself.
+Stream: TypeAlias = Callable[[Receive, Send], Awaitable[None]]
+
+#: Upstream's limit for a request body (apiserver/pkg/server/config.go, MaxRequestBodyBytes).
+BODY_LIMIT = 3 * 1024 * 1024
+JSON_TYPE = "application/json"
+
+
+class Disconnected(Exception):
+    """The client went away before its request was complete; nobody waits for an answer."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Call(Request):
+    """A request with what the handlers need besides: its channels and how to answer."""
+
+    receive: Receive
+    send: Send
+    accepted: Accepted = field(default_factory=Accepted)
+    impersonator: User | None = None  # who really asks, where `user` is impersonated
+    started: bool = False  # the response has begun: an error can only cut the connection
+    _body: bytes | None = None
+
+    @property
+    def target(self) -> RequestInfo:
+        """What the request asks for; `resolve` has run."""
+        assert self.info is not None
+        return self.info
+
+    @property
+    def asker(self) -> User:
+        """Who asks; `authenticate` has run."""
+        assert self.user is not None
+        return self.user
+
+    async def body(self) -> bytes:
+        """The whole body. Raises 413 over the limit, `Disconnected` when the client leaves before its end."""
+        if self._body is None:
+            self._body = await self._read()
+        return self._body
+
+    async def _read(self) -> bytes:
+        if int(self.headers.get("content-length") or 0) > BODY_LIMIT:
+            raise errors.request_too_large(f"Request entity too large: limit is {BODY_LIMIT}")
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                raise errors.request_too_large(f"Request entity too large: limit is {BODY_LIMIT}")
+            chunks.append(chunk)
+            if not message.get("more_body"):
+                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def warn(self, text: str) -> None:
+        """Tell the client, once, as a Warning header."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+
+def call_from(scope: Mapping[str, Any], receive: Receive, send: Send, identifier: str) -> Call:
+    """The call that an ASGI scope stands for."""
+    raw_query = scope.get("query_string", b"")
+    return Call(
+        scope=scope,
+        method=scope["method"],
+        path=scope["path"],
+        query=parse_qs(raw_query.decode("latin-1"), keep_blank_values=True) if raw_query else {},
+        headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+        id=identifier,
+        receive=receive,
+        send=send,
+    )
+
+
+def raw_segments(scope: Mapping[str, Any]) -> list[str]:
+    """The path's segments, each unescaped on its own, so that `%2F` in a name is not a separator."""
+    raw = scope.get("raw_path")
+    text = raw.decode("latin-1").split("?", 1)[0] if raw else scope["path"]
+    return [unquote(part) if "%" in part else part for part in text.split("/") if part]
+
+
+@dataclass(slots=True, kw_only=True)
+class Response:
+    """An answer. Exactly one of `body`, `chunks` and `stream` carries it."""
+
+    status: int = 200
+    content_type: str = JSON_TYPE
+    headers: Sequence[tuple[str, str]] = ()
+    body: bytes = b""
+    chunks: AsyncIterator[bytes] | None = None
+    stream: Stream | None = None
+
+    async def send(self, call: Call) -> None:
+        """Put it on the wire; warnings collected during the call go along."""
+        if self.stream is not None:
+            call.started = True
+            await self.stream(call.receive, call.send)
+            return
+        headers = self.head(call)
+        if self.chunks is None:
+            headers.append((b"content-length", b"%d" % len(self.body)))
+        call.started = True
+        await call.send({"type": "http.response.start", "status": self.status, "headers": headers})
+        if self.chunks is not None and call.method != "HEAD":
+            async for chunk in self.chunks:
+                await call.send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await call.send({"type": "http.response.body", "body": b""})
+            return
+        await call.send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else self.body})
+
+    def head(self, call: Call) -> list[tuple[bytes, bytes]]:
+        """The response's headers but for its length."""
+        headers = [
+            (b"audit-id", call.id.encode()),
+            (b"cache-control", b"no-cache, private"),
+            (b"content-type", self.content_type.encode()),
+        ]
+        headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in self.headers]
+        headers += [(b"warning", warning_header(text)) for text in call.warnings]
+        return headers
+
+
+def warning_header(text: str) -> bytes:
+    """RFC 7234's Warning with code 299, as client-go parses it."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")
+    return f'299 - "{quoted}"'.encode()
+
+
+def json_response(tree: Json, status: int = 200) -> Response:
+    """A tree as JSON, without any negotiation."""
+    return Response(status=status, body=msgspec.json.encode(tree) + b"\n")
+
+
+def error_response(error: errors.ApiError) -> Response:
+    """The Status of an error, always JSON: every client reads that."""
+    headers = [("retry-after", str(error.retry_after))] if error.retry_after else []
+    return Response(status=error.code, headers=headers, body=msgspec.json.encode(error.status()) + b"\n")

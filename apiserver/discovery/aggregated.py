@@ -1,0 +1,64 @@
+"""Aggregated discovery: every group of /api or /apis with its resources in one document. Pure.
+
+Source: api/apidiscovery/{v2,v2beta1}/types.go, apiserver/pkg/endpoints/discovery/aggregated.
+"""
+
+from apimachinery.kinds import Kind
+from apimachinery.types import Json
+from apiserver.discovery.served import Groups
+from apiserver.discovery.subresources import subresource
+
+KIND = "APIGroupDiscoveryList"
+GROUP = "apidiscovery.k8s.io"
+VERSIONS = ("v2", "v2beta1")
+
+
+def media_type(version: str) -> str:
+    """The media type in which a client asks for the document, and gets it."""
+    return f"application/json;g={GROUP};v={version};as={KIND}"
+
+
+def version_of(media: str) -> str:
+    """The version of the document behind a media type of `media_type`."""
+    return next(version for version in VERSIONS if media == media_type(version))
+
+
+def group_discovery_list(groups: Groups, version: str) -> Json:
+    """The document over these groups."""
+    items = [_group(group, versions) for group, versions in groups.items()]
+    return {"kind": KIND, "apiVersion": f"{GROUP}/{version}", "metadata": {}, "items": items}
+
+
+def _group(group: str, versions: dict[str, list[Kind]]) -> Json:
+    metadata = {"name": group} if group else {}
+    found = [
+        {"version": version, "resources": [_resource(kind) for kind in kinds], "freshness": "Current"}
+        for version, kinds in versions.items()
+    ]
+    return {"metadata": {**metadata, "creationTimestamp": None}, "versions": found}
+
+
+def _resource(kind: Kind) -> Json:
+    entry: Json = {
+        "resource": kind.plural,
+        "responseKind": _kind(kind.group, kind.version, kind.kind),
+        "scope": "Namespaced" if kind.namespaced else "Cluster",
+        "singularResource": kind.singular_name,
+        "verbs": list(kind.verbs),
+    }
+    if kind.short:
+        entry["shortNames"] = list(kind.short)
+    if kind.categories:
+        entry["categories"] = list(kind.categories)
+    if kind.subresources:
+        entry["subresources"] = [_subresource(kind, name) for name in sorted(kind.subresources)]
+    return entry
+
+
+def _subresource(parent: Kind, name: str) -> Json:
+    found = subresource(parent, name)
+    return {"subresource": name, "responseKind": _kind(*found.of(parent)), "verbs": list(found.verbs)}
+
+
+def _kind(group: str, version: str, kind: str) -> Json:
+    return {"group": group, "version": version, "kind": kind}

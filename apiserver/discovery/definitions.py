@@ -1,0 +1,136 @@
+"""The schema's definitions as OpenAPI documents write them: v3 under components/schemas, v2 under definitions.
+
+The wheel's JSON Schema differs from what upstream serves: everything is nullable, apiVersion and kind are enums, and
+the scalars (Quantity, IntOrString) are unions. This module undoes that. Definitions are loaded for one build and not
+kept (they take 20 ms to read and several MB to hold). Source: kube-openapi, as kubectl reads it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import msgspec
+
+from apimachinery.types import Json
+
+V2_PREFIX = "#/definitions/"
+V3_PREFIX = "#/components/schemas/"
+_SCHEMA = "kubernetes-json-schema/v1.34.0-local/_definitions.json"
+_GVK = "x-kubernetes-group-version-kind"
+_QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+_SCALARS_V2: dict[str, Json] = {
+    _QUANTITY: {"type": "string"},
+    _INT_OR_STRING: {"type": "string", "format": "int-or-string"},
+}
+_SCALARS_V3: dict[str, Json] = {
+    _QUANTITY: {"oneOf": [{"type": "string"}, {"type": "number"}]},
+    _INT_OR_STRING: {"oneOf": [{"type": "integer"}, {"type": "string"}], "format": "int-or-string"},
+}
+#: Definitions that every group's document has besides its own kinds'.
+STATUS = "io.k8s.apimachinery.pkg.apis.meta.v1.Status"
+DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
+PATCH = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch"
+API_RESOURCE_LIST = "io.k8s.apimachinery.pkg.apis.meta.v1.APIResourceList"
+API_GROUP = "io.k8s.apimachinery.pkg.apis.meta.v1.APIGroup"
+COMMON = (STATUS, DELETE_OPTIONS, PATCH, API_RESOURCE_LIST, API_GROUP)
+
+Definitions = Mapping[str, Json]
+GroupVersionKind = tuple[str, str, str]
+
+
+def load() -> dict[str, Json]:
+    """The definitions of v1.34 as the wheel has them."""
+    path = Path(kubernetes_validate.__file__).parent / _SCHEMA
+    loaded: dict[str, Json] = msgspec.json.decode(path.read_bytes())["$defs"]
+    return loaded
+
+
+def names(definitions: Definitions) -> dict[GroupVersionKind, str]:
+    """Which definition a kind is."""
+    found: dict[GroupVersionKind, str] = {}
+    for name, schema in definitions.items():
+        for gvk in schema.get(_GVK) or ():
+            key = (gvk["group"], gvk["version"], gvk["kind"])
+            # Several may claim a kind (DeleteOptions is listed under every group): the one named after it wins.
+            if key not in found or name.rsplit(".", 1)[-1] == gvk["kind"]:
+                found[key] = name
+    return found
+
+
+def closure(definitions: Definitions, roots: Iterable[str]) -> list[str]:
+    """The definitions that the roots refer to, themselves included, sorted."""
+    found: set[str] = set()
+    todo = [root for root in roots if root in definitions]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += [reference for reference in _references(definitions[name]) if reference not in found]
+    return sorted(found)
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(reference := node.get("$ref"), str):
+            yield reference.rsplit("/", 1)[-1]
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
+
+
+def schema_v3(name: str, schema: Json, served: frozenset[tuple[str, str]]) -> Json:
+    """A definition for OpenAPI v3. `served` are the group versions whose kinds may be named."""
+    if name in _SCALARS_V3:
+        return {**_description(schema), **_SCALARS_V3[name]}
+    return _finished(_converted(schema, V3_PREFIX), served)
+
+
+def schema_v2(name: str, schema: Json, served: frozenset[tuple[str, str]]) -> Json:
+    """A definition for OpenAPI v2."""
+    if name in _SCALARS_V2:
+        return {**_description(schema), **_SCALARS_V2[name]}
+    return _finished(_converted(schema, V2_PREFIX), served)
+
+
+def _description(schema: Json) -> Json:
+    return {"description": schema["description"]} if schema.get("description") else {}
+
+
+def _finished(schema: Json, served: frozenset[tuple[str, str]]) -> Json:
+    """Without the enums of apiVersion and kind, and naming no kind that is not served."""
+    for field in ("apiVersion", "kind"):
+        (schema.get("properties") or {}).get(field, {}).pop("enum", None)
+    if gvks := schema.pop(_GVK, None):
+        kept = [gvk for gvk in gvks if (gvk["group"], gvk["version"]) in served]
+        if kept:
+            schema[_GVK] = kept
+    return schema
+
+
+def _converted(schema: Json, prefix: str) -> Json:
+    """A copy without nullability, with references of the dialect. v3 cannot have siblings of $ref: allOf wraps it."""
+    found: Json = {}
+    for key, value in schema.items():
+        if key == "type" and isinstance(value, list):
+            found["type"] = next(kind for kind in value if kind != "null")
+        elif key == "$ref":
+            reference = {"$ref": prefix + value.rsplit("/", 1)[-1]}
+            wrap = prefix == V3_PREFIX and len(schema) > 1
+            found |= {"allOf": [reference]} if wrap else reference
+        elif key == "properties":
+            found[key] = {name: _converted(child, prefix) for name, child in value.items()}
+        elif key in ("items", "additionalProperties") and isinstance(value, dict):
+            found[key] = _converted(value, prefix)
+        elif key in ("allOf", "anyOf", "oneOf") and prefix == V2_PREFIX:
+            continue  # OpenAPI v2 knows no unions; a reference inside is the only allOf there is
+        elif key in ("allOf", "anyOf", "oneOf"):
+            found[key] = [_converted(child, prefix) for child in value]
+        else:
+            found[key] = value
+    if prefix == V2_PREFIX and "allOf" in schema and "$ref" in schema["allOf"][0]:
+        found["$ref"] = prefix + schema["allOf"][0]["$ref"].rsplit("/", 1)[-1]
+    return found

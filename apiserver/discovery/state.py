@@ -1,0 +1,238 @@
+"""One answer for each discovery path, built when it is first asked for and kept compressed.
+
+`Discovery.document(path, accept)` is what the dispatcher below /api and /apis calls; `Discovery.respond` adds what a
+browser's cache needs (ETag, Cache-Control, gzip). `serve` swaps the served kinds when a CRD comes or goes; documents
+of group versions that did not change are kept. Not for several threads at once, but for `respond` in a worker thread.
+"""
+
+import gzip
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs
+
+import msgspec
+
+from apimachinery.kinds import KINDS, Kind
+from apimachinery.types import Json
+from apiserver.discovery import aggregated, documents, gnostic, openapi_v2, openapi_v3
+from apiserver.discovery import definitions as defs
+from apiserver.discovery.served import Groups, by_group, root_paths
+from apiserver.discovery.version import version_info
+
+JSON = "application/json"
+_FRESH = "no-cache, private"
+_FOREVER = "public, immutable"
+_YEAR = 365 * 24 * 3600
+_V2 = "/openapi/v2"
+_V3 = "/openapi/v3"
+_OTHERS = {
+    "api": {"/api/": "get available API versions"},
+    "apis": {"/apis/": "get available API versions"},
+    "version": {"/version/": "get the version information for this server"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Schemas:
+    """A custom resource's schema, as each OpenAPI version writes it."""
+
+    v2: Json
+    v3: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A finished document. Small ones are kept as they are: compressing them gains nothing."""
+
+    data: bytes
+    compressed: bool
+    media_type: str
+    etag: str
+
+    def body(self) -> bytes:
+        """The document itself."""
+        return gzip.decompress(self.data) if self.compressed else self.data
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What to send."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class Discovery:
+    """The documents about `kinds`.
+
+    `address` is the server's own (HOST:PORT); `fixed` holds documents of others by path (the OIDC ones).
+    """
+
+    kinds: Sequence[Kind] = KINDS
+    address: str = ""
+    schemas: Mapping[defs.GroupVersionKind, Schemas] = field(default_factory=dict)
+    fixed: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
+    load: Callable[[], Mapping[str, Json]] = defs.load
+    groups: Groups = field(init=False)
+    hashes: dict[str, str] = field(init=False, default_factory=dict)
+    _kept: dict[tuple[str, str], Stored] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.serve(self.kinds, self.schemas)
+
+    def serve(self, kinds: Sequence[Kind], schemas: Mapping[defs.GroupVersionKind, Schemas]) -> None:
+        """Serves these kinds from now on."""
+        self.kinds, self.schemas, self.groups = kinds, schemas, by_group(kinds)
+        before, self.hashes = self.hashes, self._hashes()
+        same = {f"{_V3}/{name}" for name, value in self.hashes.items() if before.get(name) == value}
+        self._kept = {key: stored for key, stored in self._kept.items() if key[0] in same}
+
+    def document(self, path: str, accept: str = "") -> tuple[bytes, str] | None:
+        """Body and media type of the document at a path; None where there is none."""
+        stored = self._stored(path, accept)
+        return (stored.body(), stored.media_type) if stored else None
+
+    def respond(self, path: str, headers: Mapping[str, str], query: str = "") -> Response | None:
+        """The whole answer to a GET. Header names in lower case; None where no document is."""
+        normal = _normal(path)
+        if (name := normal.removeprefix(f"{_V3}/")) in self.hashes and name != normal:
+            asked = parse_qs(query).get("hash", [""])[0]
+            if asked and asked != self.hashes[name]:
+                return Response(301, (("location", f"{_V3}/{name}?hash={self.hashes[name]}"),))
+        else:
+            asked = ""
+        stored = self._stored(path, headers.get("accept", ""))
+        if stored is None:
+            return None
+        base = [("etag", stored.etag), ("vary", "Accept"), *_caching(normal, forever=bool(asked))]
+        if stored.etag in headers.get("if-none-match", ""):
+            return Response(304, tuple(base))
+        base.append(("content-type", stored.media_type))
+        if stored.compressed and "gzip" in headers.get("accept-encoding", ""):
+            return Response(200, (*base, ("content-encoding", "gzip")), stored.data)
+        return Response(200, tuple(base), stored.body())
+
+    def _stored(self, path: str, accept: str) -> Stored | None:
+        path = _normal(path)
+        media_type = self._media_type(path, accept)
+        stored = self._kept.get((path, media_type))
+        if stored is None and (body := self._built(path, media_type)) is not None:
+            stored = _keep(body, self.fixed[path][1] if path in self.fixed else media_type, self._etag(path))
+            self._kept[path, media_type] = stored
+        return stored
+
+    def _media_type(self, path: str, accept: str) -> str:
+        if path in ("/api", "/apis"):
+            return aggregation(accept)
+        if path == _V2 and "proto-openapi.spec.v2" in accept:
+            return gnostic.MEDIA_TYPE
+        return JSON
+
+    def _etag(self, path: str) -> str:
+        return self.hashes.get(path.removeprefix(f"{_V3}/"), "") if path.startswith(f"{_V3}/") else ""
+
+    def _built(self, path: str, media_type: str) -> bytes | None:
+        if path in self.fixed:
+            return self.fixed[path][0]
+        if path == _V2:
+            return self._openapi_v2(media_type)
+        tree = self._openapi_v3(path) if path.startswith(_V3) else self._tree(path, media_type)
+        return None if tree is None else msgspec.json.encode(tree)
+
+    def _tree(self, path: str, media_type: str) -> Json | None:
+        match path.strip("/").split("/"):
+            case [""]:
+                return {"paths": list(root_paths(self.groups))}
+            case ["version"]:
+                return version_info()
+            case ["api" | "apis" as root]:
+                return self._root(root, media_type)
+            case ["apis", group] if group and group in self.groups:
+                return documents.api_group(group, list(self.groups[group]))
+            case ["api", version]:
+                return self._resources("", version)
+            case ["apis", group, version] if group:
+                return self._resources(group, version)
+        return None
+
+    def _root(self, root: str, media_type: str) -> Json:
+        chosen = {g: v for g, v in self.groups.items() if bool(g) == (root == "apis")}
+        if media_type != JSON:
+            return aggregated.group_discovery_list(chosen, aggregated.version_of(media_type))
+        if root == "apis":
+            return documents.api_group_list(chosen)
+        return documents.api_versions(list(chosen.get("", ())), self.address)
+
+    def _resources(self, group: str, version: str) -> Json | None:
+        kinds = self.groups.get(group, {}).get(version)
+        return documents.api_resource_list(f"{group}/{version}" if group else version, kinds) if kinds else None
+
+    def _hashes(self) -> dict[str, str]:
+        found = {name: openapi_v3.content_hash([], name.encode()) for name in _OTHERS}
+        for group, versions in self.groups.items():
+            for version, kinds in versions.items():
+                extra = msgspec.json.encode([self.schemas[g].v3 for g in self._custom(group, version)])
+                name = f"apis/{group}/{version}" if group else f"api/{version}"
+                found[name] = openapi_v3.content_hash(kinds, extra)
+        return dict(sorted(found.items()))
+
+    def _custom(self, group: str, version: str) -> list[defs.GroupVersionKind]:
+        return sorted(gvk for gvk in self.schemas if gvk[:2] == (group, version))
+
+    def _openapi_v3(self, path: str) -> Json | None:
+        if path == _V3:
+            return openapi_v3.index(self.hashes)
+        name = path.removeprefix(f"{_V3}/")
+        if name in _OTHERS:
+            return openapi_v3.plain_document(_OTHERS[name])
+        group, version = name.split("/")[1:] if name.startswith("apis/") and name.count("/") == 2 else ("", name[4:])
+        kinds = self.groups.get(group, {}).get(version) if name in self.hashes else None
+        if kinds is None:
+            return None
+        extra = {gvk: self.schemas[gvk].v3 for gvk in self._custom(group, version)}
+        return openapi_v3.document(kinds, self.load(), extra)
+
+    def _openapi_v2(self, media_type: str) -> bytes:
+        extra = {gvk: schemas.v2 for gvk, schemas in self.schemas.items()}
+        tree = openapi_v2.document(self.kinds, self.load(), extra)
+        return gnostic.encode(tree) if media_type == gnostic.MEDIA_TYPE else msgspec.json.encode(tree)
+
+
+def aggregation(accept: str) -> str:
+    """The media type for /api and /apis: the first of the client's list that can be had; plain JSON otherwise."""
+    for entry in accept.split(","):
+        name, *rest = (part.strip() for part in entry.split(";"))
+        parameters = dict(part.partition("=")[::2] for part in rest)
+        if "as" not in parameters:
+            if name in (JSON, "application/*", "*/*"):
+                return JSON
+            continue
+        wanted = (parameters["as"], parameters.get("g"))
+        if (
+            name == JSON
+            and wanted == (aggregated.KIND, aggregated.GROUP)
+            and parameters.get("v") in aggregated.VERSIONS
+        ):
+            return aggregated.media_type(parameters["v"])
+    return JSON
+
+
+def _normal(path: str) -> str:
+    return path.rstrip("/") or "/"
+
+
+def _keep(body: bytes, media_type: str, etag: str) -> Stored:
+    tag = f'"{etag or hashlib.sha256(body).hexdigest().upper()}"'
+    if len(body) < 8192:
+        return Stored(body, compressed=False, media_type=media_type, etag=tag)
+    return Stored(gzip.compress(body, 6, mtime=0), compressed=True, media_type=media_type, etag=tag)
+
+
+def _caching(path: str, *, forever: bool) -> list[tuple[str, str]]:
+    """A document asked for by its hash never changes."""
+    if forever:
+        return [("cache-control", f"{_FOREVER}, max-age={_YEAR}")]
+    return [("cache-control", "public" if path in ("/api", "/apis") else _FRESH)]

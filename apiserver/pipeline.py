@@ -1,0 +1,276 @@
+"""What happens to a request, in order. Read this file first.
+
+Two lists, because they run differently. REQUEST_STAGES (here) run once per request, each around those below it.
+WRITE_STAGES (resources/stages.py) run inside the compare-and-swap loop, and again on the fresh object after a conflict.
+
+    recover        any exception becomes a Status; nothing ever shows a traceback to a client; sends the answer
+    trace          how long it took and what came of it, as metrics and a log line for what was slow or failed
+    resolve        path and method -> verb, resource, namespace, name, subresource
+    authenticate   who
+    audit          one line per request, where asked for
+    impersonate    as whom
+    limit          not too many at once: 429 with Retry-After
+    authorize      may they
+    negotiate      in which form the answer goes back; 406
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, TypeAlias
+
+import structlog
+
+from apimachinery import errors
+from apimachinery.errors import ApiError
+from apiserver.authentication.impersonation import impersonate as impersonated
+from apiserver.authorization.messages import denied
+from apiserver.call import Call, Disconnected, Receive, Response, Send, call_from, error_response, raw_segments
+from apiserver.metrics import Metrics
+from apiserver.negotiation import accepted
+from apiserver.request import MASTERS, Attributes, Decision, Request, User
+from apiserver.resolve import request_info
+from apiserver.storage.protocol import Compacted, Full, StorageError, TooLarge, Unavailable
+
+log = structlog.get_logger("apiserver")
+
+Proceed: TypeAlias = Callable[[Call], Awaitable[Response]]
+ASGI: TypeAlias = Callable[[Any, Receive, Send], Awaitable[None]]
+
+#: Subresources that stream or hand the connection on: never limited, answered in their own form.
+CONNECTS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
+_READS = ("get", "list", "watch")
+#: Requests slower than this are logged (endpoints/handlers/trace_util.go has 500 ms for most).
+_SLOW_SECONDS = 1.0
+
+
+class Authenticates(Protocol):
+    """Names the user of a request, or raises 401."""
+
+    def authenticate(self, request: Request) -> User: ...
+
+
+class Authorizes(Protocol):
+    """Decides on one question."""
+
+    def authorize(self, attributes: Attributes) -> Decision: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Server:
+    """What the stages work with."""
+
+    authenticator: Authenticates
+    authorizer: Authorizes
+    metrics: Metrics
+    limits: "Limits"
+    clock: Callable[[], float]
+    new_id: Callable[[], str]
+    audits: Callable[[Call, int], None] | None = None
+
+
+Stage: TypeAlias = Callable[[Server, Call, Proceed], Awaitable[Response]]
+
+
+async def recover(_server: Server, call: Call, proceed: Proceed) -> Response:
+    """Turn whatever is raised into a Status."""
+    try:
+        return await proceed(call)
+    except ApiError as error:
+        return error_response(error)
+    except StorageError as error:
+        return error_response(from_storage(error))
+    except Disconnected:
+        raise
+    except RecursionError:
+        return error_response(errors.bad_request("the object is nested too deeply"))
+    except Exception as error:  # noqa: BLE001 - the top of a request: a bug must not take the server down
+        log.exception("a request failed", path=call.path, method=call.method, request_id=call.id, error=repr(error))
+        return error_response(errors.internal(f"{type(error).__name__}; see the API server's log for request {call.id}"))
+
+
+def from_storage(error: StorageError) -> ApiError:
+    """What the store refused, in the API's words."""
+    match error:
+        case TooLarge():
+            return errors.request_too_large(f"Request entity too large: limit is 1.5 MiB: {error.message}")
+        case Full():
+            text = error.message or "etcdserver: mvcc: database space exceeded"
+            hint = "free space: delete objects, compact and defragment etcd, then `etcdctl alarm disarm`"
+            return ApiError(500, "InternalError", f"{text} ({hint})")
+        case Compacted():
+            return errors.expired()
+        case Unavailable():
+            return ApiError(
+                503, "ServiceUnavailable", f"etcd does not answer: {error.message}", {"retryAfterSeconds": 1}
+            )
+        case _:
+            return errors.internal(error.message)
+
+
+async def trace(server: Server, call: Call, proceed: Proceed) -> Response:
+    """Measure, count, and log what was slow or went wrong on our side."""
+    began = server.clock()
+    code = 500
+    try:
+        response = await proceed(call)
+        code = response.status
+        return response
+    except ApiError as error:
+        code = error.code
+        raise
+    finally:
+        seconds = server.clock() - began
+        server.metrics.answered(call.info, code, seconds)
+        if seconds > _SLOW_SECONDS or code >= 500:
+            log.warning("slow or failed request", path=call.path, method=call.method, code=code, seconds=round(seconds, 3))
+
+
+async def resolve(_server: Server, call: Call, proceed: Proceed) -> Response:
+    """Say what the path means."""
+    call.info = request_info(call.method, call.path, raw_segments(call.scope), call.query)
+    return await proceed(call)
+
+
+async def authenticate(server: Server, call: Call, proceed: Proceed) -> Response:
+    """Say who asks."""
+    call.user = server.authenticator.authenticate(call)
+    return await proceed(call)
+
+
+async def audit(server: Server, call: Call, proceed: Proceed) -> Response:
+    """Record who asked for what and what came of it."""
+    if server.audits is None:
+        return await proceed(call)
+    code = 500
+    try:
+        response = await proceed(call)
+        code = response.status
+        return response
+    except ApiError as error:
+        code = error.code
+        raise
+    finally:
+        server.audits(call, code)
+
+
+async def impersonate(server: Server, call: Call, proceed: Proceed) -> Response:
+    """Become somebody else, where that is asked for and allowed."""
+    asker = call.asker
+    call.user = impersonated(asker, call.scope, server.authorizer.authorize)
+    if call.user is not asker:
+        call.impersonator = asker
+    return await proceed(call)
+
+
+async def limit(server: Server, call: Call, proceed: Proceed) -> Response:
+    """Let only so many requests in at a time; long-running ones and administrators are not counted."""
+    info = call.target
+    if info.verb == "watch" or info.subresource in CONNECTS or MASTERS in call.asker.groups:
+        return await proceed(call)
+    async with server.limits.place(is_read=info.verb in _READS):
+        return await proceed(call)
+
+
+async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
+    """Refuse what the user may not do."""
+    info = call.target
+    question = Attributes(
+        user=call.asker,
+        verb=info.verb,
+        is_resource=info.is_resource,
+        group=info.group,
+        version=info.version,
+        plural=info.plural,
+        subresource=info.subresource,
+        namespace=info.namespace,
+        name=info.name,
+        path=info.path,
+    )
+    decision = server.authorizer.authorize(question)
+    if not decision.allowed:
+        raise denied(question, decision.reason)
+    return await proceed(call)
+
+
+async def negotiate(_server: Server, call: Call, proceed: Proceed) -> Response:
+    """Choose the form of the answer."""
+    info = call.target
+    if info.is_resource and info.subresource not in CONNECTS:
+        call.accepted = accepted(call.headers.get("accept", ""))
+    return await proceed(call)
+
+
+# Order matters. A stage may rely on everything above it and on nothing below it.
+REQUEST_STAGES: tuple[Stage, ...] = (
+    recover,
+    trace,
+    resolve,
+    authenticate,
+    audit,
+    impersonate,
+    limit,
+    authorize,
+    negotiate,
+)
+
+
+def chained(server: Server, last: Proceed) -> Proceed:
+    """The stages, one around the other, with `last` in the middle."""
+    proceed = last
+    for stage in reversed(REQUEST_STAGES):
+        proceed = partial(_run, stage, server, proceed)
+    return proceed
+
+
+def _run(stage: Stage, server: Server, proceed: Proceed, call: Call) -> Awaitable[Response]:
+    return stage(server, call, proceed)
+
+
+def pipeline(server: Server, last: Proceed) -> ASGI:
+    """The stages as an ASGI app: they decide on a response, then it is sent."""
+    respond = chained(server, last)
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http", scope["type"]
+        call = call_from(scope, receive, send, server.new_id())
+        try:
+            response = await respond(call)
+            if response.stream is None:
+                await response.send(call)
+                return
+            with server.metrics.longrunning(call.target.verb).track_inprogress():
+                await response.send(call)
+        except Disconnected:
+            return  # nobody is there to answer
+
+    return app
+
+
+class Limits:
+    """How many requests may be answered at a time; some more wait in line, the rest are sent away with 429."""
+
+    def __init__(self, metrics: Metrics, *, reads: int = 400, writes: int = 200, queue: int = 4096) -> None:
+        self._metrics = metrics
+        self._queue = queue
+        self._places = {True: asyncio.Semaphore(reads), False: asyncio.Semaphore(writes)}
+        self._waiting = {True: 0, False: 0}
+
+    @asynccontextmanager
+    async def place(self, *, is_read: bool) -> AsyncIterator[None]:
+        """A place among those answered now. Raises 429 when too many wait already."""
+        places = self._places[is_read]
+        if places.locked() and self._waiting[is_read] >= self._queue:
+            self._metrics.rejected("readOnly" if is_read else "mutating")
+            raise errors.too_many_requests("too many requests, please try again later", 1)
+        self._waiting[is_read] += 1
+        try:
+            await places.acquire()
+        finally:
+            self._waiting[is_read] -= 1
+        try:
+            yield
+        finally:
+            places.release()

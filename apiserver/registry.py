@@ -1,0 +1,121 @@
+"""What the server serves: one `Resource` per kind and version, found by group, version and plural.
+
+A resource joins the `Kind` (coordinates), the `Strategy` (rules of the write path), the kind it is stored as, and its
+subresources. Generic code asks the resource and never looks at a kind's name. Rows can come and go at run time, which
+is how custom resources will be served.
+
+    Handler      answers one verb of a resource or subresource
+    Virtual      a create-only resource that is computed and forgotten (reviews): one function from body to answer
+    Deletion     what, besides finalizers, keeps a deleted object (namespaces), and how it is marked meanwhile
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from apimachinery import errors
+from apimachinery.kinds import BY_RESOURCE, Kind
+from apimachinery.types import Json
+from apiserver.call import Call, Response
+from apiserver.request import Request
+from apiserver.strategies.strategy import Strategy
+
+Handler: TypeAlias = Callable[[Call, "Resource"], Awaitable[Response]]
+#: From the body sent to the object answered; raises ApiError.
+Virtual: TypeAlias = Callable[[Request, Json], Awaitable[Json]]
+Convert: TypeAlias = Callable[[Json, Kind], Json]
+
+
+def _nothing_holds(_tree: Json) -> bool:
+    return False
+
+
+def _as_it_is(tree: Json) -> Json:
+    return tree
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """How a kind's objects go. `holds`: something besides metadata.finalizers keeps the object. `mark` records it."""
+
+    holds: Callable[[Json], bool] = _nothing_holds
+    mark: Callable[[Json], Json] = _as_it_is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One kind as served in one version."""
+
+    kind: Kind
+    stored: Kind  # the row that etcd holds; the same as `kind` but for kinds with several versions
+    strategy: Strategy
+    deletion: Deletion = Deletion()
+    respond: Virtual | None = None
+    subresources: Mapping[str, Mapping[str, Handler]] = field(default_factory=dict)  # name -> verb -> handler
+    convert: Convert | None = None  # to the version asked for; None where there is only one
+    ttl: int = 0  # seconds an object lives, 0 for ever (events)
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether what is stored differs from what is served."""
+        return self.kind is not self.stored
+
+    def to_served(self, tree: Json) -> Json:
+        """A stored tree in the version served; the same tree where they do not differ."""
+        return self.convert(tree, self.kind) if self.convert and self.is_converted else tree
+
+    def to_stored(self, tree: Json) -> Json:
+        """A tree of the version served as it is stored; the same tree where they do not differ."""
+        return self.convert(tree, self.stored) if self.convert and self.is_converted else tree
+
+    def not_found(self, name: str) -> errors.ApiError:
+        """404 for an object of this resource."""
+        return errors.not_found(self.kind.group, self.kind.plural, name)
+
+    def already_exists(self, name: str) -> errors.ApiError:
+        """409 for a taken name."""
+        return errors.already_exists(self.kind.group, self.kind.plural, name)
+
+    def conflict(self, name: str, why: str = errors.OPTIMISTIC_LOCK) -> errors.ApiError:
+        """409 for a lost race."""
+        return errors.conflict(self.kind.group, self.kind.plural, name, why)
+
+    def method_not_allowed(self, verb: str) -> errors.ApiError:
+        """405: the resource exists, the verb does not."""
+        return errors.method_not_allowed(self.kind.group, self.kind.plural, verb)
+
+
+def stored_kind(kind: Kind) -> Kind:
+    """The row under which a kind's objects are stored."""
+    group = kind.group if kind.storage_group is None else kind.storage_group
+    return BY_RESOURCE.get((group, kind.storage_version or kind.version, kind.plural), kind)
+
+
+class Registry:
+    """The resources served now."""
+
+    def __init__(self, resources: Iterable[Resource] = ()) -> None:
+        self._rows: dict[tuple[str, str, str], Resource] = {}
+        for resource in resources:
+            self.add(resource)
+
+    def add(self, resource: Resource) -> None:
+        """Serve it, in place of what was served there."""
+        kind = resource.kind
+        self._rows[kind.group, kind.version, kind.plural] = resource
+
+    def remove(self, kind: Kind) -> None:
+        """Stop serving it."""
+        self._rows.pop((kind.group, kind.version, kind.plural), None)
+
+    def find(self, group: str, version: str, plural: str) -> Resource | None:
+        """The resource at a path, None for 404."""
+        return self._rows.get((group, version, plural))
+
+    def of(self, kind: Kind) -> Resource:
+        """The resource of a kind that is known to be served."""
+        return self._rows[kind.group, kind.version, kind.plural]
+
+    def kinds(self) -> list[Kind]:
+        """Every kind served, in the order added: what discovery lists."""
+        return [resource.kind for resource in self._rows.values()]

@@ -1,0 +1,1 @@
+"""Create, get, list, update, patch, delete and deletecollection for any kind, over storage and watch cache."""

@@ -1,0 +1,71 @@
+"""What every handler works with: the store, its cache, the clock and the dice. Time and randomness come from outside.
+
+The two rules of freshness are here: `fresh()` for consistent reads, `reach(revision)` for reads not older than one.
+"""
+
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from apimachinery import errors
+from apimachinery.types import Json
+from apiserver.registry import Registry
+from apiserver.request import Attributes, Lookup
+from apiserver.storage.entry import Decode, no_protobuf
+from apiserver.storage.protocol import Storage
+from apiserver.storage.watchcache import WatchCache
+
+#: How long a read waits for the cache to reach a revision (cacher.go, blockTimeout).
+CACHE_WAIT = 3.0
+#: Upstream's alphabet and length for generateName (util/rand).
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_SUFFIX = 5
+_LONGEST_BASE = 63 - _SUFFIX
+
+
+class Admission(Protocol):
+    """The chain of admission plugins as the write path sees it. Both raise ApiError to refuse."""
+
+    async def mutate(self, attributes: Attributes, new: Json, old: Json | None, lookup: Lookup) -> Json: ...
+
+    async def validate(self, attributes: Attributes, new: Json | None, old: Json | None, lookup: Lookup) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Api:
+    """The parts that handlers share. One per server process."""
+
+    storage: Storage
+    cache: WatchCache
+    registry: Registry
+    lookup: Lookup
+    admission: Admission
+    clock: Callable[[], float]  # epoch seconds
+    random: random.Random
+    decode: Decode = no_protobuf  # of values that an upstream server stored as protobuf
+
+    async def fresh(self) -> None:
+        """Wait until the cache holds all that was committed before now: reads from it are then linearizable."""
+        try:
+            await self.cache.wait_fresh(CACHE_WAIT)
+        except TimeoutError:
+            raise errors.timeout("the watch cache did not catch up with the store in time", 1) from None
+
+    async def reach(self, revision: int) -> None:
+        """Wait until the cache has a revision. Raises 504 for one from the future."""
+        if self.cache.revision >= revision:
+            return
+        try:
+            await self.cache.wait_until(revision, CACHE_WAIT)
+        except TimeoutError:
+            raise errors.too_large_resource_version(revision, self.cache.revision) from None
+
+    def new_uid(self) -> str:
+        """A version 4 UUID."""
+        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+
+    def name_after(self, base: str) -> str:
+        """A name for generateName: the base, cut to leave room, and five random letters."""
+        return base[:_LONGEST_BASE] + "".join(self.random.choices(_ALPHABET, k=_SUFFIX))

@@ -1,0 +1,147 @@
+"""The compare-and-swap loop: run the write stages against what is stored, write, start over after a lost race.
+
+The first attempt takes the object from the watch cache, which saves a round trip and is nearly always right. Since
+the cache may be behind, nothing is concluded from it: a refusal, a missing object, "nothing changed" are each looked
+at again with the store's own answer; only a successful compare-and-swap counts at once.
+A write that changes nothing writes nothing. A write that takes the last finalizer from an object marked for deletion
+deletes it.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from apimachinery.errors import ApiError
+from apimachinery.types import Json
+from apiserver.registry import Resource
+from apiserver.resources import metadata, presenting
+from apiserver.resources.api import Api
+from apiserver.resources.stages import Write, written
+from apiserver.storage.entry import Entry, entry
+from apiserver.storage.protocol import ABSENT, Conflict, Stored
+
+#: How often another name is tried for generateName (registry/store.go, maxNameGenerationCreateAttempts).
+NAME_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a write came to. `entry` is the object as it is now stored, or was when it went."""
+
+    entry: Entry
+    created: bool = False
+
+
+def as_entry(api: Api, stored: Stored) -> Entry:
+    """A stored value ready for the wire."""
+    return entry(stored.key, stored.value, stored.revision, api.decode)
+
+
+async def read(api: Api, key: str) -> Entry | None:
+    """The object as it is now, from the store."""
+    stored = await api.storage.get(key)
+    return as_entry(api, stored) if stored is not None else None
+
+
+async def create(write: Write) -> Committed:
+    """Store a new object. Raises 409 when the name is taken; a generated name is tried again with other letters."""
+    attempts = NAME_ATTEMPTS if not write.name else 1
+    while True:
+        attempts -= 1
+        new = await written(write, None)
+        try:
+            return Committed(await _insert(write, new), created=True)
+        except ApiError as error:
+            if error.reason != "AlreadyExists" or attempts <= 0:
+                raise
+
+
+async def _insert(write: Write, new: Json) -> Entry:
+    key = key_of(write.resource, new)
+    value = msgspec.json.encode(new)
+    if write.options.dry_run:
+        current = await read(write.api, key)
+        if current is not None:
+            raise taken(write.resource, current)
+        return Entry(key, 0, value, len(value))
+    try:
+        stored = await write.api.storage.put(key, value, expect=ABSENT, ttl=write.resource.ttl)
+    except Conflict as conflict:
+        current = as_entry(write.api, conflict.current) if conflict.current is not None else None
+        raise taken(write.resource, current, new["metadata"]["name"]) from None
+    return as_entry(write.api, stored)
+
+
+def taken(resource: Resource, current: Entry | None, name: str = "") -> ApiError:
+    """409 AlreadyExists, saying so when the present holder is on its way out."""
+    error = resource.already_exists(name or (current.name if current is not None else ""))
+    if current is not None and current.tree["metadata"].get("deletionTimestamp"):
+        error.message = f"object is being deleted: {error.message}"
+    return error
+
+
+def key_of(resource: Resource, tree: Json) -> str:
+    """Where an object is stored."""
+    meta = tree["metadata"]
+    return resource.stored.storage_key(meta.get("namespace", ""), meta["name"])
+
+
+async def update(write: Write, key: str, *, may_create: bool = False) -> Committed:
+    """Change the object at a key. Raises 404 when there is none, unless the kind may be created by an update."""
+    api = write.api
+    current, is_sure = api.cache.get(key), False
+    while True:
+        if current is None and not is_sure:
+            current, is_sure = await read(api, key), True
+        if current is None:
+            if not may_create:
+                raise write.resource.not_found(write.name)
+            return await create(write)
+        try:
+            done = await _attempt(write, current, is_sure=is_sure)
+        except ApiError:
+            if is_sure:
+                raise
+            done = None
+        except Conflict as conflict:
+            current = as_entry(api, conflict.current) if conflict.current is not None else None
+            is_sure = True
+            continue
+        if done is not None:
+            return done
+        current, is_sure = await read(api, key), True
+
+
+async def _attempt(write: Write, current: Entry, *, is_sure: bool) -> Committed | None:
+    """One round of the loop. None: it would write nothing, but that has to be seen on the store's own object."""
+    old = presenting.private(current)
+    new = await written(write, old)
+    before = metadata.stored_order(presenting.private(current))
+    if new == before:
+        return Committed(current) if is_sure else None
+    if finishes(write.resource, new, before):
+        return Committed(await remove(write, current, new))
+    value = msgspec.json.encode(new)
+    if write.options.dry_run:
+        return Committed(entry(current.key, value, current.revision))
+    stored = await write.api.storage.put(current.key, value, expect=current.revision, ttl=write.resource.ttl)
+    return Committed(as_entry(write.api, stored))
+
+
+def finishes(resource: Resource, new: Json, old: Json) -> bool:
+    """Whether an update takes away the last thing that kept a deleted object (ShouldDeleteDuringUpdate)."""
+    meta = old["metadata"]
+    return (
+        bool(meta.get("deletionTimestamp"))
+        and not meta.get("deletionGracePeriodSeconds")
+        and not new["metadata"].get("finalizers")
+        and not resource.deletion.holds(new)
+    )
+
+
+async def remove(write: Write, current: Entry, new: Json) -> Entry:
+    """Delete in place of the update that finished the object; what the update would have stored is the answer."""
+    revision = current.revision
+    if not write.options.dry_run:
+        revision = (await write.api.storage.delete(current.key, expect=current.revision)).revision
+    return entry(current.key, msgspec.json.encode(new), revision)

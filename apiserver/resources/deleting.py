@@ -1,0 +1,113 @@
+"""The handlers of delete and deletecollection: decide purely, then compare-and-swap, again after every lost race."""
+
+from dataclasses import replace
+
+import msgspec
+
+from apimachinery import errors
+from apimachinery.errors import ApiError
+from apimachinery.types import Json
+from apiserver import negotiation
+from apiserver.call import Call, Response
+from apiserver.registry import Resource
+from apiserver.request import Attributes
+from apiserver.resources import committing, deletion, listing, metadata, presenting
+from apiserver.resources.api import Api
+from apiserver.resources.options import DeleteOptions, delete_options, list_options
+from apiserver.resources.writing import attributes_of, key_of, success
+from apiserver.storage.entry import Entry, entry
+from apiserver.storage.protocol import Conflict
+
+
+async def delete(api: Api, call: Call, resource: Resource) -> Response:
+    """DELETE of one object."""
+    options = delete_options(call, await _options_body(call))
+    key = key_of(call, resource)
+    removed, shown = await remove(api, resource, key, options, attributes_of(call))
+    if not removed or _shows_deleted(resource):
+        return presenting.present(call, resource, shown, api.clock())
+    return success(_details(resource, shown))
+
+
+async def _options_body(call: Call) -> bytes:
+    """The body of a delete; JSON only, and empty where it is YAML's empty document."""
+    data = await call.body()
+    if data:
+        media_type = negotiation.body_type(call.headers.get("content-type", ""))
+        if media_type != negotiation.JSON:
+            raise errors.unsupported_media_type((negotiation.JSON,))
+    return data
+
+
+def _shows_deleted(resource: Resource) -> bool:
+    """Whether a delete answers with the object in place of a Status: graceful kinds do."""
+    return resource.strategy.graceful
+
+
+def _details(resource: Resource, gone: Entry) -> Json:
+    details: Json = {"name": gone.name}
+    if resource.kind.group:
+        details["group"] = resource.kind.group
+    return {**details, "kind": resource.kind.plural, "uid": gone.tree["metadata"].get("uid", "")}
+
+
+async def remove(
+    api: Api, resource: Resource, key: str, options: DeleteOptions, attributes: Attributes
+) -> tuple[bool, Entry]:
+    """Delete the object or mark it. Gives whether it is gone, and what to show. Raises 404, 409."""
+    current, is_sure = api.cache.get(key), False
+    while True:
+        if current is None and not is_sure:
+            current, is_sure = await committing.read(api, key), True
+        if current is None:
+            raise resource.not_found(attributes.name)
+        try:
+            done = await _attempt(api, resource, current, options, attributes)
+        except ApiError:
+            if is_sure:
+                raise
+            done = None
+        except Conflict as conflict:
+            current = committing.as_entry(api, conflict.current) if conflict.current is not None else None
+            is_sure = True
+            continue
+        if done is not None and (is_sure or done[1].revision != current.revision or options.dry_run):
+            return done
+        current, is_sure = await committing.read(api, key), True
+
+
+async def _attempt(
+    api: Api, resource: Resource, current: Entry, options: DeleteOptions, attributes: Attributes
+) -> tuple[bool, Entry]:
+    tree = presenting.private(current)
+    deletion.check_preconditions(resource, tree, options)
+    await api.admission.validate(attributes, None, current.tree, api.lookup)
+    outcome = deletion.decide(resource, tree, options, api.clock())
+    if not (outcome.removes or outcome.changes):
+        return False, current
+    value = msgspec.json.encode(metadata.stored_order(outcome.tree))
+    if options.dry_run:
+        return outcome.removes, entry(current.key, value, current.revision)
+    if outcome.removes:
+        stored = await api.storage.delete(current.key, expect=current.revision)
+        return True, entry(current.key, value, stored.revision)
+    return False, committing.as_entry(
+        api, await api.storage.put(current.key, value, expect=current.revision, ttl=resource.ttl)
+    )
+
+
+async def delete_collection(api: Api, call: Call, resource: Resource) -> Response:
+    """DELETE of all objects that the selectors choose. Answers with the list of them."""
+    selecting = replace(list_options(call), limit=0)
+    options = deletion.for_item(delete_options(call, await _options_body(call)))
+    found = await listing.select(api, call, resource, selecting)
+    shown: list[Entry] = []
+    for item in found.entries:
+        attributes = attributes_of(call, verb="delete", name=item.name)
+        attributes = replace(attributes, namespace=item.namespace or attributes.namespace)
+        try:
+            shown.append((await remove(api, resource, item.key, options, attributes))[1])
+        except ApiError as error:
+            if error.code != 404:  # gone meanwhile: what was wanted
+                raise
+    return listing.answer(api, call, resource, replace(found, entries=shown))

@@ -1,0 +1,122 @@
+"""What a delete does to an object, decided purely: remove it now, mark it, or leave it as it is.
+
+    grace period    kinds with a graceful strategy (pods) are marked first; the kubelet finishes with grace 0. Objects that
+                    nobody has placed, or that have finished, go at once
+    finalizers      keep a marked object until the update that takes the last one
+    propagation     Foreground and Orphan are finalizers that the garbage collector takes; Background removes both
+    holds           what else keeps a kind's objects (a namespace's spec.finalizers)
+
+Sources: apiserver/pkg/registry/rest/delete.go (BeforeDelete), registry/generic/registry/store.go (Delete and
+deletionFinalizersForGarbageCollection), pkg/registry/core/pod/strategy.go (CheckGracefulDelete),
+pkg/registry/core/namespace/storage/storage.go (Delete).
+"""
+
+from dataclasses import dataclass, replace
+
+from apimachinery import errors, times
+from apimachinery.types import Json
+from apiserver.registry import Resource
+from apiserver.resources.options import BACKGROUND, FOREGROUND, ORPHAN, DeleteOptions
+
+ORPHAN_FINALIZER = "orphan"
+FOREGROUND_FINALIZER = "foregroundDeletion"
+_FINISHED = ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What to do. `tree` is the object as it is to be stored, or as it is shown when it goes."""
+
+    tree: Json
+    removes: bool = False  # delete the key
+    changes: bool = False  # write the tree
+
+
+def decide(resource: Resource, tree: Json, options: DeleteOptions, now: float) -> Outcome:
+    """The outcome of a delete of the object as it is stored. The tree is private and may be modified."""
+    meta = tree["metadata"]
+    is_marked, left = bool(meta.get("deletionTimestamp")), meta.get("deletionGracePeriodSeconds") or 0
+    is_graceful = resource.strategy.graceful and bool(left or not is_marked)
+    grace = grace_period(tree, options.grace) if is_graceful else 0
+    if is_marked and is_graceful and (options.grace is None or grace >= left):
+        return Outcome(tree)  # on its way, and this delete cannot make it go sooner
+    before = list(meta.get("finalizers") or ())
+    finalizers = with_propagation(before, options)
+    _set_or_drop(meta, "finalizers", finalizers)
+    held = bool(finalizers) or resource.deletion.holds(tree)
+    if not held and not grace:
+        _mark(tree, now, 0)
+        return Outcome(tree, removes=True)
+    if is_marked and not is_graceful:
+        return Outcome(tree, changes=finalizers != before)
+    _mark(tree, now, grace)
+    return Outcome(resource.deletion.mark(tree), changes=True)
+
+
+def grace_period(tree: Json, asked: int | None) -> int:
+    """Seconds between the mark and the end, for a kind that has them (CheckGracefulDelete)."""
+    spec = tree.get("spec") or {}
+    period = asked if asked is not None else spec.get("terminationGracePeriodSeconds") or 0
+    if not spec.get("nodeName") or (tree.get("status") or {}).get("phase") in _FINISHED:
+        return 0
+    return 1 if period < 0 else period
+
+
+def _mark(tree: Json, now: float, grace: int) -> None:
+    """Set the deletion marks; a shorter grace period moves the time, counted from the first delete."""
+    meta = tree["metadata"]
+    marked = meta.get("deletionTimestamp")
+    if marked:
+        began = times.parse(marked) - (meta.get("deletionGracePeriodSeconds") or 0)
+        meta["deletionTimestamp"] = times.rfc3339(began + grace)
+    else:
+        meta["deletionTimestamp"] = times.rfc3339(now + grace)
+        if meta.get("generation"):
+            meta["generation"] += 1
+    meta["deletionGracePeriodSeconds"] = grace
+
+
+def with_propagation(finalizers: list[str], options: DeleteOptions) -> list[str]:
+    """The finalizers with those two that stand for the propagation policy as asked; kept where nothing is asked."""
+    orphan, foreground = ORPHAN_FINALIZER in finalizers, FOREGROUND_FINALIZER in finalizers
+    if options.orphan is not None:
+        orphan, foreground = options.orphan, False
+    elif options.propagation == ORPHAN:
+        orphan, foreground = True, False
+    elif options.propagation == FOREGROUND:
+        orphan, foreground = False, True
+    elif options.propagation == BACKGROUND:
+        orphan = foreground = False
+    elif orphan and foreground:
+        foreground = False
+    rest = [name for name in finalizers if name not in (ORPHAN_FINALIZER, FOREGROUND_FINALIZER)]
+    return [*rest, *[ORPHAN_FINALIZER] * orphan, *[FOREGROUND_FINALIZER] * foreground]
+
+
+def _set_or_drop(meta: Json, name: str, value: list[str]) -> None:
+    if value:
+        meta[name] = value
+    else:
+        meta.pop(name, None)
+
+
+def check_preconditions(resource: Resource, tree: Json, options: DeleteOptions) -> None:
+    """Raise 409 unless the object is the one that the client means."""
+    meta = tree["metadata"]
+    if options.uid and options.uid != meta.get("uid"):
+        why = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record ({meta.get('uid', '')}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise errors.conflict(resource.kind.group, resource.kind.kind, meta["name"], why)
+    if options.resource_version and options.resource_version != meta["resourceVersion"]:
+        why = (
+            f"the ResourceVersion in the precondition ({options.resource_version}) does not match the ResourceVersion "
+            f"in record ({meta['resourceVersion']}). The object might have been modified"
+        )
+        raise errors.conflict(resource.kind.group, resource.kind.kind, meta["name"], why)
+
+
+def for_item(options: DeleteOptions) -> DeleteOptions:
+    """The options of a deletecollection for one of its objects: preconditions are about single objects."""
+    return replace(options, uid="", resource_version="")

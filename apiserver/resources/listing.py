@@ -1,0 +1,244 @@
+"""The handler of list: which objects, as of which revision, and how they are sent.
+
+    resourceVersion ""      consistent: the cache, once it has caught up with the store
+    "0"                     whatever the cache holds
+    N, NotOlderThan         the cache, once it has reached N
+    N, Exact; continue      the store's history at that revision
+
+From the cache a list is its items' bytes, joined in chunks and never encoded; large ones are compressed a chunk at a
+time, so that no other request waits for long. Items are sorted by key.
+# differs: items carry kind and apiVersion; upstream's lists of built-in kinds leave them out.
+Source: apiserver/pkg/storage/{cacher/cacher.go,etcd3/store.go}, endpoints/filters/compression.go.
+"""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from apimachinery import errors
+from apimachinery.types import Json
+from apiserver.call import Call, Response
+from apiserver.negotiation import PARTIAL, PARTIAL_LIST, TABLE
+from apiserver.registry import Resource
+from apiserver.resources import presenting, tokens
+from apiserver.resources.api import Api
+from apiserver.resources.committing import as_entry
+from apiserver.resources.options import EXACT, ListOptions, list_options
+from apiserver.resources.selecting import Selects, selector
+from apiserver.resources.writing import key_of
+from apiserver.storage.entry import Entry
+from apiserver.storage.protocol import Compacted
+
+CHUNK = 64
+GZIP_FROM = 128 * 1024
+_GZIP_LEVEL = 1
+_GZIP_WINDOW = 31
+#: How many objects are read at a time when a selector leaves few of them.
+_PAGE = 500
+_TOO_OLD = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The objects of a list, all as of `revision`."""
+
+    entries: Sequence[Entry]
+    revision: int
+    token: str = ""
+    remaining: int = 0
+
+    def metadata(self) -> Json:
+        """The ListMeta."""
+        tree: Json = {"resourceVersion": str(self.revision)}
+        if self.token:
+            tree["continue"] = self.token
+        if self.remaining:
+            tree["remainingItemCount"] = self.remaining
+        return tree
+
+
+async def list_objects(api: Api, call: Call, resource: Resource) -> Response:
+    """GET of a collection."""
+    selection = await select(api, call, resource, list_options(call))
+    return answer(api, call, resource, selection)
+
+
+def prefix_of(call: Call, resource: Resource) -> str:
+    """The folder of the collection: one namespace's or all."""
+    prefix = resource.stored.storage_prefix()
+    namespace = call.target.namespace if resource.kind.namespaced else ""
+    return f"{prefix}{namespace}/" if namespace else prefix
+
+
+async def select(api: Api, call: Call, resource: Resource, options: ListOptions) -> Selection:
+    """The objects a list asks for. Raises 400, 410 and 504."""
+    prefix, selects = prefix_of(call, resource), selector(resource, options)
+    if options.token:
+        return await _continued(api, prefix, options, selects, tokens.decode(options.token))
+    version = options.revision
+    if version and (options.match == EXACT or (options.limit and not options.match)):
+        return await _as_of(api, prefix, options, selects, version)
+    if not options.resource_version:
+        await api.fresh()
+    elif version:
+        await api.reach(version)
+    entries, revision = _cached(api, call, resource, prefix), api.cache.revision
+    limit = options.limit if options.resource_version != "0" else 0  # as upstream: any version, all of it
+    return _page(entries, revision, prefix, selects, limit)
+
+
+def _cached(api: Api, call: Call, resource: Resource, prefix: str) -> Sequence[Entry]:
+    """The collection from the cache; one object where the request names it by metadata.name."""
+    name = call.target.name
+    if name and (not resource.kind.namespaced or call.target.namespace):
+        entry = api.cache.get(key_of(call, resource))
+        return [entry] if entry is not None else []
+    return api.cache.list(prefix)
+
+
+def _page(entries: Sequence[Entry], revision: int, prefix: str, selects: Selects | None, limit: int) -> Selection:
+    if not limit:
+        return Selection(entries if selects is None else [e for e in entries if selects(e)], revision)
+    if selects is None:
+        chosen, rest = entries[:limit], len(entries) - limit
+        token = tokens.encode(chosen[-1].key, prefix, revision) if rest > 0 else ""
+        return Selection(chosen, revision, token, max(rest, 0))
+    found: list[Entry] = []
+    for entry in entries:
+        if len(found) == limit:
+            # There may be nothing more that fits, but only the next page knows.
+            return Selection(found, revision, tokens.encode(found[-1].key, prefix, revision))
+        if selects(entry):
+            found.append(entry)
+    return Selection(found, revision)
+
+
+async def _continued(
+    api: Api, prefix: str, options: ListOptions, selects: Selects | None, token: tokens.Token
+) -> Selection:
+    if token.revision != tokens.INCONSISTENT:
+        return await _as_of(api, prefix, options, selects, token.revision, token.start)
+    await api.fresh()
+    start = prefix + token.start
+    entries = [entry for entry in api.cache.list(prefix) if entry.key >= start]
+    return _page(entries, api.cache.revision, prefix, selects, options.limit)
+
+
+async def _as_of(
+    api: Api, prefix: str, options: ListOptions, selects: Selects | None, revision: int, start: str = ""
+) -> Selection:
+    """A list at a revision of the past, from the store's history."""
+    if revision > api.cache.revision:
+        await api.reach(revision)
+    found: list[Entry] = []
+    after = (prefix + start).removesuffix("\0") if start else ""
+    while True:
+        size = options.limit if selects is None else _PAGE
+        try:
+            page = await api.storage.list(prefix, after=after, limit=size, at=revision)
+        except Compacted:
+            raise _expired(start) from None
+        for item in page.items:
+            entry = as_entry(api, item)
+            after = item.key
+            if selects is None or selects(entry):
+                found.append(entry)
+            if options.limit and len(found) == options.limit:
+                break
+        is_last = not page.more and (not page.items or after == page.items[-1].key)
+        if is_last:
+            return Selection(found, revision)
+        if options.limit and len(found) == options.limit:
+            remaining = page.remaining if selects is None else 0
+            return Selection(found, revision, tokens.encode(after, prefix, revision), remaining)
+
+
+class _Resumable(errors.ApiError):
+    """A 410 that brings a token with which the list can go on, inconsistently."""
+
+    start = ""
+
+    def status(self) -> Json:
+        tree = super().status()
+        tree["metadata"] = {"continue": self.start}
+        return tree
+
+
+def _expired(start: str) -> errors.ApiError:
+    if not start:
+        return errors.expired()
+    error = _Resumable(410, "Expired", _TOO_OLD)
+    error.start = tokens.encode(start.removesuffix("\0"), "", tokens.INCONSISTENT)
+    return error
+
+
+def answer(api: Api, call: Call, resource: Resource, selection: Selection) -> Response:
+    """The list as the client asked for it."""
+    accepted = call.accepted
+    if accepted.transform == TABLE:
+        tree = presenting.table(
+            resource, selection.entries, api.clock(), selection.metadata(), presenting.included(call)
+        )
+        return _whole(call, msgspec.json.encode(tree))
+    head = presenting.list_head(resource, accepted, selection.metadata())
+    entries = selection.entries
+    if not presenting.is_plain_json(accepted) or presenting.pretty(call):
+        return presenting.encoded(call, head + _joined(resource, call, entries) + b"]}")
+    if len(entries) <= CHUNK:
+        return _whole(call, head + _joined(resource, call, entries) + b"]}\n")
+    chunks = _chunks(resource, call, head, entries)
+    headers: list[tuple[str, str]] = []
+    if _compresses(call, sum(entry.size for entry in entries)):
+        chunks = compressed(chunks)
+        headers = [("content-encoding", "gzip"), ("vary", "Accept-Encoding")]
+    return Response(content_type=accepted.content_type, headers=headers, chunks=chunks)
+
+
+def _whole(call: Call, data: bytes) -> Response:
+    """A body that is small or had to be made whole."""
+    if call.accepted.media_type == "application/json" and not presenting.pretty(call) and _compresses(call, len(data)):
+        packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+        headers = [("content-encoding", "gzip"), ("vary", "Accept-Encoding")]
+        body = packer.compress(data) + packer.flush()
+        return Response(content_type=call.accepted.content_type, headers=headers, body=body)
+    return presenting.encoded(call, data)
+
+
+def _compresses(call: Call, size: int) -> bool:
+    return size >= GZIP_FROM and "gzip" in call.headers.get("accept-encoding", "")
+
+
+def _joined(resource: Resource, call: Call, entries: Sequence[Entry]) -> bytes:
+    if call.accepted.transform in (PARTIAL, PARTIAL_LIST):
+        return b",".join([presenting.partial(entry) for entry in entries])
+    if resource.is_converted:
+        return b",".join([presenting.served(resource, entry) for entry in entries])
+    return b",".join([entry.value for entry in entries])
+
+
+async def _chunks(resource: Resource, call: Call, head: bytes, entries: Sequence[Entry]) -> AsyncIterator[bytes]:
+    """The list's bytes, giving way to other requests after each chunk."""
+    lead = head
+    for start in range(0, len(entries), CHUNK):
+        yield lead + _joined(resource, call, entries[start : start + CHUNK])
+        lead = b","
+        await asyncio.sleep(0)
+    yield b"]}\n"
+
+
+async def compressed(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The chunks as one gzip stream."""
+    packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+    async for chunk in chunks:
+        if packed := packer.compress(chunk):
+            yield packed
+    yield packer.flush()
+

@@ -1,0 +1,261 @@
+"""Query parameters and bodies that steer a verb: ListOptions, WriteOptions, DeleteOptions. Parsing and checks, pure.
+
+Sources: apimachinery/pkg/apis/meta/v1/types.go, internalversion/validation/validation.go, validation/validation.go.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from apimachinery import errors, selectors
+from apimachinery.errors import ApiError, FieldError
+from apimachinery.types import Json
+from apiserver.request import Request
+
+EXACT = "Exact"
+NOT_OLDER_THAN = "NotOlderThan"
+ORPHAN, BACKGROUND, FOREGROUND = "Orphan", "Background", "Foreground"
+_META = "meta.k8s.io"
+_TRUE = ("true", "1", "t", "T", "TRUE", "True")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListOptions:
+    """What a list, watch or deletecollection asks for. Selectors are None when they select everything."""
+
+    labels: selectors.LabelSelector | None = None
+    fields: selectors.FieldSelector | None = None
+    label_text: str = ""
+    field_text: str = ""
+    limit: int = 0
+    token: str = ""  # continue
+    resource_version: str = ""
+    match: str = ""  # resourceVersionMatch
+    timeout: int = 0
+    bookmarks: bool = False
+    initial_events: bool | None = None
+
+    @property
+    def revision(self) -> int:
+        """The resourceVersion as a number, 0 when there is none."""
+        return int(self.resource_version) if self.resource_version else 0
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How a write is to be done."""
+
+    dry_run: bool = False
+    field_validation: str = "Warn"
+    field_manager: str = ""
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOptions:
+    """How an object is to go. `grace` None means the kind's default."""
+
+    grace: int | None = None
+    uid: str = ""
+    resource_version: str = ""
+    propagation: str = ""
+    orphan: bool | None = None  # orphanDependents, deprecated
+    dry_run: bool = False
+
+
+def list_options(request: Request, *, watch: bool = False) -> ListOptions:
+    """The options of a list or watch. Raises 400 or 422 with upstream's text."""
+    version = request.first("resourceVersion")
+    check_resource_version(version)
+    label_text, field_text = request.first("labelSelector"), request.first("fieldSelector")
+    initial = request.first("sendInitialEvents")
+    options = ListOptions(
+        labels=_selector(label_text),
+        fields=_fields(field_text),
+        label_text=label_text,
+        field_text=field_text,
+        limit=_number(request, "limit"),
+        token=request.first("continue"),
+        resource_version=version,
+        match=request.first("resourceVersionMatch"),
+        timeout=_number(request, "timeoutSeconds"),
+        bookmarks=request.first("allowWatchBookmarks") in _TRUE,
+        initial_events=initial in _TRUE if initial else None,
+    )
+    problems = _watch_problems(options) if watch else _list_problems(options)
+    if problems:
+        raise errors.invalid(_META, "ListOptions", "", problems)
+    if options.token and version and version != "0":
+        raise errors.bad_request("specifying resource version is not allowed when using continue")
+    return options
+
+
+def _selector(text: str) -> selectors.LabelSelector | None:
+    if not text:
+        return None
+    try:
+        return selectors.parse_labels(text)
+    except ValueError as error:
+        raise errors.bad_request(f"unable to parse requirement: {error}") from None
+
+
+def _fields(text: str) -> selectors.FieldSelector | None:
+    if not text:
+        return None
+    try:
+        return selectors.parse_fields(text)
+    except ValueError as error:
+        raise errors.bad_request(str(error)) from None
+
+
+def check_resource_version(text: str) -> None:
+    """Raise 400 unless it is empty or a number."""
+    if text and not (text.isascii() and text.isdigit()):
+        raise errors.bad_request(
+            f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
+
+
+def _number(request: Request, name: str) -> int:
+    text = request.first(name)
+    try:
+        value = int(text) if text else 0
+    except ValueError:
+        raise errors.bad_request(
+            f'invalid value for {name}: strconv.ParseInt: parsing "{text}": invalid syntax'
+        ) from None
+    if value < 0 and name == "limit":
+        problem = FieldError("limit", errors.INVALID, "must be greater than or equal to 0", value)
+        raise errors.invalid(_META, "ListOptions", "", [problem])
+    return value
+
+
+def _list_problems(options: ListOptions) -> list[FieldError]:
+    problems: list[FieldError] = []
+    if options.initial_events is not None:
+        problems.append(_forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    match = options.match
+    if not match:
+        return problems
+    if not options.resource_version:
+        problems.append(
+            _forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided")
+        )
+    if options.token:
+        problems.append(
+            _forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
+        )
+    if match not in (EXACT, NOT_OLDER_THAN):
+        problems.append(errors.not_supported("resourceVersionMatch", match, (EXACT, NOT_OLDER_THAN, "")))
+    if match == EXACT and options.resource_version == "0":
+        problems.append(
+            _forbidden(
+                "resourceVersionMatch", 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"'
+            )
+        )
+    return problems
+
+
+def _watch_problems(options: ListOptions) -> list[FieldError]:
+    if options.initial_events is None:
+        if options.match:
+            text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+            return [_forbidden("resourceVersionMatch", text)]
+        return []
+    if options.match != NOT_OLDER_THAN:
+        text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        return [_forbidden("resourceVersionMatch", text)]
+    return []
+
+
+def _forbidden(path: str, detail: str) -> FieldError:
+    return FieldError(path, errors.FORBIDDEN_FIELD, detail)
+
+
+def write_options(request: Request) -> WriteOptions:
+    """The options of a create, update or patch."""
+    validation = request.first("fieldValidation", "Warn") or "Warn"
+    kind = {"POST": "CreateOptions", "PUT": "UpdateOptions"}.get(request.method, "PatchOptions")
+    if validation not in ("Strict", "Warn", "Ignore"):
+        problem = errors.not_supported("fieldValidation", validation, ("Ignore", "Strict", "Warn"))
+        raise errors.invalid(_META, kind, "", [problem])
+    return WriteOptions(
+        dry_run=_dry_run(request.query.get("dryRun", ()), kind),
+        field_validation=validation,
+        field_manager=request.first("fieldManager"),
+        force=request.first("force") in _TRUE,
+    )
+
+
+def _dry_run(values: object, kind: str) -> bool:
+    asked = [value for value in values if value] if isinstance(values, list | tuple) else []
+    if any(value != "All" for value in asked):
+        raise errors.invalid(_META, kind, "", [errors.not_supported("dryRun", asked, ("All",))])
+    return bool(asked)
+
+
+def delete_options(request: Request, body: bytes) -> DeleteOptions:
+    """The options of a delete: from the body where there is one, else from the query."""
+    tree = _delete_body(body) if body.strip() else {}
+    preconditions = tree.get("preconditions") or {}
+    orphan = tree.get("orphanDependents")
+    if orphan is None and (text := request.first("orphanDependents")):
+        orphan = text in _TRUE
+    propagation = tree.get("propagationPolicy") or request.first("propagationPolicy")
+    grace = tree.get("gracePeriodSeconds")
+    if grace is None and request.first("gracePeriodSeconds"):
+        grace = _number(request, "gracePeriodSeconds")
+    _check_delete(propagation, orphan, grace)
+    return DeleteOptions(
+        grace=grace,
+        uid=preconditions.get("uid") or "",
+        resource_version=preconditions.get("resourceVersion") or "",
+        propagation=propagation,
+        orphan=orphan,
+        dry_run=_dry_run(tree.get("dryRun") or request.query.get("dryRun", ()), "DeleteOptions"),
+    )
+
+
+def _delete_body(body: bytes) -> Json:
+    try:
+        tree = msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise errors.bad_request(f"couldn't get version/kind; json parse error: {error}") from None
+    if not isinstance(tree, dict):
+        raise errors.bad_request("couldn't get version/kind; json parse error: DeleteOptions must be an object")
+    if tree.get("kind") not in (None, "", "DeleteOptions"):
+        raise errors.bad_request("decoded object cannot be converted to DeleteOptions")
+    _check_delete_types(tree)
+    return tree
+
+
+def _check_delete_types(tree: Json) -> None:
+    preconditions = tree.get("preconditions")
+    fine = (
+        isinstance(tree.get("gracePeriodSeconds"), int | None)
+        and isinstance(tree.get("orphanDependents"), bool | None)
+        and isinstance(tree.get("propagationPolicy"), str | None)
+        and isinstance(tree.get("dryRun"), list | None)
+        and isinstance(preconditions, dict | None)
+        and all(isinstance(value, str | None) for value in (preconditions or {}).values())
+    )
+    if not fine:
+        raise errors.bad_request("DeleteOptions in version \"v1\" cannot be handled as a DeleteOptions: wrong type")
+
+
+def _check_delete(propagation: str, orphan: bool | None, grace: int | None) -> None:  # noqa: FBT001 - the field's type
+    problems: list[FieldError] = []
+    if propagation and orphan is not None:
+        text = "orphanDependents and deletionPropagation cannot be both set"
+        problems.append(FieldError("propagationPolicy", errors.INVALID, text, propagation))
+    if propagation and propagation not in (FOREGROUND, BACKGROUND, ORPHAN):
+        problems.append(errors.not_supported("propagationPolicy", propagation, (FOREGROUND, BACKGROUND, ORPHAN, "nil")))
+    if isinstance(grace, bool) or (grace is not None and not isinstance(grace, int)):
+        problems.append(FieldError("gracePeriodSeconds", errors.INVALID, "must be an integer", grace))
+    if problems:
+        raise errors.invalid(_META, "DeleteOptions", "", problems)
+
+
+def precondition_failed(resource: str, name: str, why: str) -> ApiError:
+    """409 for a precondition of a delete that does not hold."""
+    return errors.conflict("", resource, name, why)

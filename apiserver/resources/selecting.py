@@ -1,0 +1,48 @@
+"""Label and field selectors on cache entries, without decoding more than they need.
+
+Labels come from the entry's head. Selectable fields are computed by the kind's strategy on first use and kept with the
+entry, since the same selector (`spec.nodeName=...`) comes again and again.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from apimachinery import errors
+from apiserver.registry import Resource
+from apiserver.resources.options import ListOptions
+from apiserver.storage.entry import Entry
+
+Selects: TypeAlias = Callable[[Entry], bool]
+
+_FIELDS = "selectable fields"
+
+
+def selector(resource: Resource, options: ListOptions) -> Selects | None:
+    """The predicate of a list or watch, None when everything is wanted. Raises 400 for a field the kind has not."""
+    labels, fields = options.labels, options.fields
+    if fields is not None:
+        _check_fields(resource, options)
+    if fields is None or not fields.requirements:
+        if labels is None:
+            return None
+        return lambda entry: labels.matches(entry.labels)
+    if labels is None:
+        return lambda entry: fields.matches(fields_of(resource, entry))
+    return lambda entry: labels.matches(entry.labels) and fields.matches(fields_of(resource, entry))
+
+
+def fields_of(resource: Resource, entry: Entry) -> Mapping[str, str]:
+    """The selectable fields of one object."""
+    return entry.made(_FIELDS, lambda it: resource.strategy.fields(it.tree))
+
+
+def _check_fields(resource: Resource, options: ListOptions) -> None:
+    assert options.fields is not None
+    known = resource.strategy.field_labels
+    for requirement in options.fields.requirements:
+        if requirement.field not in known:
+            where = f'{{"{resource.kind.group}" "{resource.kind.version}" "{resource.kind.plural}"}}'
+            raise errors.bad_request(
+                f'Unable to find {where} that match label selector "{options.label_text}", '
+                f'field selector "{options.field_text}": field label not supported: {requirement.field}'
+            )

@@ -1,0 +1,147 @@
+"""The write stages: what happens to an object between the request and the store, in order.
+
+They run inside the compare-and-swap loop and run AGAIN on the fresh object after a conflict, so each is a function of
+the new and the old object and has no effect outside them, but for warnings, which are collected once each.
+
+    patch      what was sent, put onto the object as it is stored now
+    prune      the schema's view: mistyped fields refused, unknown ones reported or refused, nulls dropped
+    default    the kind's static defaults
+    mutate     admission plugins that change the object
+    prepare    the kind's strategy: server-owned fields reset or kept
+    stamp      uid, timestamps, generation, who and when
+    validate   metadata and strategy, every problem at once as one 422
+    admit      admission plugins that only say yes or no
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from apimachinery import errors, times
+from apimachinery.errors import FieldError
+from apimachinery.types import Json
+from apiserver.call import Call
+from apiserver.registry import Resource
+from apiserver.request import Attributes
+from apiserver.resources import fields, metadata
+from apiserver.resources.api import Api
+from apiserver.resources.decoding import metadata_of
+from apiserver.resources.options import WriteOptions
+from apiserver.strategies.strategy import WriteContext
+
+STATUS = "status"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One create, update or patch: what the stages need besides the two objects."""
+
+    api: Api
+    call: Call
+    resource: Resource
+    attributes: Attributes
+    options: WriteOptions
+    #: The object to write, from the one stored now (None: there is none). May run several times.
+    source: Callable[[Json | None], Json]
+    #: Fields a body named twice, as strict decoding errors.
+    duplicates: tuple[str, ...] = ()
+    #: How a strict decoding error is told: of a body (400) or of a patch (422).
+    is_patch: bool = False
+    #: Metadata and status as sent, without strategy: the server's own writes (binding).
+    subresource: str = ""
+    now: float
+
+    @property
+    def name(self) -> str:
+        """The object's name; "" while generateName has not made one."""
+        return self.attributes.name
+
+
+Stage: TypeAlias = Callable[[Write, Json, Json | None], Awaitable[Json]]
+
+
+async def patch(write: Write, _new: Json, old: Json | None) -> Json:
+    """The object as the client wants it, from what is stored now."""
+    served = write.resource.to_served(old) if old is not None else None
+    return write.source(served)
+
+
+async def prune(write: Write, new: Json, _old: Json | None) -> Json:
+    """The object as the schema knows it."""
+    return fields.checked(new, write.resource.kind, write.options, write.call, write.duplicates, patch=write.is_patch)
+
+
+async def default(write: Write, new: Json, _old: Json | None) -> Json:
+    """The kind's defaults, then the version that is stored: everything below knows that one only."""
+    return write.resource.to_stored(write.resource.strategy.default(new))
+
+
+async def mutate(write: Write, new: Json, old: Json | None) -> Json:
+    """Admission plugins that may change the object."""
+    return await write.api.admission.mutate(write.attributes, new, old, write.api.lookup)
+
+
+async def prepare(write: Write, new: Json, old: Json | None) -> Json:
+    """The kind's own rules: what a client cannot set is reset or kept."""
+    strategy = write.resource.strategy
+    if write.subresource == STATUS:
+        return strategy.prepare_status(new, old)
+    if part := strategy.parts.get(write.subresource):
+        return part.prepare(new, old)
+    return strategy.prepare(new, old)
+
+
+async def stamp(write: Write, new: Json, old: Json | None) -> Json:
+    """What the server owns of the metadata, and the marks of kinds that record who wrote them."""
+    strategy = write.resource.strategy
+    meta = metadata_of(new)
+    if old is None:
+        now = times.rfc3339(write.now)
+        metadata.stamp_new(meta, uid=write.api.new_uid(), now=now, has_generation=strategy.has_generation)
+    else:
+        metadata.stamp_update(meta, old["metadata"])
+    new = strategy.stamp(new, old, WriteContext(write.attributes.user, write.now, write.subresource))
+    if old is not None and write.subresource != STATUS and "generation" in meta:
+        meta["generation"] += bool(strategy.raises_generation(new, old))
+    return metadata.stored_order(new)
+
+
+async def validate(write: Write, new: Json, old: Json | None) -> Json:
+    """Refuse with every problem at once; warn of what is allowed but unwise."""
+    resource = write.resource
+    problems = metadata.problems(new, old, resource.stored, resource.strategy.name)
+    problems += _checked(write, new, old)
+    if problems:
+        kind, name = resource.kind, new["metadata"].get("name", "")
+        raise errors.invalid(kind.group, kind.kind, name, problems)
+    if not write.subresource:
+        for text in resource.strategy.warnings(new, old):
+            write.call.warn(text)
+    return new
+
+
+def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
+    strategy = write.resource.strategy
+    if write.subresource == STATUS:
+        return strategy.check_status(new, old)
+    if part := strategy.parts.get(write.subresource):
+        return part.check(new, old)
+    return strategy.check(new, old)
+
+
+async def admit(write: Write, new: Json, old: Json | None) -> Json:
+    """Admission plugins that only look."""
+    await write.api.admission.validate(write.attributes, new, old, write.api.lookup)
+    return new
+
+
+# Order matters: a stage relies on everything above it and on nothing below it.
+WRITE_STAGES: tuple[Stage, ...] = (patch, prune, default, mutate, prepare, stamp, validate, admit)
+
+
+async def written(write: Write, old: Json | None) -> Json:
+    """The object to store, in the version stored. `old` is private to the call, in the version stored."""
+    new: Json = {}
+    for stage in WRITE_STAGES:
+        new = await stage(write, new, old)
+    return new

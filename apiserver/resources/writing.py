@@ -1,0 +1,209 @@
+"""The handlers of create, update and patch, for objects and for the subresources that are parts of them.
+
+They read the request, say how the new object comes from the old one, and leave the rest to the write stages. The
+checks against what is stored (resourceVersion, uid, the name) belong to that function, since it runs again after every
+lost race. Source: endpoints/handlers/{create,update,patch}.go, registry/generic/registry/store.go (Update).
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from apimachinery import errors, patch, schema
+from apimachinery.errors import FieldError
+from apimachinery.types import Json
+from apiserver import negotiation
+from apiserver.call import Call, Response, json_response
+from apiserver.registry import Resource
+from apiserver.request import Attributes
+from apiserver.resources import committing, decoding, presenting
+from apiserver.resources.api import Api
+from apiserver.resources.options import write_options
+from apiserver.resources.stages import Write
+
+#: What a patch may be. Server-side apply joins here once apimachinery has it.
+SERVED_PATCHES = (negotiation.JSON_PATCH, negotiation.MERGE_PATCH, negotiation.STRATEGIC_PATCH)
+#: Upstream shows a Go uint64 this way.
+_NO_VERSION = msgspec.Raw(b"0x0")
+
+
+def attributes_of(call: Call, verb: str = "", name: str = "") -> Attributes:
+    """The request as authorizers and admission plugins see it."""
+    info = call.target
+    return Attributes(
+        user=call.asker,
+        verb=verb or info.verb,
+        group=info.group,
+        version=info.version,
+        plural=info.plural,
+        subresource=info.subresource,
+        namespace=info.namespace,
+        name=name or info.name,
+        path=info.path,
+    )
+
+
+async def create(api: Api, call: Call, resource: Resource) -> Response:
+    """POST to a collection."""
+    options = write_options(call)
+    body = decoding.decode(await call.body(), negotiation.body_type(call.headers.get("content-type", "")), resource.kind)
+    tree = decoding.place(decoding.check_kind(body.tree, resource.kind), resource.kind, call.target.namespace)
+    if decoding.metadata_of(tree).get("resourceVersion"):
+        raise errors.bad_request("resourceVersion should not be set on objects to be created")
+    name = tree["metadata"].get("name") or ""
+    write = Write(
+        api=api,
+        call=call,
+        resource=resource,
+        attributes=attributes_of(call, name=name if isinstance(name, str) else ""),
+        options=options,
+        source=_copies(tree),
+        duplicates=body.duplicates,
+        now=api.clock(),
+    )
+    committed = await committing.create(write)
+    return presenting.present(call, resource, committed.entry, api.clock(), 201)
+
+
+async def respond(call: Call, resource: Resource) -> Response:
+    """POST of a kind that is computed and forgotten: a review."""
+    assert resource.respond is not None
+    write_options(call)
+    body = decoding.decode(await call.body(), negotiation.body_type(call.headers.get("content-type", "")), resource.kind)
+    tree = decoding.check_kind(body.tree, resource.kind)
+    if resource.kind.namespaced:
+        decoding.place(tree, resource.kind, call.target.namespace)
+    answer = await resource.respond(call, tree)
+    return presenting.encoded(call, msgspec.json.encode(answer), 201)
+
+
+async def update(api: Api, call: Call, resource: Resource) -> Response:
+    """PUT of an object or of one of its parts."""
+    options = write_options(call)
+    body = decoding.decode(await call.body(), negotiation.body_type(call.headers.get("content-type", "")), resource.kind)
+    tree = decoding.check_kind(body.tree, resource.kind)
+    decoding.check_name(tree, call.target.name)
+    tree = decoding.place(tree, resource.kind, namespace_of(call, resource))
+    sent = _copies(tree)
+
+    def source(old: Json | None) -> Json:
+        new = sent(old)
+        if old is not None:
+            check_version(resource, new, old, is_needed=not resource.strategy.allow_unconditional_update)
+        return new
+
+    write = Write(
+        api=api,
+        call=call,
+        resource=resource,
+        attributes=attributes_of(call),
+        options=options,
+        source=source,
+        duplicates=body.duplicates,
+        subresource=call.target.subresource,
+        now=api.clock(),
+    )
+    may_create = resource.strategy.allow_create_on_update and not call.target.subresource
+    committed = await committing.update(write, key_of(call, resource), may_create=may_create)
+    return presenting.present(call, resource, committed.entry, api.clock(), 201 if committed.created else 200)
+
+
+async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
+    """PATCH of an object or of one of its parts."""
+    options = write_options(call)
+    media_type = negotiation.patch_type(call.headers.get("content-type", ""), SERVED_PATCHES)
+    apply = patcher(resource, media_type, await call.body())
+
+    def source(old: Json | None) -> Json:
+        assert old is not None
+        new = apply(old)
+        if not isinstance(new, dict):
+            raise errors.bad_request("the patched object is not an object")
+        new = decoding.place(decoding.check_kind(new, resource.kind), resource.kind, namespace_of(call, resource))
+        decoding.check_name(new, call.target.name)
+        check_version(resource, new, old, is_needed=False)
+        return new
+
+    write = Write(
+        api=api,
+        call=call,
+        resource=resource,
+        attributes=attributes_of(call),
+        options=options,
+        source=source,
+        is_patch=True,
+        subresource=call.target.subresource,
+        now=api.clock(),
+    )
+    committed = await committing.update(write, key_of(call, resource))
+    return presenting.present(call, resource, committed.entry, api.clock())
+
+
+def patcher(resource: Resource, media_type: str, data: bytes) -> Callable[[Json], Json]:
+    """The function that puts a patch onto an object. Raises 400 for a body that is no patch of its type."""
+    try:
+        body = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise errors.bad_request(f"error decoding patch: {error}") from None
+    if media_type == negotiation.JSON_PATCH:
+        if not isinstance(body, list):
+            raise errors.bad_request("error decoding patch: json: cannot unmarshal object into Go value of type Patch")
+        return lambda old: patch.json_patch(old, body)
+    if not isinstance(body, dict):
+        raise errors.bad_request("error decoding patch: json: cannot unmarshal into Go value of type map")
+    if media_type == negotiation.MERGE_PATCH:
+        return lambda old: patch.merge_patch(old, body)
+    definition = schema.definition(resource.kind)
+    if definition is None:
+        raise errors.unsupported_media_type((negotiation.JSON_PATCH, negotiation.MERGE_PATCH))
+    return lambda old: patch.strategic_merge(old, body, definition)
+
+
+def namespace_of(call: Call, resource: Resource) -> str:
+    """The namespace that the object lies in; a namespace itself lies in none."""
+    return call.target.namespace if resource.kind.namespaced else ""
+
+
+def key_of(call: Call, resource: Resource) -> str:
+    """Where the object that the path names is stored."""
+    return resource.stored.storage_key(namespace_of(call, resource), call.target.name)
+
+
+def _copies(tree: Json) -> Callable[[Json | None], Json]:
+    """The tree sent, a fresh one for every attempt: the stages modify what they get."""
+    data = msgspec.json.encode(tree)
+    fresh = [tree]
+
+    def source(_old: Json | None) -> Json:
+        return fresh.pop() if fresh else msgspec.json.decode(data)
+
+    return source
+
+
+def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool) -> None:
+    """Raise 409 when the object was changed or replaced since the client read it, 422 when a version is missing."""
+    meta, before = new["metadata"], old["metadata"]
+    name, version = before["name"], meta.get("resourceVersion") or ""
+    if version in ("", "0") and is_needed:
+        problem = FieldError(
+            "metadata.resourceVersion", errors.INVALID, "must be specified for an update", _NO_VERSION
+        )
+        raise errors.invalid(resource.kind.group, resource.kind.kind, name, [problem])
+    if not isinstance(version, str) or not (version.isdigit() or not version):
+        problem = FieldError("metadata.resourceVersion", errors.INVALID, "must be a number", version)
+        raise errors.invalid(resource.kind.group, resource.kind.kind, name, [problem])
+    uid = meta.get("uid") or ""
+    if uid and uid != before.get("uid"):
+        key = resource.stored.storage_key(before.get("namespace", ""), name)
+        raise resource.conflict(
+            name,
+            f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before.get('uid', '')}",
+        )
+    if version not in ("", "0") and version != before["resourceVersion"]:
+        raise resource.conflict(name)
+
+
+def success(details: Json) -> Response:
+    """The Status of a request that leaves no object to show."""
+    return json_response({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})

@@ -1,0 +1,204 @@
+"""CertificateSigningRequests: who asks is recorded, what was asked never changes. Source: registry/certificates, its validation."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+
+from cryptography import x509
+
+from apimachinery import names, times
+from apimachinery.errors import FieldError
+from apimachinery.types import Json
+from apiserver.strategies.problems import Problems, duplicate, forbidden, invalid, named, required
+from apiserver.strategies.sameness import same
+from apiserver.strategies.strategy import Part, Strategy, WriteContext, metadata_fields, only_status
+
+_BY_SERVER = ("username", "uid", "groups", "extra")
+_VERDICTS = ("Approved", "Denied", "Failed")
+_USAGES = frozenset(
+    (
+        "signing", "digital signature", "content commitment", "key encipherment", "key agreement", "data encipherment",
+        "cert sign", "crl sign", "encipher only", "decipher only", "any", "server auth", "client auth", "code signing",
+        "email protection", "s/mime", "ipsec end system", "ipsec tunnel", "ipsec user", "timestamping",
+        "ocsp signing", "microsoft sgc", "netscape sgc",
+    )
+)  # fmt: skip
+
+
+def default(tree: Json) -> Json:
+    if tree.get("spec", {}).get("usages") is None and tree.get("spec") is not None:
+        tree["spec"]["usages"] = ["digital signature", "key encipherment"]
+    return tree
+
+
+def prepare(new: Json, old: Json | None) -> Json:
+    """The spec of a request is for life; its requester is written by `stamp`, never by the client."""
+    if old is None:
+        for name in _BY_SERVER:
+            new.get("spec", {}).pop(name, None)
+        new["status"] = {}
+        return new
+    new["spec"] = old["spec"]
+    new["status"] = old.get("status", {})
+    return new
+
+
+def stamp(new: Json, old: Json | None, context: WriteContext) -> Json:
+    """The requester on a create; the times of new conditions on an approval."""
+    if old is None:
+        user = context.user
+        spec = new["spec"]
+        spec["username"] = user.name
+        if user.uid:
+            spec["uid"] = user.uid
+        spec["groups"] = list(user.groups)
+        if user.extra:
+            spec["extra"] = {name: list(values) for name, values in user.extra.items()}
+        return new
+    before = {c.get("type"): c for c in (old.get("status") or {}).get("conditions") or ()}
+    for condition in (new.get("status") or {}).get("conditions") or ():
+        _stamp_condition(condition, before.get(condition.get("type")), times.rfc3339(context.now))
+    return new
+
+
+def _stamp_condition(condition: Json, before: Json | None, now: str) -> None:
+    condition.setdefault("status", "True")
+    if not condition.get("lastUpdateTime"):
+        condition["lastUpdateTime"] = now
+    if not condition.get("lastTransitionTime"):
+        unchanged = before is not None and before.get("status") == condition["status"]
+        condition["lastTransitionTime"] = before.get("lastTransitionTime", now) if before and unchanged else now
+
+
+def check(new: Json, old: Json | None) -> list[FieldError]:
+    problems = [*_check(new.get("spec") or {})]
+    if old is not None:
+        problems += _conditions_stay(new, old)
+    return problems
+
+
+def _check(spec: Json) -> Problems:
+    if not spec.get("usages"):
+        yield required("spec.usages")
+    for i, usage in enumerate(spec.get("usages") or ()):
+        if usage not in _USAGES:
+            yield invalid(f"spec.usages[{i}]", usage, "unknown usage")
+        if usage in (spec["usages"])[:i]:
+            yield duplicate(f"spec.usages[{i}]", usage)
+    yield from _signer("spec.signerName", spec.get("signerName", ""))
+    seconds = spec.get("expirationSeconds")
+    if seconds is not None and seconds < 600:
+        yield invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 600 seconds (10 minutes)")
+    problem = _request_problem(spec.get("request", ""))
+    if problem:
+        yield invalid("spec.request", spec.get("request", ""), problem)
+
+
+def _signer(path: str, name: str) -> Problems:
+    """`domain/name`: a domain of two labels or more, a name of dotted parts."""
+    if not name:
+        yield required(path)
+        return
+    domain, _, rest = name.partition("/")
+    if not rest or "/" in rest:
+        yield invalid(path, name, "must be a fully qualified domain and path of the form 'example.com/signer-name'")
+        return
+    yield from named(path, domain, names.dns_subdomain)
+    if "." not in domain:
+        yield invalid(path, domain, "should be a domain with at least two segments separated by dots")
+    if len(name) > 571:
+        yield invalid(path, name, "too long")
+
+
+def _request_problem(text: str) -> str:
+    try:
+        pem = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return "PEM block type must be CERTIFICATE REQUEST"
+    if b"-----BEGIN CERTIFICATE REQUEST-----" not in pem:
+        return "PEM block type must be CERTIFICATE REQUEST"
+    try:
+        request = x509.load_pem_x509_csr(pem)
+    except ValueError as error:
+        return str(error)
+    return "" if request.is_signature_valid else "x509: signature is not valid"
+
+
+def _conditions_stay(new: Json, old: Json) -> Problems:
+    """Verdicts are never taken back."""
+    now, was = ({c.get("type") for c in (t.get("status") or {}).get("conditions") or ()} for t in (new, old))
+    for verdict in _VERDICTS:
+        if verdict in was and verdict not in now:
+            yield forbidden("status.conditions", f"updates may not remove a condition of type \"{verdict}\"")
+
+
+def _conditions(new: Json) -> Problems:
+    seen: set[str] = set()
+    for i, condition in enumerate((new.get("status") or {}).get("conditions") or ()):
+        here, kind = f"status.conditions[{i}]", condition.get("type", "")
+        if not kind:
+            yield required(f"{here}.type")
+        if kind in _VERDICTS and condition.get("status", "True") != "True":
+            yield from _only_true(here, condition)
+        if kind in seen:
+            yield duplicate(f"{here}.type", kind)
+        seen.add(kind)
+    if {"Approved", "Denied"} <= seen:
+        yield invalid("status.conditions", "Denied", "Approved and Denied conditions are mutually exclusive")
+
+
+def _only_true(path: str, condition: Json) -> Problems:
+    yield invalid(f"{path}.status", condition.get("status"), 'must be "True"')
+
+
+def _prepare_approval(new: Json, old: Json | None) -> Json:
+    """An approver changes conditions, never a certificate."""
+    kept = only_status(new, old)
+    if old is None:
+        return kept
+    certificate = (old.get("status") or {}).get("certificate")
+    kept.setdefault("status", {}).pop("certificate", None)
+    if certificate:
+        kept["status"]["certificate"] = certificate
+    return kept
+
+
+def _prepare_signing(new: Json, old: Json | None) -> Json:
+    """A signer writes the certificate and `Failed`; the verdicts of approvers stay."""
+    kept = only_status(new, old)
+    if old is None:
+        return kept
+    was = [c for c in (old.get("status") or {}).get("conditions") or () if c.get("type") in ("Approved", "Denied")]
+    others = [c for c in (kept.get("status") or {}).get("conditions") or () if c.get("type") not in ("Approved", "Denied")]
+    if was or others:
+        kept.setdefault("status", {})["conditions"] = was + others
+    return kept
+
+
+def check_approval(new: Json, old: Json | None) -> list[FieldError]:
+    return [*_conditions(new), *(_conditions_stay(new, old) if old is not None else ())]
+
+
+def check_status(new: Json, old: Json | None) -> list[FieldError]:
+    problems = check_approval(new, old)
+    now, was = ((t.get("status") or {}).get("certificate") for t in (new, old or {}))
+    if was and not same(now, was):
+        problems.append(forbidden("status.certificate", "updates may not change certificate content"))
+    return problems
+
+
+def fields(tree: Json) -> Mapping[str, str]:
+    return {**metadata_fields(tree), "spec.signerName": (tree.get("spec") or {}).get("signerName", "")}
+
+
+CERTIFICATESIGNINGREQUESTS = Strategy(
+    default=default,
+    prepare=prepare,
+    stamp=stamp,
+    check=check,
+    prepare_status=_prepare_signing,
+    check_status=check_status,
+    parts={"approval": Part(_prepare_approval, check_approval)},
+    fields=fields,
+    field_labels=("metadata.name", "spec.signerName"),
+)

@@ -1,0 +1,183 @@
+"""Endpoints and EndpointSlices. Source: core/validation ValidateEndpoints, discovery/validation, discovery/v1/defaults.go."""
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+
+from apimachinery import names
+from apimachinery.errors import FieldError, not_supported
+from apimachinery.types import Json
+from apiserver.strategies.defaulting import fill, items
+from apiserver.strategies.problems import (
+    Problems,
+    dns_label,
+    dns_subdomain,
+    duplicate,
+    immutable,
+    invalid,
+    labels,
+    named,
+    one_of,
+    port,
+    required,
+    too_many,
+)
+from apiserver.strategies.strategy import Strategy, as_sent
+
+_PROTOCOLS = ("SCTP", "TCP", "UDP")
+_FAMILIES = ("FQDN", "IPv4", "IPv6")
+
+
+def default_endpoints(tree: Json) -> Json:
+    for subset in items(tree, "subsets"):
+        for entry in items(subset, "ports"):
+            fill(entry, "protocol", "TCP")
+    return tree
+
+
+def check_endpoints(new: Json, _old: Json | None) -> list[FieldError]:
+    return [problem for i, s in enumerate(new.get("subsets") or ()) for problem in _subset(f"subsets[{i}]", s)]
+
+
+def _subset(path: str, subset: Json) -> Problems:
+    ready, other, ports = (subset.get(n) or () for n in ("addresses", "notReadyAddresses", "ports"))
+    if not ready and not other:
+        yield required(path, "must specify `addresses` or `notReadyAddresses`")
+    for name, addresses in (("addresses", ready), ("notReadyAddresses", other)):
+        for i, address in enumerate(addresses):
+            yield from _address(f"{path}.{name}[{i}]", address)
+    for i, entry in enumerate(ports):
+        here = f"{path}.ports[{i}]"
+        if len(ports) > 1 and not entry.get("name"):
+            yield required(f"{here}.name")
+        elif entry.get("name"):
+            yield from dns_label(f"{here}.name", entry["name"])
+        yield from port(f"{here}.port", entry.get("port", 0))
+        yield from one_of(f"{here}.protocol", entry.get("protocol", ""), _PROTOCOLS)
+
+
+def _address(path: str, address: Json) -> Problems:
+    yield from endpoint_ip(f"{path}.ip", address.get("ip", ""))
+    if address.get("hostname"):
+        yield from dns_label(f"{path}.hostname", address["hostname"])
+    if address.get("nodeName"):
+        yield from dns_subdomain(f"{path}.nodeName", address["nodeName"])
+
+
+def endpoint_ip(path: str, text: str) -> Problems:
+    """Where traffic may go: no unspecified, loopback, link-local or link-local multicast address."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        yield invalid(path, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+        return
+    if address.is_unspecified:
+        yield invalid(path, text, f"may not be unspecified ({text})")
+    if address.is_loopback:
+        yield invalid(path, text, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
+    if address.is_link_local:
+        yield invalid(path, text, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
+    if address.is_multicast:
+        yield invalid(path, text, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+
+
+def _warn_endpoints(_new: Json, _old: Json | None) -> list[str]:
+    return ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]
+
+
+def default_slice(tree: Json) -> Json:
+    for entry in items(tree, "ports"):
+        if entry.get("name") is None:
+            entry["name"] = ""
+        fill(entry, "protocol", "TCP")
+    return tree
+
+
+def check_slice(new: Json, old: Json | None) -> list[FieldError]:
+    problems = [*_slice(new)]
+    if old is not None:
+        problems += immutable("addressType", new.get("addressType"), old.get("addressType"))
+    return problems
+
+
+def _slice(tree: Json) -> Problems:
+    family, endpoints, ports = tree.get("addressType", ""), tree.get("endpoints") or (), tree.get("ports") or ()
+    if not family:
+        yield required("addressType")
+    elif family not in _FAMILIES:
+        yield not_supported("addressType", family, ("FQDN", "IPv4", "IPv6"))
+    if len(endpoints) > 1000:
+        yield too_many("endpoints", len(endpoints), 1000)
+    for i, endpoint in enumerate(endpoints):
+        yield from _endpoint(f"endpoints[{i}]", endpoint, family)
+    if len(ports) > 100:
+        yield too_many("ports", len(ports), 100)
+    yield from _slice_ports(ports)
+
+
+def _endpoint(path: str, endpoint: Json, family: str) -> Problems:
+    addresses = endpoint.get("addresses") or ()
+    if not addresses:
+        yield required(f"{path}.addresses", "must contain at least 1 address")
+    if len(addresses) > 100:
+        yield too_many(f"{path}.addresses", len(addresses), 100)
+    for i, address in enumerate(addresses):
+        yield from _slice_address(f"{path}.addresses[{i}]", address, family)
+    if endpoint.get("nodeName") is not None:
+        yield from dns_subdomain(f"{path}.nodeName", endpoint["nodeName"])
+    yield from labels(f"{path}.deprecatedTopology", endpoint.get("deprecatedTopology"))
+    if endpoint.get("hostname") is not None:
+        yield from dns_label(f"{path}.hostname", endpoint["hostname"])
+
+
+def _slice_address(path: str, address: str, family: str) -> Problems:
+    if family == "FQDN":
+        yield from named(path, address, names.dns_subdomain)
+        return
+    version = {"IPv4": 4, "IPv6": 6}.get(family)
+    try:
+        right = ipaddress.ip_address(address).version == version
+    except ValueError:
+        right = False
+    if right:
+        yield from endpoint_ip(path, address)
+    elif version is not None:
+        yield invalid(path, address, f"must be a valid {family} address")
+
+
+def _slice_ports(ports: Sequence[Json]) -> Problems:
+    seen: set[str] = set()
+    for i, entry in enumerate(ports):
+        here, name = f"ports[{i}]", entry.get("name") or ""
+        if name:
+            yield from dns_label(f"{here}.name", name)
+        if name in seen:
+            yield duplicate(f"{here}.name", name)
+        seen.add(name)
+        if not entry.get("protocol"):
+            yield required(f"{here}.protocol")
+        elif entry["protocol"] not in _PROTOCOLS:
+            yield not_supported(f"{here}.protocol", entry["protocol"], ("SCTP", "TCP", "UDP"))
+        if entry.get("appProtocol"):
+            yield from named(f"{here}.appProtocol", entry["appProtocol"], names.qualified_name)
+
+
+def slice_changed(new: Json, old: Json) -> bool:
+    """Everything but metadata counts, and of metadata the labels."""
+
+    def counted(tree: Json) -> Iterator[object]:
+        yield from (tree.get(name) for name in ("addressType", "endpoints", "ports"))
+        yield (tree.get("metadata") or {}).get("labels")
+
+    return [*counted(new)] != [*counted(old)]
+
+
+ENDPOINTS = Strategy(
+    default=default_endpoints,
+    prepare=as_sent,
+    check=check_endpoints,
+    warnings=_warn_endpoints,
+    allow_create_on_update=True,
+)
+ENDPOINTSLICES = Strategy(
+    default=default_slice, prepare=as_sent, check=check_slice, has_generation=True, raises_generation=slice_changed
+)

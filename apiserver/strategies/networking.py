@@ -1,0 +1,282 @@
+"""Ingresses, their classes, NetworkPolicies, IPAddresses and ServiceCIDRs. Source: pkg/apis/networking/validation."""
+
+import ipaddress
+from collections.abc import Sequence
+
+from apimachinery import names
+from apimachinery.errors import FieldError, not_supported
+from apimachinery.types import Json
+from apiserver.strategies.defaulting import fill, items, part
+from apiserver.strategies.problems import (
+    Problems,
+    cidr,
+    dns_subdomain,
+    forbidden,
+    immutable,
+    invalid,
+    label_selector,
+    named,
+    one_of,
+    port,
+    port_name,
+    port_or_name,
+    required,
+)
+from apiserver.strategies.strategy import Strategy, as_sent
+
+_PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
+_BAD_IN_PATH = ("//", "/./", "/../", "%2f", "%2F")
+_BAD_AT_END = ("/..", "/.")
+_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+_PROTOCOLS = ("SCTP", "TCP", "UDP")
+
+
+def check_ingress(new: Json, old: Json | None) -> list[FieldError]:
+    return [*_ingress(new, creating=old is None)]
+
+
+def _ingress(tree: Json, *, creating: bool) -> Problems:
+    spec = tree.get("spec") or {}
+    annotations = (tree.get("metadata") or {}).get("annotations") or {}
+    if creating and annotations.get(_CLASS_ANNOTATION) and spec.get("ingressClassName") is not None:
+        detail = "can not be set when the class field is also set"
+        yield invalid(f"annotations.{_CLASS_ANNOTATION}", annotations[_CLASS_ANNOTATION], detail)
+    if not spec.get("rules") and spec.get("defaultBackend") is None:
+        yield invalid("spec", spec.get("rules"), "either `defaultBackend` or `rules` must be specified")
+    if spec.get("defaultBackend") is not None:
+        yield from _backend("spec.defaultBackend", spec["defaultBackend"])
+    for i, rule in enumerate(spec.get("rules") or ()):
+        yield from _rule(f"spec.rules[{i}]", rule)
+    for i, tls in enumerate(spec.get("tls") or ()):
+        for j, host in enumerate(tls.get("hosts") or ()):
+            yield from _host(f"spec.tls[{i}].hosts[{j}]", host)
+    if spec.get("ingressClassName") is not None:
+        yield from dns_subdomain("spec.ingressClassName", spec["ingressClassName"])
+
+
+def _host(path: str, host: str) -> Problems:
+    rule = names.wildcard_subdomain if "*" in host else names.dns_subdomain
+    yield from named(path, host, rule)
+
+
+def _rule(path: str, rule: Json) -> Problems:
+    host = rule.get("host", "")
+    if host:
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            yield from _host(f"{path}.host", host)
+        else:
+            yield invalid(f"{path}.host", host, "must be a DNS name, not an IP address")
+    http = rule.get("http")
+    if http is None:
+        return
+    if not http.get("paths"):
+        yield required(f"{path}.http.paths")
+    for i, entry in enumerate(http.get("paths") or ()):
+        yield from _path(f"{path}.http.paths[{i}]", entry)
+
+
+def _path(path: str, entry: Json) -> Problems:
+    kind, where = entry.get("pathType"), entry.get("path", "")
+    if not kind:
+        yield required(f"{path}.pathType", "pathType must be specified")
+    elif kind not in _PATH_TYPES:
+        yield not_supported(f"{path}.pathType", kind, ("Exact", "Prefix", "ImplementationSpecific"))
+    elif kind in ("Exact", "Prefix"):
+        if not where.startswith("/"):
+            yield invalid(f"{path}.path", where, "must be an absolute path")
+        for bad in _BAD_IN_PATH:
+            if bad in where:
+                yield invalid(f"{path}.path", where, f"must not contain '{bad}'")
+        for bad in _BAD_AT_END:
+            if where.endswith(bad):
+                yield invalid(f"{path}.path", where, f"cannot end with '{bad}'")
+    elif where and not where.startswith("/"):
+        yield invalid(f"{path}.path", where, "must be an absolute path")
+    yield from _backend(f"{path}.backend", entry.get("backend") or {})
+
+
+def _backend(path: str, backend: Json) -> Problems:
+    service, resource = backend.get("service"), backend.get("resource")
+    if service is not None and resource is not None:
+        yield invalid(path, "", "cannot set both resource and service backends")
+    elif resource is not None:
+        for name in ("kind", "name"):
+            if not resource.get(name):
+                yield required(f"{path}.resource.{name}")
+    elif service is None:
+        yield required(path, "resource or service backend is required")
+    else:
+        yield from _service_backend(f"{path}.service", service)
+
+
+def _service_backend(path: str, service: Json) -> Problems:
+    if not service.get("name"):
+        yield required(f"{path}.name")
+    else:
+        yield from named(f"{path}.name", service["name"], names.dns_1035_label)
+    entry = service.get("port") or {}
+    if entry.get("name") and entry.get("number"):
+        yield invalid(path, "", "cannot set both port name & port number")
+    elif entry.get("name"):
+        yield from port_name(f"{path}.port.name", entry["name"])
+    elif entry.get("number"):
+        yield from port(f"{path}.port.number", entry["number"])
+    else:
+        yield required(path, "port name or number is required")
+
+
+def check_class(new: Json, old: Json | None) -> list[FieldError]:
+    spec = new.get("spec") or {}
+    controller = spec.get("controller", "")
+    problems = [*_class_controller(controller)] if controller else [required("spec.controller")]
+    reference = spec.get("parameters")
+    if reference is not None:
+        for name in ("kind", "name"):
+            if not reference.get(name):
+                problems.append(required(f"spec.parameters.{name}"))
+        problems += one_of("spec.parameters.scope", reference.get("scope"), ("Cluster", "Namespace"))
+    if old is not None:
+        problems += immutable("spec.controller", controller, (old.get("spec") or {}).get("controller"))
+    return problems
+
+
+def default_class(tree: Json) -> Json:
+    if (tree.get("spec") or {}).get("parameters") is not None:
+        fill(tree["spec"]["parameters"], "scope", "Cluster")
+    return tree
+
+
+def _class_controller(value: str) -> Problems:
+    domain, slash, _ = value.partition("/")
+    if len(value) > 250:
+        yield invalid("spec.controller", value, "must be no more than 250 characters")
+    if not slash:
+        yield invalid("spec.controller", value, "must be a domain-prefixed path (such as \"acme.io/foo\")")
+    else:
+        yield from named("spec.controller", domain, names.dns_subdomain)
+
+
+def default_policy(tree: Json) -> Json:
+    spec = part(tree, "spec")
+    part(spec, "podSelector")
+    if not spec.get("policyTypes"):
+        spec["policyTypes"] = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
+    for rule in items(spec, "ingress", "egress"):
+        for entry in items(rule, "ports"):
+            fill(entry, "protocol", "TCP")
+    return tree
+
+
+def check_policy(new: Json, _old: Json | None) -> list[FieldError]:
+    return [*_policy(new.get("spec") or {})]
+
+
+def _policy(spec: Json) -> Problems:
+    yield from label_selector("spec.podSelector", spec.get("podSelector"))
+    for direction, peer in (("ingress", "from"), ("egress", "to")):
+        for i, rule in enumerate(spec.get(direction) or ()):
+            here = f"spec.{direction}[{i}]"
+            yield from _policy_ports(f"{here}.ports", rule.get("ports") or ())
+            for j, member in enumerate(rule.get(peer) or ()):
+                yield from _peer(f"{here}.{peer}[{j}]", member)
+    kinds = spec.get("policyTypes") or ()
+    if len(kinds) > 2:
+        yield invalid("spec.policyTypes", kinds, "may not specify more than two policyTypes")
+        return
+    for i, kind in enumerate(kinds):
+        yield from one_of(f"spec.policyTypes[{i}]", kind, ("Egress", "Ingress"))
+
+
+def _policy_ports(path: str, entries: Sequence[Json]) -> Problems:
+    for i, entry in enumerate(entries):
+        here, value, end = f"{path}[{i}]", entry.get("port"), entry.get("endPort")
+        if entry.get("protocol") not in (None, *_PROTOCOLS):
+            yield not_supported(f"{here}.protocol", entry["protocol"], ("TCP", "UDP", "SCTP"))
+        if value is None:
+            if end is not None:
+                yield required(f"{here}.port", "must be specified when `endPort` is set")
+            continue
+        yield from port_or_name(f"{here}.port", value)
+        if end is not None and isinstance(value, str):
+            yield invalid(f"{here}.endPort", end, "may not be specified when `port` is non-numeric")
+        elif end is not None and end < value:
+            yield invalid(f"{here}.endPort", end, "must be greater than or equal to `port`")
+        if end is not None:
+            yield from port(f"{here}.endPort", end)
+
+
+def _peer(path: str, peer: Json) -> Problems:
+    pods, namespaces, block = (peer.get(n) for n in ("podSelector", "namespaceSelector", "ipBlock"))
+    yield from label_selector(f"{path}.podSelector", pods)
+    yield from label_selector(f"{path}.namespaceSelector", namespaces)
+    if block is not None:
+        yield from _block(f"{path}.ipBlock", block)
+    if pods is None and namespaces is None and block is None:
+        yield required(path, "must specify a peer")
+    elif block is not None and (pods is not None or namespaces is not None):
+        yield forbidden(path, "may not specify both ipBlock and another peer")
+
+
+def _block(path: str, block: Json) -> Problems:
+    text = block.get("cidr", "")
+    if not text:
+        yield required(f"{path}.cidr")
+        return
+    wrong = [*cidr(f"{path}.cidr", text)]
+    yield from wrong
+    for i, entry in enumerate(block.get("except") or ()):
+        here = f"{path}.except[{i}]"
+        bad = [*cidr(here, entry)]
+        yield from bad
+        if not bad and not wrong and not _strictly_inside(entry, text):
+            yield invalid(here, entry, "must be a strict subset of `cidr`")
+
+
+def _strictly_inside(inner: str, outer: str) -> bool:
+    small, large = (ipaddress.ip_network(text, strict=False) for text in (inner, outer))
+    if small.version != large.version or small.prefixlen <= large.prefixlen:
+        return False
+    return small.network_address in large
+
+
+def check_address(new: Json, old: Json | None) -> list[FieldError]:
+    """An IPAddress is named by the address, canonically, and says who has it."""
+    name = (new.get("metadata") or {}).get("name", "")
+    reference = (new.get("spec") or {}).get("parentRef")
+    problems = [invalid("metadata.name", name, m) for m in address_name(name, False)]  # noqa: FBT003 - a NameRule
+    if reference is None:
+        problems.append(required("spec.parentRef"))
+    else:
+        problems += [required(f"spec.parentRef.{n}") for n in ("resource", "name") if not reference.get(n)]
+    if old is not None:
+        problems += immutable("spec.parentRef", reference, (old.get("spec") or {}).get("parentRef"))
+    return problems
+
+
+def address_name(name: str, prefix: bool) -> list[str]:  # noqa: FBT001 - a NameRule
+    del prefix
+    try:
+        canonical = str(ipaddress.ip_address(name))
+    except ValueError:
+        return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
+    return [] if canonical == name else [f'must be in canonical form ("{canonical}")']
+
+
+def check_service_cidr(new: Json, old: Json | None) -> list[FieldError]:
+    ranges = (new.get("spec") or {}).get("cidrs") or ()
+    problems = [] if ranges else [required("spec.cidrs", "at least one CIDR required")]
+    if len(ranges) > 2:
+        problems.append(invalid("spec.cidrs", list(ranges), "may only hold up to 2 values"))
+    problems += [p for i, text in enumerate(ranges) for p in cidr(f"spec.cidrs[{i}]", text)]
+    if old is not None:
+        problems += immutable("spec.cidrs", list(ranges), (old.get("spec") or {}).get("cidrs"))
+    return problems
+
+
+INGRESSES = Strategy(check=check_ingress, has_generation=True)
+INGRESSCLASSES = Strategy(default=default_class, prepare=as_sent, check=check_class, has_generation=True)
+NETWORKPOLICIES = Strategy(default=default_policy, prepare=as_sent, check=check_policy, has_generation=True)
+IPADDRESSES = Strategy(prepare=as_sent, check=check_address, name=address_name)
+SERVICECIDRS = Strategy(check=check_service_cidr)

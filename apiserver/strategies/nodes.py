@@ -1,0 +1,104 @@
+"""Nodes. Source: pkg/registry/core/node/strategy.go, validation.go ValidateNode, ValidateNodeUpdate."""
+
+from collections.abc import Mapping, Sequence
+
+from apimachinery import names
+from apimachinery.errors import FieldError, not_supported
+from apimachinery.types import Json
+from apiserver.strategies.defaulting import part
+from apiserver.strategies.pod import resources
+from apiserver.strategies.pod.placement import EFFECTS
+from apiserver.strategies.problems import Problems, cidr, duplicate, forbidden, invalid, named, required
+from apiserver.strategies.sameness import same
+from apiserver.strategies.strategy import Strategy, metadata_fields
+
+_SPEC_ONLY = (
+    "node updates may only change labels, taints, or capacity (or configSource, if the DynamicKubeletConfig feature "
+    "gate is enabled)"
+)
+
+
+def default(tree: Json) -> Json:
+    """What a node has, pods may use, until the kubelet says otherwise."""
+    status = tree.get("status") or {}
+    if status.get("allocatable") is None and status.get("capacity"):
+        status["allocatable"] = dict(status["capacity"])
+    part(tree, "spec")
+    return tree
+
+
+def prepare(new: Json, old: Json | None) -> Json:
+    """Unlike most kinds a Node is created with its status; an update of the spec keeps the one stored."""
+    if old is not None:
+        new.pop("status", None)
+        if "status" in old:
+            new["status"] = old["status"]
+    return new
+
+
+def check(new: Json, old: Json | None) -> list[FieldError]:
+    problems = [*_check(new)]
+    return problems if old is None else problems + [*_changes(new.get("spec") or {}, old.get("spec") or {})]
+
+
+def _check(tree: Json) -> Problems:
+    spec = tree.get("spec") or {}
+    yield from taints("spec.taints", spec.get("taints") or ())
+    ranges = spec.get("podCIDRs") or ()
+    for i, text in enumerate(ranges):
+        yield from cidr(f"spec.podCIDRs[{i}]", text)
+    if spec.get("podCIDR") and ranges and ranges[0] != spec["podCIDR"]:
+        yield invalid("spec.podCIDRs[0]", ranges[0], "must be equal to podCIDR")
+    yield from _capacity(tree)
+
+
+def _capacity(tree: Json) -> Problems:
+    status = tree.get("status") or {}
+    for name in ("capacity", "allocatable"):
+        for resource, value in (status.get(name) or {}).items():
+            yield from resources.amount(f"status.{name}[{resource}]", resource, value)
+
+
+def taints(path: str, entries: Sequence[Json]) -> Problems:
+    seen: set[tuple[str, str]] = set()
+    for i, taint in enumerate(entries):
+        here, key, effect = f"{path}[{i}]", taint.get("key", ""), taint.get("effect", "")
+        yield from named(f"{here}.key", key, names.qualified_name)
+        yield from named(f"{here}.value", taint.get("value", ""), names.label_value)
+        if not effect:
+            yield required(f"{here}.effect")
+        elif effect not in EFFECTS:
+            yield not_supported(f"{here}.effect", effect, ("NoSchedule", "PreferNoSchedule", "NoExecute"))
+        if (key, effect) in seen:
+            yield duplicate(here, taint)
+        seen.add((key, effect))
+
+
+def _changes(spec: Json, before: Json) -> Problems:
+    if before.get("podCIDRs") and not same(spec.get("podCIDRs"), before["podCIDRs"]):
+        yield forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')
+    if before.get("providerID") and spec.get("providerID") != before["providerID"]:
+        yield forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid')
+    mutable = ("taints", "unschedulable", "podCIDR", "podCIDRs", "providerID", "configSource")
+    rest = [{n: v for n, v in tree.items() if n not in mutable} for tree in (spec, before)]
+    if not same(*rest):
+        yield forbidden("", _SPEC_ONLY)
+
+
+def check_status(new: Json, _old: Json | None) -> list[FieldError]:
+    return [*_capacity(new)]
+
+
+def fields(tree: Json) -> Mapping[str, str]:
+    unschedulable = (tree.get("spec") or {}).get("unschedulable")
+    return {**metadata_fields(tree), "spec.unschedulable": "true" if unschedulable else "false"}
+
+
+NODES = Strategy(
+    default=default,
+    prepare=prepare,
+    check=check,
+    check_status=check_status,
+    fields=fields,
+    field_labels=("metadata.name", "spec.unschedulable"),
+)

@@ -1,0 +1,173 @@
+"""Static defaults of a pod spec, of its containers and its volumes. Source: pkg/apis/core/v1/defaults.go (v1.34).
+
+`pod_spec` serves pods and templates; `pod` adds what upstream defaults for a pod alone (requests from limits,
+enableServiceLinks). All of it is idempotent.
+"""
+
+from apimachinery.types import Json
+from apiserver.strategies.defaulting import fill, fill_zero, items, part
+
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_CONTAINERS = ("initContainers", "containers")
+_MODES = ("secret", "configMap", "downwardAPI", "projected")
+
+
+def pod(tree: Json) -> Json:
+    """Defaults of a Pod."""
+    spec = part(tree, "spec")
+    for container in items(spec, *_CONTAINERS):
+        _requests_from_limits(container.get("resources") or {})
+    if spec.get("resources"):
+        _pod_level_requests(spec)
+    if spec.get("enableServiceLinks") is None:
+        spec["enableServiceLinks"] = True
+    pod_spec(spec)
+    return tree
+
+
+def pod_template(template: Json) -> None:
+    """Defaults of a PodTemplateSpec."""
+    template.setdefault("metadata", {})
+    pod_spec(part(template, "spec"))
+
+
+def pod_spec(spec: Json) -> None:
+    """Defaults of a PodSpec, wherever it stands."""
+    fill(spec, "restartPolicy", "Always")
+    if spec.get("terminationGracePeriodSeconds") is None:
+        spec["terminationGracePeriodSeconds"] = 30
+    fill(spec, "dnsPolicy", "ClusterFirst")
+    part(spec, "securityContext")
+    fill(spec, "schedulerName", "default-scheduler")
+    _service_account(spec)
+    for container in items(spec, *_CONTAINERS, "ephemeralContainers"):
+        _container(container)
+    if spec.get("hostNetwork"):
+        _host_ports(spec)
+    for volume in items(spec, "volumes"):
+        _volume(volume)
+
+
+def _service_account(spec: Json) -> None:
+    """`serviceAccount` is the old name of `serviceAccountName`; both are shown."""
+    name = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    if name:
+        spec["serviceAccountName"] = spec["serviceAccount"] = name
+
+
+def _container(container: Json) -> None:
+    fill(container, "terminationMessagePath", "/dev/termination-log")
+    fill(container, "terminationMessagePolicy", "File")
+    fill(container, "imagePullPolicy", pull_policy(container.get("image", "")))
+    part(container, "resources")
+    for entry in items(container, "ports"):
+        fill(entry, "protocol", "TCP")
+    for variable in items(container, "env"):
+        reference = (variable.get("valueFrom") or {}).get("fieldRef")
+        if reference:
+            fill(reference, "apiVersion", "v1")
+    for name in _PROBES:
+        if container.get(name):
+            _probe(container[name])
+    lifecycle = container.get("lifecycle") or {}
+    for name in ("postStart", "preStop"):
+        _http_get((lifecycle.get(name) or {}).get("httpGet"))
+
+
+def pull_policy(image: str) -> str:
+    """Always for `:latest` or no tag at all, else IfNotPresent. A digest counts as a tag."""
+    if "@" in image:
+        return "IfNotPresent"
+    name = image.rpartition("/")[2]
+    tag = name.partition(":")[2]
+    return "Always" if tag in ("", "latest") else "IfNotPresent"
+
+
+def _probe(probe: Json) -> None:
+    fill_zero(probe, "timeoutSeconds", 1)
+    fill_zero(probe, "periodSeconds", 10)
+    fill_zero(probe, "successThreshold", 1)
+    fill_zero(probe, "failureThreshold", 3)
+    _http_get(probe.get("httpGet"))
+    if probe.get("grpc") is not None and probe["grpc"].get("service") is None:
+        probe["grpc"]["service"] = ""
+
+
+def _http_get(action: Json | None) -> None:
+    if action is not None:
+        fill(action, "path", "/")
+        fill(action, "scheme", "HTTP")
+
+
+def _host_ports(spec: Json) -> None:
+    """On the host's network a container's port is the host's port."""
+    for container in items(spec, *_CONTAINERS):
+        for entry in items(container, "ports"):
+            fill_zero(entry, "hostPort", entry.get("containerPort", 0))
+
+
+def _requests_from_limits(resources: Json) -> None:
+    """A limit without a request is the request."""
+    if resources.get("limits"):
+        resources["requests"] = {**resources["limits"], **(resources.get("requests") or {})}
+
+
+def _pod_level_requests(spec: Json) -> None:
+    """Pod-level limits are the requests of those resources that no container requests (PodLevelResources)."""
+    resources = spec["resources"]
+    asked = {n for c in items(spec, "containers") for n in ((c.get("resources") or {}).get("requests") or {})}
+    limits = {n: v for n, v in (resources.get("limits") or {}).items() if n not in asked}
+    if limits:
+        resources["requests"] = {**limits, **(resources.get("requests") or {})}
+
+
+def _volume(volume: Json) -> None:
+    sources = [name for name in volume if name != "name" and volume[name] is not None]
+    if not sources:
+        volume["emptyDir"] = {}
+    for name in _MODES:
+        if volume.get(name) is not None and volume[name].get("defaultMode") is None:
+            volume[name]["defaultMode"] = 0o644
+    for source in items(volume.get("projected") or {}, "sources"):
+        _projection(source)
+    for item in items(volume.get("downwardAPI") or {}, "items"):
+        _field_ref(item)
+    _block_sources(volume)
+
+
+def _projection(source: Json) -> None:
+    token = source.get("serviceAccountToken")
+    if token is not None and token.get("expirationSeconds") is None:
+        token["expirationSeconds"] = 3600
+    for item in items(source.get("downwardAPI") or {}, "items"):
+        _field_ref(item)
+
+
+def _field_ref(item: Json) -> None:
+    if item.get("fieldRef"):
+        fill(item["fieldRef"], "apiVersion", "v1")
+
+
+def _block_sources(volume: Json) -> None:
+    """Defaults of the network and host volume sources; also those of a PersistentVolume."""
+    if volume.get("hostPath") is not None and volume["hostPath"].get("type") is None:
+        volume["hostPath"]["type"] = ""
+    if volume.get("iscsi") is not None:
+        fill(volume["iscsi"], "iscsiInterface", "default")
+    if volume.get("rbd") is not None:
+        for name, value in (("pool", "rbd"), ("user", "admin"), ("keyring", "/etc/ceph/keyring")):
+            fill(volume["rbd"], name, value)
+    if volume.get("azureDisk") is not None:
+        for name, value in (("cachingMode", "ReadWrite"), ("kind", "Shared"), ("fsType", "ext4")):
+            fill(volume["azureDisk"], name, value)
+        if volume["azureDisk"].get("readOnly") is None:
+            volume["azureDisk"]["readOnly"] = False
+    if volume.get("scaleIO") is not None:
+        fill(volume["scaleIO"], "storageMode", "ThinProvisioned")
+        fill(volume["scaleIO"], "fsType", "xfs")
+    template = (volume.get("ephemeral") or {}).get("volumeClaimTemplate")
+    if template is not None:
+        fill(part(template, "spec"), "volumeMode", "Filesystem")
+
+
+persistent_volume_source = _block_sources

@@ -1,0 +1,106 @@
+"""Environment variables and their sources. Source: validation.go ValidateEnv, ValidateEnvFrom (v1.34, relaxed names)."""
+
+from collections.abc import Sequence
+
+from apimachinery import names
+from apimachinery.errors import not_supported
+from apimachinery.types import Json
+from apiserver.strategies.problems import Problems, config_key, invalid, named, qualified_name, required
+
+_ENV_FIELDS = (
+    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+    "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
+)  # fmt: skip
+VOLUME_FIELDS = ("metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid")
+_RESOURCES = ("limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu",
+              "requests.ephemeral-storage", "requests.memory")  # fmt: skip
+_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
+
+
+def variables(path: str, env: Sequence[Json]) -> Problems:
+    for i, variable in enumerate(env):
+        here = f"{path}[{i}]"
+        if not variable.get("name"):
+            yield required(f"{here}.name")
+        else:
+            yield from named(f"{here}.name", variable["name"], names.env_var_name)
+        if variable.get("valueFrom") is not None:
+            yield from _value_from(f"{here}.valueFrom", variable)
+
+
+def _value_from(path: str, variable: Json) -> Problems:
+    source = variable["valueFrom"]
+    chosen = [name for name in _SOURCES if source.get(name) is not None]
+    if not chosen:
+        options = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
+        yield invalid(path, "", f"must specify one of: {options}")
+    elif variable.get("value"):
+        yield invalid(path, "", "may not be specified when `value` is not empty")
+    elif len(chosen) > 1:
+        yield invalid(path, "", "may not have more than one field specified at a time")
+    if "fieldRef" in chosen:
+        yield from field_ref(f"{path}.fieldRef", source["fieldRef"], _ENV_FIELDS)
+    if "resourceFieldRef" in chosen:
+        yield from resource_field_ref(f"{path}.resourceFieldRef", source["resourceFieldRef"], in_volume=False)
+    for name in ("configMapKeyRef", "secretKeyRef"):
+        if name in chosen:
+            yield from _key_ref(f"{path}.{name}", source[name])
+
+
+def _key_ref(path: str, reference: Json) -> Problems:
+    if not reference.get("name"):
+        yield required(f"{path}.name")
+    else:
+        yield from named(f"{path}.name", reference["name"], names.dns_subdomain)
+    if not reference.get("key"):
+        yield required(f"{path}.key")
+    else:
+        yield from config_key(f"{path}.key", reference["key"])
+
+
+def field_ref(path: str, reference: Json, supported: Sequence[str]) -> Problems:
+    """`fieldRef`: a path into the pod; labels and annotations may be subscripted."""
+    if not reference.get("apiVersion"):
+        yield required(f"{path}.apiVersion")
+    field = reference.get("fieldPath", "")
+    if not field:
+        yield required(f"{path}.fieldPath")
+        return
+    name, _, subscript = field.partition("[")
+    if subscript.endswith("']") and name in ("metadata.annotations", "metadata.labels"):
+        key = subscript[1:-2]
+        yield from qualified_name(path, key.lower() if name == "metadata.annotations" else key)
+    elif subscript:
+        yield invalid(f"{path}.fieldPath", field, "does not support subscript")
+    elif field not in supported:
+        yield not_supported(f"{path}.fieldPath", field, sorted(supported))
+
+
+def resource_field_ref(path: str, reference: Json, *, in_volume: bool) -> Problems:
+    """`resourceFieldRef`: an amount of a container's resources."""
+    if in_volume and not reference.get("containerName"):
+        yield required(f"{path}.containerName")
+    resource = reference.get("resource", "")
+    if not resource:
+        yield required(f"{path}.resource")
+    elif resource not in _RESOURCES and not resource.startswith(("limits.hugepages-", "requests.hugepages-")):
+        yield not_supported(f"{path}.resource", resource, sorted(_RESOURCES))
+
+
+def sources(path: str, env_from: Sequence[Json]) -> Problems:
+    """`envFrom`: whole ConfigMaps and Secrets."""
+    for i, source in enumerate(env_from):
+        here = f"{path}[{i}]"
+        if source.get("prefix"):
+            yield from named(f"{here}.prefix", source["prefix"], names.env_var_name)
+        chosen = [name for name in ("configMapRef", "secretRef") if source.get(name) is not None]
+        for name in chosen:
+            reference = source[name].get("name", "")
+            if not reference:
+                yield required(f"{here}.{name}.name")
+            else:
+                yield from named(f"{here}.{name}.name", reference, names.dns_subdomain)
+        if not chosen:
+            yield invalid(here, "", "must specify one of: `configMapRef` or `secretRef`")
+        elif len(chosen) > 1:
+            yield invalid(here, "", "may not have more than one field specified at a time")

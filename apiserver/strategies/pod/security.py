@@ -1,0 +1,107 @@
+"""Security contexts of pods and containers. Source: validation.go validatePodSpecSecurityContext, ValidateSecurityContext."""
+
+import re
+
+from apimachinery.errors import not_supported
+from apimachinery.types import Json
+from apiserver.strategies.problems import Problems, forbidden, invalid, one_of, required, unique
+
+_ID = "must be between 0 and 2147483647, inclusive"
+_MAX_ID = 2**31 - 1
+_SECCOMP = ("Localhost", "RuntimeDefault", "Unconfined")
+_SYSCTL = re.compile(r"([a-z0-9][-_a-z0-9]*[a-z0-9]|[a-z0-9])([./]([a-z0-9][-_a-z0-9]*[a-z0-9]|[a-z0-9]))*")
+_FLAGS = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace")
+
+
+def pod_context(path: str, spec: Json) -> Problems:
+    """`spec.securityContext` and what of the host's namespaces the pod shares."""
+    tree = spec.get("securityContext") or {}
+    for name in ("fsGroup", "runAsUser", "runAsGroup"):
+        yield from _identity(f"{path}.{name}", tree.get(name))
+    for i, group in enumerate(tree.get("supplementalGroups") or ()):
+        yield from _identity(f"{path}.supplementalGroups[{i}]", group)
+    if spec.get("shareProcessNamespace") and spec.get("hostPID"):
+        yield invalid(
+            f"{path}.shareProcessNamespace", True, "ShareProcessNamespace and HostPID cannot both be enabled"
+        )
+    if spec.get("hostUsers") is False:
+        for name in ("hostNetwork", "hostPID", "hostIPC"):
+            if spec.get(name):
+                yield forbidden(f"{path}.{name}", "when `hostUsers` is false")
+    policy = tree.get("fsGroupChangePolicy")
+    if policy is not None:
+        yield from one_of(f"{path}.fsGroupChangePolicy", policy, ("Always", "OnRootMismatch"))
+    policy = tree.get("supplementalGroupsPolicy")
+    if policy is not None:
+        yield from one_of(f"{path}.supplementalGroupsPolicy", policy, ("Merge", "Strict"))
+    yield from _sysctls(f"{path}.sysctls", tree, spec)
+    yield from _profiles(path, tree)
+
+
+def _sysctls(path: str, tree: Json, spec: Json) -> Problems:
+    entries = tree.get("sysctls") or ()
+    for i, entry in enumerate(entries):
+        name = entry.get("name", "")
+        if not name:
+            yield required(f"{path}[{i}].name")
+        elif len(name) > 253 or not _SYSCTL.fullmatch(name):
+            yield invalid(
+                f"{path}[{i}].name", name, f"must have at most 253 characters and match regex ^{_SYSCTL.pattern}$"
+            )
+        elif spec.get("hostNetwork") and name.replace("/", ".").startswith("net."):
+            yield invalid(f"{path}[{i}].name", name, "may not be specified when 'hostNetwork' is true")
+    for problem in unique(path, [entry.get("name", "") for entry in entries]):
+        yield problem
+
+
+def _identity(path: str, value: int | None) -> Problems:
+    if value is not None and not 0 <= value <= _MAX_ID:
+        yield invalid(path, value, _ID)
+
+
+def container_context(path: str, tree: Json | None, spec: Json) -> Problems:
+    """`securityContext` of a container."""
+    if tree is None:
+        return
+    for name in ("runAsUser", "runAsGroup"):
+        yield from _identity(f"{path}.{name}", tree.get(name))
+    if tree.get("procMount") is not None:
+        yield from one_of(f"{path}.procMount", tree["procMount"], ("Default", "Unmasked"))
+        if tree["procMount"] == "Unmasked" and spec.get("hostUsers") is not False:
+            yield invalid(f"{path}.procMount", "Unmasked", "`hostUsers` must be false to use `Unmasked`")
+    if tree.get("allowPrivilegeEscalation") is False:
+        added = (tree.get("capabilities") or {}).get("add") or ()
+        if tree.get("privileged"):
+            yield invalid(path, tree, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true")
+        if "SYS_ADMIN" in added or "CAP_SYS_ADMIN" in added:
+            detail = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
+            yield invalid(path, tree, detail)
+    yield from _profiles(path, tree)
+
+
+def _profiles(path: str, tree: Json) -> Problems:
+    yield from _profile(f"{path}.seccompProfile", tree.get("seccompProfile"))
+    yield from _profile(f"{path}.appArmorProfile", tree.get("appArmorProfile"))
+    if tree.get("windowsOptions"):
+        name = tree["windowsOptions"].get("runAsUserName")
+        if name == "":
+            yield invalid(f"{path}.windowsOptions.runAsUserName", name, "runAsUserName cannot be an empty string")
+
+
+def _profile(path: str, profile: Json | None) -> Problems:
+    """Where a seccomp or AppArmor profile comes from; a local one is named."""
+    if profile is None:
+        return
+    kind, local = profile.get("type", ""), profile.get("localhostProfile")
+    if not kind:
+        yield required(f"{path}.type", "type is required when seccompProfile is set" if "seccomp" in path else "")
+        return
+    if kind not in _SECCOMP:
+        yield not_supported(f"{path}.type", kind, _SECCOMP)
+    if kind == "Localhost":
+        if not local:
+            yield required(f"{path}.localhostProfile", "must be set when seccomp type is Localhost")
+        elif ".." in local.split("/") or (local.startswith("/") and "seccomp" in path):
+            yield invalid(f"{path}.localhostProfile", local, "must be a relative path")
+    elif local is not None:
+        yield invalid(f"{path}.localhostProfile", local, "can only be set when seccomp type is Localhost")

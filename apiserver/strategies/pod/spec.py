@@ -1,0 +1,158 @@
+"""A pod spec as a whole, for pods and templates, and the template itself. Source: validation.go ValidatePodSpec."""
+
+import re
+
+from apimachinery import names
+from apimachinery.errors import not_supported
+from apimachinery.types import Json
+from apiserver.strategies.pod import containers, placement, resources, security, volumes
+from apiserver.strategies.problems import (
+    Problems,
+    dns_label,
+    dns_subdomain,
+    duplicate,
+    forbidden,
+    invalid,
+    ip_address,
+    labels,
+    named,
+    one_of,
+    required,
+)
+
+_DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+_OPTION_LIMITS = {"nameservers": 3, "searches": 32}
+_MAX_DEADLINE = 2**31 - 1
+
+
+def pod_spec(path: str, spec: Json) -> Problems:
+    """Every rule that holds for a PodSpec wherever it stands."""
+    yield from volumes.volumes(f"{path}.volumes", spec.get("volumes") or ())
+    yield from containers.all_of(path, spec)
+    yield from one_of(f"{path}.restartPolicy", spec.get("restartPolicy", ""), ("Always", "OnFailure", "Never"))
+    yield from one_of(f"{path}.dnsPolicy", spec.get("dnsPolicy", ""), _DNS_POLICIES)
+    yield from _dns_config(f"{path}.dnsConfig", spec)
+    yield from security.pod_context(f"{path}.securityContext", spec)
+    yield from placement.placement(path, spec)
+    yield from _host_network(path, spec)
+    yield from _names(path, spec)
+    yield from _times(path, spec)
+    yield from _aliases(f"{path}.hostAliases", spec)
+    yield from resources.requirements(f"{path}.resources", spec.get("resources"))
+    yield from _claims(f"{path}.resourceClaims", spec)
+    yield from _operating_system(f"{path}.os", spec.get("os"))
+    if spec.get("preemptionPolicy") is not None:
+        yield from one_of(f"{path}.preemptionPolicy", spec["preemptionPolicy"], ("Never", "PreemptLowerPriority"))
+
+
+def _names(path: str, spec: Json) -> Problems:
+    for name in ("serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName"):
+        if spec.get(name):
+            yield from dns_subdomain(f"{path}.{name}", spec[name])
+    for name in ("hostname", "subdomain"):
+        if spec.get(name):
+            yield from dns_label(f"{path}.{name}", spec[name])
+    for i, secret in enumerate(spec.get("imagePullSecrets") or ()):
+        if not secret.get("name"):
+            yield required(f"{path}.imagePullSecrets[{i}].name")
+
+
+def _times(path: str, spec: Json) -> Problems:
+    deadline = spec.get("activeDeadlineSeconds")
+    if deadline is not None and not 1 <= deadline <= _MAX_DEADLINE:
+        detail = f"must be between 1 and {_MAX_DEADLINE}, inclusive"
+        yield invalid(f"{path}.activeDeadlineSeconds", deadline, detail)
+    grace = spec.get("terminationGracePeriodSeconds")
+    if grace is not None and grace < 0:
+        yield invalid(f"{path}.terminationGracePeriodSeconds", grace, "must be greater than or equal to 0")
+
+
+def _dns_config(path: str, spec: Json) -> Problems:
+    config = spec.get("dnsConfig")
+    servers = (config or {}).get("nameservers") or ()
+    if spec.get("dnsPolicy") == "None" and not servers:
+        yield required(
+            f"{path}.nameservers" if config is not None else path,
+            "must provide at least one DNS nameserver when `dnsPolicy` is None",
+        )
+    if config is None:
+        return
+    if len(servers) > _OPTION_LIMITS["nameservers"]:
+        yield invalid(f"{path}.nameservers", servers, "must not have more than 3 nameservers")
+    for i, server in enumerate(servers):
+        yield from ip_address(f"{path}.nameservers[{i}]", server)
+    searches = config.get("searches") or ()
+    if len(searches) > _OPTION_LIMITS["searches"]:
+        yield invalid(f"{path}.searches", searches, "must not have more than 32 search paths")
+    if len(" ".join(searches)) > 2048:
+        yield invalid(
+            f"{path}.searches", searches, "must not have more than 2048 characters (including spaces) in the search list"
+        )
+    for i, search in enumerate(searches):
+        if search != ".":
+            yield from named(f"{path}.searches[{i}]", search.removesuffix("."), _search_name)
+    for i, option in enumerate(config.get("options") or ()):
+        if not option.get("name"):
+            yield required(f"{path}.options[{i}]", "must not be empty")
+
+
+def _search_name(value: str) -> list[str]:
+    """A search domain may have labels that begin with an underscore."""
+    return names.dns_subdomain(re.sub(r"(^|\.)_", r"\1", value)) if value else names.dns_subdomain(value)
+
+
+def _host_network(path: str, spec: Json) -> Problems:
+    """On the host's network a container's port and host port are one."""
+    if not spec.get("hostNetwork"):
+        return
+    for i, container in enumerate(spec.get("containers") or ()):
+        for j, entry in enumerate(container.get("ports") or ()):
+            if entry.get("hostPort") != entry.get("containerPort"):
+                here = f"{path}.containers[{i}].ports[{j}].containerPort"
+                yield invalid(here, entry.get("containerPort"), "must match `hostPort` when `hostNetwork` is true")
+
+
+def _aliases(path: str, spec: Json) -> Problems:
+    for i, alias in enumerate(spec.get("hostAliases") or ()):
+        yield from ip_address(f"{path}[{i}].ip", alias.get("ip", ""))
+        for j, hostname in enumerate(alias.get("hostnames") or ()):
+            yield from dns_subdomain(f"{path}[{i}].hostnames[{j}]", hostname)
+
+
+def _claims(path: str, spec: Json) -> Problems:
+    seen: set[str] = set()
+    for i, claim in enumerate(spec.get("resourceClaims") or ()):
+        name = claim.get("name", "")
+        if not name:
+            yield required(f"{path}[{i}].name")
+        elif name in seen:
+            yield duplicate(path, name)
+        else:
+            yield from dns_label(f"{path}[{i}].name", name)
+        seen.add(name)
+        given = [n for n in ("resourceClaimName", "resourceClaimTemplateName") if claim.get(n)]
+        if len(given) != 1:
+            detail = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"
+            many = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"
+            yield invalid(f"{path}[{i}]", claim, many if given else detail)
+
+
+def _operating_system(path: str, tree: Json | None) -> Problems:
+    if tree is None:
+        return
+    name = tree.get("name", "")
+    if not name:
+        yield required(f"{path}.name", "cannot be empty")
+    elif name not in ("linux", "windows"):
+        yield not_supported(f"{path}.name", name, ("linux", "windows"))
+
+
+def template(path: str, tree: Json) -> Problems:
+    """A PodTemplateSpec: metadata, spec, and no ephemeral containers."""
+    metadata, spec = tree.get("metadata") or {}, tree.get("spec") or {}
+    yield from labels(f"{path}.labels", metadata.get("labels"))
+    for key in metadata.get("annotations") or {}:
+        yield from named(f"{path}.annotations", key.lower(), names.qualified_name)
+    yield from pod_spec(f"{path}.spec", spec)
+    if spec.get("ephemeralContainers"):
+        yield forbidden(f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template")

@@ -1,0 +1,164 @@
+"""What of a pod may change once it exists. Source: validation.go ValidatePodUpdate, ValidatePodStatusUpdate and kin."""
+
+import copy
+import difflib
+from collections.abc import Sequence
+
+import msgspec
+
+from apimachinery.types import Json
+from apiserver.strategies.pod.containers import image
+from apiserver.strategies.pod.qos import qos_class
+from apiserver.strategies.problems import Problems, dns_subdomain, forbidden, invalid
+from apiserver.strategies.sameness import same
+
+_UPDATABLE = ",".join(
+    (
+        "`spec.containers[*].image`",
+        "`spec.initContainers[*].image`",
+        "`spec.activeDeadlineSeconds`",
+        "`spec.tolerations` (only additions to existing tolerations)",
+        "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+    )
+)
+
+
+def pod(new: Json, old: Json) -> Problems:
+    """An update of the pod itself: a handful of fields may change."""
+    spec, before = new.get("spec") or {}, old.get("spec") or {}
+    for name in ("containers", "initContainers"):
+        if len(spec.get(name) or ()) != len(before.get(name) or ()):
+            yield forbidden(f"spec.{name}", f"pod updates may not add or remove {_WORDS[name]}")
+            return
+        for i, container in enumerate(spec.get(name) or ()):
+            yield from image(f"spec.{name}[{i}].image", container.get("image", ""))
+    yield from _deadline(spec, before)
+    yield from _tolerations(spec, before)
+    yield from _gates(spec, before)
+    munged = _munged(spec, before)
+    if not same(munged, before):
+        yield forbidden("spec", f"pod updates may not change fields other than {_UPDATABLE}\n{_diff(munged, before)}")
+
+
+_WORDS = {"containers": "containers", "initContainers": "init containers"}
+
+
+def _deadline(spec: Json, before: Json) -> Problems:
+    """A deadline may be set and shortened, never lengthened or taken back."""
+    now, was = spec.get("activeDeadlineSeconds"), before.get("activeDeadlineSeconds")
+    if now is not None:
+        if was is not None and now > was:
+            yield invalid("spec.activeDeadlineSeconds", now, "must be less than or equal to previous value")
+    elif was is not None:
+        yield invalid("spec.activeDeadlineSeconds", now, "must not update from a positive integer to nil value")
+
+
+def _tolerations(spec: Json, before: Json) -> Problems:
+    """Tolerations are only added; `tolerationSeconds` of one may change."""
+    kept = [_without_seconds(t) for t in spec.get("tolerations") or ()]
+    for toleration in before.get("tolerations") or ():
+        if _without_seconds(toleration) not in kept:
+            detail = "existing toleration can not be modified except its tolerationSeconds"
+            yield forbidden("spec.tolerations", detail)
+            return
+
+
+def _without_seconds(toleration: Json) -> Json:
+    return {name: value for name, value in toleration.items() if name != "tolerationSeconds" and value}
+
+
+def _gates(spec: Json, before: Json) -> Problems:
+    """Scheduling gates are only taken away."""
+    was = [gate.get("name") for gate in before.get("schedulingGates") or ()]
+    added = [g.get("name") for g in spec.get("schedulingGates") or () if g.get("name") not in was]
+    if added:
+        yield forbidden("spec.schedulingGates", f"only deletion is allowed, but found new scheduling gate '{added[0]}'")
+
+
+def _munged(spec: Json, before: Json) -> Json:
+    """The new spec with every field that may change put back: what still differs is forbidden."""
+    munged = copy.deepcopy(spec)
+    for name in ("containers", "initContainers"):
+        for container, was in zip(munged.get(name) or (), before.get(name) or (), strict=False):
+            container["image"] = was.get("image", "")
+    for name in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
+        _put_back(munged, before, name)
+    if before.get("schedulingGates"):  # a gated pod may still be narrowed down to fewer nodes
+        for name in ("nodeSelector", "affinity"):
+            _put_back(munged, before, name)
+    grace = before.get("terminationGracePeriodSeconds")
+    if grace is not None and grace < 0 and spec.get("terminationGracePeriodSeconds") == 1:
+        munged["terminationGracePeriodSeconds"] = grace
+    return munged
+
+
+def _put_back(tree: Json, before: Json, name: str) -> None:
+    if name in before:
+        tree[name] = before[name]
+    else:
+        tree.pop(name, None)
+
+
+def _diff(new: Json, old: Json) -> str:
+    """What differs, line by line, for the person who reads the refusal."""
+    texts = [msgspec.json.format(msgspec.json.encode(tree, order="deterministic")).decode() for tree in (new, old)]
+    return "\n".join(difflib.unified_diff(texts[1].split("\n"), texts[0].split("\n"), lineterm="", n=1))
+
+
+def status(new: Json, old: Json) -> Problems:
+    """A write to `status`: names are well formed, terminated containers stay so, the QoS class is for life."""
+    now, was = new.get("status") or {}, old.get("status") or {}
+    nominated = now.get("nominatedNodeName", "")
+    if nominated:
+        yield from dns_subdomain("status.nominatedNodeName", nominated)
+    if was.get("qosClass") and now.get("qosClass") != was["qosClass"]:
+        yield invalid("status.qosClass", now.get("qosClass", ""), "field is immutable")
+    policy = (new.get("spec") or {}).get("restartPolicy", "Always")
+    if policy != "Always":
+        yield from _transitions("status.containerStatuses", now, was, policy)
+
+
+def _transitions(path: str, now: Json, was: Json, policy: str) -> Problems:
+    """A container that is not to be restarted does not leave `terminated`."""
+    states = {s.get("name"): s.get("state") or {} for s in now.get("containerStatuses") or ()}
+    for i, entry in enumerate(was.get("containerStatuses") or ()):
+        ended = (entry.get("state") or {}).get("terminated")
+        if ended is None or (policy == "OnFailure" and ended.get("exitCode") != 0):
+            continue
+        state = states.get(entry.get("name"))
+        if state is not None and state.get("terminated") is None:
+            yield forbidden(f"{path}[{i}].state", "may not be transitioned to non-terminated state")
+
+
+def ephemeral_containers(new: Json, old: Json) -> Problems:
+    """Ephemeral containers are only added, never changed or taken away."""
+    now = {c.get("name"): c for c in (new.get("spec") or {}).get("ephemeralContainers") or ()}
+    for container in (old.get("spec") or {}).get("ephemeralContainers") or ():
+        name = container.get("name")
+        if name not in now:
+            yield forbidden("spec.ephemeralContainers", f'existing ephemeral containers "{name}" may not be removed\n')
+        elif not same(now[name], container):
+            yield forbidden("spec.ephemeralContainers", f'existing ephemeral containers "{name}" may not be changed\n')
+
+
+def resize(new: Json, old: Json) -> Problems:
+    """A resize changes cpu and memory of running containers, not the QoS class."""
+    if qos_class(new.get("spec") or {}) != qos_class(old.get("spec") or {}):
+        yield invalid("spec", qos_class(new["spec"]), "Pod QOS Class may not change as a result of resizing")
+    for name in ("containers", "initContainers"):
+        for i, (now, was) in enumerate(_pairs(new, old, name)):
+            yield from _resized(f"spec.{name}[{i}].resources", now.get("resources") or {}, was.get("resources") or {})
+
+
+def _pairs(new: Json, old: Json, name: str) -> Sequence[tuple[Json, Json]]:
+    return list(zip(new["spec"].get(name) or (), old["spec"].get(name) or (), strict=False))
+
+
+def _resized(path: str, now: Json, was: Json) -> Problems:
+    for part in ("requests", "limits"):
+        before, after = was.get(part) or {}, now.get(part) or {}
+        for resource in {*before, *after} - {"cpu", "memory"}:
+            if before.get(resource) != after.get(resource):
+                yield forbidden(f"{path}.{part}", "only cpu and memory resources are mutable")
+        if (before.keys() - after.keys()) & {"cpu", "memory"}:
+            yield forbidden(f"{path}.{part}", f"resource {part} cannot be removed")

@@ -1,0 +1,145 @@
+"""Volumes of a pod and how containers mount them. Source: validation.go ValidateVolumes, ValidateVolumeMounts."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from apimachinery.types import Json
+from apiserver.strategies.pod import volume_sources
+from apiserver.strategies.problems import (
+    Problems,
+    dns_label,
+    duplicate,
+    forbidden,
+    invalid,
+    not_found,
+    one_of,
+    required,
+)
+
+_PROPAGATION = ("Bidirectional", "HostToContainer", "None")
+
+
+def volumes(path: str, entries: Sequence[Json]) -> Problems:
+    """Every volume: a unique name and exactly one source, which is well formed."""
+    seen: set[str] = set()
+    for i, volume in enumerate(entries):
+        here, name = f"{path}[{i}]", volume.get("name", "")
+        if not name:
+            yield required(f"{here}.name")
+        else:
+            yield from dns_label(f"{here}.name", name)
+        if name in seen:
+            yield duplicate(f"{here}.name", name)
+        seen.add(name)
+        yield from volume_sources.source(here, volume)
+
+
+@dataclass(frozen=True, slots=True)
+class MountContext:
+    """What a pod offers to mount: each volume's name, whether it is a claim."""
+
+    names: frozenset[str]
+    claims: frozenset[str]
+
+    @classmethod
+    def of(cls, spec: Json) -> "MountContext":
+        entries = spec.get("volumes") or ()
+        claims = (v for v in entries if v.get("persistentVolumeClaim") is not None or v.get("ephemeral") is not None)
+        return cls(frozenset(v.get("name", "") for v in entries), frozenset(v.get("name", "") for v in claims))
+
+
+def mounts(path: str, container: Json, context: MountContext) -> Problems:
+    """`volumeMounts`: each names a volume of the pod, and no two share a path."""
+    seen: set[str] = set()
+    taken = {device.get("devicePath") for device in container.get("volumeDevices") or ()}
+    for i, mount in enumerate(container.get("volumeMounts") or ()):
+        here, name, where = f"{path}[{i}]", mount.get("name", ""), mount.get("mountPath", "")
+        if not name:
+            yield required(f"{here}.name")
+        elif name not in context.names:
+            yield not_found(f"{here}.name", name)
+        if not where:
+            yield required(f"{here}.mountPath")
+        if where in seen:
+            yield invalid(f"{here}.mountPath", where, "must be unique")
+        seen.add(where)
+        if where in taken:
+            yield invalid(f"{here}.mountPath", where, "must not already exist as a path in volumeDevices")
+        yield from _sub_path(here, mount)
+        yield from _propagation(here, mount, container)
+        yield from _recursive_read_only(here, mount)
+
+
+def _sub_path(path: str, mount: Json) -> Problems:
+    sub, expression = mount.get("subPath", ""), mount.get("subPathExpr", "")
+    if sub:
+        yield from local_descending_path(f"{path}.subPath", sub)
+    if expression:
+        if sub:
+            yield invalid(f"{path}.subPathExpr", expression, "subPathExpr and subPath are mutually exclusive")
+        yield from local_descending_path(f"{path}.subPathExpr", expression)
+
+
+def _propagation(path: str, mount: Json, container: Json) -> Problems:
+    mode = mount.get("mountPropagation")
+    if mode is None:
+        return
+    yield from one_of(f"{path}.mountPropagation", mode, _PROPAGATION)
+    privileged = (container.get("securityContext") or {}).get("privileged")
+    if mode == "Bidirectional" and not privileged:
+        yield forbidden(
+            f"{path}.mountPropagation", "Bidirectional mount propagation is available only to privileged containers"
+        )
+
+
+def _recursive_read_only(path: str, mount: Json) -> Problems:
+    mode = mount.get("recursiveReadOnly")
+    if mode in (None, "Disabled"):
+        return
+    here = f"{path}.recursiveReadOnly"
+    yield from one_of(here, mode, ("Disabled", "Enabled", "IfPossible"))
+    if not mount.get("readOnly"):
+        yield forbidden(here, "may only be specified when readOnly is true")
+    if mount.get("mountPropagation") not in (None, "None"):
+        yield forbidden(here, "may only be specified when mountPropagation is None or not specified")
+
+
+def devices(path: str, container: Json, context: MountContext) -> Problems:
+    """`volumeDevices`: raw block devices of claims."""
+    mounted = {mount.get("name") for mount in container.get("volumeMounts") or ()}
+    names: set[str] = set()
+    paths: set[str] = set()
+    for i, device in enumerate(container.get("volumeDevices") or ()):
+        here, name, where = f"{path}[{i}]", device.get("name", ""), device.get("devicePath", "")
+        if not name:
+            yield required(f"{here}.name")
+        elif name not in context.names:
+            yield not_found(f"{here}.name", name)
+        elif name not in context.claims:
+            detail = "can only use volume source type of PersistentVolumeClaim for block mode"
+            yield invalid(f"{here}.name", name, detail)
+        if name in names:
+            yield invalid(f"{here}.name", name, "must be unique")
+        if name in mounted:
+            yield invalid(f"{here}.name", name, "must not already exist in volumeMounts")
+        if not where:
+            yield required(f"{here}.devicePath")
+        elif where in paths:
+            yield invalid(f"{here}.devicePath", where, "must be unique")
+        elif ".." in where.split("/"):
+            yield invalid(f"{here}.devicePath", where, "can not contain backsteps ('..')")
+        names.add(name)
+        paths.add(where)
+
+
+def local_descending_path(path: str, value: str) -> Problems:
+    """A relative path that stays below where it starts."""
+    if value.startswith("/"):
+        yield invalid(path, value, "must be a relative path")
+    yield from no_backsteps(path, value)
+
+
+def no_backsteps(path: str, value: str) -> Problems:
+    if ".." in re.split("/", value):
+        yield invalid(path, value, "must not contain '..'")

@@ -1,0 +1,95 @@
+"""What a pod's author should hear about without being refused. Source: pkg/api/pod/warnings.go (the common ones)."""
+
+from collections.abc import Iterator
+
+from apimachinery.types import Json
+from apiserver.strategies.defaulting import items
+
+_BETA_LABELS = {
+    "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
+    "beta.kubernetes.io/os": 'deprecated since v1.14; use "kubernetes.io/os" instead',
+    "failure-domain.beta.kubernetes.io/region": 'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
+    "failure-domain.beta.kubernetes.io/zone": 'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
+    "beta.kubernetes.io/instance-type": (
+        'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead'
+    ),
+}
+_CRITICAL = "scheduler.alpha.kubernetes.io/critical-pod"
+
+
+def pod(new: Json, old: Json | None) -> list[str]:
+    """Warnings of a pod; an update of what was there warns only when the spec changed."""
+    if old is not None and new.get("spec") == old.get("spec"):
+        return []
+    return template("", new)
+
+
+def template(prefix: str, tree: Json) -> list[str]:
+    """Warnings of a pod or template that stands at `prefix` (`spec.template`)."""
+    at = f"{prefix}." if prefix else ""
+    return [*_spec(f"{at}spec", tree.get("spec") or {}), *_annotations(at, tree.get("metadata") or {})]
+
+
+def _annotations(at: str, metadata: Json) -> Iterator[str]:
+    for name in metadata.get("annotations") or {}:
+        if name == _CRITICAL:
+            yield f'{at}metadata.annotations[{name}]: non-functional in v1.16+; use the "priorityClassName" field instead'
+        if name.startswith("seccomp.security.alpha.kubernetes.io/pod"):
+            yield f'{at}metadata.annotations[{name}]: non-functional in v1.27+; use the "seccompProfile" field instead'
+        if name.startswith("container.seccomp.security.alpha.kubernetes.io/"):
+            yield f'{at}metadata.annotations[{name}]: non-functional in v1.27+; use the "seccompProfile" field instead'
+
+
+def _spec(path: str, spec: Json) -> Iterator[str]:
+    for name in spec.get("nodeSelector") or {}:
+        if name in _BETA_LABELS:
+            yield f"{path}.nodeSelector[{name}]: {_BETA_LABELS[name]}"
+    for i, volume in enumerate(spec.get("volumes") or ()):
+        if volume.get("gitRepo") is not None:
+            yield f"{path}.volumes[{i}].gitRepo: deprecated in v1.11"
+        if volume.get("glusterfs") is not None:
+            yield f"{path}.volumes[{i}].glusterfs: deprecated in v1.25, this feature will be removed soon"
+    yield from _pull_secrets(path, spec)
+    for list_name in ("initContainers", "containers"):
+        for i, container in enumerate(spec.get(list_name) or ()):
+            yield from _container(f"{path}.{list_name}[{i}]", container)
+    yield from _duplicate_ports(path, spec)
+    if spec.get("terminationGracePeriodSeconds", 0) < 0:
+        yield f"{path}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1"
+
+
+def _pull_secrets(path: str, spec: Json) -> Iterator[str]:
+    seen: set[str] = set()
+    for i, secret in enumerate(spec.get("imagePullSecrets") or ()):
+        name = secret.get("name", "")
+        if not name:
+            yield f'{path}.imagePullSecrets[{i}].name: invalid empty name ""'
+        elif name in seen:
+            yield f'{path}.imagePullSecrets[{i}].name: duplicate name "{name}"'
+        seen.add(name)
+
+
+def _container(path: str, container: Json) -> Iterator[str]:
+    resources = container.get("resources") or {}
+    for kind in ("limits", "requests"):
+        for name, value in (resources.get(kind) or {}).items():
+            if name in ("memory", "ephemeral-storage") and isinstance(value, str) and value.endswith("m"):
+                yield f'{path}.resources.{kind}[{name}]: fractional byte value "{value}" is invalid, must be an integer'
+    seen: set[str] = set()
+    for i, variable in enumerate(container.get("env") or ()):
+        name = variable.get("name", "")
+        if name in seen:
+            yield f'{path}.env[{i}]: hides previous definition of "{name}", which may be dropped when using apply'
+        seen.add(name)
+
+
+def _duplicate_ports(path: str, spec: Json) -> Iterator[str]:
+    seen: dict[tuple[int, str], str] = {}
+    for i, container in enumerate(items(spec, "containers")):
+        for j, entry in enumerate(container.get("ports") or ()):
+            here = f"{path}.containers[{i}].ports[{j}]"
+            key = (entry.get("containerPort", 0), entry.get("protocol", "TCP"))
+            if key in seen:
+                yield f"{here}: duplicate port definition with {seen[key]}"
+            else:
+                seen[key] = here

@@ -1,0 +1,142 @@
+"""What differs between kinds on the write path: one frozen `Strategy` per kind.
+
+The generic core owns the order (default, mutate, prepare, stamp, check, admit) and the metadata; a strategy owns
+what upstream keeps in `pkg/registry/*/strategy.go`, `pkg/apis/*/v1/defaults.go` and `pkg/apis/*/validation`. All
+functions are pure. The trees passed in are private to the call: they may be modified in place and must be returned.
+
+    default         static defaults of v1.34; idempotent
+    prepare         (new, old) -> new; server-owned fields reset on create, kept on update
+    stamp           (new, old, context) -> new; what needs to know who asks and when (CSRs). Runs after `prepare`
+    check           (new, old) -> every problem at once; metadata is checked by the core
+    parts           the other subresources that are written through the object's own tree (status has its own fields)
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from apimachinery import names
+from apimachinery.errors import FieldError
+from apimachinery.types import Json
+from apiserver.request import User
+
+Prepare = Callable[[Json, Json | None], Json]
+Check = Callable[[Json, Json | None], list[FieldError]]
+
+#: Fields of a status write that stay as stored: everything but these may not be changed through `/status`.
+_STATUS_WRITES = ("status", "metadata")
+
+
+@dataclass(frozen=True, slots=True)
+class WriteContext:
+    """Who writes and when: for the few kinds that record it. `now` is in epoch seconds."""
+
+    user: User
+    now: float
+    subresource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How one subresource changes the object's tree (`approval`, `finalize`, `ephemeralcontainers`, `resize`)."""
+
+    prepare: Prepare
+    check: Check
+
+
+def unchanged(new: Json) -> Json:
+    """Nothing to default."""
+    return new
+
+
+def keep_status(new: Json, old: Json | None) -> Json:
+    """A spec write never touches the status: dropped on create, kept as stored on update."""
+    new.pop("status", None)
+    if old is not None and "status" in old:
+        new["status"] = old["status"]
+    return new
+
+
+def as_sent(new: Json, _old: Json | None) -> Json:
+    """Kinds without a status subresource are stored as sent."""
+    return new
+
+
+def only_status(new: Json, old: Json | None) -> Json:
+    """A status write keeps everything but status and metadata as stored; of metadata, the deletion marks stay too."""
+    if old is None:
+        return new
+    kept = {name: value for name, value in old.items() if name not in _STATUS_WRITES}
+    kept["metadata"] = new.get("metadata", {})
+    if "status" in new:
+        kept["status"] = new["status"]
+    return kept
+
+
+def no_problems(_new: Json, _old: Json | None) -> list[FieldError]:
+    """Nothing to check beyond schema and metadata."""
+    return []
+
+
+def no_warnings(_new: Json, _old: Json | None) -> list[str]:
+    """Nothing to warn about."""
+    return []
+
+
+def spec_differs(new: Json, old: Json) -> bool:
+    """The usual rule for `metadata.generation`: the desired state changed."""
+    return new.get("spec") != old.get("spec")
+
+
+def never(_new: Json, _old: Json) -> bool:
+    """Kinds whose generation does not move."""
+    return False
+
+
+def unstamped(new: Json, _old: Json | None, _context: WriteContext) -> Json:
+    """Most kinds do not record who writes them."""
+    return new
+
+
+def no_grace(_tree: Json, _asked: int | None) -> int:
+    """Most kinds go at once."""
+    return 0
+
+
+def metadata_fields(tree: Json) -> Mapping[str, str]:
+    """The selectable fields that every kind has."""
+    metadata = tree.get("metadata", {})
+    fields = {"metadata.name": metadata.get("name", "")}
+    if "namespace" in metadata:
+        fields["metadata.namespace"] = metadata["namespace"]
+    return fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """One kind's rules. The defaults suit a kind with a spec and nothing peculiar."""
+
+    default: Callable[[Json], Json] = unchanged
+    prepare: Prepare = keep_status
+    stamp: Callable[[Json, Json | None, WriteContext], Json] = unstamped
+    check: Check = no_problems
+    raises_generation: Callable[[Json, Json], bool] = spec_differs  # (new, old)
+    has_generation: bool = False
+    prepare_status: Prepare = only_status
+    check_status: Check = no_problems
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    warnings: Callable[[Json, Json | None], list[str]] = no_warnings
+    fields: Callable[[Json], Mapping[str, str]] = metadata_fields
+    #: Every selectable label, for the message about an unknown one (`fields` gives the values).
+    field_labels: tuple[str, ...] = ("metadata.name", "metadata.namespace")
+    allow_create_on_update: bool = False
+    allow_unconditional_update: bool = True
+    graceful: bool = False
+    #: (object, seconds asked for or None) -> seconds to wait before the object goes; for `graceful` kinds.
+    grace_period: Callable[[Json, int | None], int] = no_grace
+    #: The rule for `metadata.name` (and, as a prefix, generateName).
+    name: names.NameRule = names.subdomain_name
+
+
+def unknown_field_label(label: str) -> str:
+    """Upstream's text for a field selector that the kind does not have (a 400)."""
+    return f"field label not supported: {label}"

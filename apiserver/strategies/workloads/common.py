@@ -1,0 +1,93 @@
+"""What every workload shares: its selector, its template, its rollout bounds. Source: pkg/apis/apps/validation."""
+
+from collections.abc import Mapping
+
+from apimachinery import selectors
+from apimachinery.errors import FieldError, not_supported
+from apimachinery.types import Json
+from apiserver.strategies.pod import spec as pods
+from apiserver.strategies.pod import warnings
+from apiserver.strategies.problems import (
+    Problems,
+    forbidden,
+    immutable,
+    int_or_percent,
+    invalid,
+    is_empty_selector,
+    label_selector,
+    non_negative,
+    required,
+)
+from apiserver.strategies.strategy import metadata_fields
+
+MISMATCH = "`selector` does not match template `labels`"
+
+
+def selector_and_template(spec: Json, what: str, *, restart: tuple[str, ...] = ("Always",)) -> Problems:
+    """`spec.selector` is there, is not empty, and selects what `spec.template` makes."""
+    selector = spec.get("selector")
+    template = spec.get("template")
+    if selector is None:
+        yield required("spec.selector")
+    else:
+        wrong = [*label_selector("spec.selector", selector)]
+        yield from wrong
+        if is_empty_selector(selector):
+            yield invalid("spec.selector", selector, f"empty selector is invalid for {what}")
+        elif not wrong:
+            yield from _matches(selector, template or {})
+    if not template:
+        yield required("spec.template")
+    yield from pods.template("spec.template", template or {})
+    yield from restart_policy("spec.template.spec.restartPolicy", template or {}, restart)
+
+
+def _matches(selector: Json, template: Json) -> Problems:
+    values = (template.get("metadata") or {}).get("labels") or {}
+    if not selectors.from_label_selector(selector).matches(values):
+        yield invalid("spec.template.metadata.labels", values, MISMATCH)
+
+
+def restart_policy(path: str, template: Json, allowed: tuple[str, ...]) -> Problems:
+    spec = template.get("spec") or {}
+    policy = spec.get("restartPolicy", "")
+    if policy not in allowed:
+        yield not_supported(path, policy, allowed)
+    if spec.get("activeDeadlineSeconds") is not None:
+        here = path.replace("restartPolicy", "activeDeadlineSeconds")
+        yield forbidden(here, "activeDeadlineSeconds in ReplicaSet is not Supported")
+
+
+def counts(spec: Json, *members: str) -> Problems:
+    for name in members:
+        yield from non_negative(f"spec.{name}", spec.get(name))
+
+
+def rollout_bound(path: str, value: object) -> Problems:
+    """`maxSurge`, `maxUnavailable`: a count or a percentage of at most 100."""
+    yield from int_or_percent(path, value)
+
+
+def is_zero(value: object) -> bool:
+    return value in (0, "0%", None)
+
+
+def selector_is_for_life(new: Json, old: Json) -> Problems:
+    yield from immutable("spec.selector", new["spec"].get("selector"), old["spec"].get("selector"))
+
+
+def status_counts(new: Json, *members: str) -> list[FieldError]:
+    status = new.get("status") or {}
+    return [problem for name in members for problem in non_negative(f"status.{name}", status.get(name))]
+
+
+def template_warnings(new: Json, old: Json | None) -> list[str]:
+    """The template's warnings, when it is new or changed."""
+    template = (new.get("spec") or {}).get("template") or {}
+    if old is not None and template == (old.get("spec") or {}).get("template"):
+        return []
+    return warnings.template("spec.template", template)
+
+
+def replica_fields(tree: Json) -> Mapping[str, str]:
+    return {**metadata_fields(tree), "status.replicas": str((tree.get("status") or {}).get("replicas", 0))}

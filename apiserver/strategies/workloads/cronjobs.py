@@ -1,0 +1,89 @@
+"""CronJobs. Source: pkg/apis/batch/v1/defaults.go, pkg/apis/batch/validation ValidateCronJobSpec."""
+
+import zoneinfo
+
+from apimachinery.errors import FieldError
+from apimachinery.types import Json
+from apiserver.strategies.defaulting import fill, part
+from apiserver.strategies.pod import warnings
+from apiserver.strategies.pod.defaults import pod_template
+from apiserver.strategies.problems import Problems, forbidden, invalid, non_negative, one_of, required
+from apiserver.strategies.strategy import Strategy
+from apiserver.strategies.workloads.cron import schedule_problem
+from apiserver.strategies.workloads.jobs import job_spec
+
+_POLICIES = ("Allow", "Forbid", "Replace")
+_COUNTS = ("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
+_MAX_NAME = 52  # a Job's name is the CronJob's and eleven characters of time; a pod's label takes 63
+
+
+def default(tree: Json) -> Json:
+    spec = part(tree, "spec")
+    fill(spec, "concurrencyPolicy", "Allow")
+    if spec.get("suspend") is None:
+        spec["suspend"] = False
+    fill(spec, "successfulJobsHistoryLimit", 3)
+    fill(spec, "failedJobsHistoryLimit", 1)
+    template = part(spec, "jobTemplate")
+    template.setdefault("metadata", {})
+    pod_template(part(part(template, "spec"), "template"))
+    return tree
+
+
+def check(new: Json, _old: Json | None) -> list[FieldError]:
+    return [*_check(new)]
+
+
+def _check(new: Json) -> Problems:
+    spec, name = new["spec"], new["metadata"].get("name", "")
+    if len(name) > _MAX_NAME:
+        yield invalid("metadata.name", name, "must be no more than 52 characters")
+    yield from _schedule(spec)
+    yield from _time_zone(spec.get("timeZone"))
+    for member in _COUNTS:
+        yield from non_negative(f"spec.{member}", spec.get(member))
+    yield from one_of("spec.concurrencyPolicy", spec.get("concurrencyPolicy", ""), _POLICIES)
+    job = (spec.get("jobTemplate") or {}).get("spec") or {}
+    if job.get("manualSelector"):
+        yield forbidden("spec.jobTemplate.spec.manualSelector", "`manualSelector` is not supported")
+    if job.get("selector") is not None:
+        yield forbidden("spec.jobTemplate.spec.selector", "`selector` will be auto-generated")
+    yield from job_spec("spec.jobTemplate.spec", job)
+
+
+def _schedule(spec: Json) -> Problems:
+    text = spec.get("schedule", "")
+    if not text:
+        yield required("spec.schedule")
+        return
+    problem = schedule_problem(text)
+    if problem:
+        yield invalid("spec.schedule", text, problem)
+    if "TZ" in text:
+        detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
+        yield invalid("spec.schedule", text, detail)
+
+
+def _time_zone(name: str | None) -> Problems:
+    if name is None:
+        return
+    if not name:
+        yield invalid("spec.timeZone", name, "timeZone must be nil or non-empty string")
+    elif name.lower() == "local":
+        yield invalid("spec.timeZone", name, "timeZone must be an explicit time zone as defined in "
+                      "https://www.iana.org/time-zones")  # fmt: skip
+    else:
+        try:
+            zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            yield invalid("spec.timeZone", name, f"unknown time zone {name}")
+
+
+def _warnings(new: Json, old: Json | None) -> list[str]:
+    template = (new["spec"].get("jobTemplate") or {}).get("spec", {}).get("template") or {}
+    if old is not None and new["spec"] == old["spec"]:
+        return []
+    return warnings.template("spec.jobTemplate.spec.template", template)
+
+
+CRONJOBS = Strategy(default=default, check=check, has_generation=True, warnings=_warnings)

@@ -1,0 +1,76 @@
+"""DaemonSets. Source: pkg/apis/apps/validation ValidateDaemonSet, v1/defaults.go, pkg/registry/apps/daemonset."""
+
+from apimachinery.errors import FieldError
+from apimachinery.types import Json
+from apiserver.strategies.defaulting import fill, part
+from apiserver.strategies.pod.defaults import pod_template
+from apiserver.strategies.problems import Problems, at_most_100_percent, invalid, required
+from apiserver.strategies.strategy import Strategy
+from apiserver.strategies.workloads import common
+
+_STATUS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady",
+           "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable",
+           "collisionCount")  # fmt: skip
+
+
+def default(tree: Json) -> Json:
+    spec = part(tree, "spec")
+    strategy = part(spec, "updateStrategy")
+    fill(strategy, "type", "RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        fill(part(strategy, "rollingUpdate"), "maxUnavailable", 1)
+        fill(strategy["rollingUpdate"], "maxSurge", 0)
+    fill(spec, "revisionHistoryLimit", 10)
+    pod_template(part(spec, "template"))
+    return tree
+
+
+def check(new: Json, old: Json | None) -> list[FieldError]:
+    problems = [*_check(new["spec"])]
+    if old is not None:
+        problems += common.selector_is_for_life(new, old)
+    return problems
+
+
+def _check(spec: Json) -> Problems:
+    yield from common.selector_and_template(spec, "daemonset")
+    yield from common.counts(spec, "minReadySeconds", "revisionHistoryLimit")
+    strategy, path = spec.get("updateStrategy") or {}, "spec.updateStrategy"
+    kind, rolling = strategy.get("type", ""), strategy.get("rollingUpdate")
+    if kind == "RollingUpdate":
+        if rolling is None:
+            yield required(f"{path}.rollingUpdate")
+        else:
+            yield from _rolling(f"{path}.rollingUpdate", rolling)
+    elif kind != "OnDelete":
+        yield from _wrong_type(path, strategy)
+
+
+def _wrong_type(path: str, strategy: Json) -> Problems:
+    yield invalid(path, strategy, "must be 'RollingUpdate' or 'OnDelete'")
+
+
+def _rolling(path: str, rolling: Json) -> Problems:
+    unavailable, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
+    yield from common.rollout_bound(f"{path}.maxUnavailable", unavailable)
+    yield from common.rollout_bound(f"{path}.maxSurge", surge)
+    has_unavailable, has_surge = not common.is_zero(unavailable), not common.is_zero(surge)
+    if has_unavailable and has_surge:
+        yield invalid(f"{path}.maxSurge", surge, "may not be set when maxUnavailable is non-zero")
+    elif not has_unavailable and not has_surge:
+        yield required(f"{path}.maxUnavailable", "cannot be 0 when maxSurge is 0")
+    yield from at_most_100_percent(f"{path}.maxUnavailable", unavailable)
+    yield from at_most_100_percent(f"{path}.maxSurge", surge)
+
+
+def check_status(new: Json, _old: Json | None) -> list[FieldError]:
+    return common.status_counts(new, *_STATUS)
+
+
+DAEMONSETS = Strategy(
+    default=default,
+    check=check,
+    check_status=check_status,
+    has_generation=True,
+    warnings=common.template_warnings,
+)

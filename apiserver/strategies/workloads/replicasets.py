@@ -1,0 +1,90 @@
+"""ReplicaSets and their ancestor, ReplicationControllers. Source: pkg/registry/apps/replicaset, core/replicationcontroller."""
+
+from apimachinery.errors import FieldError
+from apimachinery.types import Json
+from apiserver.strategies.defaulting import fill, part
+from apiserver.strategies.pod import spec as pods
+from apiserver.strategies.pod.defaults import pod_template
+from apiserver.strategies.problems import Problems, invalid, required
+from apiserver.strategies.strategy import Strategy
+from apiserver.strategies.workloads import common
+
+_STATUS = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
+
+
+def default(tree: Json) -> Json:
+    spec = part(tree, "spec")
+    fill(spec, "replicas", 1)
+    pod_template(part(spec, "template"))
+    return tree
+
+
+def check(new: Json, old: Json | None) -> list[FieldError]:
+    problems = [*common.counts(new["spec"], "replicas", "minReadySeconds")]
+    problems += common.selector_and_template(new["spec"], "deployment")  # upstream says "deployment" here too
+    if old is not None:
+        problems += common.selector_is_for_life(new, old)
+    return problems
+
+
+def check_status(new: Json, _old: Json | None) -> list[FieldError]:
+    problems = common.status_counts(new, *_STATUS)
+    status = new.get("status") or {}
+    for name in ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
+        if status.get(name, 0) > status.get("replicas", 0):
+            problems.append(invalid(f"status.{name}", status[name], "cannot be greater than status.replicas"))
+    if status.get("availableReplicas", 0) > status.get("readyReplicas", 0):
+        detail = "cannot be greater than readyReplicas"
+        problems.append(invalid("status.availableReplicas", status["availableReplicas"], detail))
+    return problems
+
+
+def default_controller(tree: Json) -> Json:
+    """A ReplicationController takes selector and labels from its template where it has none."""
+    spec = part(tree, "spec")
+    fill(spec, "replicas", 1)
+    labels = (part(part(spec, "template"), "metadata")).get("labels")
+    if labels:
+        if not spec.get("selector"):
+            spec["selector"] = dict(labels)
+        if not part(tree, "metadata").get("labels"):
+            tree["metadata"]["labels"] = dict(labels)
+    pod_template(spec["template"])
+    return tree
+
+
+def check_controller(new: Json, _old: Json | None) -> list[FieldError]:
+    return [*_check_controller(new["spec"])]
+
+
+def _check_controller(spec: Json) -> Problems:
+    yield from common.counts(spec, "replicas", "minReadySeconds")
+    selector, template = spec.get("selector") or {}, spec.get("template") or {}
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    if not selector:
+        yield required("spec.selector")
+    elif any(labels.get(key) != value for key, value in selector.items()):
+        yield invalid("spec.template.metadata.labels", labels, common.MISMATCH)
+    yield from pods.template("spec.template", template)
+    yield from common.restart_policy("spec.template.spec.restartPolicy", template, ("Always",))
+
+
+REPLICASETS = Strategy(
+    default=default,
+    check=check,
+    check_status=check_status,
+    has_generation=True,
+    warnings=common.template_warnings,
+    fields=common.replica_fields,
+    field_labels=("metadata.name", "metadata.namespace", "status.replicas"),
+)
+
+REPLICATIONCONTROLLERS = Strategy(
+    default=default_controller,
+    check=check_controller,
+    check_status=check_status,
+    has_generation=True,
+    warnings=common.template_warnings,
+    fields=common.replica_fields,
+    field_labels=("metadata.name", "metadata.namespace", "status.replicas"),
+)

@@ -1,0 +1,241 @@
+"""The handler of watch: a cursor into the watch cache, and two tasks that end together.
+
+One task writes events, the other listens for the client's leaving (uvicorn cancels nothing). Events of one wake-up go
+out in one send; their bytes are made once per event and shared. A slow client blocks only in its own send, which has a
+time limit; what it misses meanwhile costs a position in the ring. When it falls off the ring it gets a 410 event and
+lists anew.
+Selectors turn changes into what the watcher sees: into view is ADDED, out of view is DELETED.
+Source: apiserver/pkg/storage/cacher/cache_watcher.go (convertToWatchEvent), endpoints/handlers/watch.go.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from apimachinery import errors
+from apimachinery.errors import ApiError
+from apiserver import framing
+from apiserver.call import Call, Receive, Response, Send, warning_header
+from apiserver.negotiation import PARTIAL, PARTIAL_LIST, TABLE
+from apiserver.registry import Resource
+from apiserver.resources import listing, presenting
+from apiserver.resources.api import Api
+from apiserver.resources.options import ListOptions, list_options
+from apiserver.resources.selecting import Selects, selector
+from apiserver.resources.writing import key_of
+from apiserver.storage.entry import CacheEvent, Entry
+from apiserver.storage.protocol import Compacted, Progress
+from apiserver.storage.ring import Cursor, Group
+
+#: Seconds between bookmarks, and before the end of a watch that has asked for them.
+BOOKMARK_SECONDS = 60.0
+_LAST_BOOKMARK = 2.0
+#: A watch without a timeout ends after 30 to 60 minutes, so that clients spread over servers again.
+_SHORTEST, _LONGEST = 1800.0, 3600.0
+#: How long one send may block before the client is given up.
+SEND_SECONDS = 30.0
+_MEBIBYTE = 1 << 20
+
+
+class Left(Exception):
+    """The client closed the connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How one watcher sees objects. `form` names it: watchers with an equal form share their events' bytes."""
+
+    api: Api
+    call: Call
+    resource: Resource
+    selects: Selects | None
+    include: str
+    form: tuple[str, ...]
+
+    def frames(self, group: Group) -> list[bytes]:
+        """A group's events as this watcher sees them."""
+        found = []
+        for event in group:
+            type_ = self.type_of(event)
+            if type_:
+                found.append(event.made((type_, *self.form), lambda it, type_=type_: self.frame(type_, it)))
+        return found
+
+    def type_of(self, event: CacheEvent) -> str:
+        """ADDED, MODIFIED or DELETED, "" for what does not concern the watcher."""
+        selects = self.selects
+        now = event.new is not None and (selects is None or selects(event.new))
+        before = event.old is not None and (selects is None or selects(event.old))
+        if now:
+            return framing.MODIFIED if before else framing.ADDED
+        return framing.DELETED if before else ""
+
+    def frame(self, type_: str, event: CacheEvent) -> bytes:
+        """The bytes of an event."""
+        entry = event.gone if type_ == framing.DELETED else event.new
+        assert entry is not None
+        return framing.frame(type_, self.item(entry))
+
+    def item(self, entry: Entry) -> bytes:
+        """An object's bytes in this view."""
+        return presenting.item(self.resource, self.call.accepted, entry, self.api.clock(), self.include)
+
+    def bookmark(self, revision: int, *, ends_initial: bool = False) -> bytes:
+        """A bookmark of this view's kind."""
+        transform = self.call.accepted.transform
+        if transform in (PARTIAL, PARTIAL_LIST):
+            return framing.bookmark("meta.k8s.io/v1", PARTIAL, revision, ends_initial=ends_initial)
+        if transform == TABLE:
+            return framing.bookmark("meta.k8s.io/v1", TABLE, revision, ends_initial=ends_initial)
+        kind = self.resource.kind
+        return framing.bookmark(kind.api_version, kind.kind, revision, ends_initial=ends_initial)
+
+
+async def watch(api: Api, call: Call, resource: Resource) -> Response:
+    """GET of a collection with watch=true. Raises 400, 410 and 504 before the stream begins."""
+    options = list_options(call, watch=True)
+    selects = selector(resource, options)
+    accepted = call.accepted
+    if accepted.media_type != "application/json":
+        raise errors.not_acceptable(("application/json", "application/json;stream=watch"))
+    view = View(
+        api=api,
+        call=call,
+        resource=resource,
+        selects=selects,
+        include=presenting.included(call),
+        form=(resource.kind.api_version, accepted.transform, presenting.included(call) if accepted.transform else ""),
+    )
+    prefix = _prefix(call, resource)
+    await _reach(api, options)
+    is_whole = options.initial_events if options.initial_events is not None else not options.revision
+    after = api.cache.revision if is_whole else options.revision
+    initial: Sequence[Entry] = ()
+    if is_whole:
+        initial = [e for e in api.cache.list(prefix) if selects is None or selects(e)]
+    wanted = None if selects is None else lambda event: bool(view.type_of(event))
+    try:
+        cursor = api.cache.watch(prefix, after, wanted)
+    except Compacted:
+        # In the stream and not as an answer of its own, as upstream: clients look for it there.
+        return _stream(_Watch(view, options, None, (), 0), call)
+    return _stream(_Watch(view, options, cursor, initial, after), call)
+
+
+def _prefix(call: Call, resource: Resource) -> str:
+    """The folder watched, or the one key where the request names its object."""
+    if call.target.name and (not resource.kind.namespaced or call.target.namespace):
+        return key_of(call, resource)
+    return listing.prefix_of(call, resource)
+
+
+async def _reach(api: Api, options: ListOptions) -> None:
+    """Wait until the cache is as fresh as the watch must be to begin."""
+    if options.revision:
+        if options.initial_events:
+            await api.reach(options.revision)
+        # A plain watch may begin in the future: it waits for what comes after.
+    elif not options.resource_version:
+        await api.fresh()
+
+
+def _stream(watching: "_Watch", call: Call) -> Response:
+    async def run(receive: Receive, send: Send) -> None:
+        headers = [
+            (b"audit-id", call.id.encode()),
+            (b"cache-control", b"no-cache, private"),
+            (b"content-type", watching.view.call.accepted.content_type.encode()),
+            *((b"warning", warning_header(text)) for text in call.warnings),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                listener = tasks.create_task(_until_gone(receive))
+                await watching.run(send)
+                listener.cancel()
+        except* Left:
+            return
+        await send({"type": "http.response.body", "body": b""})
+
+    return Response(stream=run)
+
+
+async def _until_gone(receive: Receive) -> None:
+    """Raise Left when the client closes the connection."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Left
+
+
+@dataclass(slots=True)
+class _Watch:
+    """One running watch."""
+
+    view: View
+    options: ListOptions
+    cursor: Cursor | None
+    initial: Sequence[Entry]
+    revision: int  # of the initial objects
+
+    async def run(self, send: Send) -> None:
+        """Write events until the time is up, the client leaves or the cursor falls off the ring."""
+        if self.cursor is None:
+            await _send(send, [framing.failure(errors.expired(self._too_old()))])
+            return
+        try:
+            await self._initial(send)
+            await self._follow(send, self.cursor)
+        except Compacted:
+            await _send(send, [framing.failure(errors.expired(self._too_old()))])
+        except ApiError as error:
+            await _send(send, [framing.failure(error)])
+
+    def _too_old(self) -> str:
+        current = self.view.api.cache.revision
+        return f"too old resource version: {self.options.revision} ({current})"
+
+    async def _initial(self, send: Send) -> None:
+        for start in range(0, len(self.initial), listing.CHUNK):
+            part = self.initial[start : start + listing.CHUNK]
+            await _send(send, [framing.frame(framing.ADDED, self.view.item(entry)) for entry in part])
+        self.initial = ()
+        if self.options.initial_events and self.options.bookmarks:
+            await _send(send, [self.view.bookmark(self.revision, ends_initial=True)])
+
+    async def _follow(self, send: Send, cursor: Cursor) -> None:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + (self.options.timeout or self.view.api.random.uniform(_SHORTEST, _LONGEST))
+        marks = self._next_mark(loop.time(), ends)
+        while True:
+            now = loop.time()
+            if now >= ends:
+                return
+            if now >= marks:
+                await _send(send, [self.view.bookmark(cursor.revision)])
+                marks = self._next_mark(now, ends)
+            group = await cursor.next(min(ends, marks) - now)
+            if isinstance(group, Progress):
+                continue
+            frames = self.view.frames(group)
+            for more in cursor.ready():
+                frames += self.view.frames(more)
+            if frames:
+                await _send(send, frames)
+
+    def _next_mark(self, now: float, ends: float) -> float:
+        """When the next bookmark is due: each minute, and a moment before the end."""
+        if not self.options.bookmarks:
+            return ends
+        last = ends - _LAST_BOOKMARK
+        return min(now + BOOKMARK_SECONDS, last) if now < last else ends
+
+
+async def _send(send: Send, frames: Sequence[bytes]) -> None:
+    """Write frames; give the client up when it does not take them in time."""
+    body = frames[0] if len(frames) == 1 else b"".join(frames)
+    try:
+        async with asyncio.timeout(SEND_SECONDS + len(body) / _MEBIBYTE):
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+    except TimeoutError:
+        raise Left from None

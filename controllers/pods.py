@@ -1,0 +1,48 @@
+"""What several controllers ask about a pod. Pure. Source: pkg/api/v1/pod/util.go, pkg/controller/controller_utils.go."""
+
+from apimachinery.objects.core_v1 import PodCondition
+from apimachinery.types import Json
+from controllers.views import Pod, seconds
+
+TERMINAL = ("Succeeded", "Failed")
+
+
+def is_terminal(pod: Pod) -> bool:
+    """Whether its containers have run and will not run again."""
+    return pod.status.phase in TERMINAL
+
+
+def is_active(pod: Pod) -> bool:
+    """Whether it counts as a replica: neither finished nor being deleted."""
+    return not is_terminal(pod) and pod.metadata.deletion_timestamp is None
+
+
+def condition(pod: Pod, type: str) -> PodCondition | None:
+    return next((each for each in pod.status.conditions if each.type == type), None)
+
+
+def is_ready(pod: Pod) -> bool:
+    found = condition(pod, "Ready")
+    return found is not None and found.status == "True"
+
+
+def ready_since(pod: Pod) -> float:
+    """Since when it is ready, 0 where it is not or nobody knows."""
+    found = condition(pod, "Ready")
+    return seconds(found.last_transition_time) if found is not None and found.status == "True" else 0.0
+
+
+def available_in(pod: Pod, min_ready_seconds: int, now: float) -> float | None:
+    """Seconds until the pod counts as available: 0 when it does, None when only becoming ready could help."""
+    if not is_ready(pod):
+        return None
+    if not min_ready_seconds:
+        return 0.0
+    since = ready_since(pod)
+    return max(0.0, since + min_ready_seconds - now) if since else None
+
+
+def reference(pod: Pod) -> Json:
+    """An ObjectReference to it, for events."""
+    meta = pod.metadata
+    return {"apiVersion": "v1", "kind": "Pod", "namespace": meta.namespace, "name": meta.name, "uid": meta.uid}

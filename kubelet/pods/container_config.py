@@ -1,0 +1,160 @@
+"""From a container of a pod's spec to what the runtime is told to make. Pure.
+
+Sources: pkg/kubelet/kuberuntime/kuberuntime_container.go (generateContainerConfig), labels.go,
+pkg/kubelet/kubelet_pods.go (makeMounts), pkg/kubelet/cm/pod_container_manager_linux.go (cgroup names).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from apimachinery.objects import core_v1
+from apimachinery.objects.core_v1 import Pod
+from kubelet.pods import qos
+from kubelet.pods.decide import spec_hash
+from kubelet.pods.env import ConfigProblem
+from kubelet.pods.expansion import expand
+from kubelet.pods.security import Powers, security
+from kubelet.pods.world import HASH_LABEL, IMAGE_ID_LABEL, ref
+from kubelet.runtime.protocol import ContainerConfig, Image, Mount, PodRef, SandboxConfig
+
+TERMINATION_PATH = "io.kubernetes.container.terminationMessagePath"
+TERMINATION_POLICY = "io.kubernetes.container.terminationMessagePolicy"
+GRACE = "io.kubernetes.pod.terminationGracePeriod"
+_PROPAGATION = {"": "rprivate", "None": "rprivate", "HostToContainer": "rslave", "Bidirectional": "rshared"}
+
+AnyContainer = core_v1.Container | core_v1.EphemeralContainer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What of the node goes into every container."""
+
+    powers: Powers
+    memory: int  # bytes
+    cgroup_parent: str  # "" where Docker decides
+    systemd_cgroups: bool
+    log_root: Path  # /var/log/pods
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What has been made ready for one container before it is configured."""
+
+    image: Image
+    env: Sequence[tuple[str, str]]
+    volumes: Mapping[str, Path]  # by the volume's name
+    subpaths: Mapping[str, Path]  # by mountPath: where a subPath leads, checked
+    files: Sequence[Mount]  # /etc/hosts, /etc/resolv.conf, the termination message
+    profiles: Mapping[str, str]
+
+
+def sandbox_config(pod: Pod, *, attempt: int, hostname: str, machine: Machine) -> SandboxConfig:
+    """The pod's sandbox."""
+    context = pod.spec.security_context
+    return SandboxConfig(
+        pod=ref(pod),
+        attempt=attempt,
+        hostname=hostname,
+        host_network=bool(pod.spec.host_network),
+        host_pid=bool(pod.spec.host_pid),
+        host_ipc=bool(pod.spec.host_ipc),
+        cgroup_parent=cgroup_parent(pod, machine),
+        sysctls={s.name: s.value for s in (context.sysctls if context else ())},
+        oom_score_adj=max(-998, machine.powers.lowest_oom_score),
+    )
+
+
+def container_config(pod: Pod, container: AnyContainer, *, attempt: int, prepared: Prepared, machine: Machine) -> ContainerConfig:
+    """One container; raises ConfigProblem."""
+    values = dict(prepared.env)
+    identity = ref(pod)
+    sized = container if isinstance(container, core_v1.Container) else core_v1.Container()
+    return ContainerConfig(
+        pod=identity,
+        name=container.name,
+        image=container.image,
+        attempt=attempt,
+        command=[expand(word, values) for word in container.command],
+        args=[expand(word, values) for word in container.args],
+        env=prepared.env,
+        working_dir=container.working_dir,
+        mounts=[*_mounts(container, prepared), *prepared.files],
+        labels=_labels(pod, container, prepared.image),
+        resources=qos.container_resources(
+            pod, sized, capacity=machine.memory, lowest=machine.powers.lowest_oom_score
+        ),
+        security=security(
+            pod,
+            container,
+            powers=machine.powers,
+            image_user=prepared.image.user,
+            profiles=dict(prepared.profiles),
+        ),
+        cgroup_parent=cgroup_parent(pod, machine),
+        tty=bool(container.tty),
+        stdin=bool(container.stdin),
+        stdin_once=bool(container.stdin_once),
+        host_pid=bool(pod.spec.host_pid),
+        share_pid=bool(pod.spec.share_process_namespace),
+        host_ipc=bool(pod.spec.host_ipc),
+        stop_signal=_stop_signal(container),
+        log_link=str(log_link(machine.log_root, identity, container.name, attempt)),
+    )
+
+
+def _stop_signal(container: AnyContainer) -> str:
+    return container.lifecycle.stop_signal if container.lifecycle else ""
+
+
+def _labels(pod: Pod, container: AnyContainer, image: Image) -> dict[str, str]:
+    grace = pod.spec.termination_grace_period_seconds
+    return {
+        HASH_LABEL: spec_hash(container) if isinstance(container, core_v1.Container) else "",
+        IMAGE_ID_LABEL: image_id(image),
+        TERMINATION_PATH: container.termination_message_path or "/dev/termination-log",
+        TERMINATION_POLICY: container.termination_message_policy or "File",
+        GRACE: str(30 if grace is None else grace),
+    }
+
+
+def image_id(image: Image) -> str:
+    """As dockershim said it: by digest where a registry gave one."""
+    return f"docker-pullable://{image.digests[0]}" if image.digests else f"docker://{image.id}"
+
+
+def _mounts(container: AnyContainer, prepared: Prepared) -> list[Mount]:
+    found = []
+    for mount in container.volume_mounts:
+        if mount.sub_path or mount.sub_path_expr:
+            source = prepared.subpaths[mount.mount_path]
+        elif mount.name in prepared.volumes:
+            source = prepared.volumes[mount.name]
+        else:
+            raise ConfigProblem(f'cannot find volume "{mount.name}" to mount into container "{container.name}"')
+        target = mount.mount_path if mount.mount_path.startswith("/") else f"/{mount.mount_path}"
+        found.append(Mount(str(source), target, bool(mount.read_only), _PROPAGATION[mount.mount_propagation]))
+    return found
+
+
+def log_link(root: Path, pod: PodRef, name: str, attempt: int) -> Path:
+    """/var/log/pods/NS_NAME_UID/CONTAINER/N.log, where log collectors look."""
+    return pod_log_folder(root, pod) / name / f"{attempt}.log"
+
+
+def pod_log_folder(root: Path, pod: PodRef) -> Path:
+    return root / f"{pod.namespace}_{pod.name}_{pod.uid}"
+
+
+def cgroup_parent(pod: Pod, machine: Machine) -> str:
+    """The pod's cgroup, under the class of its quality of service."""
+    root = machine.cgroup_parent
+    if not root:
+        return ""
+    quality = qos.qos_class(pod).lower()
+    if machine.systemd_cgroups:
+        name = root.removesuffix(".slice").replace("/", "-").strip("-")
+        middle = "" if quality == "guaranteed" else f"-{quality}"
+        return f"{name}{middle}-pod{pod.metadata.uid.replace('-', '_')}.slice"
+    middle = "" if quality == "guaranteed" else f"{quality}/"
+    return f"/{root.strip('/')}/{middle}pod{pod.metadata.uid}"

@@ -1,0 +1,138 @@
+"""One container's status: state, lastState, readiness, restart count, ids. Pure.
+
+Source: pkg/kubelet/kubelet_pods.go (convertToAPIContainerStatuses), kuberuntime_container.go (reasons).
+"""
+
+from collections.abc import Mapping, Sequence
+
+from apimachinery import quantity, times
+from apimachinery.objects import core_v1
+from apimachinery.types import Json
+from kubelet.pods.world import IMAGE_ID_LABEL, Failure, Role, World, restarts
+from kubelet.runtime.protocol import CREATED, Container
+
+CONTAINER_ID = "docker://"
+
+
+def container_status(
+    world: World, container: core_v1.Container | core_v1.EphemeralContainer, role: Role, waiting: Mapping[str, Failure]
+) -> Json:
+    """The status of one container of the spec."""
+    lives = world.history(container.name)
+    latest = lives[0] if lives else None
+    state, last = _states(world, container.name, role, lives, waiting)
+    probed = world.probed(latest)
+    running = latest is not None and latest.running
+    status: Json = {
+        "name": container.name,
+        "state": state,
+        "lastState": last,
+        "ready": _ready(role, latest, probed.started and probed.ready),
+        "restartCount": latest.attempt if latest is not None else _told(world, container.name),
+        "image": latest.image if latest is not None else container.image,
+        "imageID": _image_id(latest) if latest is not None else "",
+    }
+    if latest is not None and latest.state != CREATED:
+        status["containerID"] = CONTAINER_ID + latest.id
+    status["started"] = running and probed.started
+    if role in ("main", "sidecar") and isinstance(container, core_v1.Container) and running:
+        status |= _resources(container)
+    if container.volume_mounts:
+        status["volumeMounts"] = [_mount(mount) for mount in container.volume_mounts]
+    return status
+
+
+def _ready(role: Role, latest: Container | None, probed: bool) -> bool:
+    if latest is None:
+        return False
+    if role == "init":
+        return latest.exited and latest.exit_code == 0
+    return latest.running and probed
+
+
+def _told(world: World, name: str) -> int:
+    """The restart count that the API knows, where Docker knows nothing."""
+    statuses = (*world.pod.status.init_container_statuses, *world.pod.status.container_statuses)
+    return next((s.restart_count or 0 for s in statuses if s.name == name), 0)
+
+
+def _image_id(container: Container) -> str:
+    return container.labels.get(IMAGE_ID_LABEL) or CONTAINER_ID + container.image_id
+
+
+def _states(
+    world: World, name: str, role: Role, lives: Sequence[Container], waiting: Mapping[str, Failure]
+) -> tuple[Json, Json]:
+    """State and lastState. A container that waits for its restart shows its last end as lastState."""
+    why = waiting.get(name)
+    if not lives:
+        return _waiting(why.reason, why.message) if why else _waiting(_default_reason(world, role)), _before(world, name)
+    latest, earlier = lives[0], (_terminated(world, lives[1]) if len(lives) > 1 else {})
+    if latest.running:
+        return {"running": {"startedAt": times.rfc3339(int(latest.started_at))}}, earlier
+    if not latest.exited:
+        return _waiting(why.reason, why.message) if why else _waiting(_default_reason(world, role)), earlier
+    ended = _terminated(world, latest)
+    if why is not None and restarts(world.pod, role, latest.exit_code):
+        return _waiting(why.reason, why.message), ended
+    return ended, earlier
+
+
+def _before(world: World, name: str) -> Json:
+    """The end that the API was told of, where the container itself has been removed behind our back."""
+    statuses = (*world.pod.status.init_container_statuses, *world.pod.status.container_statuses)
+    status = next((s for s in statuses if s.name == name), None)
+    if status is None or not status.container_id:
+        return {}
+    ended: Json = {"exitCode": 137, "reason": "ContainerStatusUnknown", "containerID": status.container_id}
+    message = "The container could not be located when the pod was terminated"
+    return {"terminated": ended | {"message": message, "startedAt": None, "finishedAt": None}}
+
+
+def _default_reason(world: World, role: Role) -> str:
+    """Why a container that was never started waits."""
+    if role == "main" and world.pod.spec.init_containers:
+        return "PodInitializing"
+    return "PodInitializing" if role in ("init", "sidecar") else "ContainerCreating"
+
+
+def _waiting(reason: str, message: str = "") -> Json:
+    return {"waiting": {"reason": reason} | ({"message": message} if message else {})}
+
+
+def _terminated(world: World, container: Container) -> Json:
+    ended: Json = {"exitCode": container.exit_code, "reason": _reason(container)}
+    if container.started_at:
+        ended["startedAt"] = times.rfc3339(int(container.started_at))
+    else:
+        ended["startedAt"] = "1970-01-01T00:00:00Z"  # upstream's zero time of a container that never ran
+    ended["finishedAt"] = times.rfc3339(int(container.finished_at))
+    ended["containerID"] = CONTAINER_ID + container.id
+    message = world.messages.get(container.id, "") or (container.error if not container.started_at else "")
+    return {"terminated": ended | ({"message": message} if message else {})}
+
+
+def _reason(container: Container) -> str:
+    if container.oom_killed:
+        return "OOMKilled"
+    if not container.started_at:
+        return "StartError"
+    return "Completed" if container.exit_code == 0 else "Error"
+
+
+def _resources(container: core_v1.Container) -> Json:
+    """What the container has, as in-place resize reports it."""
+    wanted = container.resources
+    if wanted is None or not (wanted.requests or wanted.limits):
+        return {"resources": {}}
+    requests = {name: quantity.canonical(value) for name, value in wanted.requests.items()}
+    limits = {name: quantity.canonical(value) for name, value in wanted.limits.items()}
+    given: Json = {"resources": {k: v for k, v in (("limits", limits), ("requests", requests)) if v}}
+    return given | ({"allocatedResources": requests} if requests else {})
+
+
+def _mount(mount: core_v1.VolumeMount) -> Json:
+    told: Json = {"name": mount.name, "mountPath": mount.mount_path}
+    if mount.read_only:
+        told |= {"readOnly": True, "recursiveReadOnly": "Disabled"}
+    return told

@@ -1,0 +1,127 @@
+"""What is known of one pod at one moment: all that `decide` and `status` look at. Plain values, no I/O."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from apimachinery.objects import core_v1
+from apimachinery.objects.core_v1 import Pod
+from kubelet.pods.backoff import Backoff
+from kubelet.runtime.protocol import Container, PodRef
+
+#: Which list of the spec a container stands in. A sidecar is an init container that is always restarted.
+Role = Literal["init", "sidecar", "main", "ephemeral"]
+
+SANDBOX_LABEL = "io.kubernetes.sandbox.id"  # which sandbox a container was made for
+HASH_LABEL = "io.kubernetes.container.hash"  # of the part of the spec that asks for a restart when it changes
+IMAGE_ID_LABEL = "io.pykube.image.id"  # what the status says as imageID
+
+TERMINAL = ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What the probes say of one running container. Without probes: started and ready."""
+
+    started: bool = True
+    ready: bool = True
+    failed: str = ""  # "liveness" or "startup": has to be restarted
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something could not be done, as the status says it, and when to try again."""
+
+    reason: str
+    message: str
+    retry_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The kubelet's own reason to end a pod: refused, evicted, past its deadline."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """One pod as it should be and as it is."""
+
+    pod: Pod
+    now: float
+    containers: Sequence[Container] = ()  # sandboxes too; newest attempt first
+    address: str = ""
+    probes: Mapping[str, Probed] = field(default_factory=dict)  # by container id
+    backoff: Mapping[str, Backoff] = field(default_factory=dict)  # by container name
+    failures: Mapping[str, Failure] = field(default_factory=dict)  # by container name; "" is the pod itself
+    stopping: Mapping[str, float] = field(default_factory=dict)  # by container id: when it will be killed at the latest
+    messages: Mapping[str, str] = field(default_factory=dict)  # by container id: what an ended container left to say
+    verdict: Verdict | None = None
+    gone: bool = False  # the API knows the pod no more
+    ending_since: float = 0.0  # when the kubelet began to end it, 0 where it has not
+    cleaned: bool = False  # volumes, network and folders of the pod have been given back
+    started_at: float = 0.0  # when this kubelet first saw the pod
+
+    @property
+    def sandbox(self) -> Container | None:
+        """The sandbox in use: the newest, if it runs."""
+        newest = next((c for c in self.containers if c.is_sandbox), None)
+        return newest if newest is not None and newest.running else None
+
+    def history(self, name: str) -> list[Container]:
+        """The container's lives, newest first."""
+        return [c for c in self.containers if c.name == name]
+
+    def latest(self, name: str) -> Container | None:
+        return next((c for c in self.containers if c.name == name), None)
+
+    def here(self, name: str) -> Container | None:
+        """The container's latest life, if it belongs to the sandbox in use."""
+        sandbox, latest = self.sandbox, self.latest(name)
+        if sandbox is None or latest is None or latest.labels.get(SANDBOX_LABEL, sandbox.id) != sandbox.id:
+            return None
+        return latest
+
+    def probed(self, container: Container | None) -> Probed:
+        return self.probes.get(container.id, Probed()) if container is not None else Probed()
+
+
+def ref(pod: Pod) -> PodRef:
+    return PodRef(pod.metadata.namespace, pod.metadata.name, pod.metadata.uid)
+
+
+def is_sidecar(container: core_v1.Container) -> bool:
+    return container.restart_policy == "Always"
+
+
+def role_of(pod: Pod, name: str) -> Role:
+    for container in pod.spec.init_containers:
+        if container.name == name:
+            return "sidecar" if is_sidecar(container) else "init"
+    return "main" if any(c.name == name for c in pod.spec.containers) else "ephemeral"
+
+
+def restarts(pod: Pod, role: Role, exit_code: int) -> bool:
+    """Whether a container that ended so is started again."""
+    policy = pod.spec.restart_policy or "Always"
+    if role == "sidecar":
+        return True
+    if role == "ephemeral":
+        return False
+    if role == "init":
+        return exit_code != 0 and policy != "Never"
+    return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
+
+
+def expired(pod: Pod, started_at: float, now: float) -> bool:
+    """Whether the pod has been active for longer than its activeDeadlineSeconds."""
+    deadline = pod.spec.active_deadline_seconds
+    return deadline is not None and now - started_at >= deadline
+
+
+def start_time(world: World) -> float:
+    """When the pod was first accepted by a kubelet on this node."""
+    known = world.pod.status.start_time
+    return known.timestamp() if known is not None else world.started_at or world.now

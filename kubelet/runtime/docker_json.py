@@ -1,0 +1,231 @@
+"""Docker's JSON, both ways: configurations to the bodies of create calls, inspected containers to `Container`.
+
+Pure. Names and labels are those of upstream's dockershim, so that tools which know them go on to work; two labels of
+our own (`io.pykube.cluster`, `io.pykube.node`) say whose a container is: several nodes and clusters may share one
+Docker, and what carries other values, or none, is never looked at.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from apimachinery.types import Json
+from kubelet.runtime.protocol import (
+    CREATED,
+    EXITED,
+    RUNNING,
+    Container,
+    ContainerConfig,
+    Image,
+    Mount,
+    PodRef,
+    SandboxConfig,
+    Security,
+)
+
+CLUSTER = "io.pykube.cluster"
+NODE = "io.pykube.node"
+POD_NAME = "io.kubernetes.pod.name"
+POD_NAMESPACE = "io.kubernetes.pod.namespace"
+POD_UID = "io.kubernetes.pod.uid"
+CONTAINER_NAME = "io.kubernetes.container.name"
+ATTEMPT = "io.kubernetes.container.restartCount"
+TYPE = "io.kubernetes.docker.type"
+SANDBOX_ID = "io.kubernetes.sandbox.id"
+LOG_LINK = "io.kubernetes.container.logpath"
+
+_SANDBOX_NAME = "POD"  # how dockershim called the sandbox's container
+_STATES = {"created": CREATED, "running": RUNNING, "paused": RUNNING, "restarting": RUNNING}
+#: Upstream's containerLogMaxSize and containerLogMaxFiles.
+_LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose containers these are."""
+
+    cluster: str
+    node: str
+
+    def labels(self) -> dict[str, str]:
+        return {CLUSTER: self.cluster, NODE: self.node}
+
+    def filters(self, **more: str) -> dict[str, list[str]]:
+        """The filter of a list or events call: ours alone. `more` are further labels, by their Docker names."""
+        return {"label": [f"{key}={value}" for key, value in (self.labels() | more).items()]}
+
+
+def container_name(pod: PodRef, name: str, attempt: int) -> str:
+    """`k8s_web_web-0_default_UID_0`; the sandbox's name is `POD`."""
+    return f"k8s_{name or _SANDBOX_NAME}_{pod.name}_{pod.namespace}_{pod.uid}_{attempt}"
+
+
+def _pod_labels(pod: PodRef, name: str, attempt: int) -> dict[str, str]:
+    return {
+        POD_NAME: pod.name,
+        POD_NAMESPACE: pod.namespace,
+        POD_UID: pod.uid,
+        CONTAINER_NAME: name or _SANDBOX_NAME,
+        ATTEMPT: str(attempt),
+        TYPE: "container" if name else "podsandbox",
+    }
+
+
+def sandbox_body(config: SandboxConfig, owner: Owner, image: str) -> Json:
+    """The create call of a sandbox: a pause container without a network (the kubelet wires it itself)."""
+    host: Json = {
+        "NetworkMode": "host" if config.host_network else "none",
+        "IpcMode": "host" if config.host_ipc else "shareable",
+        "PidMode": "host" if config.host_pid else "",
+        "CgroupParent": config.cgroup_parent,
+        "OomScoreAdj": config.oom_score_adj,
+        "CpuShares": 2,
+        "LogConfig": {"Type": "none"},
+        "SecurityOpt": ["seccomp=unconfined"],
+        "Sysctls": dict(config.sysctls),
+    }
+    body: Json = {
+        "Image": image,
+        "Labels": dict(config.labels) | _pod_labels(config.pod, "", config.attempt) | owner.labels(),
+        "HostConfig": host,
+    }
+    if config.hostname and not config.host_network:
+        body["Hostname"] = config.hostname
+    return body
+
+
+def container_body(config: ContainerConfig, owner: Owner, sandbox_id: str) -> Json:
+    """The create call of a container that joins a sandbox's namespaces."""
+    labels = dict(config.labels) | _pod_labels(config.pod, config.name, config.attempt) | owner.labels()
+    labels |= {SANDBOX_ID: sandbox_id, LOG_LINK: config.log_link}
+    body: Json = {
+        "Image": config.image,
+        "Env": [f"{name}={value}" for name, value in config.env],
+        "Labels": labels,
+        "User": config.security.user,
+        "Tty": config.tty,
+        "OpenStdin": config.stdin,
+        "StdinOnce": config.stdin_once,
+        "Cmd": list(config.args),
+        "HostConfig": _host_config(config, sandbox_id),
+        "Healthcheck": {"Test": ["NONE"]},  # the image's own check is Docker's idea, not a pod's
+    }
+    if config.command:
+        body["Entrypoint"] = list(config.command)
+    if config.working_dir:
+        body["WorkingDir"] = config.working_dir
+    if config.stop_signal:
+        body["StopSignal"] = config.stop_signal
+    return body
+
+
+def _host_config(config: ContainerConfig, sandbox_id: str) -> Json:
+    resources = config.resources
+    host: Json = {
+        "NetworkMode": f"container:{sandbox_id}",
+        "IpcMode": "host" if config.host_ipc else f"container:{sandbox_id}",
+        "PidMode": "host" if config.host_pid else f"container:{sandbox_id}" if config.share_pid else "",
+        "CgroupParent": config.cgroup_parent,
+        "Mounts": [_mount(mount) for mount in config.mounts],
+        "LogConfig": _LOGS,
+        "CpuShares": resources.cpu_shares,
+        "Memory": resources.memory,
+        "OomScoreAdj": resources.oom_score_adj,
+    }
+    if resources.cpu_quota:
+        host |= {"CpuQuota": resources.cpu_quota, "CpuPeriod": resources.cpu_period}
+    if resources.memory:
+        host["MemorySwap"] = resources.memory  # the sum of both: no swap
+    if resources.pids:
+        host["PidsLimit"] = resources.pids
+    return host | _security(config.security)
+
+
+def _mount(mount: Mount) -> Json:
+    return {
+        "Type": "bind",
+        "Source": mount.source,
+        "Target": mount.target,
+        "ReadOnly": mount.read_only,
+        "BindOptions": {"Propagation": mount.propagation},
+    }
+
+
+def _security(security: Security) -> Json:
+    options = []
+    if security.no_new_privileges:
+        options.append("no-new-privileges")
+    if security.seccomp:
+        options.append(f"seccomp={security.seccomp}")
+    if security.apparmor:
+        options.append(f"apparmor={security.apparmor}")
+    host: Json = {
+        "Privileged": security.privileged,
+        "CapAdd": list(security.add),
+        "CapDrop": list(security.drop),
+        "GroupAdd": [str(group) for group in security.groups],
+        "ReadonlyRootfs": security.read_only_root,
+        "SecurityOpt": options,
+    }
+    if security.unmasked:
+        host |= {"MaskedPaths": [], "ReadonlyPaths": []}
+    return host
+
+
+def epoch(text: str) -> float:
+    """Docker's RFC 3339 with nanoseconds; its zero time is 0."""
+    if not text or text.startswith("0001-"):
+        return 0.0
+    whole, _, zone = text.partition("Z") if text.endswith("Z") else (text[:-6], "", text[-6:])
+    seconds, _, fraction = whole.partition(".")
+    stamp = datetime.fromisoformat(seconds + (zone or "+00:00")).timestamp()
+    return stamp + float(f"0.{fraction or 0}")
+
+
+def observed(inspected: Mapping[str, Any]) -> Container:
+    """An inspected container as the kubelet knows it."""
+    labels: Mapping[str, str] = inspected["Config"]["Labels"] or {}
+    state = inspected["State"]
+    name = labels.get(CONTAINER_NAME, "")
+    known = _STATES.get(state["Status"], EXITED)
+    if known == CREATED and state["ExitCode"]:
+        known = EXITED  # the start failed: it will never run
+    finished = epoch(state["FinishedAt"])
+    created = epoch(inspected["Created"])
+    return Container(
+        id=inspected["Id"],
+        pod=PodRef(labels.get(POD_NAMESPACE, ""), labels.get(POD_NAME, ""), labels.get(POD_UID, "")),
+        name="" if labels.get(TYPE) == "podsandbox" else name,
+        attempt=int(labels.get(ATTEMPT, "0")),
+        state=known,
+        created_at=created,
+        started_at=epoch(state["StartedAt"]),
+        finished_at=(finished or created) if known == EXITED else 0.0,
+        exit_code=state["ExitCode"],
+        oom_killed=bool(state.get("OOMKilled")),
+        error=state.get("Error", ""),
+        image=inspected["Config"]["Image"],
+        image_id=inspected["Image"],
+        pid=state.get("Pid", 0),
+        log_path=inspected.get("LogPath", ""),
+        labels=labels,
+    )
+
+
+def image_of(inspected: Mapping[str, Any]) -> Image:
+    """An inspected image."""
+    config = inspected.get("Config") or {}
+    return Image(
+        id=inspected["Id"],
+        tags=tuple(inspected.get("RepoTags") or ()),
+        digests=tuple(inspected.get("RepoDigests") or ()),
+        size=inspected.get("Size", 0),
+        user=config.get("User", ""),
+        entrypoint=tuple(config.get("Entrypoint") or ()),
+    )
+
+
+def order(containers: Sequence[Container]) -> list[Container]:
+    """Newest attempt first, as `list` promises; sandboxes before containers."""
+    return sorted(containers, key=lambda c: (c.name, -c.attempt, -c.created_at))

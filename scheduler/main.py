@@ -1,0 +1,56 @@
+"""The scheduler process: flags, leader election, health and metrics, the loop."""
+
+import asyncio
+import os
+import socket
+from typing import Annotated
+
+import typer
+
+from client.client import Client
+from client.config import load_kubeconfig
+from client.events import EventRecorder
+from client.lease import LeaderElection
+from scheduler.loop import SCHEDULER_NAME, Scheduler
+from serving import logs, process
+from serving.health import health_app
+from serving.https import serve
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog="Example: pykube-scheduler --kubeconfig=/etc/kubernetes/scheduler.conf")
+def run(
+    kubeconfig: Annotated[str, typer.Option(help="Kubeconfig file for the API server.")] = "",
+    leader_elect: Annotated[bool, typer.Option(help="Work only while holding the Lease.")] = True,  # noqa: FBT002
+    secure_port: Annotated[int, typer.Option(help="Port of /healthz and /metrics, on 127.0.0.1.")] = 10259,
+) -> None:
+    """Give every pod without a node a node."""
+    logs.configure("kube-scheduler")
+
+    async def main(stop: asyncio.Event) -> None:
+        async with Client(load_kubeconfig(kubeconfig), user_agent="pykube-scheduler") as client:
+            await _serve(client, stop, secure_port, leader_elect=leader_elect)
+
+    process.run(main)
+
+
+async def _serve(client: Client, stop: asyncio.Event, port: int, *, leader_elect: bool) -> None:
+    recorder = EventRecorder(client, SCHEDULER_NAME)
+    scheduler = Scheduler(client, recorder)
+    async with asyncio.TaskGroup() as tasks:
+        work = [tasks.create_task(recorder.run())]
+        if leader_elect:
+            identity = f"{socket.gethostname()}_{os.getpid()}"
+            election = LeaderElection(client, "kube-system", "kube-scheduler", identity)
+            work.append(tasks.create_task(election.run(scheduler.run)))
+        else:
+            work.append(tasks.create_task(scheduler.run()))
+        await serve(health_app({}), host="127.0.0.1", port=port, tls=None, stop=stop)
+        for task in work:
+            task.cancel()
+
+
+def main() -> None:
+    """The `pykube-scheduler` command."""
+    app()

@@ -1,0 +1,73 @@
+"""What a pod asks of a node: the effective requests of its containers, in base units.
+
+cpu in millicores, everything else in its unit (bytes, pieces). Source: component-helpers/resource/helpers.go
+(PodRequests): the sum of containers and sidecars, or the most that any init container needs beside the sidecars started
+before it, whichever is more; pod-level requests take their place; overhead comes on top.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+from apimachinery import quantity
+from scheduler.views import Container, Pod
+
+CPU, MEMORY, PODS = "cpu", "memory", "pods"
+#: What an unspecified request counts when nodes are compared (util/pod_resources.go).
+DEFAULT_CPU, DEFAULT_MEMORY = 100, 200 * 1024**2
+
+Amounts = Mapping[str, int]
+
+
+@lru_cache(maxsize=4096)
+def amount(resource: str, text: str) -> int:
+    """A quantity in the base unit of its resource, rounded up."""
+    parsed = quantity.parse(text)
+    return parsed.milli() if resource == CPU else parsed.value()
+
+
+def amounts(quantities: Mapping[str, str]) -> dict[str, int]:
+    """Quantities of several resources in base units."""
+    return {resource: amount(resource, str(text)) for resource, text in quantities.items()}
+
+
+def requests(pod: Pod) -> Amounts:
+    """What the pod takes away from its node; `pods` is always 1."""
+    total = _sum(_requested(container) for container in pod.spec.containers)
+    sidecars: dict[str, int] = {}
+    most: dict[str, int] = {}
+    for container in pod.spec.init_containers:
+        wanted = _requested(container)
+        if container.restart_policy == "Always":
+            sidecars = _sum((sidecars, wanted))
+            most = _most(most, sidecars)
+        else:
+            most = _most(most, _sum((sidecars, wanted)))
+    total = _most(_sum((total, sidecars)), most)
+    if pod.spec.resources:
+        total |= amounts(pod.spec.resources.requests)
+    return _sum((total, amounts(pod.spec.overhead))) | {PODS: 1}
+
+
+def for_scores(pod: Pod) -> tuple[int, int]:
+    """Cpu and memory with a default for every container that says nothing, so that empty pods spread too."""
+    wanted = requests(pod)
+    unspecified = [_requested(container) for container in pod.spec.containers]
+    cpu = wanted.get(CPU, 0) + DEFAULT_CPU * sum(CPU not in one for one in unspecified)
+    memory = wanted.get(MEMORY, 0) + DEFAULT_MEMORY * sum(MEMORY not in one for one in unspecified)
+    return cpu, memory
+
+
+def _requested(container: Container) -> dict[str, int]:
+    return amounts(container.resources.requests) if container.resources else {}
+
+
+def _sum(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for part in parts:
+        for resource, value in part.items():
+            total[resource] = total.get(resource, 0) + value
+    return total
+
+
+def _most(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
+    return {resource: max(left.get(resource, 0), right.get(resource, 0)) for resource in {*left, *right}}

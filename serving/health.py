@@ -1,0 +1,100 @@
+"""/healthz, /livez, /readyz (each check by name, ?verbose, ?exclude=NAME) and /metrics, as every component has them.
+
+A check is a coroutine function that raises when the part it looks at is not well. `health_app` answers these paths and
+404 for the rest; a server with more paths asks `is_health_path` first. Who may ask is the caller's business.
+Source of the texts: apiserver/pkg/server/healthz/healthz.go.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import parse_qs
+
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from serving.asgi import ASGI, Receive, Scope, Send, header, reply, reply_text
+
+Check = Callable[[], Awaitable[None]]
+
+ENDPOINTS = ("healthz", "livez", "readyz")
+#: Seconds a check may take; one that hangs is not well.
+CHECK_TIMEOUT = 10.0
+
+
+def is_health_path(path: str) -> bool:
+    """Whether `health_app` answers this path."""
+    first, _, _ = path.lstrip("/").partition("/")
+    return first in ENDPOINTS or path == "/metrics"
+
+
+async def ping() -> None:
+    """The check that only says that the process answers."""
+
+
+def health_app(
+    checks: Mapping[str, Check],
+    *,
+    live: Mapping[str, Check] | None = None,
+    registry: CollectorRegistry = REGISTRY,
+) -> ASGI:
+    """An ASGI app. `checks` decide /healthz and /readyz, `live` decides /livez (default: the process answers)."""
+    everything = {"ping": ping, **checks}
+    sets = {"healthz": everything, "readyz": everything, "livez": {"ping": ping, **(live or {})}}
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        endpoint, _, name = scope["path"].strip("/").partition("/")
+        if scope["path"] == "/metrics":
+            await _metrics(scope, send, registry)
+        elif endpoint not in sets or (name and name not in sets[endpoint]):
+            await reply_text(send, "404 page not found\n", 404)
+        elif name:
+            await _one(send, sets[endpoint][name])
+        else:
+            await _all(scope, send, endpoint, sets[endpoint])
+
+    return app
+
+
+async def _one(send: Send, check: Check) -> None:
+    failure = await _failure(check)
+    if failure:
+        await reply_text(send, f"internal server error: {failure}\n", 500)
+    else:
+        await reply_text(send, "ok")
+
+
+async def _all(scope: Scope, send: Send, endpoint: str, checks: Mapping[str, Check]) -> None:
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    excluded = set(query.get("exclude", ()))
+    asked = {name: check for name, check in checks.items() if name not in excluded}
+    failures = dict(zip(asked, await asyncio.gather(*map(_failure, asked.values())), strict=True))
+    lines = [_line(name, failures.get(name, ""), skipped=name in excluded) for name in checks]
+    if any(failures.values()):
+        await reply_text(send, "\n".join([*lines, f"{endpoint} check failed\n"]), 500)
+    elif "verbose" in query:
+        await reply_text(send, "\n".join([*lines, f"{endpoint} check passed\n"]))
+    else:
+        await reply_text(send, "ok")
+
+
+def _line(name: str, failure: str, *, skipped: bool) -> str:
+    if skipped:
+        return f"[+]{name} excluded: ok"
+    # The reason is for the log, not for whoever may ask: upstream withholds it too.
+    return f"[-]{name} failed: reason withheld" if failure else f"[+]{name} ok"
+
+
+async def _failure(check: Check) -> str:
+    """Why the check fails, empty when it does not."""
+    try:
+        await asyncio.wait_for(check(), CHECK_TIMEOUT)
+    except TimeoutError:
+        return "timed out"
+    except Exception as error:  # noqa: BLE001 - a check may fail in any way, each is an answer
+        return str(error) or type(error).__name__
+    return ""
+
+
+async def _metrics(scope: Scope, send: Send, registry: CollectorRegistry) -> None:
+    encode, content_type = choose_encoder(header(scope, b"accept"))
+    await reply(send, 200, encode(registry), content_type)

@@ -1,0 +1,152 @@
+"""Placement as plain data: filters, scores, reasons; vectors against a scalar loop."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apimachinery.objects.base import view
+from scheduler.place import DEFAULT, place
+from scheduler.requests import requests
+from scheduler.state import State, meets
+from scheduler.views import Node, Pod
+
+
+def node(name, *, cpu="4", memory="8Gi", pods="110", labels=None, taints=(), unschedulable=False):
+    allocatable = {"cpu": cpu, "memory": memory, "pods": pods}
+    return view(
+        {
+            "metadata": {"name": name, "labels": labels or {}},
+            "spec": {"taints": list(taints), "unschedulable": unschedulable},
+            "status": {"allocatable": allocatable},
+        },
+        Node,
+    )
+
+
+def pod(name, *, cpu=None, memory=None, **spec):
+    asked = {k: v for k, v in (("cpu", cpu), ("memory", memory)) if v}
+    containers = spec.pop("containers", [{"resources": {"requests": asked}}])
+    tree = {"metadata": {"name": name, "namespace": "d", "uid": name}, "spec": {"containers": containers, **spec}}
+    return view(tree, Pod)
+
+
+def decide(state, wanted):
+    nodes = state.snapshot()
+    return place(DEFAULT, state.row(wanted), nodes, np.arange(len(nodes)))
+
+
+def cluster(*nodes, pods=()):
+    state = State()
+    for one in nodes:
+        state.set_node(one.metadata.name, one)
+    for one in pods:
+        state.set_pod(one.metadata.uid, one)
+    return state
+
+
+TAINT = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
+TERM = {"key": "zone", "operator": "In", "values": ["a"]}
+REQUIRED = {
+    "nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [TERM]}]}
+    }
+}
+PREFERRED = {
+    "nodeAffinity": {
+        "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 10, "preference": {"matchExpressions": [TERM]}}]
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "wanted", "expected"),
+    [
+        pytest.param([node("a"), node("b", cpu="8", memory="16Gi")], pod("p", cpu="1"), "b", id="most free wins"),
+        pytest.param([node("a", labels={"zone": "b"}), node("b", labels={"zone": "a"})], pod("p", nodeSelector={"zone": "a"}), "b", id="node selector"),
+        pytest.param([node("a"), node("b", labels={"zone": "a"})], pod("p", affinity=REQUIRED), "b", id="required affinity"),
+        pytest.param([node("a"), node("b", labels={"zone": "a"})], pod("p", affinity=PREFERRED), "b", id="preferred affinity"),
+        pytest.param([node("a", taints=[TAINT]), node("b")], pod("p"), "b", id="taint keeps away"),
+        pytest.param([node("a", taints=[TAINT])], pod("p", tolerations=[{"key": "dedicated", "operator": "Exists"}]), "a", id="tolerated"),
+        pytest.param([node("a", taints=[TAINT | {"effect": "PreferNoSchedule"}]), node("b")], pod("p"), "b", id="soft taint is avoided"),
+        pytest.param([node("a", unschedulable=True), node("b")], pod("p"), "b", id="cordoned"),
+        pytest.param([node("a", unschedulable=True)], pod("p", tolerations=[{"operator": "Exists"}]), "a", id="a daemon goes to cordoned nodes"),
+    ],
+)  # fmt: skip
+def test_where_a_pod_goes(nodes, wanted, expected):
+    assert decide(cluster(*nodes), wanted).node == expected
+
+
+@pytest.mark.parametrize(
+    ("nodes", "wanted", "message"),
+    [
+        pytest.param([], pod("p"), "no nodes available to schedule pods", id="no nodes"),
+        pytest.param([node("a", cpu="1")], pod("p", cpu="2"), "0/1 nodes are available: 1 Insufficient cpu.", id="cpu"),
+        pytest.param([node("a", cpu="1", memory="1Mi")], pod("p", cpu="2", memory="1Gi"), "0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient memory.", id="every lack is named"),
+        pytest.param([node("a", taints=[TAINT]), node("b", unschedulable=True)], pod("p"), "0/2 nodes are available: 1 node(s) had untolerated taint {dedicated: db}, 1 node(s) were unschedulable.", id="taint and cordon"),
+        pytest.param([node("a")], pod("p", nodeSelector={"x": "y"}), "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.", id="selector"),
+        pytest.param([node("a")], pod("p", containers=[{"resources": {"requests": {"example.com/gpu": "1"}}}]), "0/1 nodes are available: 1 Insufficient example.com/gpu.", id="unknown resource"),
+        pytest.param([node("a", pods="0")], pod("p"), "0/1 nodes are available: 1 Too many pods.", id="pods"),
+    ],
+)  # fmt: skip
+def test_why_a_pod_waits(nodes, wanted, message):
+    decision = decide(cluster(*nodes), wanted)
+    assert decision.node is None
+    assert decision.message == message
+
+
+def test_host_ports_clash_on_one_node_only():
+    def web(name, **more):
+        return pod(name, containers=[{"ports": [{"containerPort": 80, "hostPort": 80}]}], **more)
+
+    state = cluster(node("a"), node("b"), pods=[web("one", nodeName="a")])
+    assert decide(state, web("two")).node == "b"
+    state.assume(web("two"), "b")
+    assert "didn't have free ports" in decide(state, web("three")).message
+    state.forget("two")
+    assert decide(state, web("three")).node == "b"
+
+
+def test_an_assumed_pod_holds_its_room_until_it_is_gone():
+    state = cluster(node("a", cpu="1"))
+    state.assume(pod("one", cpu="1"), "a")
+    assert decide(state, pod("two", cpu="1")).node is None
+    state.set_pod("one", pod("one", cpu="1", nodeName="a"))
+    assert decide(state, pod("two", cpu="1")).node is None
+    assert state.set_pod("one", None)
+    assert decide(state, pod("two", cpu="1")).node == "a"
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=8), st.integers(0, 8))
+def test_resource_filter_equals_the_loop(nodes, wanted):
+    """The sentence it vectorises: a node fits when what is free is at least what is asked, or nothing is asked."""
+    rows = [node(f"n{i}", cpu=str(cpu)) for i, (cpu, _) in enumerate(nodes)]
+    used = [pod(f"u{i}", cpu=str(used), nodeName=f"n{i}") for i, (_, used) in enumerate(nodes)]
+    fits = any(wanted == 0 or wanted <= cpu - used for cpu, used in nodes)
+    assert (decide(cluster(*rows, pods=used), pod("p", cpu=str(wanted) if wanted else None)).node is not None) == fits
+
+
+def test_requests_count_init_containers_and_sidecars():
+    def asks(cpu, **more):
+        return {"resources": {"requests": {"cpu": cpu}}, **more}
+
+    wanted = view(
+        {"spec": {"containers": [asks("1")], "initContainers": [asks("500m", restartPolicy="Always"), asks("2")]}}, Pod
+    )
+    assert requests(wanted)["cpu"] == 2500
+
+
+@pytest.mark.parametrize(
+    ("value", "operator", "values", "expected"),
+    [
+        ("5", "Gt", ("4",), True),
+        ("x", "Gt", ("4",), False),
+        (None, "NotIn", ("a",), True),
+        (None, "In", ("a",), False),
+        (None, "DoesNotExist", (), True),
+        ("a", "Exists", (), True),
+        ("3", "Lt", ("4",), True),
+    ],
+)
+def test_requirements(value, operator, values, expected):
+    assert meets(value, operator, values) == expected
