@@ -1,0 +1,17 @@
+"""Options that several verbs share, worded once."""
+
+from typing import Annotated
+
+import typer
+
+Output = Annotated[
+    str,
+    typer.Option("--output", "-o", help="json|yaml|name|wide|jsonpath=...|custom-columns=..."),
+]
+LabelSelector = Annotated[str, typer.Option("--selector", "-l", help="Labels to match, e.g. app=web,tier!=db.")]
+FieldSelector = Annotated[str, typer.Option("--field-selector", help="Fields to match, e.g. status.phase=Running.")]
+AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In all namespaces.")]
+FileNames = Annotated[list[str] | None, typer.Option("--filename", "-f", help="A file, a folder, a URL, or - .")]
+Recursive = Annotated[bool, typer.Option("--recursive", "-R", help="Folders with all below them.")]
+DryRun = Annotated[str, typer.Option("--dry-run", help="none|client|server: change nothing, show what would be.")]
+Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait, e.g. 90s; 0 for ever.")]
