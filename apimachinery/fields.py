@@ -5,8 +5,6 @@ raises `Mistyped` in Go's words; the path is gathered while the error passes thr
 pay nothing for it. No definition is known here: the caller resolves references.
 """
 
-import base64
-import binascii
 import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -25,6 +23,8 @@ _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _TIME = "io.k8s.apimachinery.pkg.apis.meta.v1.Time"
 _MICRO_TIME = "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII)
+_BASE64_START = re.compile(r"[A-Za-z0-9+/\r\n]*", re.ASCII)
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 #: Whose optional scalars we know to be pointers or not; elsewhere every zero is kept.
 _KNOWN = ("io.k8s.api.", "io.k8s.apimachinery.")
@@ -70,8 +70,6 @@ def go_name(name: str) -> str:
 
 def compiled_struct(name: str, schema: Json, *, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
     """The rule of a definition."""
-    if name in _SPECIAL:
-        return _SPECIAL[name]
     properties = schema.get("properties")
     if properties is None:
         return _free
@@ -126,11 +124,11 @@ def _rule(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> R
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
         return _map(schema["additionalProperties"], go_type, rule_of, schema_of)
     if kind == "string":
-        return _bytes if schema.get("format") == "byte" else _scalar(str, go_type)
+        return _bytes if schema.get("format") == "byte" else _other_than_plain(go_type)
     if kind == "integer":
         return _integer(go_type, *_RANGES[schema.get("format", "int64")])
     if kind == "boolean":
-        return _scalar(bool, go_type)
+        return _other_than_plain(go_type)
     return _number(go_type) if kind == "number" else _free
 
 
@@ -172,13 +170,13 @@ def _map(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Ru
     return decode
 
 
-def _scalar(plain: type, go_type: str) -> Rule:
-    def decode(value: Any, _unknown: Unknown) -> Any:
-        if value.__class__ is not plain:
-            raise wrong(value, go_type)
-        return value
+def _other_than_plain(go_type: str) -> Rule:
+    """Strings and booleans are let through where they are met (`_plain`): only others come here."""
 
-    return decode
+    def refuse(value: Any, _unknown: Unknown) -> Any:
+        raise wrong(value, go_type)
+
+    return refuse
 
 
 def _integer(go_type: str, low: int, high: int) -> Rule:
@@ -202,29 +200,18 @@ def _number(go_type: str) -> Rule:
 
 
 def _bytes(value: Any, _unknown: Unknown) -> Any:
+    """Base64 with padding. Go skips line breaks in it; written back they are gone."""
     if value.__class__ is not str:
         raise wrong(value, "[]uint8")
-    try:
-        decoded = base64.b64decode(value.encode(), validate=True)
-    except (binascii.Error, ValueError):
-        return _lenient_bytes(value)
-    return value if len(value) % 4 == 0 and decoded is not None else value
-
-
-def _lenient_bytes(value: str) -> str:
-    """Go skips line breaks in base64; written back they are gone."""
     compact = value.replace("\r", "").replace("\n", "")
-    body = re.match(r"[A-Za-z0-9+/]*", compact, re.ASCII)
-    assert body is not None  # matches nothing, too
-    good = re.fullmatch(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", compact, re.ASCII)
-    if good is None:
+    if not _BASE64.fullmatch(compact):
         raise Mistyped("string", "[]uint8", f"illegal base64 data at input byte {_bad_byte(value)}")
     return compact
 
 
 def _bad_byte(value: str) -> int:
-    """Where Go gives up: the first byte outside the alphabet, or the end of a last group that is too short."""
-    match = re.match(r"[A-Za-z0-9+/\r\n]*", value, re.ASCII)
+    """Where Go gives up: the first byte that cannot be, or the beginning of a last group that is too short."""
+    match = _BASE64_START.match(value)
     assert match is not None  # matches nothing, too
     return match.end() if match.end() < len(value) else len(value) // 4 * 4
 
@@ -278,12 +265,11 @@ _SPECIAL: dict[str, Rule] = {
 def _type(schema: Json) -> str:
     """The one type of a schema, next to which `null` may stand."""
     kind = schema.get("type", "")
-    return next(k for k in kind if k != "null") if isinstance(kind, list) else kind
+    return str(next(k for k in kind if k != "null") if isinstance(kind, list) else kind)
 
 
 def _target(schema: Json) -> str:
-    reference = schema.get("$ref") or (schema["allOf"][0]["$ref"] if "allOf" in schema else "")
-    return str(reference).rsplit("/", 1)[-1]
+    return str(schema.get("$ref", "")).rsplit("/", 1)[-1]
 
 
 def _plain(schema: Json) -> type | None:

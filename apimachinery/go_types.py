@@ -275,6 +275,6 @@ def _table(text: str) -> dict[str, tuple[str, ...]]:
 
 POINTERS: dict[str, frozenset[str]] = {name: frozenset(fields) for name, fields in _table(_POINTERS).items()}
 NAMED: dict[str, dict[str, str]] = {
-    name: dict(field.split("=") for field in fields)  # type: ignore[misc]
+    name: {field: go_type for field, _, go_type in (pair.partition("=") for pair in fields)}
     for name, fields in _table(_NAMED).items()
 }

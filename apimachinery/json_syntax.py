@@ -65,9 +65,9 @@ def _value(data: bytes, at: int, stack: list[bytes]) -> int:
         return _string(data, at + 1)
     if mark in _LITERALS:
         return _literal(data, at, _LITERALS[mark])
-    if mark == b"-" or mark.isdigit():
-        return _number(data, at)
-    _unexpected(data, at, "looking for beginning of value")
+    if mark != b"-" and not mark.isdigit():
+        _unexpected(data, at, "looking for beginning of value")
+    return _number(data, at)
 
 
 def _key(data: bytes, at: int) -> int:

@@ -26,7 +26,7 @@ _DECIMAL_SUFFIX = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
 _BINARY_SUFFIX = {0: ""} | {exponent: suffix for suffix, exponent in _BINARY.items()}
 _NANO = 10**9
 _MAX = 2**63 - 1
-#: differs: upstream computes with any exponent up to 2^31; beyond this one we refuse, since the number has that many digits.
+#: differs: upstream takes exponents up to 2^31; beyond this one we refuse, since the number has that many digits.
 _MAX_EXPONENT = 400
 #: Digits that upstream's fast path takes (maxInt64Factors).
 _FAST_DIGITS = 18
@@ -112,16 +112,16 @@ def _parsed(text: str) -> tuple[Quantity, str]:
     if not text or match is None:
         raise ValueError(FORMAT_WRONG)
     sign, zeros, whole, fraction, suffix = match.groups()
-    base, exponent, format = _interpreted(suffix)
+    base, exponent, notation = _interpreted(suffix)
     whole, fraction, empty = whole or "0", fraction or "", not (zeros or whole or fraction)
     fast = _is_fast(whole, fraction, base, exponent)
     if empty and not fast:
         raise ValueError(NUMERIC_WRONG)
     nanos = _nanos(int(whole + fraction), len(fraction), base, exponent)
-    if format == BINARY_SI:
+    if notation == BINARY_SI:
         nanos = min(nanos, _MAX * _NANO)
-        format = DECIMAL_SI if 0 < nanos < _NANO else BINARY_SI
-    quantity = Quantity(-nanos if sign == "-" else nanos, format)
+        notation = DECIMAL_SI if 0 < nanos < _NANO else BINARY_SI
+    quantity = Quantity(-nanos if sign == "-" else nanos, notation)
     return quantity, text if fast and _is_kept(whole, fraction, base, exponent) else str(quantity)
 
 
@@ -153,11 +153,15 @@ def _is_kept(whole: str, fraction: str, base: int, exponent: int) -> bool:
 
 
 def _nanos(mantissa: int, decimals: int, base: int, exponent: int) -> int:
-    """mantissa / 10^decimals * base^exponent in nano units, rounded up."""
+    """The nano units of mantissa / 10^decimals * base^exponent, rounded up."""
     if base == 2:
-        return -(-mantissa * 2**exponent * _NANO // 10**decimals)
+        return _divided(mantissa * (_NANO << exponent), _power(decimals))
     scale = exponent - decimals + 9
-    return mantissa * 10**scale if scale >= 0 else -(-mantissa // 10**-scale)
+    return mantissa * _power(scale) if scale >= 0 else _divided(mantissa, _power(-scale))
+
+
+def _power(exponent: int) -> int:
+    return int(10**exponent)
 
 
 def _divided(nanos: int, unit: int) -> int:

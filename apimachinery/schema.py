@@ -11,10 +11,9 @@ Source of the wording: encoding/json, sigs.k8s.io/json, apiserver/pkg/endpoints/
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import kubernetes_validate
 
 from apimachinery.errors import REQUIRED, ApiError, FieldError, bad_request
 from apimachinery.fields import Mistyped, Rule, Unknown, compiled_struct
@@ -45,7 +44,7 @@ DEFINITIONS: Mapping[str, Json] = _Definitions()
 
 @cache
 def _loaded() -> dict[str, Json]:
-    path = Path(kubernetes_validate.__file__).parent / _FILE
+    path = _wheel() / _FILE
     definitions: dict[str, Json] = json.loads(path.read_bytes())["$defs"]
     return definitions
 
@@ -60,6 +59,14 @@ def _by_kind() -> dict[tuple[str, str, str], str]:
     return found
 
 
+def _wheel() -> Path:
+    """Where the schemas lie. The wheel's own module is not imported: its validator would cost a tenth of a second."""
+    spec = find_spec("kubernetes_validate")
+    assert spec is not None, "kubernetes_validate is not installed"
+    assert spec.origin is not None, spec
+    return Path(spec.origin).parent
+
+
 def definition(kind: Kind) -> str | None:
     """The name of the definition of a kind, None for a kind that has none (custom resources)."""
     return definition_of(kind.group, kind.version, kind.kind)
@@ -71,11 +78,9 @@ def definition_of(group: str, version: str, kind: str) -> str | None:
 
 
 def target(schema: Json) -> str | None:
-    """The definition that a schema refers to, directly or through `allOf`."""
+    """The definition that a schema refers to."""
     reference = schema.get("$ref")
-    if reference is None and "allOf" in schema:
-        reference = schema["allOf"][0].get("$ref")
-    return reference.rsplit("/", 1)[-1] if reference else None
+    return str(reference).rsplit("/", 1)[-1] if reference else None
 
 
 def resolved(schema: Json) -> Json:
@@ -141,8 +146,8 @@ def _unknown(schema: Json, node: Any, path: str) -> Iterator[str]:
     schema = resolved(schema)
     if isinstance(node, list):
         items = schema.get("items")
-        for i, item in enumerate(node if items else ()):
-            yield from _unknown(items, item, f"{path}[{i}]")
+        for i, item in enumerate(node):
+            yield from _unknown(items or {}, item, f"{path}[{i}]")
     elif isinstance(node, dict):
         dot = f"{path}." if path else ""
         properties, more = schema.get("properties"), schema.get("additionalProperties")

@@ -257,8 +257,8 @@ class _Parser:
         """Comma-separated identifiers, where nothing between two commas is the empty value."""
         found: set[str] = set()
         while True:
-            token = self.take()
-            if token == ",":
+            word = self.take()
+            if word == ",":
                 if not found:
                     found.add("")
                 if self.next == ")":
@@ -266,10 +266,10 @@ class _Parser:
                 if self.next == ",":
                     self.take()
                     found.add("")
-            elif token in _SYMBOLS:
-                raise ValueError(f"found '{token}', expected: ',', or identifier")
+            elif word in _SYMBOLS:
+                raise ValueError(f"found '{word}', expected: ',', or identifier")
             else:
-                found.add(token)
+                found.add(word)
                 if self.next == ")":
                     return found
                 if self.next != ",":

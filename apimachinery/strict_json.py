@@ -15,10 +15,9 @@ import msgspec
 
 from apimachinery.errors import ApiError, bad_request
 from apimachinery.json_syntax import complaint
+from apimachinery.trees import MAX_DEPTH, is_deeper
 from apimachinery.yaml_loader import YamlError, load_all, load_first
 
-#: Nesting that any later walk over the tree can bear. differs: Go's limit is 10,000.
-MAX_DEPTH = 200
 #: How many problems upstream reports at most (sigs.k8s.io/json).
 MAX_PROBLEMS = 100
 #: Marks of spellings that hide a key's colon from a plain search.
@@ -61,8 +60,6 @@ def decode_yaml(data: bytes, *, duplicates: bool = False, expected: str = "") ->
         tree, doubled = load_first(data)
     except YamlError as error:
         raise unrecognized(str(error), data, expected) if expected else bad_request(str(error)) from None
-    if is_deeper(tree, MAX_DEPTH):
-        _refuse("exceeded max depth", data, expected)
     return tree, doubled if duplicates else []
 
 
@@ -86,21 +83,6 @@ def summary(data: bytes, most: int = 30) -> str:
     head = data[:most]
     shown = head.decode(errors="replace") if data.startswith(b"{") else head.hex()
     return f"{shown} ..." if len(data) > most else shown
-
-
-def is_deeper(tree: Any, limit: int) -> bool:
-    """Whether containers nest more than `limit` deep; level by level, so that depth costs no stack."""
-    level = [tree] if isinstance(tree, (dict, list)) else []
-    for _ in range(limit):
-        if not level:
-            return False
-        level = [
-            item
-            for container in level
-            for item in (container.values() if isinstance(container, dict) else container)
-            if item.__class__ is dict or item.__class__ is list
-        ]
-    return bool(level)
 
 
 def _refuse(why: str, data: bytes, expected: str) -> NoReturn:

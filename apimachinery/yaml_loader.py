@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 import yaml
 
+from apimachinery.trees import MAX_DEPTH
+
 #: Nodes that a document may unfold to through its aliases.
 MAX_NODES = 500_000
 _TRUE = ("y", "yes", "true", "on")
@@ -37,7 +39,7 @@ class _Loader(yaml.CSafeLoader):
 
 
 def load_first(data: bytes) -> tuple[Any, list[str]]:
-    """The first document (None for an empty stream) and a description of its duplicate keys, upstream's strict error."""
+    """The first document (None for an empty stream), and its duplicate keys in one text, upstream's strict error."""
     found = next(_documents(data), None)
     if found is None:
         return None, []
@@ -53,22 +55,36 @@ def load_all(data: bytes | str) -> Iterator[Any]:
 def _documents(data: bytes | str) -> Iterator[tuple[Any, list[str]]]:
     loader = None
     try:
+        _check_depth(data)
         loader = _Loader(data)
-        while loader.check_data():
+        while loader.check_data():  # type: ignore[no-untyped-call]
             loader.doubled = []
             tree = loader.get_data()
             yield _unfolded(tree, data), loader.doubled
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise YamlError(_complaint(error)) from None
-    except RecursionError:
-        raise YamlError("yaml: exceeded max depth") from None
     finally:
         if loader is not None:
             loader.dispose()
 
 
+def _check_depth(data: bytes | str) -> None:
+    """Refuse deep nesting before it is composed, which PyYAML does on the C stack, without a bound of its own."""
+    text = data if isinstance(data, str) else data.decode("latin-1")
+    if sum(text.count(mark) for mark in "[{-:?") <= MAX_DEPTH:
+        return
+    depth = 0
+    for event in yaml.parse(data, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise YamlError("yaml: exceeded max depth")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
 def _complaint(error: Exception) -> str:
-    """goyaml is a port of libyaml: same problems, its own way to count lines."""
+    """The problem as goyaml, a port of libyaml, puts it; it has its own way to count lines."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return f"yaml: {getattr(error, 'reason', error)}"
     line = error.problem_mark.line if error.problem_mark else 0
@@ -81,7 +97,7 @@ def _complaint(error: Exception) -> str:
 
 def _unfolded(tree: Any, data: bytes | str) -> Any:
     """The tree without shared parts, so that a change in one place stays there."""
-    if ("*" if isinstance(data, str) else b"*") not in data:
+    if not ("*" in data if isinstance(data, str) else b"*" in data):
         return tree
     if _size(tree, {}) > MAX_NODES:
         raise YamlError("yaml: document contains excessive aliasing")
@@ -153,7 +169,7 @@ def _float(loader: Any, node: Any) -> float:
 
 def _binary(loader: Any, node: Any) -> str:
     try:
-        return base64.b64decode(loader.construct_scalar(node), validate=False).decode()
+        return base64.b64decode("".join(loader.construct_scalar(node).split()), validate=True).decode()
     except ValueError:
         raise yaml.constructor.ConstructorError(problem="!!binary value contains invalid base64 data") from None
 

@@ -40,7 +40,6 @@ class Call(Request):
     send: Send
     accepted: Accepted = field(default_factory=Accepted)
     impersonator: User | None = None  # who really asks, where `user` is impersonated
-    started: bool = False  # the response has begun: an error can only cut the connection
     _body: bytes | None = None
 
     @property
@@ -60,6 +59,10 @@ class Call(Request):
         if self._body is None:
             self._body = await self._read()
         return self._body
+
+    def preset(self, body: bytes) -> None:
+        """Give the body, where no client sends one."""
+        self._body = body
 
     async def _read(self) -> bytes:
         if int(self.headers.get("content-length") or 0) > BODY_LIMIT:
@@ -120,13 +123,11 @@ class Response:
     async def send(self, call: Call) -> None:
         """Put it on the wire; warnings collected during the call go along."""
         if self.stream is not None:
-            call.started = True
             await self.stream(call.receive, call.send)
             return
         headers = self.head(call)
         if self.chunks is None:
             headers.append((b"content-length", b"%d" % len(self.body)))
-        call.started = True
         await call.send({"type": "http.response.start", "status": self.status, "headers": headers})
         if self.chunks is not None and call.method != "HEAD":
             async for chunk in self.chunks:
@@ -140,8 +141,9 @@ class Response:
         headers = [
             (b"audit-id", call.id.encode()),
             (b"cache-control", b"no-cache, private"),
-            (b"content-type", self.content_type.encode()),
         ]
+        if self.content_type:
+            headers.append((b"content-type", self.content_type.encode()))
         headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in self.headers]
         headers += [(b"warning", warning_header(text)) for text in call.warnings]
         return headers

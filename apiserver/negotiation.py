@@ -1,8 +1,8 @@
 """What the client can read and what it sent: Accept and Content-Type, without any I/O.
 
 `accepted(header)` picks the first acceptable of JSON, YAML, and the two transformations `as=Table` and
-`as=PartialObjectMetadata(List)` of meta.k8s.io/v1. 406 and 415 come with upstream's text. CBOR and protobuf are not
-spoken: asked for alone they give 406, sent they give 415.
+`as=PartialObjectMetadata(List)` of meta.k8s.io/v1. 406 and 415 come with upstream's text. CBOR is not
+spoken and protobuf is only read: asked for alone they give 406.
 Source: apiserver/pkg/endpoints/handlers/negotiation/negotiate.go.
 """
 
@@ -13,7 +13,10 @@ from apimachinery import errors
 
 JSON = "application/json"
 YAML = "application/yaml"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 MEDIA_TYPES = (JSON, YAML)
+#: What a body may be: protobuf is read, but never written (every client that sends it takes JSON back).
+BODY_TYPES = (JSON, YAML, PROTOBUF)
 
 TABLE = "Table"
 PARTIAL = "PartialObjectMetadata"
@@ -87,8 +90,8 @@ def media_type_of(content_type: str) -> str:
 def body_type(content_type: str) -> str:
     """The media type of an object's body, JSON when none is named. Raises 415."""
     media_type = media_type_of(content_type) or JSON
-    if media_type not in MEDIA_TYPES:
-        raise errors.unsupported_media_type(MEDIA_TYPES)
+    if media_type not in BODY_TYPES:
+        raise errors.unsupported_media_type(BODY_TYPES)
     return media_type
 
 

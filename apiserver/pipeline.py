@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeAlias
 
 import structlog
 
-from apimachinery import errors
+from apimachinery import errors, selectors
 from apimachinery.errors import ApiError
 from apiserver.authentication.impersonation import impersonate as impersonated
 from apiserver.authorization.messages import denied
@@ -88,7 +88,9 @@ async def recover(_server: Server, call: Call, proceed: Proceed) -> Response:
         return error_response(errors.bad_request("the object is nested too deeply"))
     except Exception as error:  # noqa: BLE001 - the top of a request: a bug must not take the server down
         log.exception("a request failed", path=call.path, method=call.method, request_id=call.id, error=repr(error))
-        return error_response(errors.internal(f"{type(error).__name__}; see the API server's log for request {call.id}"))
+        return error_response(
+            errors.internal(f"{type(error).__name__}; see the API server's log for request {call.id}")
+        )
 
 
 def from_storage(error: StorageError) -> ApiError:
@@ -125,7 +127,9 @@ async def trace(server: Server, call: Call, proceed: Proceed) -> Response:
         seconds = server.clock() - began
         server.metrics.answered(call.info, code, seconds)
         if seconds > _SLOW_SECONDS or code >= 500:
-            log.warning("slow or failed request", path=call.path, method=call.method, code=code, seconds=round(seconds, 3))
+            log.warning(
+                "slow or failed request", path=call.path, method=call.method, code=code, seconds=round(seconds, 3)
+            )
 
 
 async def resolve(_server: Server, call: Call, proceed: Proceed) -> Response:
@@ -177,9 +181,10 @@ async def limit(server: Server, call: Call, proceed: Proceed) -> Response:
 async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
     """Refuse what the user may not do."""
     info = call.target
-    question = Attributes(
+    question = Question(
         user=call.asker,
         verb=info.verb,
+        field_selector=_pinned(call),
         is_resource=info.is_resource,
         group=info.group,
         version=info.version,
@@ -193,6 +198,25 @@ async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
     if not decision.allowed:
         raise denied(question, decision.reason)
     return await proceed(call)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question(Attributes):
+    """Attributes with the fields that a list or watch is limited to: kubelets may see their own pods only."""
+
+    field_selector: tuple[tuple[str, str], ...] = ()
+
+
+def _pinned(call: Call) -> tuple[tuple[str, str], ...]:
+    """The fields that the request's selector gives exactly one value."""
+    text = call.first("fieldSelector")
+    if not text:
+        return ()
+    try:
+        found = selectors.parse_fields(text).requirements
+    except ValueError:
+        return ()  # refused later, with the right words
+    return tuple((requirement.field, requirement.value) for requirement in found if requirement.equal)
 
 
 async def negotiate(_server: Server, call: Call, proceed: Proceed) -> Response:
@@ -243,6 +267,8 @@ def pipeline(server: Server, last: Proceed) -> ASGI:
                 return
             with server.metrics.longrunning(call.target.verb).track_inprogress():
                 await response.send(call)
+        except ApiError as error:  # of a stream, which raises it only before it has sent anything
+            await error_response(error).send(call)
         except Disconnected:
             return  # nobody is there to answer
 

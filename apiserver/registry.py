@@ -11,19 +11,38 @@ is how custom resources will be served.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from apimachinery import errors
 from apimachinery.kinds import BY_RESOURCE, Kind
 from apimachinery.types import Json
 from apiserver.call import Call, Response
-from apiserver.request import Request
+from apiserver.request import Request, User
 from apiserver.strategies.strategy import Strategy
 
 Handler: TypeAlias = Callable[[Call, "Resource"], Awaitable[Response]]
 #: From the body sent to the object answered; raises ApiError.
 Virtual: TypeAlias = Callable[[Request, Json], Awaitable[Json]]
 Convert: TypeAlias = Callable[[Json, Kind], Json]
+
+
+class Grant(Protocol):
+    """What one write has taken out of a shared stock."""
+
+    async def keep(self) -> None: ...
+
+    async def undo(self) -> None: ...
+
+
+class Reserves(Protocol):
+    """A stock that objects of a kind share (addresses, ports): taken just before the write, given back after the end.
+
+    `allocate` fills the new object; it runs after all write stages, so that only a write that is about to happen takes.
+    """
+
+    async def allocate(self, new: Json, old: Json | None, *, dry_run: bool = False) -> Grant: ...
+
+    async def release(self, gone: Json) -> None: ...
 
 
 def _nothing_holds(_tree: Json) -> bool:
@@ -53,6 +72,8 @@ class Resource:
     respond: Virtual | None = None
     subresources: Mapping[str, Mapping[str, Handler]] = field(default_factory=dict)  # name -> verb -> handler
     convert: Convert | None = None  # to the version asked for; None where there is only one
+    guard: Callable[[User, Json, Json | None], None] | None = None  # who may write what; raises 403 (roles)
+    reserves: Reserves | None = None
     ttl: int = 0  # seconds an object lives, 0 for ever (events)
 
     @property

@@ -15,9 +15,7 @@ _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 _TRUE = ("", "true", "1", "TRUE", "True", "t", "T")
 
 
-def request_info(
-    method: str, path: str, segments: Sequence[str], query: Mapping[str, Sequence[str]]
-) -> RequestInfo:
+def request_info(method: str, path: str, segments: Sequence[str], query: Mapping[str, Sequence[str]]) -> RequestInfo:
     """What a request means. `segments` are the path's unescaped parts."""
     plain = RequestInfo(is_resource=False, path=path, verb=method.lower())
     match list(segments):

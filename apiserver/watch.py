@@ -148,14 +148,16 @@ def _stream(watching: "_Watch", call: Call) -> Response:
             *((b"warning", warning_header(text)) for text in call.warnings),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+        has_left = False
         try:
             async with asyncio.TaskGroup() as tasks:
                 listener = tasks.create_task(_until_gone(receive))
                 await watching.run(send)
                 listener.cancel()
         except* Left:
-            return
-        await send({"type": "http.response.body", "body": b""})
+            has_left = True
+        if not has_left:
+            await send({"type": "http.response.body", "body": b""})
 
     return Response(stream=run)
 

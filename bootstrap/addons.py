@@ -14,34 +14,67 @@ from bootstrap.spec import ClusterSpec
 #: kube-proxy ignores services with this label (KEP 2447's neighbour: pkg/proxy/apis well-known labels).
 PROXY_NAME = "service.kubernetes.io/service-proxy-name"
 
+#: The rights of the controllers that run. They share one process and one identity, so its user gets the roles that
+#: upstream gives to each controller's service account; together they are far less than cluster-admin.
+CONTROLLER_ROLES = (
+    "clusterrole-aggregation-controller",
+    "deployment-controller",
+    "endpoint-controller",
+    "endpointslice-controller",
+    "generic-garbage-collector",
+    "namespace-controller",
+    "node-controller",
+    "pod-garbage-collector",
+    "replicaset-controller",
+    "replication-controller",
+    "root-ca-cert-publisher",
+    "service-account-controller",
+    "ttl-controller",
+)
+
 
 def objects(spec: ClusterSpec) -> Sequence[tuple[Kind, Json]]:
     """Every add-on object with its kind, in the order of creation."""
     return (
-        (CLUSTERROLES, _dns_role()),
-        (CLUSTERROLEBINDINGS, _binding("pykube:dns", "system:kube-dns")),
+        (CLUSTERROLES, _role("pykube:dns", _DNS_RULES)),
+        (CLUSTERROLES, _role("pykube:node-routes", _ROUTES_RULES)),
+        (CLUSTERROLEBINDINGS, _binding("pykube:node-routes", "pykube:node-routes", "system:nodes", subject="Group")),
+        (CLUSTERROLEBINDINGS, _binding("pykube:dns", "pykube:dns", "system:kube-dns")),
+        *((CLUSTERROLEBINDINGS, _controller_binding(name)) for name in CONTROLLER_ROLES),
         (SERVICES, _dns_service(spec)),
         (CONFIGMAPS, _cluster_info(spec)),
     )
 
 
-def _dns_role() -> Json:
-    rules = [
-        {"apiGroups": [""], "resources": ["services", "endpoints", "namespaces", "pods"], "verbs": ["list", "watch"]},
-        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
-    ]
-    metadata = {"name": "pykube:dns"}
-    return {"apiVersion": CLUSTERROLES.api_version, "kind": "ClusterRole", "metadata": metadata, "rules": rules}
+_DNS_RULES = [
+    {"apiGroups": [""], "resources": ["services", "endpoints", "namespaces", "pods"], "verbs": ["list", "watch"]},
+    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
+]
+#: Kubelets route to the pods of other nodes, which a network add-on's own account does elsewhere.
+_ROUTES_RULES = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]}]
 
 
-def _binding(role: str, user: str) -> Json:
+def _role(name: str, rules: Sequence[Json]) -> Json:
+    return {
+        "apiVersion": CLUSTERROLES.api_version,
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": list(rules),
+    }
+
+
+def _controller_binding(name: str) -> Json:
+    return _binding(f"pykube:controller:{name}", f"system:controller:{name}", "system:kube-controller-manager")
+
+
+def _binding(name: str, role: str, who: str, *, subject: str = "User") -> Json:
     group = CLUSTERROLEBINDINGS.group
     return {
         "apiVersion": CLUSTERROLEBINDINGS.api_version,
         "kind": "ClusterRoleBinding",
-        "metadata": {"name": role},
+        "metadata": {"name": name},
         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
-        "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+        "subjects": [{"apiGroup": group, "kind": subject, "name": who}],
     }
 
 

@@ -4,14 +4,14 @@ Works on any remains, also those of a run that was killed: every step looks for 
 folder goes last, so that a `down` that is killed itself can be run again.
 """
 
+import asyncio
 import shutil
-
-from kubelet.cleanup import clean as clean_node
 
 from bootstrap import docker_engine, images, kubeconfig, supervisor
 from bootstrap.progress import Progress
 from bootstrap.spec import ClusterSpec
 from dns.address import remove as remove_dns_address
+from kubelet.cleanup import clean as clean_node
 from kubeproxy.cleanup import clean as clean_rules
 
 
@@ -31,8 +31,8 @@ async def down(spec: ClusterSpec, progress: Progress) -> None:
             cgroup_parent=spec.cgroup_parent,
         )
     with progress.step("Service rules and DNS address"):
-        clean_rules(spec.chain_prefix)
-        remove_dns_address(spec.dns_ip)
+        clean_rules(spec.chain_prefix, spec.run / "sysctl.json")
+        await asyncio.to_thread(remove_dns_address, spec.dns_ip)  # netlink brings an event loop of its own
     with progress.step("Docker Engine") as step:
         if has_docker:
             images.remove_built(spec)

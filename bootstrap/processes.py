@@ -150,6 +150,7 @@ def _proxy(spec: ClusterSpec) -> Process:
         chain_prefix=spec.chain_prefix,
         healthz_port=spec.ports.proxy_health,
         metrics_port=spec.ports.proxy_metrics,
+        sysctl_record=spec.run / "sysctl.json",
     )
     argv = (_program("pykube-proxy"), *flags)
     return Process(name="proxy", argv=argv, health=f"http://127.0.0.1:{spec.ports.proxy_health}/healthz")

@@ -224,7 +224,7 @@ async def halt(root: Path) -> None:
     run = root / "run"
     supervisor = recorded(run, "supervisor")
     await stop(supervisor, grace=GRACE * 3)
-    left = [recorded(run, file.stem) for file in run.glob("*.json") if file.stem not in ("processes", "dockerd")]
+    left = [recorded(run, file.stem) for file in run.glob("*.json") if file.stem not in ("processes", "dockerd", "sysctl")]
     for running in left:
         await stop(running)
 

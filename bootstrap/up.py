@@ -101,11 +101,13 @@ async def wait_api(spec: ClusterSpec) -> str:
 async def install_addons(spec: ClusterSpec, api: Client) -> None:
     """Creates what is missing of the add-ons; what is there stays as the user left it."""
     for kind, body in addons.objects(spec):
-        try:
-            await api.create(kind, body)
+        metadata = body["metadata"]
+        try:  # asked first: a second create of a Service fails for its address, not for its name
+            await api.get(kind, metadata.get("namespace", ""), metadata["name"])
         except ApiError as error:
-            if error.reason != "AlreadyExists":
+            if error.reason != "NotFound":
                 raise
+            await api.create(kind, body)
 
 
 async def wait_node(spec: ClusterSpec, api: Client) -> str:

@@ -247,11 +247,16 @@ class Client:
     # ------------------------------------------------------------------------------------------------ wire
 
     async def lines(
-        self, path: str, *, query: Mapping[str, Any], silence: float | None = None
+        self,
+        path: str,
+        *,
+        query: Mapping[str, Any],
+        silence: float | None = None,
+        extra: Mapping[str, str] = MappingProxyType({}),
     ) -> AsyncGenerator[bytes, None]:
         """The lines of a streamed answer as they come; ends when the server ends it."""
         limit = httpx.Timeout(silence, connect=10.0, pool=None)
-        request = self._request(self._watches, "GET", path, query=query, timeout=limit)
+        request = self._request(self._watches, "GET", path, query=query, timeout=limit, extra=extra)
         try:
             response = await self._watches.send(request, stream=True)
             try:

@@ -63,6 +63,7 @@ class Correlator:
         self._known: OrderedDict[tuple[str, ...], _Known] = OrderedDict()
         self._similar: OrderedDict[tuple[str, ...], _Similar] = OrderedDict()
         self._budgets: OrderedDict[tuple[str, ...], TokenBucket] = OrderedDict()
+        self._last_nanosecond = 0
 
     def correlate(
         self, regarding: Mapping[str, Any], type: str, reason: str, message: str, now: float
@@ -71,7 +72,7 @@ class Correlator:
         about = tuple(str(regarding.get(part, "")) for part in ("kind", "namespace", "name", "uid", "apiVersion"))
         group = (*about, str(regarding.get("fieldPath", "")), type, reason)
         key, message = self._aggregated(group, message, now)
-        known = _remember(self._known, key, lambda: _Known(_name(regarding, now), now, 0))
+        known = _remember(self._known, key, lambda: _Known(self._name(regarding, now), now, 0))
         known.count += 1
         budget = _remember(self._budgets, about, lambda: TokenBucket(SPAM_RATE, SPAM_BURST))
         if not budget.try_take(now):
@@ -79,6 +80,11 @@ class Correlator:
         body = self._body(regarding, type, reason, message, known=known, now=now)
         patch = {name: body[name] for name in ("count", "lastTimestamp", "message")} if known.count > 1 else None
         return Recorded(body, patch)
+
+    def _name(self, regarding: Mapping[str, Any], now: float) -> str:
+        """The object's name and the time, which is never the same twice."""
+        self._last_nanosecond = max(self._last_nanosecond + 1, int(now * 1e9))
+        return f"{regarding.get('name', '')}.{self._last_nanosecond:x}"
 
     def _aggregated(self, group: tuple[str, ...], message: str, now: float) -> tuple[tuple[str, ...], str]:
         similar = _remember(self._similar, group, lambda: _Similar(now))
@@ -180,10 +186,6 @@ def reference(tree: Any, *, kind: str = "", api_version: str = "", field_path: s
         found |= {"uid": meta.uid, "resourceVersion": meta.resource_version}
     found["fieldPath"] = field_path
     return {name: value for name, value in found.items() if value}
-
-
-def _name(regarding: Mapping[str, Any], now: float) -> str:
-    return f"{regarding.get('name', '')}.{int(now * 1e9):x}"
 
 
 def _rfc3339(seconds: float) -> str:

@@ -159,7 +159,10 @@ class Watch:
 
 
 class Controller(Protocol):
-    """A declaration of what is watched, and a pure function from what is known to what should happen."""
+    """A declaration of what is watched, and a pure function from what is known to what should happen.
+
+    One that works by the clock may have `at_start`: keys to plan once without any change.
+    """
 
     @property
     def name(self) -> str: ...

@@ -78,6 +78,8 @@ class Caches:
     """The caches of a process: one for each kind."""
 
     def __init__(self, client: Client, rows: Iterable[Cached], *, random: Callable[[], float] = random.random) -> None:
+        rows = tuple(rows)
+        self._whole = {row.kind for row in rows if not (row.namespace or row.labels or row.fields)}
         self._caches: dict[Kind, Cache[Any]] = {
             row.kind: Cache(
                 client,
@@ -98,6 +100,10 @@ class Caches:
     def find(self, kind: Kind) -> Cache[Any] | None:
         """The cache of a kind, None where nobody keeps one."""
         return self._caches.get(kind)
+
+    def whole(self, kind: Kind) -> Cache[Any] | None:
+        """The cache of a kind if it holds every object of it."""
+        return self._caches[kind] if kind in self._whole else None
 
     def all(self) -> Iterable[Cache[Any]]:
         return self._caches.values()
@@ -208,6 +214,8 @@ class ControllerLoop:
             self._caches.of(watch.kind).subscribe(self._notifier(watch))
         for watch in self.controller.watches:
             await self._caches.of(watch.kind).wait_synced()
+        for key in getattr(self.controller, "at_start", ()):
+            self.queue.add(key)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for number in range(self._workers):

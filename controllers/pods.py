@@ -1,4 +1,4 @@
-"""What several controllers ask about a pod. Pure. Source: pkg/api/v1/pod/util.go, pkg/controller/controller_utils.go."""
+"""What several controllers ask about a pod. Pure. Source: pkg/api/v1/pod/util.go, controller_utils.go."""
 
 from apimachinery.objects.core_v1 import PodCondition
 from apimachinery.types import Json

@@ -41,6 +41,7 @@ class ReplicaSetController:
     name: str = "replicaset-controller"
     kind: Kind = REPLICASETS
     watches: Sequence[Watch] = field(default=(), init=False)
+    reads: Sequence[Kind] = (REPLICASETS,)
 
     def __post_init__(self) -> None:
         watches = (Watch(self.kind, itself), Watch(PODS, OwnerOrMatching(self.kind, selector_of)))

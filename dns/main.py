@@ -14,7 +14,7 @@ from serving import logs, process
 from serving.health import health_app
 from serving.https import serve
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.command(epilog="Example: pykube-dns --kubeconfig=/etc/kubernetes/dns.conf --address=10.96.0.10")
@@ -30,9 +30,9 @@ def run(
 ) -> None:
     """Answer the cluster's names on this node, forward all others."""
     logs.configure("dns")
+    dns_address.ensure(address)  # before the event loop: netlink has one of its own
 
     async def main(stop: asyncio.Event) -> None:
-        dns_address.ensure(address)
         ready = asyncio.Event()
         resolver = Resolver(cluster_domain, (service_cidr, pod_cidr), resolv_conf, address)
 

@@ -1,8 +1,8 @@
 """A container's log file, read as `kubectl logs` wants it: tail, since, follow, timestamps, a stream, a byte limit.
 
 Reads Docker's json-file lines and CRI's text lines (told apart line by line), joins the parts of long lines, follows
-through rotation and truncation, and ends when the container has. Files are read in blocks in a thread, so the event loop
-never waits for a disk. Source of the semantics: cri/logs/logs.go; tail counts whole lines.
+through rotation and truncation, and ends when the container has. Files are read in blocks in a thread, so the event
+loop never waits for a disk. Source of the semantics: cri/logs/logs.go; tail counts whole lines.
 """
 
 import asyncio
@@ -137,30 +137,28 @@ class _Following:
 
 def seek_tail(file: BinaryIO, lines: int) -> None:
     """Go to the start of the last `lines` lines. The parts of a line that the runtime split count as one."""
-    at = end = file.seek(0, os.SEEK_END)
+    at = file.seek(0, os.SEEK_END)
     if lines <= 0:
         return
-    seen, carried = -1, b""  # -1: the file's own last line end is not a boundary in front of a line
+    seen, carried = -1, b""  # -1: the end of the last line is no boundary
     while at > 0:
         start = max(0, at - BLOCK)
         file.seek(start)
         block = file.read(at - start) + carried
-        # Whether a newline ends a line shows in the physical line before it, which may begin in an earlier block.
+        # Whether a newline ends a whole line shows at that line's start, which must be in the block: the block's first
+        # newline is looked at together with the block before it.
         first = block.find(b"\n")
-        cut = first + 1 if start else 0
-        position = len(block)
-        while (newline := block.rfind(b"\n", cut, position)) >= 0:
+        searched = first + 1 if start else 0
+        newline = block.rfind(b"\n", searched)
+        while newline >= 0:
             begin = block.rfind(b"\n", 0, newline) + 1
-            whole = not _is_partial(block[begin:newline])
-            if start + newline + 1 == end:
-                seen = 0
-            elif whole:
-                seen = max(seen, 0) + 1
-                if seen == lines:
-                    file.seek(start + newline + 1)
-                    return
-            position = newline
-        carried = block[:cut]
+            if seen < 0 or not _is_partial(block[begin:newline]):
+                seen += 1
+            if seen == lines:
+                file.seek(start + newline + 1)
+                return
+            newline = block.rfind(b"\n", searched, newline)
+        carried = block[:searched] if first >= 0 else block
         at = start
     file.seek(0)
 

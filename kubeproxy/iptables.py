@@ -20,19 +20,10 @@ class RulesRefused(Exception):
 
 async def restore(text: str) -> None:
     """Applies the text of an iptables-restore without touching other chains; all of a table or nothing."""
-    process = await asyncio.create_subprocess_exec(
-        "iptables-restore",
-        "-w",
-        WAIT,
-        "--noflush",
-        "--counters",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate(text.encode())
-    if process.returncode:
-        raise RulesRefused(output.decode(errors="replace").strip())
+    argv = ("iptables-restore", "-w", WAIT, "--noflush", "--counters")
+    done = await asyncio.to_thread(subprocess.run, argv, input=text, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RulesRefused(f"{done.stdout}{done.stderr}".strip())
 
 
 def iptables(table: str, *arguments: str) -> bool:

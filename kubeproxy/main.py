@@ -16,7 +16,7 @@ from serving import logs, process
 from serving.health import health_app
 from serving.https import serve
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.command(epilog="Example: pykube-proxy --kubeconfig=/etc/kubernetes/proxy.conf --hostname-override=node-1")

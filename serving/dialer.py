@@ -8,9 +8,9 @@ proxies, one connection for each call.
 """
 
 import asyncio
-import os
+import contextlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ from wsproto.utilities import generate_accept_token, generate_nonce
 
 from apimachinery.errors import ApiError, from_status
 from serving.asgi import Headers
-from serving.raw import RawStream
+from serving.raw import RawStream, reason
 from serving.spdy_session import SpdySession
 from serving.websocket import WebSocket, request_headers
 
@@ -45,30 +45,34 @@ class Target:
 
 
 class Answer:
-    """The server's answer. With code 101, `raw` is the connection; otherwise read the body and it is closed."""
+    """The server's answer. With code 101, `raw` is the connection; otherwise read the body, which closes it."""
 
-    def __init__(self, raw: RawStream, wire: h11.Connection, code: int, headers: Sequence[tuple[str, str]]) -> None:
-        self.raw = raw
+    def __init__(self, exchange: "Exchange", code: int, headers: Sequence[tuple[str, str]]) -> None:
+        self.raw = exchange.raw
         self.code = code
         self.headers = headers
-        self._wire = wire
+        self._exchange = exchange
 
     def header(self, name: str) -> str:
         """The first value of a header, or the empty string."""
         return next((value for key, value in self.headers if key == name.lower()), "")
 
-    async def body(self, limit: int = BODY_LIMIT) -> bytes:
-        """The body of an answer that is no upgrade, cut at `limit`; closes the connection."""
-        body = bytearray()
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes; the connection is closed at the end. OSError when it breaks off."""
         try:
-            while len(body) < limit:
-                event = await _event(self.raw, self._wire)
-                if not isinstance(event, h11.Data):
+            while isinstance(event := await self._exchange.event(), h11.Data):
+                yield bytes(event.data)
+        finally:
+            self.raw.abort()
+
+    async def body(self, limit: int = BODY_LIMIT) -> bytes:
+        """The whole body, cut at `limit`; what has come is what there is when the connection breaks off."""
+        body = bytearray()
+        with contextlib.suppress(OSError):
+            async for chunk in self.chunks():
+                body += chunk
+                if len(body) > limit:
                     break
-                body += event.data
-        except (h11.RemoteProtocolError, ConnectionError):
-            pass  # what has come is what there is
-        self.raw.abort()
         return bytes(body[:limit])
 
     async def error(self) -> ApiError:
@@ -96,9 +100,7 @@ async def connect(target: Target) -> RawStream:
     except ssl.SSLError as error:
         raise OSError(f"tls: {error.reason or error}") from error
     except OSError as error:
-        number = error.errno or 0
-        text = (os.strerror(number) if number > 0 else str(error)).lower()
-        raise OSError(error.errno, f"dial tcp {_shown(host)}:{port}: connect: {text}") from error
+        raise OSError(f"dial tcp {_shown(host)}:{port}: connect: {reason(error)}") from error
     return raw
 
 
@@ -106,48 +108,71 @@ def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-async def ask(target: Target, method: str, path: str, headers: Headers) -> Answer:
-    """Send a request with an empty body and read the answer's head. OSError when the server cannot be reached."""
-    raw = await connect(target)
-    try:
-        wire = h11.Connection(h11.CLIENT)
-        host, port = target.address
-        lines = [("Host", f"{_shown(host)}:{port}"), *target.headers, *headers]
-        names = {name.lower() for name, _ in lines}
-        if method != "GET" and not names & {"content-length", "upgrade"}:
-            lines.append(("Content-Length", "0"))
+class Exchange:
+    """One request and its answer, both in pieces."""
+
+    def __init__(self, raw: RawStream) -> None:
+        self.raw = raw
+        self._wire = h11.Connection(h11.CLIENT)
+
+    async def begin(self, target: Target, method: str, path: str, headers: Headers) -> None:
+        """Send the request's head; `Host` is added where it is missing."""
+        lines = [*target.headers, *headers]
+        if "host" not in {name.lower() for name, _ in lines}:
+            host, port = target.address
+            lines.insert(0, ("Host", f"{_shown(host)}:{port}"))
         raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in lines]
-        request = h11.Request(method=method, target=path, headers=raw_headers)
-        await raw.write((wire.send(request) or b"") + (wire.send(h11.EndOfMessage()) or b""))
-        event = await _head(raw, wire)
-        if event.status_code == 101:
-            raw.unread(bytes(wire.trailing_data[0]))
-        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers]
-        return Answer(raw, wire, event.status_code, pairs)
-    except h11.RemoteProtocolError as error:
-        raw.abort()
-        raise OSError(f"malformed HTTP response: {error}") from error
+        await self._send(h11.Request(method=method, target=path, headers=raw_headers))
+
+    async def send(self, data: bytes) -> None:
+        """Send a piece of the body."""
+        await self._send(h11.Data(data=data))
+
+    async def end(self) -> None:
+        """Say that the request is whole."""
+        await self._send(h11.EndOfMessage())
+
+    async def _send(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> None:
+        try:
+            raw = self._wire.send(event)
+        except h11.LocalProtocolError as error:
+            raise OSError(f"net/http: invalid request: {error}") from error
+        if raw:
+            await self.raw.write(raw)
+
+    async def answer(self) -> Answer:
+        """The answer's head; 1xx before it are skipped, a 101 is the answer."""
+        while True:
+            event = await self.event()
+            if isinstance(event, h11.InformationalResponse) and event.status_code != 101:
+                continue
+            if not isinstance(event, h11.Response | h11.InformationalResponse):
+                raise ConnectionResetError("EOF")
+            if event.status_code == 101:
+                self.raw.unread(bytes(self._wire.trailing_data[0]))
+            pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers]
+            return Answer(self, event.status_code, pairs)
+
+    async def event(self) -> object:
+        """The next thing that h11 has read off the connection."""
+        try:
+            while (event := self._wire.next_event()) is h11.NEED_DATA:
+                self._wire.receive_data(await self.raw.read())
+        except h11.RemoteProtocolError as error:
+            raise ConnectionResetError(f"malformed HTTP response: {error}") from error
+        return event
+
+
+async def ask(target: Target, method: str, path: str, headers: Headers) -> Answer:
+    """Send a request without a body and read the answer's head. OSError when the server cannot be reached."""
+    exchange = Exchange(await connect(target))
+    try:
+        await exchange.begin(target, method, path, headers)
+        await exchange.end()
+        return await exchange.answer()
     except BaseException:
-        raw.abort()
+        exchange.raw.abort()
         raise
-
-
-async def _head(raw: RawStream, wire: h11.Connection) -> h11.Response | h11.InformationalResponse:
-    """The answer's head; 1xx before it are skipped, a 101 is the answer."""
-    while True:
-        event = await _event(raw, wire)
-        if isinstance(event, h11.Response):
-            return event
-        if not isinstance(event, h11.InformationalResponse):
-            raise ConnectionResetError("the server closed the connection without an answer")
-        if event.status_code == 101:
-            return event
-
-
-async def _event(raw: RawStream, wire: h11.Connection) -> object:
-    while (event := wire.next_event()) is h11.NEED_DATA:
-        wire.receive_data(await raw.read())
-    return event
 
 
 async def dial_spdy(target: Target, path: str, protocols: Sequence[str]) -> tuple[SpdySession, str]:

@@ -81,16 +81,28 @@ class Upgrade:
         self.protocol = protocol
         self.headers = headers
         self._connection = connection
+        self._stream: RawStream | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the connection has been taken over: then nothing else can be answered."""
+        return self._stream is not None
 
     async def accept(self, headers: Headers = ()) -> RawStream:
         """Send `101 Switching Protocols` with these further headers and take the connection over.
 
         `Connection` and `Upgrade` (as the client wrote it) are added where they are missing. Afterwards the app sends
-        nothing more and returns when it is done; closing the stream is its business.
+        nothing more and returns when it is done. It closes the stream; one that it leaves open is cut off then.
         """
         if self._connection.transport.is_closing():
             raise ConnectionResetError("the client is gone")
-        return self._connection.switch(self, headers)
+        self._stream = self._connection.switch(self, headers)
+        return self._stream
+
+    def over(self) -> None:
+        """The app has returned: nothing of the connection may stay."""
+        if self._stream is not None:
+            self._stream.abort()
 
 
 class _Protocol(HttpToolsProtocol):
@@ -292,8 +304,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 async def _call(app: ASGI, scope: Any, receive: Any, send: Any) -> None:
     """Run the app; a cancelled one (the server stops) ends quietly, the connection is closed by `shutdown`."""
-    with contextlib.suppress(asyncio.CancelledError):
+    try:
         await app(scope, receive, send)
+    except asyncio.CancelledError:
+        return
+    finally:
+        upgrade = (scope.get("extensions") or {}).get("upgrade")
+        if upgrade is not None:
+            upgrade.over()
 
 
 class _NoNoise(logging.Filter):

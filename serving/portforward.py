@@ -9,24 +9,20 @@ Source: cri/streaming/portforward.
 """
 
 import asyncio
-import base64
-import binascii
-import struct
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 
-from apimachinery.errors import bad_request
+from apimachinery.errors import ApiError, bad_request
 from serving.channels import negotiate, offered
 from serving.https import Upgrade
-from serving.raw import ByteStream
+from serving.portforward_ports import Dial, failure_text, serve_ports
+from serving.raw import GONE, ByteStream
 from serving.spdy_session import SpdySession, SpdyStream
-from serving.websocket import Tunnel, WebSocket
+from serving.websocket import Tunnel
 from serving.websocket_channels import accept_websocket
 
 PROTOCOL = "portforward.k8s.io"
 TUNNEL = "SPDY/3.1+" + PROTOCOL
 SOCKET_PROTOCOLS = (TUNNEL, "v4.channel.k8s.io", "v4.base64.channel.k8s.io", PROTOCOL, "")
-
-Dial = Callable[[int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 
 async def serve_portforward(upgrade: Upgrade | None, ports: Sequence[str], dial: Dial, *, pod: str) -> None:
@@ -55,7 +51,7 @@ async def _serve_websocket(upgrade: Upgrade, texts: Sequence[str], dial: Dial, p
     if socket.subprotocol == TUNNEL:
         await _serve_session(Tunnel(socket), dial, pod)
     else:
-        await _serve_ports(socket, numbers, dial, pod)
+        await serve_ports(socket, numbers, dial, pod)
 
 
 def port_number(text: str) -> int:
@@ -110,8 +106,8 @@ async def _connection(error: SpdyStream, data: SpdyStream, dial: Dial, pod: str)
         port = port_number(data.headers["port"])
         try:
             reader, writer = await dial(port)
-        except OSError as reason:
-            await error.write(_failure(port, pod, reason))
+        except (OSError, ApiError) as refused:
+            await error.write(failure_text(port, pod, refused))
         else:
             await _shuttle(data, reader, writer)
     except ConnectionError:
@@ -121,10 +117,6 @@ async def _connection(error: SpdyStream, data: SpdyStream, dial: Dial, pod: str)
             if not stream.local_closed:
                 await _quietly(stream.close())
         await _quietly(data.reset())  # what the client still sends is of no use
-
-
-def _failure(port: int, pod: str, reason: Exception) -> bytes:
-    return f"error forwarding port {port} to pod {pod}: {reason}".encode()
 
 
 async def _quietly(sending: Awaitable[None]) -> None:
@@ -146,7 +138,7 @@ async def _shuttle(data: SpdyStream, reader: asyncio.StreamReader, writer: async
                 writer.close()  # the client has gone: the pod need not go on
             else:
                 writer.write_eof()
-        except OSError:
+        except GONE:
             return  # the pod has closed; what it said is still on its way to the client
 
     async def to_client() -> None:
@@ -155,92 +147,11 @@ async def _shuttle(data: SpdyStream, reader: asyncio.StreamReader, writer: async
                 await data.write(chunk)
         except OSError:
             return
-        finally:
-            upward.cancel()
 
     try:
         async with asyncio.TaskGroup() as tasks:
             upward = tasks.create_task(to_pod())
-            tasks.create_task(to_client())
+            await to_client()
+            upward.cancel()
     finally:
         writer.close()
-
-
-# -- WebSocket: a pair of channels for each port
-
-
-async def _serve_ports(socket: WebSocket, ports: Sequence[int], dial: Dial, pod: str) -> None:
-    """The older protocol: every port is connected at once, each once."""
-    encoded = "base64" in socket.subprotocol
-    queues: list[asyncio.Queue[bytes]] = [asyncio.Queue(16) for _ in ports]
-
-    async def send(channel: int, data: bytes) -> None:
-        if encoded:
-            await socket.send(str(channel).encode() + base64.b64encode(data), text=True)
-        else:
-            await socket.send(bytes((channel,)) + data)
-
-    async def forward(index: int, port: int) -> None:
-        for channel in (2 * index, 2 * index + 1):
-            await send(channel, struct.pack("<H", port))
-        try:
-            reader, writer = await dial(port)
-        except OSError as reason:
-            await send(2 * index + 1, _failure(port, pod, reason))
-            return
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                upward = tasks.create_task(_from_queue(queues[index], writer))
-                while chunk := await reader.read(32768):
-                    await send(2 * index, chunk)
-                upward.cancel()
-        finally:
-            writer.close()
-
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            forwards = [tasks.create_task(forward(index, port)) for index, port in enumerate(ports)]
-            reading = tasks.create_task(_to_queues(socket, queues, encoded=encoded))
-            await asyncio.wait([reading, tasks.create_task(_all(forwards))], return_when=asyncio.FIRST_COMPLETED)
-            await socket.say_close()
-            for task in (*forwards, reading):
-                task.cancel()
-    except* OSError:
-        pass  # one end has gone
-    finally:
-        await socket.close()
-
-
-async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
-    await asyncio.wait(tasks)
-
-
-async def _from_queue(queue: asyncio.Queue[bytes], writer: asyncio.StreamWriter) -> None:
-    try:
-        while True:
-            writer.write(await queue.get())
-            await writer.drain()
-    except OSError:
-        return
-
-
-async def _to_queues(socket: WebSocket, queues: Sequence[asyncio.Queue[bytes]], *, encoded: bool) -> None:
-    """Messages to their connection's queue, until the client leaves."""
-    message = bytearray()
-    while (part := await socket.receive()) is not None:
-        message += part.data
-        if len(message) > 1 << 22:
-            return
-        if not part.last:
-            continue
-        whole, message = bytes(message), bytearray()
-        if not whole:
-            continue
-        channel, data = (int(whole[:1]) if whole[:1].isdigit() else -1, whole[1:]) if encoded else (whole[0], whole[1:])
-        if encoded:
-            try:
-                data = base64.b64decode(data, validate=True)
-            except binascii.Error:
-                return
-        if data and channel % 2 == 0 and 0 <= channel // 2 < len(queues):
-            await queues[channel // 2].put(data)

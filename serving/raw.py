@@ -6,13 +6,23 @@ slows the other end instead of filling memory. It knows nothing of what the byte
 """
 
 import asyncio
+import os
 from collections import deque
 from typing import Protocol, cast
+
+#: What a write to a connection that is gone raises: uvloop says RuntimeError where it has closed the handle already.
+GONE = (OSError, RuntimeError)
 
 #: Bytes held for a reader before the transport is told to stop reading.
 READ_LIMIT = 256 * 1024
 #: Bytes in the transport's write buffer before `write` waits.
 WRITE_LIMIT = 256 * 1024
+
+
+def reason(error: OSError) -> str:
+    """What went wrong, in Go's words, which tools look for: `connection refused`, `no route to host`."""
+    number = error.errno or 0
+    return os.strerror(number).lower() if number > 0 else str(error)
 
 
 class ByteStream(Protocol):

@@ -88,6 +88,7 @@ class _SpdyRemote:
         self._streams: dict[str, SpdyStream] = {}
         self._pieces: asyncio.Queue[tuple[int, bytes] | None] = asyncio.Queue(PIECES)
         self._open = 0
+        self._error: bytes | None = None
 
     async def start(self, tasks: asyncio.TaskGroup, wanted: Wanted) -> list[asyncio.Task[None]]:
         running = [tasks.create_task(self._session.run())]
@@ -121,7 +122,9 @@ class _SpdyRemote:
         return await self._pieces.get()
 
     async def status(self) -> Json:
-        return _status(await self._streams["error"].read_all())
+        if self._error is None:
+            self._error = await self._streams["error"].read_all()
+        return _status(self._error)
 
     def abort(self) -> None:
         self._session.abort()

@@ -34,7 +34,8 @@ class SpdyStream:
         self._chunks: deque[bytes] = deque()
         self.held = 0
         self.window = session.initial_window  # what we may send
-        self.replied = asyncio.Event()
+        self.replied = asyncio.Event()  # or it has become clear that there will be no reply
+        self.accepted = False
         self._readable = asyncio.Event()
         self.remote_closed = False
         self.local_closed = False
@@ -162,7 +163,7 @@ class SpdySession:
         self._streams[stream.id] = stream
         await self._send(spdy.SynStream(stream.id, headers))
         await asyncio.wait_for(stream.replied.wait(), REPLY_TIMEOUT)
-        if stream.was_reset:
+        if not stream.accepted:
             raise ConnectionRefusedError("the peer refused the stream")
         return stream
 
@@ -251,6 +252,7 @@ class SpdySession:
                 await self._syn_stream(frame)
             case spdy.SynReply(id, _, fin):
                 if (stream := self._streams.get(id)) is not None:
+                    stream.accepted = True
                     stream.replied.set()
                     self._remote_end(stream, fin=fin)
             case spdy.Headers(id, headers, fin):

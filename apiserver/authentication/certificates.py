@@ -55,7 +55,10 @@ class ClientCertificates:
         return identity.user if identity.user.name else None
 
     def _verified(self, der: bytes) -> Identity:
-        certificate = x509.load_der_x509_certificate(der)
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+        except ValueError as error:
+            raise Refused(f"x509: malformed certificate: {error}") from None
         if not any(_issued(certificate, authority) for authority in self.authorities):
             raise Refused("x509: certificate signed by unknown authority")
         if not _for_clients(certificate):
@@ -70,11 +73,6 @@ class ClientCertificates:
 def load_authorities(pem: bytes) -> tuple[x509.Certificate, ...]:
     """The certificates of a CA bundle."""
     return tuple(x509.load_pem_x509_certificates(pem)) if pem else ()
-
-
-def common_name(der: bytes) -> str:
-    """The CN of a certificate, empty without one."""
-    return _first(x509.load_der_x509_certificate(der).subject, NameOID.COMMON_NAME)
 
 
 def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:

@@ -45,6 +45,8 @@ class Authorizer:
 
     modes: Sequence[Mode]
     rbac: RbacAuthorizer | None = None
+    #: To be kept up to date by node_graph_feed.feed, where it was made without a version.
+    pod_graph: PodGraph | None = None
 
     def authorize(self, attributes: Attributes) -> Decision:
         """The decision on one request, with upstream's reason."""
@@ -75,19 +77,24 @@ def create(
     *,
     modes: Sequence[str] = (NODE, RBAC),
     rbac_version: Callable[[], object],
-    pods_version: Callable[[], object] | None,
+    pods_version: Callable[[], object] | None = None,
 ) -> Authorizer:
-    """The authorizer of --authorization-mode. The versions change when any RBAC object, or any pod, has changed."""
+    """The authorizer of --authorization-mode.
+
+    `rbac_version` changes whenever an RBAC object does, `pods_version` whenever a pod does; without it, run
+    node_graph_feed.feed on the authorizer's `pod_graph`.
+    """
     rbac = RbacAuthorizer(lookup, rbac_version) if RBAC in modes else None
     known: dict[str, Mode] = {ALWAYS_ALLOW: ALLOW_ALL, ALWAYS_DENY: DENY_ALL}
     if rbac is not None:
         known[RBAC] = rbac
-    if NODE in modes:
+    graph = PodGraph(lookup, pods_version) if NODE in modes else None
+    if graph is not None:
         rules = tuple(compiled(rule) for rule in policy.node_rules())
-        known[NODE] = NodeAuthorizer(lookup, PodGraph(lookup, pods_version), rules)
+        known[NODE] = NodeAuthorizer(lookup, graph, rules)
     if unknown := [mode for mode in modes if mode not in known]:
         message = (
             f'authorization-mode "{unknown[0]}" is not known: one of {NODE}, {RBAC}, {ALWAYS_ALLOW}, {ALWAYS_DENY}'
         )
         raise ValueError(message)
-    return Authorizer([known[mode] for mode in modes], rbac)
+    return Authorizer([known[mode] for mode in modes], rbac, graph)

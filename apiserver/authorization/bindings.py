@@ -46,7 +46,7 @@ class Bindings:
     def grants(self, user: User, namespace: str) -> list[Grant]:
         """Everything granted to the user, cluster-wide bindings first, each binding once."""
         found = _of(self.everywhere, user)
-        if namespace and (local := self.within.get(namespace)):
+        if local := self.within.get(namespace):
             found += _of(local, user)
         return found
 

@@ -34,21 +34,19 @@ def check(authorizer: Authorizer, user: User, kind: Kind, new: Json, old: Json |
 
 
 def _check_role(authorizer: Authorizer, user: User, kind: Kind, new: Json, old: Json | None) -> None:
-    rules, rule = new.get("rules") or [], new.get("aggregationRule")
-    if old is not None and rules == (old.get("rules") or []) and rule == old.get("aggregationRule"):
-        return  # finalizers, owners, labels: the garbage collector must be able to write these
+    if old is not None and _only_collected(new, old):
+        return
     name, namespace = _name(new), new["metadata"].get("namespace", "")
     if _may(authorizer, user, "escalate", kind.plural, namespace, name):
         return
-    refusal = _missing(authorizer, user, namespace, rules)
-    if refusal:
+    if refusal := _missing(authorizer, user, namespace, new.get("rules") or []):
         raise _forbidden(kind, name, refusal)
-    if rule and rule.get("clusterRoleSelectors") and _missing(authorizer, user, "", list(_EVERYTHING)):
+    if (_aggregates(new) or _aggregates(old or {})) and _missing(authorizer, user, "", list(_EVERYTHING)):
         raise _forbidden(kind, name, "must have cluster-admin privileges to use the aggregationRule")
 
 
 def _check_binding(authorizer: Authorizer, user: User, kind: Kind, new: Json, old: Json | None) -> None:
-    if old is not None and new.get("roleRef") == old.get("roleRef") and new.get("subjects") == old.get("subjects"):
+    if old is not None and _only_collected(new, old):
         return
     reference, namespace = new.get("roleRef") or {}, new["metadata"].get("namespace", "")
     role_kind, role_name = reference.get("kind", ""), reference.get("name", "")
@@ -62,6 +60,20 @@ def _check_binding(authorizer: Authorizer, user: User, kind: Kind, new: Json, ol
     refusal = _missing(authorizer, user, namespace, [rule.tree for rule in role.rules])
     if refusal:
         raise _forbidden(kind, _name(new), refusal)
+
+
+def _only_collected(new: Json, old: Json) -> bool:
+    """Whether only owners and finalizers change: the garbage collector, which holds no roles, must write these."""
+    return _without_collected(new) == _without_collected(old)
+
+
+def _without_collected(tree: Json) -> Json:
+    passing = ("ownerReferences", "finalizers", "managedFields", "resourceVersion", "generation")
+    return {**tree, "metadata": {key: value for key, value in tree["metadata"].items() if key not in passing}}
+
+
+def _aggregates(role: Json) -> bool:
+    return bool((role.get("aggregationRule") or {}).get("clusterRoleSelectors"))
 
 
 def _missing(authorizer: Authorizer, user: User, namespace: str, wanted: list[Json]) -> str:

@@ -80,6 +80,11 @@ class PodGraph:
             self.observe(key, None)
         self._seen = version
 
+    def clear(self) -> None:
+        """Forgets every pod."""
+        self._pods.clear()
+        self._nodes.clear()
+
     def observe(self, key: PodKey, pod: Json | None) -> None:
         """Takes one pod's new state in; None when it is gone."""
         known = self._pods.pop(key, None)

@@ -5,6 +5,7 @@
     documents           /api, /apis, /apis/G, /apis/G/V
     aggregated          the same in one document (apidiscovery.k8s.io)
     definitions         the schema's definitions as OpenAPI v3 and v2 write them
+    custom              a CRD's schema as OpenAPI
     operations          paths and operations, from the kinds
     openapi_v2, openapi_v3, gnostic     the documents; v2 also as protobuf
     state               everything above behind one function, built lazily and kept compressed

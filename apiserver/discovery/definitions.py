@@ -6,10 +6,10 @@ kept (they take 20 ms to read and several MB to hold). Source: kube-openapi, as 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import msgspec
 
 from apimachinery.types import Json
@@ -40,9 +40,17 @@ Definitions = Mapping[str, Json]
 GroupVersionKind = tuple[str, str, str]
 
 
+def _wheel() -> Path:
+    """Where the schemas lie. The wheel's own module is not imported: its validator would cost a tenth of a second."""
+    spec = find_spec("kubernetes_validate")
+    assert spec is not None, "kubernetes_validate is not installed"
+    assert spec.origin is not None, spec
+    return Path(spec.origin).parent
+
+
 def load() -> dict[str, Json]:
     """The definitions of v1.34 as the wheel has them."""
-    path = Path(kubernetes_validate.__file__).parent / _SCHEMA
+    path = _wheel() / _SCHEMA
     loaded: dict[str, Json] = msgspec.json.decode(path.read_bytes())["$defs"]
     return loaded
 
@@ -59,27 +67,34 @@ def names(definitions: Definitions) -> dict[GroupVersionKind, str]:
     return found
 
 
+def custom_name(gvk: GroupVersionKind) -> str:
+    """What the definition of a custom resource is called: `com.example.v1.Widget`."""
+    group, version, kind = gvk
+    return ".".join([*reversed(group.split(".")), version, kind])
+
+
 def closure(definitions: Definitions, roots: Iterable[str]) -> list[str]:
     """The definitions that the roots refer to, themselves included, sorted."""
     found: set[str] = set()
     todo = [root for root in roots if root in definitions]
     while todo:
         name = todo.pop()
-        if name not in found:
+        if name not in found and name in definitions:
             found.add(name)
-            todo += [reference for reference in _references(definitions[name]) if reference not in found]
+            todo += [reference for reference in references(definitions[name]) if reference not in found]
     return sorted(found)
 
 
-def _references(node: Any) -> Iterator[str]:
+def references(node: Any) -> Iterator[str]:
+    """The definitions that a schema refers to, however deep."""
     if isinstance(node, dict):
         if isinstance(reference := node.get("$ref"), str):
             yield reference.rsplit("/", 1)[-1]
         for value in node.values():
-            yield from _references(value)
+            yield from references(value)
     elif isinstance(node, list):
         for value in node:
-            yield from _references(value)
+            yield from references(value)
 
 
 def schema_v3(name: str, schema: Json, served: frozenset[tuple[str, str]]) -> Json:

@@ -19,12 +19,12 @@ def document(
 ) -> Json:
     """The document. `extra` are schemas of custom resources, already in v2's form."""
     names = defs.names(definitions)
-    own = {gvk: _custom_name(gvk) for gvk in extra or {}}
+    own = {gvk: defs.custom_name(gvk) for gvk in extra or {}}
     everything = {**names, **own}
     operations = [path for kind in kinds for path in paths(kind)]
     served = frozenset({(kind.group, kind.version) for kind in kinds})
     roots = [name for gvk, name in names.items() if gvk[:2] in served]
-    used = defs.closure(definitions, [*roots, *defs.COMMON])
+    used = defs.closure(definitions, [*roots, *defs.COMMON, *defs.references([*(extra or {}).values()])])
     schemas = {name: defs.schema_v2(name, definitions[name], served) for name in used}
     schemas |= {own[gvk]: schema for gvk, schema in (extra or {}).items()}
     bearer = {"description": "Bearer Token authentication", "type": "apiKey", "name": "authorization", "in": "header"}
@@ -36,11 +36,6 @@ def document(
         "securityDefinitions": {"BearerToken": bearer},
         "security": [{"BearerToken": []}],
     }
-
-
-def _custom_name(gvk: defs.GroupVersionKind) -> str:
-    group, version, kind = gvk
-    return ".".join([*reversed(group.split(".")), version, kind])
 
 
 def _path(path: Path, names: Mapping[defs.GroupVersionKind, str]) -> Json:

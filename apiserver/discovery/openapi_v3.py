@@ -23,12 +23,12 @@ def document(
 ) -> Json:
     """The document of one group version. `extra` are schemas of custom resources, already in v3's form."""
     names = defs.names(definitions)
-    own = {gvk: _custom_name(gvk) for gvk in extra or {}}
+    own = {gvk: defs.custom_name(gvk) for gvk in extra or {}}
     everything = {**names, **own}
     operations = [path for kind in kinds for path in paths(kind)]
     roots = [name for gvk in _kinds_of(operations) if (name := everything.get(gvk))]
     served = frozenset({(kind.group, kind.version) for kind in kinds})
-    used = defs.closure(definitions, [*roots, *defs.COMMON])
+    used = defs.closure(definitions, [*roots, *defs.COMMON, *defs.references([*(extra or {}).values()])])
     schemas = {name: defs.schema_v3(name, definitions[name], served) for name in used}
     schemas |= {own[gvk]: schema for gvk, schema in (extra or {}).items()}
     return {
@@ -72,11 +72,6 @@ def index(hashes: Mapping[str, str]) -> Json:
 def _kinds_of(operations: Iterable[Path]) -> set[defs.GroupVersionKind]:
     found = {gvk for path in operations for op in path.operations for gvk in (op.body, op.answer, op.gvk) if gvk}
     return found | {(group, version, f"{kind}List") for group, version, kind in found}
-
-
-def _custom_name(gvk: defs.GroupVersionKind) -> str:
-    group, version, kind = gvk
-    return ".".join([*reversed(group.split(".")), version, kind])
 
 
 def _path(path: Path, names: Mapping[defs.GroupVersionKind, str]) -> Json:

@@ -39,7 +39,7 @@ def router(state: Discovery) -> APIRouter:
         return Response(found.body, found.status, dict(found.headers))
 
     for path in (*PATHS, *state.fixed):
-        routes.add_api_route(path, serve, methods=["GET"], include_in_schema=False)
+        routes.add_api_route(path, serve, methods=["GET", "HEAD"], include_in_schema=False)
     return routes
 
 

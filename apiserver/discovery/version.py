@@ -1,20 +1,25 @@
 """/version: v1.34.0, with PyKube's own version behind the plus, where semantic versions keep build metadata."""
 
 import platform
+import tomllib
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
+from pathlib import Path
 
 from apimachinery.types import Json
 
 KUBERNETES = "1.34.0"
 
 
+@lru_cache(maxsize=1)
 def pykube_version() -> str:
-    """The version of the installed distribution; `0.0.0` in a bare checkout."""
+    """The version of the installed distribution, or of the checkout that runs."""
     try:
         return installed("pykube")
     except PackageNotFoundError:
-        return "0.0.0"
+        project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+        return str(project["project"]["version"])
 
 
 def git_version() -> str:

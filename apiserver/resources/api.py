@@ -6,7 +6,7 @@ The two rules of freshness are here: `fresh()` for consistent reads, `reach(revi
 import random
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from apimachinery import errors
@@ -25,12 +25,17 @@ _SUFFIX = 5
 _LONGEST_BASE = 63 - _SUFFIX
 
 
+Warn = Callable[[str], None]
+
+
 class Admission(Protocol):
     """The chain of admission plugins as the write path sees it. Both raise ApiError to refuse."""
 
-    async def mutate(self, attributes: Attributes, new: Json, old: Json | None, lookup: Lookup) -> Json: ...
+    async def mutate(self, attributes: Attributes, new: Json, old: Json | None, lookup: Lookup, warn: Warn) -> Json: ...
 
-    async def validate(self, attributes: Attributes, new: Json | None, old: Json | None, lookup: Lookup) -> None: ...
+    async def validate(
+        self, attributes: Attributes, new: Json | None, old: Json | None, lookup: Lookup, warn: Warn
+    ) -> None: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,9 +46,9 @@ class Api:
     cache: WatchCache
     registry: Registry
     lookup: Lookup
-    admission: Admission
     clock: Callable[[], float]  # epoch seconds
     random: random.Random
+    admission: Admission = field(init=False)  # reads through this Api, so it comes after it
     decode: Decode = no_protobuf  # of values that an upstream server stored as protobuf
 
     async def fresh(self) -> None:

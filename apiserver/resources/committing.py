@@ -18,7 +18,7 @@ from apiserver.resources import metadata, presenting
 from apiserver.resources.api import Api
 from apiserver.resources.stages import Write, written
 from apiserver.storage.entry import Entry, entry
-from apiserver.storage.protocol import ABSENT, Conflict, Stored
+from apiserver.storage.protocol import ABSENT, Conflict, Full, Stored, TooLarge
 
 #: How often another name is tried for generateName (registry/store.go, maxNameGenerationCreateAttempts).
 NAME_ATTEMPTS = 8
@@ -58,17 +58,30 @@ async def create(write: Write) -> Committed:
 
 async def _insert(write: Write, new: Json) -> Entry:
     key = key_of(write.resource, new)
-    value = msgspec.json.encode(new)
-    if write.options.dry_run:
-        current = await read(write.api, key)
-        if current is not None:
-            raise taken(write.resource, current)
-        return Entry(key, 0, value, len(value))
+    if write.options.dry_run and (current := await read(write.api, key)) is not None:
+        raise taken(write.resource, current)
     try:
-        stored = await write.api.storage.put(key, value, expect=ABSENT, ttl=write.resource.ttl)
+        return await _put(write, key, new, None, ABSENT)
     except Conflict as conflict:
         current = as_entry(write.api, conflict.current) if conflict.current is not None else None
         raise taken(write.resource, current, new["metadata"]["name"]) from None
+
+
+async def _put(write: Write, key: str, new: Json, old: Json | None, expect: int) -> Entry:
+    """The storage write, with what the object needs from a shared stock taken before and settled after."""
+    reserves, dry_run = write.resource.reserves, write.options.dry_run
+    grant = await reserves.allocate(new, old, dry_run=dry_run) if reserves is not None else None
+    value = msgspec.json.encode(new)
+    if dry_run:
+        return entry(key, value, expect) if expect else Entry(key, 0, value, len(value))
+    try:
+        stored = await write.api.storage.put(key, value, expect=expect, ttl=write.resource.ttl)
+    except (Conflict, Full, TooLarge):  # not where the write may have happened: then a repair has to find out
+        if grant is not None:
+            await grant.undo()
+        raise
+    if grant is not None:
+        await grant.keep()
     return as_entry(write.api, stored)
 
 
@@ -121,11 +134,7 @@ async def _attempt(write: Write, current: Entry, *, is_sure: bool) -> Committed 
         return Committed(current) if is_sure else None
     if finishes(write.resource, new, before):
         return Committed(await remove(write, current, new))
-    value = msgspec.json.encode(new)
-    if write.options.dry_run:
-        return Committed(entry(current.key, value, current.revision))
-    stored = await write.api.storage.put(current.key, value, expect=current.revision, ttl=write.resource.ttl)
-    return Committed(as_entry(write.api, stored))
+    return Committed(await _put(write, current.key, new, before, current.revision))
 
 
 def finishes(resource: Resource, new: Json, old: Json) -> bool:
@@ -144,4 +153,6 @@ async def remove(write: Write, current: Entry, new: Json) -> Entry:
     revision = current.revision
     if not write.options.dry_run:
         revision = (await write.api.storage.delete(current.key, expect=current.revision)).revision
+        if write.resource.reserves is not None:
+            await write.resource.reserves.release(new)
     return entry(current.key, msgspec.json.encode(new), revision)

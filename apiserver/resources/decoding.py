@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from apimachinery import errors, strict_json
 from apimachinery.kinds import BY_KIND, Kind
 from apimachinery.types import Json
-from apiserver.negotiation import JSON
+from apiserver import protobuf
+from apiserver.call import Call
+from apiserver.negotiation import PROTOBUF, YAML, body_type
 
 _SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
-_SUMMARY = 30
-#: Deeper trees are refused before anything recursive sees them (encoding/json's own limit is 10,000).
-DEEPEST = 500
+_STRUCT = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,34 +25,31 @@ class Body:
     duplicates: tuple[str, ...] = ()
 
 
-def decode(data: bytes, media_type: str, kind: Kind) -> Body:
-    """The tree of a body that should be a `kind`. Raises 400 for what cannot be read or is no object."""
+async def body_of(call: Call, kind: Kind, *, duplicates: bool = False) -> Body:
+    """The body of a request that should carry a `kind`. Raises 413, 415, and 400 for what cannot be read."""
+    media_type = body_type(call.headers.get("content-type", ""))
+    data = await call.body()
+    if media_type == PROTOBUF:
+        return Body(check_kind(of_protobuf(data, kind), kind))
+    tree, doubled = strict_json.decode(data, is_yaml=media_type == YAML, duplicates=duplicates, expected=kind.kind)
+    if not isinstance(tree, dict):
+        why = f"json: cannot unmarshal {go_type(tree)} into Go value of type {_STRUCT}"
+        why = f"couldn't get version/kind; json parse error: {why}"
+        raise strict_json.unrecognized(why, data, kind.kind)
+    return Body(check_kind(tree, kind), tuple(doubled))
+
+
+def go_type(value: object) -> str:
+    """How Go's decoder calls a JSON value of this type."""
+    return {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}.get(type(value), "number")
+
+
+def of_protobuf(data: bytes, kind: Kind) -> Json:
+    """The tree of a protobuf body. Raises 400."""
     try:
-        found = strict_json.decode_json(data) if media_type == JSON else strict_json.decode_yaml(data)
-    except ValueError as error:
-        raise _unrecognized(kind, f"couldn't get version/kind; json parse error: {error}", data) from None
-    if not isinstance(found.tree, dict):
-        name = {list: "array", str: "string", bool: "bool", type(None): "null"}.get(type(found.tree), "number")
-        why = (
-            f"couldn't get version/kind; json parse error: json: cannot unmarshal {name} into Go value of type struct "
-            '{ APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
-        )
-        raise _unrecognized(kind, why, data)
-    return Body(found.tree, tuple(found.duplicates))
-
-
-def _unrecognized(kind: Kind, why: str, data: bytes) -> errors.ApiError:
-    text = f"the object provided is unrecognized (must be of type {kind.kind}): {why} ({_summary(data)})"
-    return errors.bad_request(text)
-
-
-def _summary(data: bytes) -> str:
-    """The start of a body, as upstream shows it: text where it looks like JSON, else hexadecimal."""
-    start = data[:_SUMMARY]
-    more = " ..." if len(data) > _SUMMARY else ""
-    if start[:1] == b"{":
-        return start.decode("utf-8", "replace") + more
-    return start.hex() + more
+        return protobuf.decode(data)
+    except protobuf.Malformed as error:
+        raise strict_json.unrecognized(str(error), data, kind.kind) from None
 
 
 def check_kind(tree: Json, kind: Kind) -> Json:
@@ -86,7 +83,9 @@ def metadata_of(tree: Json) -> Json:
     if metadata is None:
         metadata = tree["metadata"] = {}
     if not isinstance(metadata, dict):
-        raise errors.bad_request("json: cannot unmarshal metadata into Go struct field of type v1.ObjectMeta")
+        kind, version = tree.get("kind", ""), str(tree.get("apiVersion", "")).rsplit("/", 1)[-1]
+        why = f"json: cannot unmarshal {go_type(metadata)} into Go struct field {kind}.metadata of type v1.ObjectMeta"
+        raise errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
     return metadata
 
 

@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import msgspec
 
-from apimachinery import errors
+from apimachinery import strict_json
 from apimachinery.errors import ApiError
+from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver import negotiation
 from apiserver.call import Call, Response
 from apiserver.registry import Resource
 from apiserver.request import Attributes
-from apiserver.resources import committing, deletion, listing, metadata, presenting
+from apiserver.resources import committing, decoding, deletion, listing, metadata, presenting
 from apiserver.resources.api import Api
 from apiserver.resources.options import DeleteOptions, delete_options, list_options
 from apiserver.resources.writing import attributes_of, key_of, success
@@ -29,14 +30,25 @@ async def delete(api: Api, call: Call, resource: Resource) -> Response:
     return success(_details(resource, shown))
 
 
-async def _options_body(call: Call) -> bytes:
-    """The body of a delete; JSON only, and empty where it is YAML's empty document."""
+def _unheard(_text: str) -> None:
+    """A delete's warnings have no way back through deletecollection."""
+
+
+_OPTIONS = Kind(kind="DeleteOptions", plural="deleteoptions", verbs=())
+
+
+async def _options_body(call: Call) -> Json:
+    """The DeleteOptions sent along, {} without any. Their apiVersion may be that of any group."""
     data = await call.body()
-    if data:
-        media_type = negotiation.body_type(call.headers.get("content-type", ""))
-        if media_type != negotiation.JSON:
-            raise errors.unsupported_media_type((negotiation.JSON,))
-    return data
+    if not data.strip():
+        return {}
+    media_type = negotiation.body_type(call.headers.get("content-type", ""))
+    if media_type == negotiation.PROTOBUF:
+        return decoding.of_protobuf(data, _OPTIONS)
+    tree, _ = strict_json.decode(data, is_yaml=media_type == negotiation.YAML, expected=_OPTIONS.kind)
+    if not isinstance(tree, dict):
+        raise strict_json.unrecognized("DeleteOptions must be an object", data, _OPTIONS.kind)
+    return tree
 
 
 def _shows_deleted(resource: Resource) -> bool:
@@ -81,7 +93,7 @@ async def _attempt(
 ) -> tuple[bool, Entry]:
     tree = presenting.private(current)
     deletion.check_preconditions(resource, tree, options)
-    await api.admission.validate(attributes, None, current.tree, api.lookup)
+    await api.admission.validate(attributes, None, current.tree, api.lookup, _unheard)
     outcome = deletion.decide(resource, tree, options, api.clock())
     if not (outcome.removes or outcome.changes):
         return False, current
@@ -90,6 +102,8 @@ async def _attempt(
         return outcome.removes, entry(current.key, value, current.revision)
     if outcome.removes:
         stored = await api.storage.delete(current.key, expect=current.revision)
+        if resource.reserves is not None:
+            await resource.reserves.release(outcome.tree)
         return True, entry(current.key, value, stored.revision)
     return False, committing.as_entry(
         api, await api.storage.put(current.key, value, expect=current.revision, ttl=resource.ttl)

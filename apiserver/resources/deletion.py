@@ -20,7 +20,6 @@ from apiserver.resources.options import BACKGROUND, FOREGROUND, ORPHAN, DeleteOp
 
 ORPHAN_FINALIZER = "orphan"
 FOREGROUND_FINALIZER = "foregroundDeletion"
-_FINISHED = ("Succeeded", "Failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ def decide(resource: Resource, tree: Json, options: DeleteOptions, now: float) -
     meta = tree["metadata"]
     is_marked, left = bool(meta.get("deletionTimestamp")), meta.get("deletionGracePeriodSeconds") or 0
     is_graceful = resource.strategy.graceful and bool(left or not is_marked)
-    grace = grace_period(tree, options.grace) if is_graceful else 0
+    grace = resource.strategy.grace_period(tree, options.grace) if is_graceful else 0
     if is_marked and is_graceful and (options.grace is None or grace >= left):
         return Outcome(tree)  # on its way, and this delete cannot make it go sooner
     before = list(meta.get("finalizers") or ())
@@ -51,15 +50,6 @@ def decide(resource: Resource, tree: Json, options: DeleteOptions, now: float) -
         return Outcome(tree, changes=finalizers != before)
     _mark(tree, now, grace)
     return Outcome(resource.deletion.mark(tree), changes=True)
-
-
-def grace_period(tree: Json, asked: int | None) -> int:
-    """Seconds between the mark and the end, for a kind that has them (CheckGracefulDelete)."""
-    spec = tree.get("spec") or {}
-    period = asked if asked is not None else spec.get("terminationGracePeriodSeconds") or 0
-    if not spec.get("nodeName") or (tree.get("status") or {}).get("phase") in _FINISHED:
-        return 0
-    return 1 if period < 0 else period
 
 
 def _mark(tree: Json, now: float, grace: int) -> None:

@@ -13,24 +13,26 @@ from apiserver.resources.options import WriteOptions
 
 
 def checked(
-    tree: Json, kind: Kind, options: WriteOptions, call: Call, duplicates: tuple[str, ...], *, patch: bool
+    tree: Json, kind: Kind, options: WriteOptions, call: Call, duplicates: tuple[str, ...], *, is_patch: bool
 ) -> Json:
-    """The tree with typed values only: unknown fields and nulls gone. Raises for what Strict or the types forbid."""
-    decoded = schema.decode(kind, tree)
-    if decoded.errors:
-        raise refusal(kind, decoded.errors[0], patch=patch, sent="")
-    if options.field_validation == "Ignore":
-        return decoded.tree
-    strict = [*duplicates, *decoded.unknown]
-    if strict and options.field_validation == "Strict":
-        raise refusal(kind, f"strict decoding error: {', '.join(strict)}", patch=patch, sent="")
+    """A fresh tree with typed values only: unknown fields and nulls gone. Raises for what Strict or the types forbid."""
+    reports = options.field_validation != "Ignore"
+    try:
+        decoded, unknown = schema.decode_object(kind, tree, strict=reports)
+    except ApiError as error:
+        raise _of_patch(error.message) if is_patch else error from None
+    strict = [*duplicates, *unknown]
+    if not strict:
+        return decoded
+    if options.field_validation == "Strict":
+        why = schema.strict_error(strict)
+        raise _of_patch(why) if is_patch else schema.cannot_be_handled(kind, why)
     for text in strict:
         call.warn(text)
-    return decoded.tree
+    return decoded
 
 
-def refusal(kind: Kind, why: str, *, patch: bool, sent: str) -> ApiError:
-    """A body or a patch that does not decode into its kind."""
-    if patch:
-        return errors.invalid("", "", "", [FieldError("patch", errors.INVALID, why, sent)])
-    return errors.bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}')
+def _of_patch(why: str) -> ApiError:
+    """A patch whose result does not decode into its kind."""
+    # differs: upstream quotes the whole patch here.
+    return errors.invalid("", "", "", [FieldError("patch", errors.INVALID, why, "")])

@@ -241,4 +241,3 @@ async def compressed(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         if packed := packer.compress(chunk):
             yield packed
     yield packer.flush()
-

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.registry import stored_kind
+from apiserver.storage.protocol import Compacted
+from apiserver.storage.ring import Cursor
 from apiserver.storage.watchcache import WatchCache
 
 
@@ -27,3 +29,27 @@ class CacheLookup:
         if namespace and kind.namespaced:
             prefix += f"{namespace}/"
         return [entry.tree for entry in self._cache.list(prefix)]
+
+
+class ChangeCounter:
+    """A number that grows whenever an object of some kinds changes: what others rebuild their indexes by."""
+
+    def __init__(self, cache: WatchCache, kinds: Sequence[Kind]) -> None:
+        self._cache = cache
+        self._prefixes = [stored_kind(kind).storage_prefix() for kind in kinds]
+        self._cursors: list[Cursor] = []
+        self._count = 0
+
+    def __call__(self) -> int:
+        """The number as of now."""
+        try:
+            changed = [True for cursor in self._cursors if cursor.ready()]
+        except Compacted:
+            changed = [True]
+            self._cursors = []
+        if not self._cursors:
+            after = self._cache.revision
+            self._cursors = [self._cache.watch(prefix, after) for prefix in self._prefixes]
+            changed = [True]
+        self._count += bool(changed)
+        return self._count

@@ -3,8 +3,6 @@
 Sources: apiserver/pkg/registry/rest/{create,update,meta}.go, apimachinery/pkg/api/validation/objectmeta.go.
 """
 
-from collections.abc import Callable
-
 import msgspec
 
 from apimachinery import errors, names
@@ -55,14 +53,12 @@ def stored_order(tree: Json) -> Json:
     return {"kind": tree["kind"], "apiVersion": tree["apiVersion"], "metadata": metadata, **rest}
 
 
-def problems(
-    tree: Json, old: Json | None, kind: Kind, check_name: Callable[[str], list[str]] | None
-) -> list[FieldError]:
+def problems(tree: Json, old: Json | None, kind: Kind, rule: names.NameRule) -> list[FieldError]:
     """Everything wrong with the metadata of a write."""
     metadata = tree["metadata"]
     found: list[FieldError] = []
     if old is None:
-        found += _name_problems(metadata, kind, check_name or names.dns_subdomain)
+        found += _name_problems(metadata, kind, rule)
     else:
         found += _changes(metadata, old["metadata"])
     found += names.check_labels(metadata.get("labels") or {}, "metadata.labels")
@@ -72,25 +68,20 @@ def problems(
     return found
 
 
-def _name_problems(metadata: Json, kind: Kind, check: Callable[[str], list[str]]) -> list[FieldError]:
+def _name_problems(metadata: Json, kind: Kind, rule: names.NameRule) -> list[FieldError]:
     found: list[FieldError] = []
     base, name = metadata.get("generateName") or "", metadata.get("name") or ""
     if base:
-        found += [_invalid("generateName", text, base) for text in check(_without_dash(base))]
+        found += [_invalid("generateName", text, base) for text in rule(base, True)]
     if not name:
         detail = "name or generateName is required"
         found.append(FieldError("metadata.name", errors.REQUIRED, detail))
     else:
-        found += [_invalid("name", text, name) for text in check(name)]
+        found += [_invalid("name", text, name) for text in rule(name, False)]
     if kind.namespaced:
         namespace = metadata.get("namespace") or ""
         found += [_invalid("namespace", text, namespace) for text in names.dns_label(namespace)]
     return found
-
-
-def _without_dash(base: str) -> str:
-    """What stands for the random letters when a generateName is checked (maskTrailingDash)."""
-    return base[:-2] + "a" if len(base) > 1 and base.endswith("-") else base
 
 
 def _changes(metadata: Json, old: Json) -> list[FieldError]:
@@ -122,7 +113,7 @@ def _owner_problems(owners: list[Json] | tuple[Json, ...]) -> list[FieldError]:
             continue
         if controller:
             text = (
-                "Only one reference can have Controller set to true. Found \"true\" in references for "
+                'Only one reference can have Controller set to true. Found "true" in references for '
                 f"{controller} and {owner.get('name')}"
             )
             found.append(_invalid(path, text, _shown_owners(owners)))

@@ -5,10 +5,8 @@ Sources: apimachinery/pkg/apis/meta/v1/types.go, internalversion/validation/vali
 
 from dataclasses import dataclass
 
-import msgspec
-
 from apimachinery import errors, selectors
-from apimachinery.errors import ApiError, FieldError
+from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver.request import Request
 
@@ -111,9 +109,7 @@ def _fields(text: str) -> selectors.FieldSelector | None:
 def check_resource_version(text: str) -> None:
     """Raise 400 unless it is empty or a number."""
     if text and not (text.isascii() and text.isdigit()):
-        raise errors.bad_request(
-            f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        )
+        raise errors.bad_request(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
 
 
 def _number(request: Request, name: str) -> int:
@@ -149,9 +145,7 @@ def _list_problems(options: ListOptions) -> list[FieldError]:
         problems.append(errors.not_supported("resourceVersionMatch", match, (EXACT, NOT_OLDER_THAN, "")))
     if match == EXACT and options.resource_version == "0":
         problems.append(
-            _forbidden(
-                "resourceVersionMatch", 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"'
-            )
+            _forbidden("resourceVersionMatch", 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"')
         )
     return problems
 
@@ -194,9 +188,9 @@ def _dry_run(values: object, kind: str) -> bool:
     return bool(asked)
 
 
-def delete_options(request: Request, body: bytes) -> DeleteOptions:
+def delete_options(request: Request, tree: Json) -> DeleteOptions:
     """The options of a delete: from the body where there is one, else from the query."""
-    tree = _delete_body(body) if body.strip() else {}
+    _check_delete_types(tree)
     preconditions = tree.get("preconditions") or {}
     orphan = tree.get("orphanDependents")
     if orphan is None and (text := request.first("orphanDependents")):
@@ -216,20 +210,9 @@ def delete_options(request: Request, body: bytes) -> DeleteOptions:
     )
 
 
-def _delete_body(body: bytes) -> Json:
-    try:
-        tree = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        raise errors.bad_request(f"couldn't get version/kind; json parse error: {error}") from None
-    if not isinstance(tree, dict):
-        raise errors.bad_request("couldn't get version/kind; json parse error: DeleteOptions must be an object")
+def _check_delete_types(tree: Json) -> None:
     if tree.get("kind") not in (None, "", "DeleteOptions"):
         raise errors.bad_request("decoded object cannot be converted to DeleteOptions")
-    _check_delete_types(tree)
-    return tree
-
-
-def _check_delete_types(tree: Json) -> None:
     preconditions = tree.get("preconditions")
     fine = (
         isinstance(tree.get("gracePeriodSeconds"), int | None)
@@ -240,7 +223,7 @@ def _check_delete_types(tree: Json) -> None:
         and all(isinstance(value, str | None) for value in (preconditions or {}).values())
     )
     if not fine:
-        raise errors.bad_request("DeleteOptions in version \"v1\" cannot be handled as a DeleteOptions: wrong type")
+        raise errors.bad_request('DeleteOptions in version "v1" cannot be handled as a DeleteOptions: wrong type')
 
 
 def _check_delete(propagation: str, orphan: bool | None, grace: int | None) -> None:  # noqa: FBT001 - the field's type
@@ -254,8 +237,3 @@ def _check_delete(propagation: str, orphan: bool | None, grace: int | None) -> N
         problems.append(FieldError("gracePeriodSeconds", errors.INVALID, "must be an integer", grace))
     if problems:
         raise errors.invalid(_META, "DeleteOptions", "", problems)
-
-
-def precondition_failed(resource: str, name: str, why: str) -> ApiError:
-    """409 for a precondition of a delete that does not hold."""
-    return errors.conflict("", resource, name, why)

@@ -68,7 +68,9 @@ async def patch(write: Write, _new: Json, old: Json | None) -> Json:
 
 async def prune(write: Write, new: Json, _old: Json | None) -> Json:
     """The object as the schema knows it."""
-    return fields.checked(new, write.resource.kind, write.options, write.call, write.duplicates, patch=write.is_patch)
+    return fields.checked(
+        new, write.resource.kind, write.options, write.call, write.duplicates, is_patch=write.is_patch
+    )
 
 
 async def default(write: Write, new: Json, _old: Json | None) -> Json:
@@ -78,7 +80,7 @@ async def default(write: Write, new: Json, _old: Json | None) -> Json:
 
 async def mutate(write: Write, new: Json, old: Json | None) -> Json:
     """Admission plugins that may change the object."""
-    return await write.api.admission.mutate(write.attributes, new, old, write.api.lookup)
+    return await write.api.admission.mutate(write.attributes, new, old, write.api.lookup, write.call.warn)
 
 
 async def prepare(write: Write, new: Json, old: Json | None) -> Json:
@@ -96,6 +98,8 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
     strategy = write.resource.strategy
     meta = metadata_of(new)
     if old is None:
+        if not meta.get("name") and (base := meta.get("generateName")):
+            meta["name"] = write.api.name_after(base)
         now = times.rfc3339(write.now)
         metadata.stamp_new(meta, uid=write.api.new_uid(), now=now, has_generation=strategy.has_generation)
     else:
@@ -131,7 +135,9 @@ def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
 
 async def admit(write: Write, new: Json, old: Json | None) -> Json:
     """Admission plugins that only look."""
-    await write.api.admission.validate(write.attributes, new, old, write.api.lookup)
+    await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn)
+    if write.resource.guard is not None:
+        write.resource.guard(write.attributes.user, new, old)
     return new
 
 

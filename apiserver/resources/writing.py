@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from apimachinery import errors, patch, schema
+from apimachinery import errors, patch, schema, strict_json
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver import negotiation
@@ -46,8 +46,8 @@ def attributes_of(call: Call, verb: str = "", name: str = "") -> Attributes:
 async def create(api: Api, call: Call, resource: Resource) -> Response:
     """POST to a collection."""
     options = write_options(call)
-    body = decoding.decode(await call.body(), negotiation.body_type(call.headers.get("content-type", "")), resource.kind)
-    tree = decoding.place(decoding.check_kind(body.tree, resource.kind), resource.kind, call.target.namespace)
+    body = await decoding.body_of(call, resource.kind, duplicates=options.field_validation != "Ignore")
+    tree = decoding.place(body.tree, resource.kind, call.target.namespace)
     if decoding.metadata_of(tree).get("resourceVersion"):
         raise errors.bad_request("resourceVersion should not be set on objects to be created")
     name = tree["metadata"].get("name") or ""
@@ -57,7 +57,7 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
         resource=resource,
         attributes=attributes_of(call, name=name if isinstance(name, str) else ""),
         options=options,
-        source=_copies(tree),
+        source=_copies(resource, tree),
         duplicates=body.duplicates,
         now=api.clock(),
     )
@@ -69,8 +69,7 @@ async def respond(call: Call, resource: Resource) -> Response:
     """POST of a kind that is computed and forgotten: a review."""
     assert resource.respond is not None
     write_options(call)
-    body = decoding.decode(await call.body(), negotiation.body_type(call.headers.get("content-type", "")), resource.kind)
-    tree = decoding.check_kind(body.tree, resource.kind)
+    tree = (await decoding.body_of(call, resource.kind)).tree
     if resource.kind.namespaced:
         decoding.place(tree, resource.kind, call.target.namespace)
     answer = await resource.respond(call, tree)
@@ -80,11 +79,11 @@ async def respond(call: Call, resource: Resource) -> Response:
 async def update(api: Api, call: Call, resource: Resource) -> Response:
     """PUT of an object or of one of its parts."""
     options = write_options(call)
-    body = decoding.decode(await call.body(), negotiation.body_type(call.headers.get("content-type", "")), resource.kind)
-    tree = decoding.check_kind(body.tree, resource.kind)
+    body = await decoding.body_of(call, resource.kind, duplicates=options.field_validation != "Ignore")
+    tree = body.tree
     decoding.check_name(tree, call.target.name)
     tree = decoding.place(tree, resource.kind, namespace_of(call, resource))
-    sent = _copies(tree)
+    sent = _copies(resource, tree)
 
     def source(old: Json | None) -> Json:
         new = sent(old)
@@ -141,10 +140,7 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
 
 def patcher(resource: Resource, media_type: str, data: bytes) -> Callable[[Json], Json]:
     """The function that puts a patch onto an object. Raises 400 for a body that is no patch of its type."""
-    try:
-        body = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise errors.bad_request(f"error decoding patch: {error}") from None
+    body, _ = strict_json.decode(data)
     if media_type == negotiation.JSON_PATCH:
         if not isinstance(body, list):
             raise errors.bad_request("error decoding patch: json: cannot unmarshal object into Go value of type Patch")
@@ -169,15 +165,12 @@ def key_of(call: Call, resource: Resource) -> str:
     return resource.stored.storage_key(namespace_of(call, resource), call.target.name)
 
 
-def _copies(tree: Json) -> Callable[[Json | None], Json]:
-    """The tree sent, a fresh one for every attempt: the stages modify what they get."""
+def _copies(resource: Resource, tree: Json) -> Callable[[Json | None], Json]:
+    """The tree sent, for every attempt. Pruning by a schema makes a fresh one; without a schema it is made here."""
+    if schema.definition(resource.kind) is not None:
+        return lambda _old: tree
     data = msgspec.json.encode(tree)
-    fresh = [tree]
-
-    def source(_old: Json | None) -> Json:
-        return fresh.pop() if fresh else msgspec.json.decode(data)
-
-    return source
+    return lambda _old: msgspec.json.decode(data)
 
 
 def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool) -> None:
@@ -185,9 +178,7 @@ def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool) 
     meta, before = new["metadata"], old["metadata"]
     name, version = before["name"], meta.get("resourceVersion") or ""
     if version in ("", "0") and is_needed:
-        problem = FieldError(
-            "metadata.resourceVersion", errors.INVALID, "must be specified for an update", _NO_VERSION
-        )
+        problem = FieldError("metadata.resourceVersion", errors.INVALID, "must be specified for an update", _NO_VERSION)
         raise errors.invalid(resource.kind.group, resource.kind.kind, name, [problem])
     if not isinstance(version, str) or not (version.isdigit() or not version):
         problem = FieldError("metadata.resourceVersion", errors.INVALID, "must be a number", version)
@@ -206,4 +197,6 @@ def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool) 
 
 def success(details: Json) -> Response:
     """The Status of a request that leaves no object to show."""
-    return json_response({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+    return json_response(
+        {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+    )

@@ -259,6 +259,10 @@ class CacheEvent(msgspec.Struct, gc=False, eq=False):
             self._gone = self.old.at(self.revision)
         return self._gone
 
+    def forget_made(self) -> None:
+        """Give the memory back that `gone` and `made` took."""
+        self._gone = self._made = None
+
     def made(self, form: Hashable, make: Callable[["CacheEvent"], T]) -> T:
         """What `make` made of this event, made once for all watchers (a watch frame, say)."""
         if self._made is None:

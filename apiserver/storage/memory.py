@@ -54,12 +54,14 @@ class MemoryStorage:
             raise StorageError(f"revision {at} is in the future: the store is at {self._revision}")
         if at and at < self._compacted:
             raise Compacted(f"revision {at} has been compacted", compacted=self._compacted)
-        found = self._range(prefix, after)
-        if at and at < self._revision:
-            found = self._rewound(found, prefix, after, at)
-        items = tuple(found[:limit] if limit else found)
-        beyond = len(found) - len(items)
-        return Page(items, at or self._revision, more=beyond > 0, remaining=beyond)
+        keys = self._range(prefix, after)
+        if at and at < self._revision and self._changed_since(at, prefix):
+            found = self._rewound(keys, prefix, after, at)
+            items, total = found[: limit or None], len(found)
+        else:
+            items, total = [self._now[key] for key in keys[: limit or None]], len(keys)
+        beyond = total - len(items)
+        return Page(tuple(items), at or self._revision, more=beyond > 0, remaining=beyond)
 
     async def put(self, key: str, value: bytes, *, expect: int, ttl: int = 0) -> Stored:
         """Compare-and-swap."""
@@ -84,7 +86,13 @@ class MemoryStorage:
             raise Conflict(f"{key} is absent", current=None)
         return Stored(key, old.value, self._remove(old))
 
-    async def watch(self, prefix: str, *, after: int) -> AsyncIterator[tuple[Change, ...] | Progress]:
+    async def watch(
+        self,
+        prefix: str,
+        *,
+        after: int,
+        previous: bool = True,  # noqa: ARG002  # costs nothing here
+    ) -> AsyncIterator[tuple[Change, ...] | Progress]:
         """Every change above `after`: first from the history, then as they come."""
         await asyncio.sleep(0)
         seen = after
@@ -121,17 +129,22 @@ class MemoryStorage:
             raise Conflict(f"{key} is not at revision {expect}", current=current)
         return current
 
-    def _range(self, prefix: str, after: str) -> Sequence[Stored]:
+    def _range(self, prefix: str, after: str) -> Sequence[str]:
         start = bisect_right(self._keys, after) if after >= prefix else bisect_left(self._keys, prefix)
         # Keys of one prefix are neighbours; the first one that is not ends them.
         end = bisect_left(self._keys, True, lo=start, key=lambda key: not key.startswith(prefix))
-        return [self._now[key] for key in self._keys[start:end]]
+        return self._keys[start:end]
 
-    def _rewound(self, found: Sequence[Stored], prefix: str, after: str, at: int) -> Sequence[Stored]:
+    def _since(self, revision: int) -> Sequence[Change]:
+        return self._history[bisect_right(self._history, revision, key=_revision) :]
+
+    def _changed_since(self, revision: int, prefix: str) -> bool:
+        return any(_key(change).startswith(prefix) for change in self._since(revision))
+
+    def _rewound(self, keys: Sequence[str], prefix: str, after: str, at: int) -> Sequence[Stored]:
         """Undo, newest first, what happened since `at`."""
-        state: dict[str, Stored | None] = {item.key: item for item in found}
-        since = self._history[bisect_right(self._history, at, key=_revision) :]
-        for change in reversed(since):
+        state: dict[str, Stored | None] = {key: self._now[key] for key in keys}
+        for change in reversed(self._since(at)):
             key = _key(change)
             if key.startswith(prefix) and key > after:
                 state[key] = change.old

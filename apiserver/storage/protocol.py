@@ -55,21 +55,21 @@ class Page:
     remaining: int = 0
 
 
-@dataclass
+@dataclass(eq=False)  # compared by identity: an exception must be hashable, tracebacks keep them in sets
 class StorageError(Exception):
     """The root of this module's errors."""
 
     message: str = ""
 
 
-@dataclass
+@dataclass(eq=False)
 class Conflict(StorageError):
     """The key was not at the revision expected."""
 
     current: Stored | None = field(default=None, kw_only=True)
 
 
-@dataclass
+@dataclass(eq=False)
 class Compacted(StorageError):
     """The revision is older than `compacted`, below which there is no history."""
 
@@ -110,10 +110,12 @@ class Storage(Protocol):
         """Delete if the key is at revision `expect`, else raise Conflict. Gives the revision of the delete."""
         ...
 
-    def watch(self, prefix: str, *, after: int) -> AsyncIterator[tuple[Change, ...] | Progress]:
+    def watch(self, prefix: str, *, after: int, previous: bool = True) -> AsyncIterator[tuple[Change, ...] | Progress]:
         """Every change to the prefix with a revision above `after`, in order, without gaps.
 
-        Changes of one revision come together in one tuple. Raises Compacted when `after` lies before the history.
+        Changes of one revision come together in one tuple. Raises Compacted when `after` lies before the history, and
+        Unavailable when the connection breaks: go on from the last revision then. Without `previous` the store may
+        leave `old` out of updates, and of deletes tell only the key: that spares etcd a read per event.
         """
         ...
 

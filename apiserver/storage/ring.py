@@ -17,13 +17,15 @@ from apiserver.storage.protocol import Compacted, Progress
 Group = tuple[CacheEvent, ...]
 Predicate = Callable[[CacheEvent], bool]
 
-#: A ring never holds more than this, counted in stored bytes of the events' objects, nor more groups than MOST_GROUPS.
+#: A ring costs no more memory than this beside the cache's own, and never holds more groups than MOST_GROUPS.
 RING_BYTES = 16 << 20
 MOST_GROUPS = 65_536
 #: However large the objects: so many changes can always be caught up (upstream's least capacity).
 FEWEST_GROUPS = 100
 #: What an event takes beside its objects' bytes.
 EVENT_BYTES = 400
+#: Watch frames and the like are kept with the newest events only; for a slow watcher they are made again.
+HOT_GROUPS = 256
 #: How much a watcher may be given at a time.
 BATCH = 256
 
@@ -33,7 +35,7 @@ class Ring:
 
     def __init__(self, floor: int, *, bytes_: int = RING_BYTES, groups: int = MOST_GROUPS) -> None:
         self.floor = floor
-        self.seen = floor  # everything of this resource up to here is in the ring, or forgotten
+        self.seen = floor  # the newest change that there was, or may have been
         self.bytes = 0
         self._limit = bytes_
         self._most = groups
@@ -70,6 +72,9 @@ class Ring:
         self.bytes += _size(group)
         if self.bytes > self._limit or len(self._groups) > self._most:
             self._trim()
+        if len(self._groups) > HOT_GROUPS:
+            for event in self._groups[-HOT_GROUPS - 1]:
+                event.forget_made()
         if self.waiting:
             self._offer(group, folders)
 
@@ -107,13 +112,8 @@ class Ring:
 
 
 def _size(group: Group) -> int:
-    """What a group counts for: an update's old object is the new one of an earlier event."""
-    return sum(_object_size(event) + EVENT_BYTES for event in group)
-
-
-def _object_size(event: CacheEvent) -> int:
-    shown = event.new or event.old
-    return shown.size if shown is not None else 0
+    """What a group costs: the objects it replaced, which nothing else holds. New ones are in the cache anyway."""
+    return sum((event.old.size if event.old is not None else 0) + EVENT_BYTES for event in group)
 
 
 class Cursor:

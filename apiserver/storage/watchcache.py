@@ -106,6 +106,10 @@ class WatchCache:
         """The objects below a prefix that ends in a slash (or at one whole key), in the order of their keys."""
         return self._index.list(prefix)
 
+    def shows(self, prefix: str, revision: int) -> bool:
+        """Whether the list of the prefix as of an older revision is the one of now: nothing there changed since."""
+        return self._ring(prefix).seen <= revision <= self.revision
+
     def watch(self, prefix: str, after: int, wanted: Predicate | None = None) -> Cursor:
         """The changes above `after` below a prefix (as for `list`), of one resource at most.
 
@@ -177,7 +181,7 @@ class WatchCache:
 
     async def _follow(self) -> None:
         # Every key, see the module. Old values are not asked for: the cache has them, ready for the wire.
-        async for group in self._storage.watch("", after=self.revision):
+        async for group in self._storage.watch("", after=self.revision, previous=False):
             if not isinstance(group, Progress):
                 self._fold(group)
 

@@ -1,4 +1,7 @@
-"""CertificateSigningRequests: who asks is recorded, what was asked never changes. Source: registry/certificates, its validation."""
+"""CertificateSigningRequests: who asks is recorded, what was asked never changes.
+
+Source: registry/certificates, its validation.
+"""
 
 import base64
 import binascii
@@ -88,7 +91,9 @@ def _check(spec: Json) -> Problems:
     yield from _signer("spec.signerName", spec.get("signerName", ""))
     seconds = spec.get("expirationSeconds")
     if seconds is not None and seconds < 600:
-        yield invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 600 seconds (10 minutes)")
+        yield invalid(
+            "spec.expirationSeconds", seconds, "may not specify a duration less than 600 seconds (10 minutes)"
+        )
     problem = _request_problem(spec.get("request", ""))
     if problem:
         yield invalid("spec.request", spec.get("request", ""), problem)
@@ -129,7 +134,7 @@ def _conditions_stay(new: Json, old: Json) -> Problems:
     now, was = ({c.get("type") for c in (t.get("status") or {}).get("conditions") or ()} for t in (new, old))
     for verdict in _VERDICTS:
         if verdict in was and verdict not in now:
-            yield forbidden("status.conditions", f"updates may not remove a condition of type \"{verdict}\"")
+            yield forbidden("status.conditions", f'updates may not remove a condition of type "{verdict}"')
 
 
 def _conditions(new: Json) -> Problems:
@@ -169,7 +174,9 @@ def _prepare_signing(new: Json, old: Json | None) -> Json:
     if old is None:
         return kept
     was = [c for c in (old.get("status") or {}).get("conditions") or () if c.get("type") in ("Approved", "Denied")]
-    others = [c for c in (kept.get("status") or {}).get("conditions") or () if c.get("type") not in ("Approved", "Denied")]
+    others = [
+        c for c in (kept.get("status") or {}).get("conditions") or () if c.get("type") not in ("Approved", "Denied")
+    ]
     if was or others:
         kept.setdefault("status", {})["conditions"] = was + others
     return kept

@@ -1,4 +1,7 @@
-"""ConfigMaps, Secrets and ServiceAccounts. Source: validation.go ValidateConfigMap, ValidateSecret, registry/core/secret."""
+"""ConfigMaps, Secrets and ServiceAccounts.
+
+Source: validation.go ValidateConfigMap, ValidateSecret, registry/core/secret.
+"""
 
 import base64
 import binascii
@@ -27,7 +30,7 @@ _ACCOUNT = "kubernetes.io/service-account.name"
 
 def check_config_map(new: Json, old: Json | None) -> list[FieldError]:
     problems = [*_config_map(new)]
-    return problems if old is None else problems + [*_frozen(new, old, ("data", "binaryData"))]
+    return problems if old is None else [*problems, *_frozen(new, old, ("data", "binaryData"))]
 
 
 def _config_map(tree: Json) -> Problems:
@@ -77,7 +80,7 @@ def check_secret(new: Json, old: Json | None) -> list[FieldError]:
         return problems
     if new.get("type") != old.get("type"):
         problems.append(invalid("type", new.get("type"), "field is immutable"))
-    return problems + [*_frozen(new, old, ("data",))]
+    return [*problems, *_frozen(new, old, ("data",))]
 
 
 def _secret(tree: Json) -> Problems:

@@ -1,4 +1,7 @@
-"""Endpoints and EndpointSlices. Source: core/validation ValidateEndpoints, discovery/validation, discovery/v1/defaults.go."""
+"""Endpoints and EndpointSlices.
+
+Source: core/validation ValidateEndpoints, discovery/validation, discovery/v1/defaults.go.
+"""
 
 import ipaddress
 from collections.abc import Iterator, Sequence

@@ -14,6 +14,9 @@ _FOR_LIFE = ("involvedObject", "reason", "action", "related", "reportingComponen
 
 
 def default(tree: Json) -> Json:
+    """The core group's events always show these two; those of events.k8s.io have other names for them."""
+    if tree.get("apiVersion", "v1") != "v1":
+        return tree
     part(tree, "involvedObject")
     part(tree, "source")
     return tree

@@ -133,9 +133,7 @@ def check_class(new: Json, old: Json | None) -> list[FieldError]:
     problems = [*_class_controller(controller)] if controller else [required("spec.controller")]
     reference = spec.get("parameters")
     if reference is not None:
-        for name in ("kind", "name"):
-            if not reference.get(name):
-                problems.append(required(f"spec.parameters.{name}"))
+        problems += [required(f"spec.parameters.{name}") for name in ("kind", "name") if not reference.get(name)]
         problems += one_of("spec.parameters.scope", reference.get("scope"), ("Cluster", "Namespace"))
     if old is not None:
         problems += immutable("spec.controller", controller, (old.get("spec") or {}).get("controller"))
@@ -153,7 +151,7 @@ def _class_controller(value: str) -> Problems:
     if len(value) > 250:
         yield invalid("spec.controller", value, "must be no more than 250 characters")
     if not slash:
-        yield invalid("spec.controller", value, "must be a domain-prefixed path (such as \"acme.io/foo\")")
+        yield invalid("spec.controller", value, 'must be a domain-prefixed path (such as "acme.io/foo")')
     else:
         yield from named("spec.controller", domain, names.dns_subdomain)
 
@@ -245,7 +243,7 @@ def check_address(new: Json, old: Json | None) -> list[FieldError]:
     """An IPAddress is named by the address, canonically, and says who has it."""
     name = (new.get("metadata") or {}).get("name", "")
     reference = (new.get("spec") or {}).get("parentRef")
-    problems = [invalid("metadata.name", name, m) for m in address_name(name, False)]  # noqa: FBT003 - a NameRule
+    problems = [invalid("metadata.name", name, m) for m in address_name(name, False)]
     if reference is None:
         problems.append(required("spec.parentRef"))
     else:

@@ -38,7 +38,7 @@ def prepare(new: Json, old: Json | None) -> Json:
 
 def check(new: Json, old: Json | None) -> list[FieldError]:
     problems = [*_check(new)]
-    return problems if old is None else problems + [*_changes(new.get("spec") or {}, old.get("spec") or {})]
+    return problems if old is None else [*problems, *_changes(new.get("spec") or {}, old.get("spec") or {})]
 
 
 def _check(tree: Json) -> Problems:

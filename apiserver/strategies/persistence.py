@@ -1,11 +1,13 @@
-"""PersistentVolumes, their claims, and StorageClasses. Source: validation.go ValidatePersistentVolume*, storage/validation."""
+"""PersistentVolumes and StorageClasses.
+
+Source: validation.go ValidatePersistentVolume*, storage/validation.
+"""
 
 from collections.abc import Sequence
-from typing import Any
 
-from apimachinery import names, quantity
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
+from apiserver.strategies.claims import VOLUME_MODES, access_modes, positive_amount
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.pod import placement
 from apiserver.strategies.pod.defaults import persistent_volume_source
@@ -17,8 +19,6 @@ from apiserver.strategies.problems import (
     forbidden,
     immutable,
     invalid,
-    label_selector,
-    named,
     one_of,
     qualified_name,
     required,
@@ -27,7 +27,6 @@ from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Strategy, as_sent
 
 _MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
-_VOLUME_MODES = ("Block", "Filesystem")
 _RECLAIM = ("Delete", "Recycle", "Retain")
 _BINDING = ("Immediate", "WaitForFirstConsumer")
 _PV_FIELDS = frozenset(
@@ -41,112 +40,6 @@ _IMMUTABLE_SOURCE = "spec.persistentvolumesource is immutable after creation"
 _IMMUTABLE_CLAIM = (
     "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
 )
-
-
-def default_claim(claim: Json) -> Json:
-    fill(part(claim, "spec"), "volumeMode", "Filesystem")
-    for name in ("dataSource", "dataSourceRef"):
-        if claim["spec"].get(name):
-            _other_source(claim["spec"], name)
-            break
-    return claim
-
-
-def _other_source(spec: Json, name: str) -> None:
-    """`dataSource` and `dataSourceRef` mirror each other, unless the reference leaves the namespace."""
-    other = "dataSourceRef" if name == "dataSource" else "dataSource"
-    if not spec.get(other) and not spec[name].get("namespace"):
-        spec[other] = dict(spec[name])
-
-
-def prepare_claim(new: Json, old: Json | None) -> Json:
-    if old is None:
-        new["status"] = {"phase": "Pending"}
-    else:
-        new["status"] = old.get("status", {})
-    return new
-
-
-def check_claim(new: Json, old: Json | None) -> list[FieldError]:
-    problems = [*claim_spec("spec", new["spec"])]
-    return problems if old is None else problems + [*_claim_changes(new, old)]
-
-
-def claim_spec(path: str, spec: Json) -> Problems:
-    """ValidatePersistentVolumeClaimSpec: of claims and of ephemeral volumes' templates."""
-    if spec.get("selector") is not None:
-        yield from label_selector(f"{path}.selector", spec["selector"])
-    yield from _access_modes(path, spec, "at least 1 access mode is required")
-    requests = (spec.get("resources") or {}).get("requests") or {}
-    if "storage" not in requests:
-        yield required(f"{path}.resources[storage]")
-    else:
-        yield from _positive_amount(f"{path}.resources[storage]", requests["storage"])
-    if spec.get("storageClassName"):
-        here = f"{path}.storageClassName"
-        yield from named(here, spec["storageClassName"], names.dns_subdomain)
-    if spec.get("volumeMode") is not None:
-        yield from one_of(f"{path}.volumeMode", spec["volumeMode"], _VOLUME_MODES)
-    for name in ("dataSource", "dataSourceRef"):
-        if spec.get(name) is not None:
-            yield from _data_source(f"{path}.{name}", spec[name])
-
-
-def _data_source(path: str, source: Json) -> Problems:
-    for name in ("name", "kind"):
-        if not source.get(name):
-            yield required(f"{path}.{name}")
-    if not source.get("apiGroup") and source.get("kind") != "PersistentVolumeClaim":
-        yield invalid(path, source.get("kind", ""), "must be 'PersistentVolumeClaim' when referencing the default apiGroup")
-
-
-def _access_modes(path: str, spec: Json, missing: str) -> Problems:
-    modes = spec.get("accessModes") or ()
-    if not modes:
-        yield required(f"{path}.accessModes", missing)
-    for mode in modes:
-        yield from one_of(f"{path}.accessModes", mode, _MODES)
-    if "ReadWriteOncePod" in modes and len(modes) > 1:
-        detail = "may not use ReadWriteOncePod with other access modes"
-        yield forbidden(f"{path}.accessModes", detail)
-
-
-def _positive_amount(path: str, value: Any) -> Problems:
-    try:
-        if quantity.parse(value).nanos <= 0:
-            yield invalid(path, value, "must be greater than zero")
-    except ValueError as error:
-        yield invalid(path, value, str(error))
-
-
-def _claim_changes(new: Json, old: Json) -> Problems:
-    """Bound claims may grow; the class may be filled in; the volume is set once."""
-    spec, before = new["spec"], old["spec"]
-    kept = {**spec}
-    if not before.get("volumeName"):
-        kept.pop("volumeName", None)
-    if before.get("storageClassName") is None and spec.get("storageClassName") is not None:
-        kept.pop("storageClassName")  # assigned by the controller to claims older than the default class
-    for name in ("resources", "volumeAttributesClassName"):
-        kept.pop(name, None)
-        if name in before:
-            kept[name] = before[name]
-    was = {**before}
-    if not before.get("volumeName"):
-        was.pop("volumeName", None)
-    if not same(kept, was):
-        yield forbidden("spec", _IMMUTABLE_CLAIM)
-    yield from _growth(spec, before, (old.get("status") or {}).get("phase"))
-
-
-def _growth(spec: Json, before: Json, phase: str | None) -> Problems:
-    now, was = ((tree.get("resources") or {}).get("requests") or {} for tree in (spec, before))
-    if same(now, was):
-        return
-    if phase != "Bound":
-        yield forbidden("spec", _IMMUTABLE_CLAIM)
-    elif "storage" in now and "storage" in was and quantity.parse(now["storage"]) < quantity.parse(was["storage"]):
-        yield forbidden("spec.resources.requests.storage", "field can not be less than status.capacity")
 
 
 def default_volume(volume: Json) -> Json:
@@ -180,20 +73,20 @@ def _source_of(spec: Json) -> Json:
 
 
 def _volume(spec: Json) -> Problems:
-    yield from _access_modes("spec", spec, "")
+    yield from access_modes("spec", spec, "")
     capacity = spec.get("capacity") or {}
     if not capacity:
         yield required("spec.capacity")
     elif set(capacity) != {"storage"}:
         yield from one_of("spec.capacity", next(n for n in capacity if n != "storage"), ("storage",))
     for name, value in capacity.items():
-        yield from _positive_amount(f"spec.capacity[{name}]", value)
+        yield from positive_amount(f"spec.capacity[{name}]", value)
     yield from one_of("spec.persistentVolumeReclaimPolicy", spec.get("persistentVolumeReclaimPolicy", ""), _RECLAIM)
     yield from _one_volume_source(spec)
     if spec.get("storageClassName"):
         yield from dns_subdomain("spec.storageClassName", spec["storageClassName"])
     if spec.get("volumeMode") is not None:
-        yield from one_of("spec.volumeMode", spec["volumeMode"], _VOLUME_MODES)
+        yield from one_of("spec.volumeMode", spec["volumeMode"], VOLUME_MODES)
     needed = (spec.get("nodeAffinity") or {}).get("required")
     if spec.get("nodeAffinity") is not None:
         if needed is None:
@@ -267,6 +160,5 @@ def _topologies(terms: Sequence[Json]) -> Problems:
             yield from qualified_name(f"{here}[{j}].key", key)
 
 
-PERSISTENTVOLUMECLAIMS = Strategy(default=default_claim, prepare=prepare_claim, check=check_claim)
 PERSISTENTVOLUMES = Strategy(default=default_volume, prepare=prepare_volume, check=check_volume)
 STORAGECLASSES = Strategy(default=default_class, prepare=as_sent, check=check_class)

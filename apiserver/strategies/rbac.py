@@ -18,7 +18,7 @@ _GROUP = "rbac.authorization.k8s.io"
 def _role(*, namespaced: bool) -> Strategy:
     def check(new: Json, _old: Json | None) -> list[FieldError]:
         rules = [*_rules(new.get("rules") or (), namespaced=namespaced)]
-        return rules + [*_aggregation(new)]
+        return [*rules, *_aggregation(new)]
 
     return Strategy(prepare=as_sent, check=check, allow_create_on_update=True, name=names.path_segment_name)
 

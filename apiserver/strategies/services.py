@@ -1,4 +1,6 @@
-"""Services: defaults, what depends on the type, validation. Source: core/v1/defaults.go, registry/core/service, validation.go.
+"""Services: defaults, what depends on the type, validation.
+
+Source: core/v1/defaults.go, registry/core/service, validation.go.
 
 Addresses and node ports are given by `apiserver.allocation`, just before the object is stored; so this module lets
 them be absent, carries them over from the stored object when an update leaves them out (`prepare`), and drops those
@@ -105,10 +107,15 @@ def _carry_over(spec: Json, before: Json) -> None:
         for name in ("clusterIP", "clusterIPs"):
             if name in before:
                 spec[name] = before[name]
+    if has_cluster_ip(before) and has_cluster_ip(spec):
+        for name in ("ipFamilies", "ipFamilyPolicy"):
+            if before.get(name):
+                fill(spec, name, before[name])
     if has_node_ports(before) and has_node_ports(spec):
         _carry_node_ports(spec, before)
-    if _wants_health_port(before) and _wants_health_port(spec) and not spec.get("healthCheckNodePort"):
-        fill(spec, "healthCheckNodePort", before.get("healthCheckNodePort"))
+    was = before.get("healthCheckNodePort")
+    if was and _wants_health_port(before) and _wants_health_port(spec) and not spec.get("healthCheckNodePort"):
+        spec["healthCheckNodePort"] = was
 
 
 def _carry_node_ports(spec: Json, before: Json) -> None:
@@ -183,7 +190,9 @@ def _by_type(spec: Json) -> Problems:
     if kind == "LoadBalancer":
         for i, entry in enumerate(spec.get("ports") or ()):
             if entry.get("port") == 10250:
-                yield invalid(f"spec.ports[{i}]", 10250, "may not expose port 10250 externally since it is used by kubelet")
+                yield invalid(
+                    f"spec.ports[{i}]", 10250, "may not expose port 10250 externally since it is used by kubelet"
+                )
 
 
 def _affinity(spec: Json) -> Problems:

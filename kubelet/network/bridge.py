@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import structlog
+from pyroute2.netlink.exceptions import NetlinkError
 
 from kubelet.network import iptables, links, sysctls
 from kubelet.network.ipam import Addresses
@@ -92,7 +93,7 @@ class BridgeNetwork:
         self._others = frozenset(routes)
         try:
             await asyncio.to_thread(links.replace_routes, dict(routes), self._folder / ROUTES)
-        except links.NetlinkError as error:
+        except NetlinkError as error:
             raise NetworkError(f"cannot set the routes to other nodes: {error}") from error
         if self._cidr:
             await self._sync_rules()

@@ -1,6 +1,7 @@
 """Runs iptables: applies a rendered text atomically, keeps the jumps in place, takes all of it away."""
 
 import asyncio
+import subprocess
 
 from kubelet.network.protocol import NetworkError
 from kubelet.network.rules import Model, chains, jumps, render
@@ -10,18 +11,12 @@ _WAIT = ("-w", "10")  # for the lock that every iptables user takes
 
 async def run(command: str, *arguments: str, text: str = "") -> tuple[int, str]:
     """Exit code and error text."""
+    argv = (command, *arguments)
     try:
-        process = await asyncio.create_subprocess_exec(
-            command,
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        done = await asyncio.to_thread(subprocess.run, argv, input=text, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise NetworkError(f"{command} is not installed") from error
-    _, problems = await process.communicate(text.encode())
-    return process.returncode or 0, problems.decode(errors="replace").strip()
+    return done.returncode, done.stderr.strip()
 
 
 async def apply(model: Model) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from pyroute2 import IPRoute, NetlinkError, netns
+from pyroute2 import netns
+from pyroute2.iproute.linux import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
 from kubelet.network.ipam import gateway
 from kubelet.network.protocol import NetworkError

@@ -65,7 +65,9 @@ def sandbox_config(pod: Pod, *, attempt: int, hostname: str, machine: Machine) -
     )
 
 
-def container_config(pod: Pod, container: AnyContainer, *, attempt: int, prepared: Prepared, machine: Machine) -> ContainerConfig:
+def container_config(
+    pod: Pod, container: AnyContainer, *, attempt: int, prepared: Prepared, machine: Machine
+) -> ContainerConfig:
     """One container; raises ConfigProblem."""
     values = dict(prepared.env)
     identity = ref(pod)
@@ -81,9 +83,7 @@ def container_config(pod: Pod, container: AnyContainer, *, attempt: int, prepare
         working_dir=container.working_dir,
         mounts=[*_mounts(container, prepared), *prepared.files],
         labels=_labels(pod, container, prepared.image),
-        resources=qos.container_resources(
-            pod, sized, capacity=machine.memory, lowest=machine.powers.lowest_oom_score
-        ),
+        resources=qos.container_resources(pod, sized, capacity=machine.memory, lowest=machine.powers.lowest_oom_score),
         security=security(
             pod,
             container,

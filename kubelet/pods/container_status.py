@@ -66,7 +66,9 @@ def _states(
     """State and lastState. A container that waits for its restart shows its last end as lastState."""
     why = waiting.get(name)
     if not lives:
-        return _waiting(why.reason, why.message) if why else _waiting(_default_reason(world, role)), _before(world, name)
+        return _waiting(why.reason, why.message) if why else _waiting(_default_reason(world, role)), _before(
+            world, name
+        )
     latest, earlier = lives[0], (_terminated(world, lives[1]) if len(lives) > 1 else {})
     if latest.running:
         return {"running": {"startedAt": times.rfc3339(int(latest.started_at))}}, earlier

@@ -45,6 +45,13 @@ class MakeSandbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Wire:
+    """Connect a sandbox that runs without an address (its wiring was cut short)."""
+
+    container: Container
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     name: str
     role: Role
@@ -80,7 +87,7 @@ class Forget:
     """Say the last word and remove the API object."""
 
 
-Action = MakeSandbox | Start | Stop | StopSandbox | Remove | Clean | Forget
+Action = MakeSandbox | Wire | Start | Stop | StopSandbox | Remove | Clean | Forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +107,11 @@ def decide(world: World) -> Plan:
         return _end(world)
     failure = world.failures.get("")
     if failure is not None and failure.retry_at > world.now:
-        return Plan(_tidy(world), again_at=failure.retry_at)
+        return Plan(list(_tidy(world)), again_at=_sooner(failure.retry_at, _deadline(world)))
     if world.sandbox is None:
         return _new_sandbox(world)
+    if not world.address and not world.pod.spec.host_network:
+        return Plan([Wire(world.sandbox)])
     plan = _containers(world)
     return replace(plan, actions=[*plan.actions, *_tidy(world)], again_at=_sooner(plan.again_at, _deadline(world)))
 

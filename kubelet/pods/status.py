@@ -81,8 +81,11 @@ def _addresses(world: World, host: Host) -> Json:
     told: Json = {}
     if host.addresses:
         told |= {"hostIP": host.addresses[0], "hostIPs": [{"ip": ip} for ip in host.addresses]}
-    address = host.addresses[0] if world.pod.spec.host_network and host.addresses else world.address
-    if address and not (world.pod.spec.host_network and world.sandbox is None and not world.pod.status.pod_ip):
+    address = world.address
+    if world.pod.spec.host_network and host.addresses and world.sandbox is not None:
+        address = host.addresses[0]
+    address = address or world.pod.status.pod_ip  # an ended pod keeps the address it had
+    if address:
         told |= {"podIP": address, "podIPs": [{"ip": address}]}
     return told
 
@@ -98,8 +101,6 @@ def patch(pod: Pod, told: Json) -> Json | None:
         gone = [{"$patch": "delete", "ip": entry.ip} for entry in theirs if entry.ip not in kept]
         if gone:
             body[name] = [*gone, *told.get(name, ())]
-    if now.pod_ip and "podIP" not in told:
-        body["podIP"] = None
     for name in ("reason", "message"):
         if getattr(now, name) and name not in told and pod.status.phase not in ("Failed",):
             body[name] = None

@@ -49,9 +49,7 @@ class DockerRuntime:
 
     def __init__(self, owner: Owner, endpoint: str = "unix:///var/run/docker.sock", *, timeout: float = 120) -> None:
         self._owner, self._endpoint = owner, endpoint
-        self._client = docker.APIClient(
-            base_url=endpoint, version="auto", timeout=int(timeout), max_pool_size=_THREADS
-        )
+        self._client = docker.APIClient(base_url=endpoint, version="auto", timeout=int(timeout), max_pool_size=_THREADS)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="docker")
         self._seen: dict[str, tuple[str, Container]] = {}  # id -> (state in the list, as inspected then)
 
@@ -71,14 +69,23 @@ class DockerRuntime:
         except OSError as error:  # requests' errors are OSErrors: dockerd is away
             raise RuntimeError_(f"the Docker Engine does not answer: {error}") from error
 
+    async def _through(self, function: Callable[..., T], *args: Any) -> T:
+        """A call that makes something: when we are cancelled it is awaited all the same, so that nothing appears later."""
+        call = asyncio.ensure_future(self._call(function, *args))
+        try:
+            return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            await asyncio.wait([call])
+            raise
+
     def close(self) -> None:
         """Let go of the threads and connections."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
     async def version(self) -> Version:
-        found = await self._call(self._client.version)
-        return Version("docker", found["Version"], found["ApiVersion"])
+        found, info = await self._call(self._client.version), await self._call(self._client.info)
+        return Version("docker", found["Version"], found["ApiVersion"], info.get("CgroupDriver", "cgroupfs"))
 
     async def prepare(self) -> None:
         if await self.image(pause.reference()) is None:
@@ -121,7 +128,7 @@ class DockerRuntime:
             await self.prepare()
             id = await self._create(docker_json.container_name(config.pod, "", config.attempt), body)
         try:
-            await self._call(self._client.start, id)
+            await self._through(self._client.start, id)
         except RuntimeError_:
             await self.remove(id)
             raise
@@ -130,11 +137,11 @@ class DockerRuntime:
     async def _create(self, name: str, body: Mapping[str, Any]) -> str:
         """Create; what an earlier life of ours left under the name without starting it is removed first."""
         try:
-            made = await self._call(self._client.create_container_from_config, body, name)
+            made = await self._through(self._client.create_container_from_config, body, name)
         except RuntimeError_ as error:
             if "is already in use" not in str(error) or not await self._remove_leftover(name):
                 raise
-            made = await self._call(self._client.create_container_from_config, body, name)
+            made = await self._through(self._client.create_container_from_config, body, name)
         return str(made["Id"])
 
     async def _remove_leftover(self, name: str) -> bool:
@@ -153,7 +160,7 @@ class DockerRuntime:
         return await self._create(name, docker_json.container_body(config, self._owner, sandbox_id))
 
     async def start(self, id: str) -> None:
-        await self._call(self._client.start, id)
+        await self._through(self._client.start, id)
         inspected = await self._call(self._client.inspect_container, id)
         link = (inspected["Config"]["Labels"] or {}).get(docker_json.LOG_LINK)
         if link and inspected.get("LogPath"):
@@ -181,7 +188,7 @@ class DockerRuntime:
     async def exec(self, id: str, command: Sequence[str], *, tty: bool = False, stdin: bool = False) -> Process:
         made = await self._call(self._client.exec_create, id, list(command), stdin=stdin, tty=tty)
         exec_id = made["Id"]
-        path = f"/v{self._client._version}/exec/{exec_id}/start"  # noqa: SLF001 - the SDK keeps what it negotiated there
+        path = f"/v{self._client.api_version}/exec/{exec_id}/start"
         reader, writer = await hijack(self._endpoint, path, {"Detach": False, "Tty": tty})
 
         async def resize(width: int, height: int) -> None:
@@ -209,7 +216,7 @@ class DockerRuntime:
     async def attach(self, id: str, *, stdin: bool = False) -> Process:
         inspected = await self._call(self._client.inspect_container, id)
         query = f"stream=1&stdout=1&stderr=1&stdin={int(stdin)}"
-        path = f"/v{self._client._version}/containers/{id}/attach?{query}"  # noqa: SLF001 - as in exec
+        path = f"/v{self._client.api_version}/containers/{id}/attach?{query}"
         reader, writer = await hijack(self._endpoint, path, {})
 
         async def resize(width: int, height: int) -> None:
@@ -224,7 +231,8 @@ class DockerRuntime:
     async def pull(self, image: str, auth: Mapping[str, str] | None = None) -> str:
         def fetch() -> None:
             credentials = dict(auth) if auth else None
-            for line in self._client.pull(*_repository(image), stream=True, decode=True, auth_config=credentials):
+            lines: Any = self._client.pull(*_repository(image), stream=True, decode=True, auth_config=credentials)
+            for line in lines:
                 if "error" in line:
                     raise RuntimeError_(line["error"])
 
@@ -254,6 +262,7 @@ class DockerRuntime:
 
         def read() -> None:
             try:
+                event: Any
                 for event in stream:
                     put(Event(event["Actor"]["Attributes"].get(docker_json.POD_UID, ""), event["Action"]))
             except (errors.DockerException, OSError, ValueError):

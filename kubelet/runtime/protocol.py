@@ -175,6 +175,7 @@ class Version:
     name: str
     version: str
     api: str
+    cgroup_driver: str = "cgroupfs"
 
 
 @dataclass(frozen=True, slots=True)

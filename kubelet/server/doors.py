@@ -45,6 +45,9 @@ class Pods(Protocol):
     def container_id(self, namespace: str, pod: str, container: str) -> str:
         """The running container; ApiError 404 `pod does not exist` / `container not found ("x")`."""
 
+    def check_running(self, namespace: str, pod: str) -> None:
+        """ApiError 404 `pod does not exist` when the pod is not on the node or has no sandbox."""
+
     async def exec(self, container_id: str, command: list[str], *, stdin: bool, tty: bool) -> Session:
         """Start a process in the container."""
 

@@ -3,7 +3,8 @@
 Owns starting, killing (by pid) and restarting on the same ports and data. Knows nothing about keys.
 """
 
-import datetime
+import datetime as dt
+import ipaddress
 import os
 import shutil
 import socket
@@ -22,6 +23,13 @@ from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_channel import EtcdTLS
 
 
+def free_ports() -> tuple[int, int]:
+    with socket.socket() as first, socket.socket() as second:
+        first.bind(("127.0.0.1", 0))
+        second.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1]
+
+
 @dataclass
 class EtcdServer:
     """One etcd member on loopback; `flags` are extra ones."""
@@ -29,7 +37,7 @@ class EtcdServer:
     folder: Path
     tls: bool = False
     flags: tuple[str, ...] = ()
-    ports: tuple[int, int] = field(default_factory=lambda: free_ports())
+    ports: tuple[int, int] = field(default_factory=free_ports)
     process: subprocess.Popen | None = None
 
     @property
@@ -48,6 +56,7 @@ class EtcdServer:
 
     def start(self) -> "EtcdServer":
         """Start (again, with the same data) and wait until it answers."""
+        require_etcd()
         self.folder.mkdir(parents=True, exist_ok=True)
         peer = f"http://127.0.0.1:{self.ports[1]}"
         command = ["etcd", "--name=m", f"--data-dir={self.folder / 'data'}", "--logger=zap", "--log-level=error"]
@@ -88,13 +97,6 @@ class EtcdServer:
         raise AssertionError((self.folder / "log").read_text()[-2000:])
 
 
-def free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
-
-
 def require_etcd() -> None:
     """Skip without etcd, but never in CI: there a missing etcd is a failure."""
     if shutil.which("etcd") is None:
@@ -116,13 +118,13 @@ def make_pki(folder: Path) -> None:
 
 
 def _certificate(name, key, issuer, issuer_key):
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    loopback = x509.SubjectAlternativeName([x509.IPAddress(__import__("ipaddress").ip_address("127.0.0.1"))])
+    loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer.subject if issuer else subject)
     builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
-    builder = builder.not_valid_before(now - datetime.timedelta(hours=1))
-    builder = builder.not_valid_after(now + datetime.timedelta(days=1))
+    builder = builder.not_valid_before(now - dt.timedelta(hours=1))
+    builder = builder.not_valid_after(now + dt.timedelta(days=1))
     builder = builder.add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
     return builder.add_extension(loopback, critical=False).sign(issuer_key or key, hashes.SHA256())
 

@@ -11,14 +11,13 @@ from aetcd import rpc
 from apiserver.storage.memory import MemoryStorage
 from apiserver.storage.protocol import ABSENT, Compacted, Conflict, Progress, Unavailable
 from apiserver.storage.watchcache import WatchCache
-from tests.contract.storage_servers import EtcdServer, require_etcd
+from tests.contract.storage_servers import EtcdServer
 
 NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="module")
 def etcd(tmp_path_factory):
-    require_etcd()
     server = EtcdServer(tmp_path_factory.mktemp("etcd")).start()
     yield server
     server.kill()

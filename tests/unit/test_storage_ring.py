@@ -18,9 +18,12 @@ class Feed:
 
     def add(self, *keys, size=1):
         self.revision += 1
-        group = tuple(CacheEvent(self.revision, Entry(f"/r/pods/{k}", self.revision, b"", size), None) for k in keys)
+        group = tuple(CacheEvent(self.revision, self.entry(k, size), self.entry(k, size)) for k in keys)
         folders = [[e.key[: e.key.rindex("/") + 1], "/r/pods/", "/r/"] for e in group]
         self.ring.append(group, folders)
+
+    def entry(self, key, size):
+        return Entry(f"/r/pods/{key}", self.revision, b"", size)
 
     def cursor(self, prefix="/r/pods/", after=10, wanted=None):
         return Cursor(self.ring, prefix, after, wanted, lambda: self.revision)
@@ -128,7 +131,7 @@ async def test_the_ring_is_bounded_and_slow_watchers_are_told():
         feed.add(f"ns/{i}", size=5000)
         waiting.ready()
     assert feed.ring.bytes <= 1_000_000
-    assert len(feed.ring) >= 100
+    assert len(feed.ring) == 410 - feed.ring.floor >= 100
     assert names((feed.cursor(after=feed.ring.floor)).ready()[0]) == [f"ns/{feed.ring.floor - 10}"]
     with pytest.raises(Compacted):
         slow.ready()
@@ -169,3 +172,16 @@ async def _outcome(cursor):
         return await cursor.next()
     except Compacted as error:
         return error
+
+
+async def test_frames_are_kept_while_they_are_hot(feed):
+    feed.add("ns/a")
+    [[event]] = feed.cursor().ready()
+    made = []
+    for _ in range(2):
+        event.made("frame", made.append)
+    assert len(made) == 1
+    for i in range(300):
+        feed.add(f"ns/{i}")
+    event.made("frame", made.append)
+    assert len(made) == 2

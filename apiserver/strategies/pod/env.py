@@ -1,4 +1,7 @@
-"""Environment variables and their sources. Source: validation.go ValidateEnv, ValidateEnvFrom (v1.34, relaxed names)."""
+"""Environment variables and their sources.
+
+Source: validation.go ValidateEnv, ValidateEnvFrom (v1.34, relaxed names).
+"""
 
 from collections.abc import Sequence
 

@@ -91,7 +91,9 @@ def _node_field(path: str, requirement: Json) -> Problems:
     if operator not in ("In", "NotIn"):
         yield invalid(f"{path}.operator", operator, "not a valid selector operator")
     elif len(values) != 1:
-        yield required(f"{path}.values", "must be only one value when `operator` is 'In' or 'NotIn' for node field selector")
+        yield required(
+            f"{path}.values", "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
+        )
     if key != "metadata.name":
         yield invalid(f"{path}.key", key, "not a valid field selector key")
     else:
@@ -125,7 +127,7 @@ def tolerations(path: str, entries: Sequence[Json]) -> Problems:
         if key:
             yield from named(f"{here}.key", key, names.qualified_name)
         elif operator != "Exists":
-            detail = "operator must be Exists when `key` is empty, which means \"match all values and all keys\""
+            detail = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
             yield invalid(f"{here}.operator", operator, detail)
         if toleration.get("tolerationSeconds") is not None and effect != "NoExecute":
             yield invalid(f"{here}.effect", effect, "effect must be 'NoExecute' when `tolerationSeconds` is set")
@@ -180,5 +182,4 @@ def _min_domains(path: str, constraint: Json) -> Problems:
 def _gates(path: str, gates: Sequence[Json]) -> Problems:
     for i, gate in enumerate(gates):
         yield from problems.qualified_name(f"{path}[{i}]", gate.get("name", ""))
-    for problem in problems.unique(path, [gate.get("name", "") for gate in gates]):
-        yield problem
+    yield from problems.unique(path, [gate.get("name", "") for gate in gates])

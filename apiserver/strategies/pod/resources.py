@@ -1,4 +1,7 @@
-"""Resource requirements: names, amounts, and requests within limits. Source: validation.go ValidateResourceRequirements."""
+"""Resource requirements: names, amounts, and requests within limits.
+
+Source: validation.go ValidateResourceRequirements.
+"""
 
 from collections.abc import Sequence
 from typing import Any

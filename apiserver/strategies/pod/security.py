@@ -1,4 +1,7 @@
-"""Security contexts of pods and containers. Source: validation.go validatePodSpecSecurityContext, ValidateSecurityContext."""
+"""Security contexts of pods and containers.
+
+Source: validation.go validatePodSpecSecurityContext, ValidateSecurityContext.
+"""
 
 import re
 
@@ -21,9 +24,7 @@ def pod_context(path: str, spec: Json) -> Problems:
     for i, group in enumerate(tree.get("supplementalGroups") or ()):
         yield from _identity(f"{path}.supplementalGroups[{i}]", group)
     if spec.get("shareProcessNamespace") and spec.get("hostPID"):
-        yield invalid(
-            f"{path}.shareProcessNamespace", True, "ShareProcessNamespace and HostPID cannot both be enabled"
-        )
+        yield invalid(f"{path}.shareProcessNamespace", True, "ShareProcessNamespace and HostPID cannot both be enabled")
     if spec.get("hostUsers") is False:
         for name in ("hostNetwork", "hostPID", "hostIPC"):
             if spec.get(name):
@@ -50,8 +51,7 @@ def _sysctls(path: str, tree: Json, spec: Json) -> Problems:
             )
         elif spec.get("hostNetwork") and name.replace("/", ".").startswith("net."):
             yield invalid(f"{path}[{i}].name", name, "may not be specified when 'hostNetwork' is true")
-    for problem in unique(path, [entry.get("name", "") for entry in entries]):
-        yield problem
+    yield from unique(path, [entry.get("name", "") for entry in entries])
 
 
 def _identity(path: str, value: int | None) -> Problems:

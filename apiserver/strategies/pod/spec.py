@@ -86,7 +86,9 @@ def _dns_config(path: str, spec: Json) -> Problems:
         yield invalid(f"{path}.searches", searches, "must not have more than 32 search paths")
     if len(" ".join(searches)) > 2048:
         yield invalid(
-            f"{path}.searches", searches, "must not have more than 2048 characters (including spaces) in the search list"
+            f"{path}.searches",
+            searches,
+            "must not have more than 2048 characters (including spaces) in the search list",
         )
     for i, search in enumerate(searches):
         if search != ".":

@@ -45,8 +45,8 @@ def check(new: Json, old: Json | None) -> list[FieldError]:
     """The whole spec, and against the old one where there is one."""
     problems = [*spec.pod_spec("spec", new.get("spec") or {})]
     if old is None:
-        return problems + [*_on_create(new)]
-    return problems + [*update.pod(new, old)]
+        return [*problems, *_on_create(new)]
+    return [*problems, *update.pod(new, old)]
 
 
 def _on_create(new: Json) -> Problems:
@@ -107,7 +107,7 @@ def _prepare_resize(new: Json, old: Json | None) -> Json:
 
 
 def _resized(container: Json, wanted: Json) -> Json:
-    changed = {name: wanted[name] for name in ("resources", "resizePolicy") if name in wanted}
+    changed: Json = {name: wanted[name] for name in ("resources", "resizePolicy") if name in wanted}
     return {**container, **changed}
 
 

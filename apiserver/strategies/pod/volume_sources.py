@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from apimachinery import names, quantity
 from apimachinery.types import Json
+from apiserver.strategies.claims import claim_spec
 from apiserver.strategies.pod import env
 from apiserver.strategies.problems import (
     Problems,
@@ -172,8 +173,6 @@ def _claim(path: str, tree: Json) -> Problems:
 
 
 def _ephemeral(path: str, tree: Json) -> Problems:
-    from apiserver.strategies.persistence import claim_spec  # claims validate no pod: no cycle at run time
-
     template = tree.get("volumeClaimTemplate")
     if template is None:
         yield required(f"{path}.volumeClaimTemplate")

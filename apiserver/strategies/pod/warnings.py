@@ -10,9 +10,7 @@ _BETA_LABELS = {
     "beta.kubernetes.io/os": 'deprecated since v1.14; use "kubernetes.io/os" instead',
     "failure-domain.beta.kubernetes.io/region": 'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
     "failure-domain.beta.kubernetes.io/zone": 'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
-    "beta.kubernetes.io/instance-type": (
-        'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead'
-    ),
+    "beta.kubernetes.io/instance-type": ('deprecated since v1.17; use "node.kubernetes.io/instance-type" instead'),
 }
 _CRITICAL = "scheduler.alpha.kubernetes.io/critical-pod"
 
@@ -33,7 +31,8 @@ def template(prefix: str, tree: Json) -> list[str]:
 def _annotations(at: str, metadata: Json) -> Iterator[str]:
     for name in metadata.get("annotations") or {}:
         if name == _CRITICAL:
-            yield f'{at}metadata.annotations[{name}]: non-functional in v1.16+; use the "priorityClassName" field instead'
+            use = 'use the "priorityClassName" field instead'
+            yield f"{at}metadata.annotations[{name}]: non-functional in v1.16+; {use}"
         if name.startswith("seccomp.security.alpha.kubernetes.io/pod"):
             yield f'{at}metadata.annotations[{name}]: non-functional in v1.27+; use the "seccompProfile" field instead'
         if name.startswith("container.seccomp.security.alpha.kubernetes.io/"):
@@ -55,7 +54,8 @@ def _spec(path: str, spec: Json) -> Iterator[str]:
             yield from _container(f"{path}.{list_name}[{i}]", container)
     yield from _duplicate_ports(path, spec)
     if spec.get("terminationGracePeriodSeconds", 0) < 0:
-        yield f"{path}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1"
+        words = "must be >= 0; negative values are invalid and will be treated as 1"
+        yield f"{path}.terminationGracePeriodSeconds: {words}"
 
 
 def _pull_secrets(path: str, spec: Json) -> Iterator[str]:

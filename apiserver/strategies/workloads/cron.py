@@ -41,7 +41,7 @@ def _part_problem(part: str, low: int, high: int, names: Mapping[str, int]) -> s
     if part.count("-") > 1:
         return f"too many hyphens: {part}"
     if "/" in part and not step.isdigit():
-        return f"failed to parse int from {step}: strconv.Atoi: parsing \"{step}\": invalid syntax"
+        return f'failed to parse int from {step}: strconv.Atoi: parsing "{step}": invalid syntax'
     if step and int(step) == 0:
         return f"step of range should be a positive number: {part}"
     if span in ("*", "?"):
@@ -50,7 +50,7 @@ def _part_problem(part: str, low: int, high: int, names: Mapping[str, int]) -> s
     for text in span.split("-"):
         number = names.get(text.lower(), int(text) if text.isdigit() else None)
         if number is None:
-            return f"failed to parse int from {text}: strconv.Atoi: parsing \"{text}\": invalid syntax"
+            return f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax'
         ends.append(number)
     return _range_problem(part, ends[0], ends[-1], low, high)
 

@@ -1,4 +1,7 @@
-"""ReplicaSets and their ancestor, ReplicationControllers. Source: pkg/registry/apps/replicaset, core/replicationcontroller."""
+"""ReplicaSets and their ancestor, ReplicationControllers.
+
+Source: pkg/registry/apps/replicaset, core/replicationcontroller.
+"""
 
 from apimachinery.errors import FieldError
 from apimachinery.types import Json

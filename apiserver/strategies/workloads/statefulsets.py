@@ -2,8 +2,8 @@
 
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
+from apiserver.strategies.claims import default_claim
 from apiserver.strategies.defaulting import fill, items, part
-from apiserver.strategies.persistence import default_claim
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.problems import (
     Problems,

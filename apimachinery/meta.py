@@ -1,0 +1,168 @@
+"""ObjectMeta: generic validation of an object's metadata, and small readers over raw trees.
+
+`check_metadata` finds everything wrong with the metadata of a create or an update, in upstream's wording and order.
+Filling in what the server owns (uid, creationTimestamp, generation) is the API server's; so is comparing
+resourceVersions. Nothing here modifies a tree.
+Source: apimachinery/pkg/api/validation/objectmeta.go, core/validation's finalizer names, meta/v1/controller_ref.go.
+"""
+
+from collections.abc import Iterator
+
+from apimachinery import names
+from apimachinery.errors import FORBIDDEN_FIELD, INVALID, REQUIRED, FieldError
+from apimachinery.kinds import Kind
+from apimachinery.types import Json
+
+IMMUTABLE = "field is immutable"
+ORPHAN = "orphan"
+FOREGROUND = "foregroundDeletion"
+_STANDARD_FINALIZERS = ("kubernetes", ORPHAN, FOREGROUND)
+#: What a client can neither set nor change, in upstream's order.
+_FIXED = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+
+
+def check_metadata(kind: Kind, tree: Json, old: Json | None, rule: names.NameRule) -> list[FieldError]:
+    """What is wrong with the metadata of a write; `old` is None on create. `rule` is the kind's for names."""
+    metadata = tree.get("metadata") or {}
+    if old is None:
+        problems = _check_names(kind, metadata, rule)
+        problems += _check_finalizers(metadata.get("finalizers") or [])
+    else:
+        problems = _check_changes(metadata, old.get("metadata") or {})
+    problems += names.check_labels(metadata.get("labels") or {}, "metadata.labels")
+    problems += names.check_annotations(metadata.get("annotations") or {}, "metadata.annotations")
+    problems += check_owners(metadata.get("ownerReferences") or [])
+    return problems + _check_finalizer_kinds(metadata.get("finalizers") or [])
+
+
+def _invalid(field: str, value: object, why: str) -> FieldError:
+    return FieldError(f"metadata.{field}", INVALID, why, value)
+
+
+def _check_names(kind: Kind, metadata: Json, rule: names.NameRule) -> list[FieldError]:
+    prefix, name = metadata.get("generateName") or "", metadata.get("name") or ""
+    namespace = metadata.get("namespace") or ""
+    problems = [_invalid("generateName", prefix, why) for why in rule(prefix, True)] if prefix else []
+    if name:
+        problems += [_invalid("name", name, why) for why in rule(name, False)]
+    else:
+        problems.append(FieldError("metadata.name", REQUIRED, "name or generateName is required"))
+    if not kind.namespaced:
+        if namespace:
+            problems.append(FieldError("metadata.namespace", FORBIDDEN_FIELD, "not allowed on this type"))
+    elif not namespace:
+        problems.append(FieldError("metadata.namespace", REQUIRED))
+    else:
+        problems += [_invalid("namespace", namespace, why) for why in names.dns_label(namespace)]
+    if (generation := metadata.get("generation") or 0) < 0:
+        problems.append(_invalid("generation", generation, "must be greater than or equal to 0"))
+    return problems
+
+
+def _check_changes(metadata: Json, old: Json) -> list[FieldError]:
+    problems = []
+    if old.get("deletionTimestamp"):
+        new = sorted(set(metadata.get("finalizers") or ()) - set(old.get("finalizers") or ()))
+        if new:
+            listed = ", ".join(f'"{name}"' for name in new)
+            why = "no new finalizers can be added if the object is being deleted, found new finalizers "
+            problems.append(FieldError("metadata.finalizers", FORBIDDEN_FIELD, f"{why}[]string{{{listed}}}"))
+    if (generation := metadata.get("generation") or 0) < (old.get("generation") or 0):
+        problems.append(_invalid("generation", generation, "must not be decremented"))
+    changed = [field for field in _FIXED if (metadata.get(field) or None) != (old.get(field) or None)]
+    return problems + [_invalid(field, metadata.get(field), IMMUTABLE) for field in changed]
+
+
+def _check_finalizers(finalizers: list[str]) -> list[FieldError]:
+    problems = [_invalid("finalizers", name, why) for name in finalizers for why in names.qualified_name(name)]
+    if ORPHAN in finalizers and FOREGROUND in finalizers:
+        why = f"finalizer {ORPHAN} and {FOREGROUND} cannot be both set"
+        problems.append(_invalid("finalizers", finalizers, why))
+    return problems
+
+
+def _check_finalizer_kinds(finalizers: list[str]) -> list[FieldError]:
+    """Finalizers without a domain are Kubernetes' own few."""
+    why = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        _invalid(f"finalizers[{i}]", name, why)
+        for i, name in enumerate(finalizers)
+        if "/" not in name and name not in _STANDARD_FINALIZERS
+    ]
+
+
+def check_owners(owners: list[Json]) -> list[FieldError]:
+    """Every owner is named in full, is no Event, and at most one of them is the controller."""
+    problems = []
+    controller = ""
+    for owner in owners:
+        problems += _check_owner(owner)
+        if not owner.get("controller"):
+            continue
+        shown = f"{owner.get('kind', '')}/{owner.get('name', '')}"
+        if controller:
+            why = "Only one reference can have Controller set to true. Found"
+            problems.append(
+                _invalid("ownerReferences", owners, f'{why} "true" in references for {controller} and {shown}')
+            )
+        controller = controller or shown
+    return problems
+
+
+def _check_owner(owner: Json) -> list[FieldError]:
+    problems = []
+    for field in ("apiVersion", "kind", "name", "uid"):
+        if not owner.get(field):
+            why = "version must not be empty" if field == "apiVersion" else "must not be empty"
+            problems += [_invalid(f"ownerReferences.{field}", owner.get(field, ""), why)]
+    if (owner.get("apiVersion"), owner.get("kind")) == ("v1", "Event"):
+        problems.append(_invalid("ownerReferences", owner, "/v1, Kind=Event is disallowed from being an owner"))
+    return problems
+
+
+def name_of(tree: Json) -> str:
+    return str(tree["metadata"].get("name", ""))
+
+
+def namespace_of(tree: Json) -> str:
+    return str(tree["metadata"].get("namespace", ""))
+
+
+def uid_of(tree: Json) -> str:
+    return str(tree["metadata"].get("uid", ""))
+
+
+def key_of(tree: Json) -> str:
+    """`NAMESPACE/NAME`, or the name alone for what lives in no namespace."""
+    namespace = namespace_of(tree)
+    return f"{namespace}/{name_of(tree)}" if namespace else name_of(tree)
+
+
+def is_deleting(tree: Json) -> bool:
+    return bool(tree["metadata"].get("deletionTimestamp"))
+
+
+def owners_of(tree: Json) -> Iterator[Json]:
+    yield from tree["metadata"].get("ownerReferences") or ()
+
+
+def controller_of(tree: Json) -> Json | None:
+    """The owner that manages the object, None when it has none."""
+    return next((owner for owner in owners_of(tree) if owner.get("controller")), None)
+
+
+def is_owned_by(tree: Json, uid: str) -> bool:
+    """Whether the object with this uid is among its owners, managing it or not."""
+    return any(owner.get("uid") == uid for owner in owners_of(tree))
+
+
+def controller_reference(kind: Kind, owner: Json) -> Json:
+    """The ownerReference by which `owner`, of this kind, manages an object it makes."""
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "name": name_of(owner),
+        "uid": uid_of(owner),
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }

@@ -1,0 +1,95 @@
+"""What an admission plugin is: two pure functions over a `Review`. Those of the write path are in chain.py.
+
+A plugin reads other objects through `lookup`, which may be behind: the chain runs a second time over a fresh cache
+before a refusal counts, so plugins are idempotent. Time and randomness come in with the review.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from apimachinery import errors
+from apimachinery.errors import ApiError
+from apimachinery.kinds import Kind
+from apimachinery.types import Json
+from apiserver.request import Attributes, Decision, Lookup, User
+
+CREATE, UPDATE, DELETE, CONNECT = "create", "update", "delete", "connect"
+_OPERATIONS = {"create": CREATE, "update": UPDATE, "patch": UPDATE, "delete": DELETE, "deletecollection": DELETE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """One write to look at. `new` is None on a delete, `old` on a create. `new` may be changed in place by `mutate`."""
+
+    attributes: Attributes
+    new: Json | None
+    old: Json | None
+    lookup: Lookup
+    random: random.Random
+    authorize: Callable[[Attributes], Decision] | None = None
+    warn: Callable[[str], None] = field(default=lambda _text: None)
+
+    @property
+    def operation(self) -> str:
+        """What happens to the object: a patch is an update, an update of nothing a create."""
+        if self.new is None:
+            return DELETE
+        if self.old is None and self.attributes.verb in ("update", "patch"):
+            return CREATE
+        return _OPERATIONS.get(self.attributes.verb, self.attributes.verb)
+
+    @property
+    def user(self) -> User:
+        return self.attributes.user
+
+    @property
+    def subresource(self) -> str:
+        return self.attributes.subresource
+
+    def is_about(self, kind: Kind, *operations: str, subresource: str = "") -> bool:
+        """Whether this is one of these operations on the kind itself (or on its subresource)."""
+        asked = self.attributes
+        return (
+            (asked.group, asked.plural) == (kind.group, kind.plural)
+            and asked.subresource == subresource
+            and (not operations or self.operation in operations)
+        )
+
+    @property
+    def tree(self) -> Json:
+        """The object as written; asking for it on a delete is a mistake."""
+        assert self.new is not None
+        return self.new
+
+    @property
+    def namespace(self) -> str:
+        tree = self.new or self.old or {}
+        return self.attributes.namespace or str((tree.get("metadata") or {}).get("namespace", ""))
+
+    @property
+    def name(self) -> str:
+        """How a refusal calls the object: its name, or what it is to be called after."""
+        metadata = (self.new or self.old or {}).get("metadata") or {}
+        return str(self.attributes.name or metadata.get("name") or metadata.get("generateName") or "Unknown")
+
+    def refuse(self, why: str) -> ApiError:
+        """403 as upstream's plugins word it: `pods "x" is forbidden: why`."""
+        return errors.forbidden(self.attributes.group, self.attributes.plural, self.name, why)
+
+
+Step = Callable[[Review], None]
+
+
+def _nothing(_review: Review) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One plugin. `mutate` changes `review.new` in place, `validate` only looks; both raise ApiError to refuse."""
+
+    name: str
+    mutate: Step = _nothing
+    validate: Step = _nothing
+    is_on: bool = True

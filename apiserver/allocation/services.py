@@ -1,0 +1,216 @@
+"""What a write of a Service takes and gives back: the seam between the write path and the two allocators.
+
+    grant = await allocator.allocate(new, old)     # just before the storage write; fills `new`, raises ApiError
+    try: stored = await storage.put(...)
+    except BaseException: await grant.undo(); raise
+    await grant.keep()                              # gives back what the old object had and the new one has not
+    ...
+    await allocator.release(deleted)                # after the object is gone
+
+In this order nothing is ever held by two Services: what a Service has is taken before it is written and given back
+after it is gone. A crash in between leaves something taken that nobody has; `repair` finds it. A write that may have
+succeeded (the store did not answer) is undone only where it is known to have failed: `undo` re-reads nothing, so call
+it for a Conflict or a refusal, not for a time-out.
+Source: pkg/registry/core/service/storage/alloc.go.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from apimachinery import errors
+from apimachinery.errors import INVALID, FieldError
+from apimachinery.types import Json
+from apiserver.allocation import families
+from apiserver.allocation.addresses import Addresses, Refused
+from apiserver.allocation.ports import Ports
+
+_WITH_ADDRESS = ("ClusterIP", "NodePort", "LoadBalancer")
+_WITH_PORTS = ("NodePort", "LoadBalancer")
+#: Stands in for an address or port in a dry run, which must not take any.
+_DRY_RUN_ADDRESS = {"IPv4": "192.0.2.1", "IPv6": "2001:db8::1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one write took (`taken`) and what it will give back when it succeeds (`spare`)."""
+
+    allocator: "ServiceAllocator"
+    owner: Json
+    taken_addresses: tuple[str, ...] = ()
+    spare_addresses: tuple[str, ...] = ()
+    taken_ports: tuple[int, ...] = ()
+    spare_ports: tuple[int, ...] = ()
+
+    async def keep(self) -> None:
+        """The write succeeded."""
+        await self.allocator.give_back(self.owner, self.spare_addresses, self.spare_ports)
+
+    async def undo(self) -> None:
+        """The write failed."""
+        await self.allocator.give_back(self.owner, self.taken_addresses, self.taken_ports)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAllocator:
+    """Gives Services their cluster addresses and node ports."""
+
+    addresses: Addresses
+    ports: Ports
+
+    async def allocate(self, new: Json, old: Json | None, *, dry_run: bool = False) -> Grant:
+        """Fill addresses, families, node ports and the health check's port of `new`. Raises ApiError (422, 500)."""
+        spec, owner = new["spec"], new["metadata"]
+        _settle_families(new, self.addresses.families())
+        before = addresses_of(old)
+        wanted = _wanted_addresses(spec)
+        if dry_run:
+            _fill_addresses(spec, [address or _DRY_RUN_ADDRESS[family] for family, address in wanted])
+            return Grant(self, owner)
+        got: list[str] = []
+        try:
+            got = await self._take_addresses(new, wanted, before)
+            ports = await self._take_ports(new, old)
+        except BaseException:
+            await self.give_back(owner, [address for address in got if address not in before], ())
+            raise
+        now = addresses_of(new)
+        return Grant(
+            self,
+            owner,
+            taken_addresses=tuple(address for address in now if address not in before),
+            spare_addresses=tuple(address for address in before if address not in now),
+            taken_ports=tuple(ports),
+            spare_ports=tuple(set(ports_of(old)) - set(ports_of(new))),
+        )
+
+    async def release(self, service: Json) -> None:
+        """The Service is gone: its addresses and ports are free again."""
+        await self.give_back(service["metadata"], addresses_of(service), ports_of(service))
+
+    async def give_back(self, owner: Json, addresses: Sequence[str], ports: Sequence[int]) -> None:
+        for address in addresses:
+            await self.addresses.release(address, owner)
+        await self.ports.release(ports)
+
+    async def _take_addresses(self, new: Json, wanted: Sequence[tuple[str, str]], before: Sequence[str]) -> list[str]:
+        owner, got = new["metadata"], list[str]()
+        try:
+            for family, address in wanted:
+                if address and address not in before:
+                    await self.addresses.take(address, owner)
+                got.append(address or await self._any_address(family, owner))
+        except BaseException as error:
+            await self.give_back(owner, [a for a in got if a not in before], ())
+            if not isinstance(error, Refused):
+                raise
+            detail = f"failed to allocate IP {wanted[len(got)][1]}: {error}"
+            problem = FieldError("spec.clusterIPs", INVALID, detail, new["spec"].get("clusterIPs"))
+            raise errors.invalid("", "Service", owner.get("name", ""), [problem]) from None
+        _fill_addresses(new["spec"], got)
+        return got
+
+    async def _any_address(self, family: str, owner: Json) -> str:
+        try:
+            return await self.addresses.take_any(family, owner)
+        except Refused as refused:
+            raise errors.internal(f"failed to allocate a serviceIP: {refused}") from None
+
+    async def _take_ports(self, new: Json, old: Json | None) -> list[int]:
+        """Take what is asked for and not had yet; one number may serve several protocols of a Service."""
+        spec, had = new["spec"], set(ports_of(old))
+        slots = port_slots(spec)
+        missing = [slot for slot in slots if not slot.number or slot.number not in had]
+        numbers = [slot.number for slot in missing]
+        if not missing:
+            return []
+        try:
+            taken = await self.ports.take(numbers)
+        except Refused as refused:
+            raise _port_error(new, missing, str(refused), self.ports.range) from None
+        for slot, number in zip(missing, taken, strict=True):
+            slot.fill(spec, number)
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One number to take: for the ports at `indexes` of spec.ports, or (no index) for the health check."""
+
+    number: int
+    indexes: tuple[int, ...]
+
+    def fill(self, spec: Json, number: int) -> None:
+        for i in self.indexes:
+            spec["ports"][i]["nodePort"] = number
+        if not self.indexes:
+            spec["healthCheckNodePort"] = number
+
+    @property
+    def path(self) -> str:
+        return f"spec.ports[{self.indexes[0]}].nodePort" if self.indexes else "spec.healthCheckNodePort"
+
+
+def port_slots(spec: Json) -> list[Slot]:
+    """The node ports that a Service's type calls for, given (the number) or still open (0), one slot per number."""
+    if spec.get("type") not in _WITH_PORTS:
+        return []
+    groups: dict[tuple[str, int], list[int]] = {}
+    opt_out = spec.get("type") == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is False
+    for i, entry in enumerate(spec.get("ports") or ()):
+        number = entry.get("nodePort") or 0
+        if number:
+            groups.setdefault(("given", number), []).append(i)
+        elif not opt_out:
+            groups.setdefault(("open", entry.get("port", 0)), []).append(i)
+    slots = [Slot(key if how == "given" else 0, tuple(indexes)) for (how, key), indexes in groups.items()]
+    if spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
+        slots.append(Slot(spec.get("healthCheckNodePort") or 0, ()))
+    return slots
+
+
+def ports_of(service: Json | None) -> list[int]:
+    """The numbers that a stored Service holds."""
+    if service is None:
+        return []
+    return [slot.number for slot in port_slots(service["spec"]) if slot.number]
+
+
+def addresses_of(service: Json | None) -> list[str]:
+    """The cluster addresses that a stored Service holds."""
+    if service is None or service["spec"].get("type") not in _WITH_ADDRESS:
+        return []
+    return [address for address in service["spec"].get("clusterIPs") or () if address != families.HEADLESS]
+
+
+def _wanted_addresses(spec: Json) -> list[tuple[str, str]]:
+    """(family, address or "") for each address that the Service is to have."""
+    if spec.get("type") not in _WITH_ADDRESS or (spec.get("clusterIPs") or [""])[0] == families.HEADLESS:
+        return []
+    given = list(spec.get("clusterIPs") or ())
+    return [(family, given[i] if i < len(given) else "") for i, family in enumerate(spec["ipFamilies"])]
+
+
+def _fill_addresses(spec: Json, addresses: Sequence[str]) -> None:
+    if addresses:
+        spec["clusterIPs"] = list(addresses)
+        spec["clusterIP"] = addresses[0]
+
+
+def _settle_families(new: Json, offered: Sequence[str]) -> None:
+    spec = new["spec"]
+    if spec.get("type") not in _WITH_ADDRESS:
+        return
+    problems = families.settle(spec, offered)
+    if problems:
+        raise errors.invalid("", "Service", new["metadata"].get("name", ""), problems)
+
+
+def _port_error(new: Json, slots: Sequence[Slot], text: str, ports: range) -> errors.ApiError:
+    """The first port that was asked for and cannot be had, by its path; 500 when none was asked for."""
+    named = [slot for slot in slots if slot.number]
+    outside = [slot for slot in named if slot.number not in ports]
+    if text == "range is full" or not named:
+        return errors.internal(f"failed to allocate a nodePort: {text}")
+    slot = (outside or named)[0]
+    problem = FieldError(slot.path, INVALID, text, slot.number)
+    return errors.invalid("", "Service", new["metadata"].get("name", ""), [problem])

@@ -1,0 +1,147 @@
+"""The API server as one ASGI app: everything is put together here, and nothing is decided.
+
+    app = create_app(storage, options, clock=time.time, random=SystemRandom())
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(app.run())        # the watch cache, the first objects, the upkeep
+        await app.wait_ready()
+        ...                                 # `app` answers requests (serving.https.serve, client.asgi.AsgiTransport)
+
+Works without sockets, threads and files on any event loop: time and randomness are arguments. FastAPI is the shell for
+what is no resource (shell.py); resources go straight to one dispatcher, since a FastAPI route per request costs three
+times as much (FINDINGS.md).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import Any
+
+from apimachinery import kinds as k
+from apiserver import _pending  # noqa: F401
+from apiserver import admission, bootstrapping, catalog, endpoints, identity, upkeep
+from apiserver.allocation import ServiceAllocator
+from apiserver.authorization import authorizer as authorization
+from apiserver.call import Receive, Send
+from apiserver.connect import KubeletClientConfig
+from apiserver.discovery.state import Discovery
+from apiserver.dispatch import Dispatcher
+from apiserver.identity import Administrators
+from apiserver.metrics import Metrics
+from apiserver.options import Options
+from apiserver.pipeline import ASGI, Authenticates, Limits, Server, pipeline
+from apiserver.registry import Registry
+from apiserver.resources.api import Api
+from apiserver.resources.lookup import CacheLookup, ChangeCounter
+from apiserver.shell import answering, health_checks
+from apiserver.storage.entry import Decode, no_protobuf
+from apiserver.storage.protocol import Storage
+from apiserver.storage.watchcache import WatchCache
+from serving.health import health_app
+
+__all__ = ["Administrators", "App", "Options", "create_app"]
+
+_RBAC_KINDS = (k.CLUSTERROLES, k.CLUSTERROLEBINDINGS, k.ROLES, k.ROLEBINDINGS)
+_NO_OPTIONS = Options()
+
+
+class App:
+    """An API server. `api` is what its handlers work with; calling it answers one HTTP request."""
+
+    def __init__(self, api: Api, options: Options, services: ServiceAllocator, limits: Limits) -> None:
+        self.api = api
+        self.limits = limits
+        self._services = services
+        self.options = options
+        self.asgi: ASGI = _not_yet
+        self._ready = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """One ASGI exchange."""
+        await self.asgi(scope, receive, send)
+
+    async def run(self) -> None:
+        """Keep the cache, make the first objects, keep up what needs it; for ever. Ends by being cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.api.cache.run())
+            await self.api.cache.wait_until(1)
+            await bootstrapping.ensure(self.api, self.options)
+            await self.api.fresh()
+            self._ready.set()
+            tasks.create_task(endpoints.keep(self.api, self.options))
+            tasks.create_task(upkeep.repair_services(self.api, self._services, self.options.repair_seconds))
+
+    async def wait_ready(self) -> None:
+        """Until the cache is filled and the first objects are there."""
+        await self._ready.wait()
+
+    def is_ready(self) -> bool:
+        """Whether requests find a complete server."""
+        return self._ready.is_set()
+
+    async def leave(self) -> None:
+        """Tell the others that this server goes."""
+        await endpoints.leave(self.api, self.options)
+
+
+def _not_yet(_scope: Any, _receive: Receive, _send: Send) -> Awaitable[None]:
+    raise AssertionError("the app is not put together yet")
+
+
+def create_app(
+    storage: Storage,
+    options: Options = _NO_OPTIONS,
+    *,
+    clock: Callable[[], float],
+    random: Random,
+    authenticator: Authenticates | None = None,
+    decode: Decode = no_protobuf,
+) -> App:
+    """An API server over a store. `authenticator` replaces the real one (`Administrators()` in a simulation)."""
+    cache = WatchCache(storage, decode=decode)
+    lookup = CacheLookup(cache)
+    api = Api(
+        storage=storage,
+        cache=cache,
+        registry=Registry(),
+        lookup=lookup,
+        clock=clock,
+        random=random,
+        decode=decode,
+    )
+    authorizer = authorization.create(
+        lookup,
+        modes=options.authorization_modes,
+        rbac_version=ChangeCounter(cache, _RBAC_KINDS),
+        pods_version=ChangeCounter(cache, (k.PODS,)),
+    )
+    api.admission = admission.chain(
+        disable=options.admission_disabled, random=random, authorize=authorizer.authorize, fresh=api.fresh
+    )
+    real = identity.authenticator(options, lookup, clock)
+    kubelet = KubeletClientConfig(options.kubelet_certificate, options.kubelet_key, options.kubelet_ca)
+    services = upkeep.service_allocator(api, options)
+    parts = catalog.Parts(
+        authenticator=real,
+        authorizer=authorizer,
+        issuer=identity.issuer(options),
+        kubelet=kubelet,
+        services=services,
+    )
+    for resource in catalog.resources(api, parts):
+        api.registry.add(resource)
+    metrics = Metrics()
+    metrics.observe_cache(cache)
+    server = Server(
+        authenticator=authenticator or real,
+        authorizer=authorizer,
+        metrics=metrics,
+        limits=Limits(metrics, reads=options.max_reads, writes=options.max_writes),
+        clock=clock,
+        new_id=api.new_uid,
+    )
+    address = f"{options.advertise_address}:{options.secure_port}" if options.advertise_address else ""
+    discovery = Discovery(api.registry.kinds(), address=address, fixed=identity.documents(options))
+    app = App(api, options, services, server.limits)
+    health = health_app(health_checks(api, app.is_ready), registry=metrics.registry)
+    app.asgi = pipeline(server, answering(discovery, Dispatcher(api), health))
+    return app

@@ -1,0 +1,83 @@
+"""The end of the pipeline: which handler answers a resource request, and 404 or 405 where none does."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TypeAlias
+
+from apimachinery import errors
+from apimachinery.errors import ApiError
+from apiserver import watch
+from apiserver.call import Call, Response
+from apiserver.registry import Handler, Resource
+from apiserver.resources import deleting, listing, reading, writing
+from apiserver.resources.api import Api
+
+ApiHandler: TypeAlias = Callable[[Api, Call, Resource], Awaitable[Response]]
+
+#: What each verb does with an object or a collection, whatever its kind.
+VERBS: Mapping[str, ApiHandler] = {
+    "create": writing.create,
+    "delete": deleting.delete,
+    "deletecollection": deleting.delete_collection,
+    "get": reading.get,
+    "list": listing.list_objects,
+    "patch": writing.patch_object,
+    "update": writing.update,
+    "watch": watch.watch,
+}
+#: Verbs that need the name of an object, and those that must not have one.
+_NAMED = ("delete", "get", "patch", "update")
+_UNNAMED = ("create",)
+
+
+class Dispatcher:
+    """Finds the handler of a resource request."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._verbs = {verb: partial(handler, api) for verb, handler in VERBS.items()}
+
+    async def __call__(self, call: Call) -> Response:
+        """Answer a request for a resource. Raises 404, 405."""
+        info = call.target
+        resource = self._api.registry.find(info.group, info.version, info.plural)
+        if resource is None or not _fits(resource, call):
+            raise errors.path_not_found()
+        return await self._handler(resource, call)(call, resource)
+
+    def _handler(self, resource: Resource, call: Call) -> Handler:
+        info = call.target
+        if info.subresource:
+            verbs = resource.subresources.get(info.subresource)
+            if verbs is None:
+                raise errors.path_not_found()
+            if info.verb not in verbs:
+                raise not_allowed()
+            return verbs[info.verb]
+        if info.verb not in resource.kind.verbs or info.verb not in self._verbs or not _has_right_path(resource, call):
+            raise not_allowed()
+        if resource.respond is not None:
+            return writing.respond
+        return resource.subresources.get("", {}).get(info.verb) or self._verbs[info.verb]
+
+
+def _fits(resource: Resource, call: Call) -> bool:
+    """Whether a path with a namespace can be one of this resource; `/namespaces/x` names the object itself."""
+    info = call.target
+    return resource.kind.namespaced or not info.namespace or info.plural == "namespaces"
+
+
+def _has_right_path(resource: Resource, call: Call) -> bool:
+    """Named verbs on a named path; objects of namespaced kinds in a namespace."""
+    info = call.target
+    if info.verb in _UNNAMED and info.name:
+        return False
+    needs_namespace = info.verb in (*_NAMED, *_UNNAMED, "deletecollection")
+    if resource.kind.namespaced and needs_namespace and not info.namespace:
+        return False
+    return bool(info.name) or info.verb not in _NAMED
+
+
+def not_allowed() -> ApiError:
+    """405 as upstream's router says it."""
+    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")

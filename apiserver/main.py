@@ -1,0 +1,216 @@
+"""`pykube-apiserver`: the flags of kube-apiserver, files read, the app served over HTTPS until SIGTERM.
+
+    pykube-apiserver --etcd-servers=https://127.0.0.1:2379 --etcd-cafile=ca.crt ... --tls-cert-file=apiserver.crt ...
+    pykube-apiserver --storage=memory --secure-port=6443      (for trying out: nothing is kept)
+
+On SIGTERM the server says that it goes, takes no new connection, and gives open answers two seconds.
+"""
+
+import asyncio
+import random
+import re
+import socket
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from apiserver import protobuf
+from apiserver.app import App, Options, create_app
+from apiserver.options import ISSUER
+from apiserver.storage import compaction
+from apiserver.storage.etcd import EtcdStorage
+from apiserver.storage.etcd_channel import EtcdTLS
+from apiserver.storage.memory import MemoryStorage
+from apiserver.storage.protocol import Storage
+from serving import logs, process
+from serving.https import ServerTLS, serve
+
+log = structlog.get_logger("apiserver")
+command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+EXAMPLE = (
+    "Example: pykube-apiserver --storage=memory --secure-port=6443 --tls-cert-file=a.crt --tls-private-key-file=a.key"
+)
+
+
+@command.command(epilog=EXAMPLE)
+def run(  # noqa: PLR0917 - flags
+    etcd_servers: Annotated[str, typer.Option(help="etcd's URLs, separated by commas")] = "http://127.0.0.1:2379",
+    etcd_cafile: Annotated[str, typer.Option(help="CA of etcd's certificate")] = "",
+    etcd_certfile: Annotated[str, typer.Option(help="client certificate for etcd")] = "",
+    etcd_keyfile: Annotated[str, typer.Option(help="its key")] = "",
+    etcd_compaction_interval: Annotated[str, typer.Option(help="how old history must be to be forgotten")] = "5m0s",
+    storage: Annotated[str, typer.Option(help="etcd, or memory for trying out")] = "etcd",
+    bind_address: Annotated[str, typer.Option(help="address to listen on")] = "0.0.0.0",  # noqa: S104 - upstream's default
+    secure_port: Annotated[int, typer.Option(help="port to listen on")] = 6443,
+    advertise_address: Annotated[str, typer.Option(help="address for others; default: this machine's")] = "",
+    tls_cert_file: Annotated[str, typer.Option(help="the server's certificate (chain), PEM")] = "",
+    tls_private_key_file: Annotated[str, typer.Option(help="its key")] = "",
+    client_ca_file: Annotated[str, typer.Option(help="CA of client certificates")] = "",
+    service_account_key_file: Annotated[list[str] | None, typer.Option(help="keys that verify tokens")] = None,
+    service_account_signing_key_file: Annotated[str, typer.Option(help="key that signs tokens")] = "",
+    service_account_issuer: Annotated[list[str] | None, typer.Option(help="issuer of tokens; the first signs")] = None,
+    api_audiences: Annotated[str, typer.Option(help="audiences of tokens for this server; default: the issuer")] = "",
+    service_account_max_token_expiration: Annotated[str, typer.Option(help="longest life of a token")] = "0s",
+    service_cluster_ip_range: Annotated[str, typer.Option(help="addresses of services")] = "10.96.0.0/16",
+    service_node_port_range: Annotated[str, typer.Option(help="node ports")] = "30000-32767",
+    kubelet_client_certificate: Annotated[str, typer.Option(help="certificate for kubelets")] = "",
+    kubelet_client_key: Annotated[str, typer.Option(help="its key")] = "",
+    kubelet_certificate_authority: Annotated[str, typer.Option(help="CA of kubelets")] = "",
+    authorization_mode: Annotated[str, typer.Option(help="Node, RBAC, AlwaysAllow, AlwaysDeny; commas")] = "Node,RBAC",
+    anonymous_auth: Annotated[str, typer.Option(help="true: who shows nothing is system:anonymous")] = "true",
+    proxy_client_cert_file: Annotated[str, typer.Option(help="certificate of the aggregator")] = "",
+    proxy_client_key_file: Annotated[str, typer.Option(help="its key")] = "",
+    requestheader_client_ca_file: Annotated[str, typer.Option(help="CA of front proxies")] = "",
+    requestheader_allowed_names: Annotated[str, typer.Option(help="their common names; commas")] = "",
+    requestheader_username_headers: Annotated[str, typer.Option()] = "X-Remote-User",
+    requestheader_group_headers: Annotated[str, typer.Option()] = "X-Remote-Group",
+    requestheader_extra_headers_prefix: Annotated[str, typer.Option()] = "X-Remote-Extra-",
+    max_requests_inflight: Annotated[int, typer.Option(help="reads answered at a time")] = 400,
+    max_mutating_requests_inflight: Annotated[int, typer.Option(help="writes answered at a time")] = 200,
+    audit_log_path: Annotated[str, typer.Option(help="- writes a line per request to the log")] = "",
+    log_json: Annotated[bool, typer.Option(help="logs as JSON lines")] = False,
+) -> None:
+    """The API server of PyKube."""
+    logs.configure("apiserver", json=log_json)
+    issuers = service_account_issuer or [ISSUER]
+    options = Options(
+        authorization_modes=_split(authorization_mode),
+        anonymous=anonymous_auth == "true",
+        service_cidr=service_cluster_ip_range,
+        node_port_range=_port_range(service_node_port_range),
+        advertise_address=advertise_address or _address_of(bind_address),
+        secure_port=secure_port,
+        client_ca=_read(client_ca_file),
+        requestheader_ca=_read(requestheader_client_ca_file),
+        requestheader_allowed_names=_split(requestheader_allowed_names),
+        requestheader_username_headers=_split(requestheader_username_headers),
+        requestheader_group_headers=_split(requestheader_group_headers),
+        requestheader_extra_prefixes=_split(requestheader_extra_headers_prefix),
+        issuer=issuers[0],
+        issuers=tuple(issuers[1:]),
+        audiences=_split(api_audiences),
+        signing_key=_read(service_account_signing_key_file),
+        verifying_keys=tuple(_read(path) for path in service_account_key_file or ()),
+        longest_token=int(_seconds(service_account_max_token_expiration)),
+        kubelet_certificate=kubelet_client_certificate,
+        kubelet_key=kubelet_client_key,
+        kubelet_ca=kubelet_certificate_authority,
+        repair_seconds=180.0,
+        audit=audit_log_path == "-",
+        max_reads=max_requests_inflight,
+        max_writes=max_mutating_requests_inflight,
+    )
+    for path in (proxy_client_cert_file, proxy_client_key_file):
+        _read(path)  # a missing file shall be noticed now and not when the aggregator needs it
+    etcd = EtcdTLS(ca_file=etcd_cafile, cert_file=etcd_certfile, key_file=etcd_keyfile) if etcd_cafile else None
+    every = _seconds(etcd_compaction_interval)
+
+    async def main(stop: asyncio.Event) -> None:
+        with _client_authorities(options) as authorities:
+            tls = ServerTLS(tls_cert_file, tls_private_key_file, authorities) if tls_cert_file else None
+            if storage == "memory":
+                await _serve(MemoryStorage(), options, tls, bind_address, stop)
+                return
+            async with EtcdStorage(_split(etcd_servers), tls=etcd) as store, _compacting(store, every):
+                await _serve(store, options, tls, bind_address, stop)
+
+    process.run(main)
+
+
+@asynccontextmanager
+async def _compacting(store: EtcdStorage, interval: float) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(compaction.run(store, interval=interval))
+        yield
+        task.cancel()
+
+
+async def _serve(store: Storage, options: Options, tls: ServerTLS | None, host: str, stop: asyncio.Event) -> None:
+    app = create_app(store, options, clock=time.time, random=random.SystemRandom(), decode=protobuf.decode)
+    async with asyncio.TaskGroup() as tasks:
+        upkeep = tasks.create_task(app.run())
+        await serve(app, host=host, port=options.secure_port, tls=tls, ready=_say_ready, stop=stop)
+        await _leave(app)
+        upkeep.cancel()
+
+
+async def _leave(app: App) -> None:
+    """Take this server out of the endpoints, if the store still answers."""
+    try:
+        async with asyncio.timeout(2):
+            await app.leave()
+    except TimeoutError:
+        log.warning("the store did not answer: this server's endpoint is left to expire")
+
+
+def _say_ready(port: int) -> None:
+    log.info("serving", port=port)
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _read(path: str) -> bytes:
+    return Path(path).read_bytes() if path else b""
+
+
+def _port_range(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
+        raise typer.BadParameter(f"{text} is not FIRST-LAST", param_hint="--service-node-port-range")
+    return int(first), int(last)
+
+
+def _seconds(text: str) -> float:
+    """Go's duration (`1h5m30s`), or plain seconds."""
+    if text.replace(".", "", 1).isdigit():
+        return float(text)
+    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|m|s)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise typer.BadParameter(f"{text} is no duration (5m0s)")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def _address_of(bind: str) -> str:
+    """The address by which others reach a server that listens on all of them: that of the default route."""
+    if bind not in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+        return bind
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.255", 9))  # sends nothing: only asks for a route
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+@contextmanager
+def _client_authorities(options: Options) -> Iterator[str]:
+    """One file with every CA that may have issued a client's certificate; "" when there is none."""
+    bundle = b"\n".join(pem for pem in (options.client_ca, options.requestheader_ca) if pem)
+    if not bundle:
+        yield ""
+        return
+    with tempfile.NamedTemporaryFile(prefix="pykube-client-ca-", suffix=".crt") as file:
+        file.write(bundle)
+        file.flush()
+        yield file.name
+
+
+def main() -> None:
+    """The entry point."""
+    command()
+
+
+if __name__ == "__main__":
+    main()

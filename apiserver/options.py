@@ -1,0 +1,54 @@
+"""How a server is to behave: what the flags of `pykube-apiserver` come to, as one value without files behind it."""
+
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The defaults suit a server inside one process that nobody else can reach."""
+
+    authorization_modes: tuple[str, ...] = ("Node", "RBAC")
+    anonymous: bool = True
+    service_cidr: str = "10.96.0.0/16"
+    node_port_range: tuple[int, int] = (30000, 32767)
+    #: Where others reach this server; "" keeps it out of the endpoints of the `kubernetes` service.
+    advertise_address: str = ""
+    secure_port: int = 6443
+    #: Certificates in PEM; empty where clients cannot show any.
+    client_ca: bytes = b""
+    requestheader_ca: bytes = b""
+    requestheader_allowed_names: tuple[str, ...] = ()
+    requestheader_username_headers: tuple[str, ...] = ("X-Remote-User",)
+    requestheader_group_headers: tuple[str, ...] = ("X-Remote-Group",)
+    requestheader_extra_prefixes: tuple[str, ...] = ("X-Remote-Extra-",)
+    #: Service-account tokens: the private key that signs (PEM) and those that verify; none, no tokens.
+    issuer: str = ISSUER
+    issuers: tuple[str, ...] = ()  # further ones that are accepted
+    audiences: tuple[str, ...] = ()  # default: the issuer
+    signing_key: bytes = b""
+    verifying_keys: tuple[bytes, ...] = ()
+    longest_token: int = 0
+    #: Files that identify this server to kubelets, and the CA of theirs.
+    kubelet_certificate: str = ""
+    kubelet_key: str = ""
+    kubelet_ca: str = ""
+    kubelet_port: int = 10250
+    #: Seconds between two searches for addresses and ports that nobody has; 0 for never.
+    repair_seconds: float = 0.0
+    audit: bool = False
+    max_reads: int = 400
+    max_writes: int = 200
+    admission_disabled: tuple[str, ...] = ()
+
+    @property
+    def service_cidrs(self) -> list[str]:
+        """The address ranges of services, one a family."""
+        return [part.strip() for part in self.service_cidr.split(",")]
+
+    @property
+    def kubernetes_ip(self) -> str:
+        """The address of the `kubernetes` service: the first of the range."""
+        return str(next(ip_network(self.service_cidrs[0]).hosts()))

@@ -1,0 +1,92 @@
+"""Writes of the server itself, through the same handlers and stages as anybody's, without authentication.
+
+For the objects that a server makes when it starts and looks after while it runs.
+"""
+
+import msgspec
+
+from apimachinery.errors import ApiError
+from apimachinery.kinds import Kind
+from apimachinery.types import Json
+from apiserver import negotiation
+from apiserver.call import Call, Response
+from apiserver.request import AUTHENTICATED, MASTERS, RequestInfo, User
+from apiserver.resources import writing
+from apiserver.resources.api import Api
+
+#: Upstream's loopback identity.
+USER = User("system:apiserver", (MASTERS, AUTHENTICATED))
+
+
+async def create(api: Api, kind: Kind, tree: Json) -> bool:
+    """Create an object; False when it is there already."""
+    meta = tree["metadata"]
+    call = _call(kind, "create", meta.get("namespace", ""), "", tree)
+    try:
+        await writing.create(api, call, api.registry.of(kind))
+    except ApiError as error:
+        if error.reason != "AlreadyExists":
+            raise
+        return False
+    return True
+
+
+async def replace(api: Api, kind: Kind, tree: Json, *, subresource: str = "") -> Json:
+    """Replace an object; what is now stored."""
+    meta = tree["metadata"]
+    call = _call(kind, "update", meta.get("namespace", ""), meta["name"], tree, subresource)
+    return _tree(await writing.update(api, call, api.registry.of(kind)))
+
+
+async def merge(api: Api, kind: Kind, namespace: str, name: str, patch: Json, *, subresource: str = "") -> Json:
+    """Merge a patch into an object; what is now stored."""
+    call = _call(kind, "patch", namespace, name, patch, subresource, negotiation.MERGE_PATCH)
+    return _tree(await writing.patch_object(api, call, api.registry.of(kind)))
+
+
+def _tree(response: Response) -> Json:
+    tree: Json = msgspec.json.decode(response.body)
+    return tree
+
+
+async def _nothing() -> Json:
+    return {"type": "http.disconnect"}
+
+
+async def _nowhere(_message: object) -> None:
+    return None
+
+
+def _call(
+    kind: Kind,
+    verb: str,
+    namespace: str,
+    name: str,
+    body: Json,
+    subresource: str = "",
+    media_type: str = "application/json",
+) -> Call:
+    path = kind.path(namespace, name, subresource)
+    call = Call(
+        scope={"type": "http", "path": path, "query_string": b"", "headers": []},
+        method={"create": "POST", "update": "PUT"}.get(verb, "PATCH"),
+        path=path,
+        query={},
+        headers={"content-type": media_type},
+        receive=_nothing,
+        send=_nowhere,
+        user=USER,
+        info=RequestInfo(
+            is_resource=True,
+            path=path,
+            verb=verb,
+            group=kind.group,
+            version=kind.version,
+            namespace=namespace,
+            plural=kind.plural,
+            subresource=subresource,
+            name=name,
+        ),
+    )
+    call.preset(msgspec.json.encode(body))
+    return call

@@ -1,0 +1,129 @@
+"""Which strategy belongs to which kind, one row each. A kind without a row (a review, say) has none of its own."""
+
+from collections.abc import Mapping
+
+from apimachinery import kinds, names
+from apimachinery.errors import FieldError
+from apimachinery.kinds import Kind
+from apimachinery.types import Json
+from apiserver.strategies import (
+    autoscaling,
+    certificates,
+    claims,
+    config,
+    devices,
+    drivers,
+    endpoints,
+    events,
+    extensions,
+    flowcontrol,
+    leases,
+    limits,
+    namespaces,
+    networking,
+    nodes,
+    persistence,
+    rbac,
+    scheduling,
+    services,
+    webhooks,
+)
+from apiserver.strategies.defaulting import part
+from apiserver.strategies.pod import spec as pods
+from apiserver.strategies.pod.defaults import pod_template
+from apiserver.strategies.pod.strategy import PODS
+from apiserver.strategies.strategy import Strategy, as_sent
+from apiserver.strategies.workloads import cronjobs, daemonsets, deployments, jobs, replicasets, statefulsets
+
+
+def _default_template(tree: Json) -> Json:
+    pod_template(part(tree, "template"))
+    return tree
+
+
+def _check_template(new: Json, _old: Json | None) -> list[FieldError]:
+    return [*pods.template("template", new.get("template") or {})]
+
+
+def _template_changed(new: Json, old: Json) -> bool:
+    return new.get("template") != old.get("template")
+
+
+_PODTEMPLATES = Strategy(
+    default=_default_template,
+    prepare=as_sent,
+    check=_check_template,
+    has_generation=True,
+    raises_generation=_template_changed,
+)
+
+_ROWS: tuple[tuple[Kind, Strategy], ...] = (
+    (kinds.PODS, PODS),
+    (kinds.SERVICES, services.SERVICES),
+    (kinds.NODES, nodes.NODES),
+    (kinds.NAMESPACES, namespaces.NAMESPACES),
+    (kinds.CONFIGMAPS, config.CONFIGMAPS),
+    (kinds.SECRETS, config.SECRETS),
+    (kinds.SERVICEACCOUNTS, config.SERVICEACCOUNTS),
+    (kinds.ENDPOINTS, endpoints.ENDPOINTS),
+    (kinds.ENDPOINTSLICES, endpoints.ENDPOINTSLICES),
+    (kinds.EVENTS, events.EVENTS),
+    (kinds.EVENTS_V1, events.EVENTS_V1),
+    (kinds.LEASES, leases.LEASES),
+    (kinds.LIMITRANGES, limits.LIMITRANGES),
+    (kinds.RESOURCEQUOTAS, limits.RESOURCEQUOTAS),
+    (kinds.PERSISTENTVOLUMECLAIMS, claims.PERSISTENTVOLUMECLAIMS),
+    (kinds.PERSISTENTVOLUMES, persistence.PERSISTENTVOLUMES),
+    (kinds.STORAGECLASSES, persistence.STORAGECLASSES),
+    (kinds.PODTEMPLATES, _PODTEMPLATES),
+    (kinds.REPLICATIONCONTROLLERS, replicasets.REPLICATIONCONTROLLERS),
+    (kinds.REPLICASETS, replicasets.REPLICASETS),
+    (kinds.DEPLOYMENTS, deployments.DEPLOYMENTS),
+    (kinds.DAEMONSETS, daemonsets.DAEMONSETS),
+    (kinds.STATEFULSETS, statefulsets.STATEFULSETS),
+    (kinds.CONTROLLERREVISIONS, statefulsets.CONTROLLERREVISIONS),
+    (kinds.JOBS, jobs.JOBS),
+    (kinds.CRONJOBS, cronjobs.CRONJOBS),
+    (kinds.HORIZONTALPODAUTOSCALERS, autoscaling.HORIZONTALPODAUTOSCALERS),
+    (kinds.HORIZONTALPODAUTOSCALERS_V1, autoscaling.HORIZONTALPODAUTOSCALERS_V1),
+    (kinds.ROLES, rbac.ROLES),
+    (kinds.CLUSTERROLES, rbac.CLUSTERROLES),
+    (kinds.ROLEBINDINGS, rbac.ROLEBINDINGS),
+    (kinds.CLUSTERROLEBINDINGS, rbac.CLUSTERROLEBINDINGS),
+    (kinds.CERTIFICATESIGNINGREQUESTS, certificates.CERTIFICATESIGNINGREQUESTS),
+    (kinds.INGRESSES, networking.INGRESSES),
+    (kinds.INGRESSCLASSES, networking.INGRESSCLASSES),
+    (kinds.NETWORKPOLICIES, networking.NETWORKPOLICIES),
+    (kinds.IPADDRESSES, networking.IPADDRESSES),
+    (kinds.SERVICECIDRS, networking.SERVICECIDRS),
+    (kinds.PODDISRUPTIONBUDGETS, scheduling.PODDISRUPTIONBUDGETS),
+    (kinds.PRIORITYCLASSES, scheduling.PRIORITYCLASSES),
+    (kinds.RUNTIMECLASSES, scheduling.RUNTIMECLASSES),
+    (kinds.MUTATINGWEBHOOKCONFIGURATIONS, webhooks.MUTATINGWEBHOOKCONFIGURATIONS),
+    (kinds.VALIDATINGWEBHOOKCONFIGURATIONS, webhooks.VALIDATINGWEBHOOKCONFIGURATIONS),
+    (kinds.VALIDATINGADMISSIONPOLICIES, webhooks.VALIDATINGADMISSIONPOLICIES),
+    (kinds.VALIDATINGADMISSIONPOLICYBINDINGS, webhooks.VALIDATINGADMISSIONPOLICYBINDINGS),
+    (kinds.CUSTOMRESOURCEDEFINITIONS, extensions.CUSTOMRESOURCEDEFINITIONS),
+    (kinds.APISERVICES, extensions.APISERVICES),
+    (kinds.CSIDRIVERS, drivers.CSIDRIVERS),
+    (kinds.CSINODES, drivers.CSINODES),
+    (kinds.CSISTORAGECAPACITIES, drivers.CSISTORAGECAPACITIES),
+    (kinds.VOLUMEATTACHMENTS, drivers.VOLUMEATTACHMENTS),
+    (kinds.VOLUMEATTRIBUTESCLASSES, drivers.VOLUMEATTRIBUTESCLASSES),
+    (kinds.RESOURCECLAIMS, devices.RESOURCECLAIMS),
+    (kinds.RESOURCECLAIMTEMPLATES, devices.RESOURCECLAIMTEMPLATES),
+    (kinds.DEVICECLASSES, devices.DEVICECLASSES),
+    (kinds.RESOURCESLICES, devices.RESOURCESLICES),
+    (kinds.FLOWSCHEMAS, flowcontrol.FLOWSCHEMAS),
+    (kinds.PRIORITYLEVELCONFIGURATIONS, flowcontrol.PRIORITYLEVELCONFIGURATIONS),
+)
+
+STRATEGIES: Mapping[Kind, Strategy] = dict(_ROWS)
+
+#: Kinds that are answered and not kept, and those whose objects are stored as they come.
+PLAIN = Strategy(prepare=as_sent, name=names.path_segment_name)
+
+
+def strategy_of(kind: Kind) -> Strategy:
+    """The kind's strategy; `PLAIN` where the kind has no rules of its own."""
+    return STRATEGIES.get(kind, PLAIN)

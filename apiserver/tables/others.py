@@ -1,0 +1,277 @@
+"""The tables of storage, policies, admission, flow control and devices.
+
+Source: pkg/printers/internalversion/printers.go.
+"""
+
+from apimachinery.types import Json
+from apiserver.tables.ages import since
+from apiserver.tables.table import (
+    AGE,
+    NAME,
+    NONE,
+    Cells,
+    Table,
+    age,
+    condition,
+    joined,
+    name_of,
+    number,
+    spec_of,
+    status_of,
+    table,
+    text,
+    wide,
+)
+
+_MODES = {
+    "ReadWriteOnce": "RWO",
+    "ReadOnlyMany": "ROX",
+    "ReadWriteMany": "RWX",
+    "ReadWriteOncePod": "RWOP",
+}
+_DEFAULT_CLASS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
+
+
+def _modes(values: object) -> str:
+    """Access modes by their short names, in a fixed order and each once."""
+    given = values if isinstance(values, list) else []
+    return joined(short for name, short in _MODES.items() if name in given)
+
+
+def _volume(tree: Json, now: float) -> Cells:
+    spec, status = spec_of(tree), status_of(tree)
+    claim = spec.get("claimRef")
+    phase = "Terminating" if tree["metadata"].get("deletionTimestamp") else status.get("phase", "")
+    return [
+        (spec.get("capacity") or {}).get("storage", "0"),
+        _modes(spec.get("accessModes")),
+        spec.get("persistentVolumeReclaimPolicy", ""),
+        phase,
+        f"{claim.get('namespace', '')}/{claim.get('name', '')}" if claim else "",
+        spec.get("storageClassName", ""),
+        spec.get("volumeAttributesClassName") or "<unset>",
+        status.get("reason", ""),
+        age(tree, now),
+        spec.get("volumeMode") or "<unset>",
+    ]
+
+
+def _claim(tree: Json, now: float) -> Cells:
+    spec, status = spec_of(tree), status_of(tree)
+    bound = bool(spec.get("volumeName"))
+    phase = "Terminating" if tree["metadata"].get("deletionTimestamp") else status.get("phase", "")
+    return [
+        phase,
+        spec.get("volumeName", ""),
+        (status.get("capacity") or {}).get("storage", "0") if bound else "",
+        _modes(status.get("accessModes")) if bound else "",
+        spec.get("storageClassName") or "",
+        spec.get("volumeAttributesClassName") or "<unset>",
+        age(tree, now),
+        spec.get("volumeMode") or "<unset>",
+    ]
+
+
+def _class(tree: Json, now: float) -> Cells:
+    annotations = tree["metadata"].get("annotations") or {}
+    default = " (default)" if any(annotations.get(name) == "true" for name in _DEFAULT_CLASS) else ""
+    return [
+        name_of(tree) + default,
+        tree.get("provisioner", ""),
+        tree.get("reclaimPolicy") or "Delete",
+        tree.get("volumeBindingMode") or "Immediate",
+        bool(tree.get("allowVolumeExpansion")),
+        age(tree, now),
+    ]
+
+
+def _driver(tree: Json, now: float) -> Cells:
+    spec = spec_of(tree)
+    tokens = [request.get("audience", "") for request in spec.get("tokenRequests") or ()]
+    return [
+        spec.get("attachRequired", True),
+        spec.get("podInfoOnMount", False),
+        spec.get("storageCapacity", False),
+        joined(tokens) or "<unset>",
+        spec.get("requiresRepublish", False),
+        joined(spec.get("volumeLifecycleModes") or ()) or NONE,
+        age(tree, now),
+    ]
+
+
+def _csi_node(tree: Json, now: float) -> Cells:
+    return [len(spec_of(tree).get("drivers") or ()), age(tree, now)]
+
+
+def _capacity(tree: Json, _now: float) -> Cells:
+    return [tree.get("storageClassName", ""), tree.get("capacity") or "<unset>"]
+
+
+def _attachment(tree: Json, now: float) -> Cells:
+    spec = spec_of(tree)
+    volume = (spec.get("source") or {}).get("persistentVolumeName", "")
+    attached = bool(status_of(tree).get("attached"))
+    return [spec.get("attacher", ""), volume, spec.get("nodeName", ""), attached, age(tree, now)]
+
+
+def _attributes(tree: Json, now: float) -> Cells:
+    return [tree.get("driverName", ""), age(tree, now)]
+
+
+def _budget(tree: Json, now: float) -> Cells:
+    spec = spec_of(tree)
+    bounds = ["N/A" if spec.get(name) is None else str(spec[name]) for name in ("minAvailable", "maxUnavailable")]
+    return [*bounds, status_of(tree).get("disruptionsAllowed", 0), age(tree, now)]
+
+
+def _priority(tree: Json, now: float) -> Cells:
+    return [tree.get("value", 0), bool(tree.get("globalDefault")), age(tree, now), tree.get("preemptionPolicy", "")]
+
+
+def _runtime(tree: Json, now: float) -> Cells:
+    return [tree.get("handler", ""), age(tree, now)]
+
+
+def _webhooks(tree: Json, now: float) -> Cells:
+    return [len(tree.get("webhooks") or ()), age(tree, now)]
+
+
+def _policy(tree: Json, now: float) -> Cells:
+    spec = spec_of(tree)
+    kind = spec.get("paramKind")
+    shown = f"{kind.get('apiVersion', '')}/{kind.get('kind', '')}" if kind else "<unset>"
+    return [len(spec.get("validations") or ()), shown, age(tree, now)]
+
+
+def _policy_binding(tree: Json, now: float) -> Cells:
+    spec = spec_of(tree)
+    reference = spec.get("paramRef")
+    shown = "<unset>"
+    if reference is not None:
+        name, namespace = reference.get("name"), reference.get("namespace")
+        shown = (f"{namespace}/{name}" if namespace else name) if name else "*" if not namespace else f"{namespace}/*"
+    return [spec.get("policyName", ""), shown, age(tree, now)]
+
+
+def _flow_schema(tree: Json, now: float) -> Cells:
+    spec = spec_of(tree)
+    dangling = condition(tree, "Dangling")
+    return [
+        (spec.get("priorityLevelConfiguration") or {}).get("name", ""),
+        spec.get("matchingPrecedence", 0),
+        (spec.get("distinguisherMethod") or {}).get("type") or NONE,
+        since(tree["metadata"].get("creationTimestamp"), now),
+        dangling.get("status") or "?",
+    ]
+
+
+def _priority_level(tree: Json, now: float) -> Cells:
+    spec = spec_of(tree)
+    limited = spec.get("limited") or spec.get("exempt") or {}
+    queuing = (limited.get("limitResponse") or {}).get("queuing") or {}
+    shares = limited.get("nominalConcurrencyShares")
+    numbers = [queuing.get(name, NONE) for name in ("queues", "handSize", "queueLengthLimit")]
+    return [spec.get("type", ""), NONE if shares is None else shares, *numbers, age(tree, now)]
+
+
+def _device_claim(tree: Json, now: float) -> Cells:
+    status = status_of(tree)
+    states = [
+        word
+        for word, holds in (
+            ("deleted", tree["metadata"].get("deletionTimestamp")),
+            ("allocated", status.get("allocation")),
+            ("reserved", status.get("reservedFor")),
+        )
+        if holds
+    ]
+    return [joined(states) or "pending", age(tree, now)]
+
+
+def _aged(tree: Json, now: float) -> Cells:
+    return [age(tree, now)]
+
+
+def _device_slice(tree: Json, now: float) -> Cells:
+    spec = spec_of(tree)
+    pool = (spec.get("pool") or {}).get("name", "")
+    return [spec.get("nodeName", ""), spec.get("driver", ""), pool, age(tree, now)]
+
+
+PERSISTENTVOLUMES = table(
+    text("Capacity"),
+    text("Access Modes"),
+    text("Reclaim Policy"),
+    text("Status"),
+    text("Claim"),
+    text("StorageClass"),
+    text("VolumeAttributesClass"),
+    text("Reason"),
+    AGE,
+    wide("VolumeMode"),
+    cells=_volume,
+)
+PERSISTENTVOLUMECLAIMS = table(
+    text("Status"),
+    text("Volume"),
+    text("Capacity"),
+    text("Access Modes"),
+    text("StorageClass"),
+    text("VolumeAttributesClass"),
+    AGE,
+    wide("VolumeMode"),
+    cells=_claim,
+)
+STORAGECLASSES = Table(
+    (
+        NAME,
+        text("Provisioner"),
+        text("ReclaimPolicy"),
+        text("VolumeBindingMode"),
+        text("AllowVolumeExpansion"),
+        AGE,
+    ),
+    _class,
+)
+CSIDRIVERS = table(
+    text("AttachRequired"),
+    text("PodInfoOnMount"),
+    text("StorageCapacity"),
+    text("TokenRequests"),
+    text("RequiresRepublish"),
+    text("Modes"),
+    AGE,
+    cells=_driver,
+)
+CSINODES = table(number("Drivers"), AGE, cells=_csi_node)
+CSISTORAGECAPACITIES = table(text("StorageClassName"), text("Capacity"), cells=_capacity)
+VOLUMEATTACHMENTS = table(text("Attacher"), text("PV"), text("Node"), text("Attached"), AGE, cells=_attachment)
+VOLUMEATTRIBUTESCLASSES = table(text("DriverName"), AGE, cells=_attributes)
+PODDISRUPTIONBUDGETS = table(
+    text("Min Available"), text("Max Unavailable"), number("Allowed Disruptions"), AGE, cells=_budget
+)
+PRIORITYCLASSES = table(number("Value"), text("Global-Default"), AGE, text("PreemptionPolicy"), cells=_priority)
+RUNTIMECLASSES = table(text("Handler"), AGE, cells=_runtime)
+WEBHOOKCONFIGURATIONS = table(number("Webhooks"), AGE, cells=_webhooks)
+VALIDATINGADMISSIONPOLICIES = table(number("Validations"), text("ParamKind"), AGE, cells=_policy)
+VALIDATINGADMISSIONPOLICYBINDINGS = table(text("PolicyName"), text("ParamRef"), AGE, cells=_policy_binding)
+FLOWSCHEMAS = table(
+    text("PriorityLevel"),
+    text("MatchingPrecedence"),
+    text("DistinguisherMethod"),
+    AGE,
+    text("MissingPL"),
+    cells=_flow_schema,
+)
+PRIORITYLEVELCONFIGURATIONS = table(
+    text("Type"),
+    text("NominalConcurrencyShares"),
+    text("Queues"),
+    text("HandSize"),
+    text("QueueLengthLimit"),
+    AGE,
+    cells=_priority_level,
+)
+RESOURCECLAIMS = table(text("State"), AGE, cells=_device_claim)
+NAME_AND_AGE = table(AGE, cells=_aged)
+RESOURCESLICES = table(text("Node"), text("Driver"), text("Pool"), AGE, cells=_device_slice)

@@ -1,0 +1,202 @@
+"""What the node says of itself: the Node object and its status. Pure, but for `machine`, which reads the machine.
+
+Sources: pkg/kubelet/kubelet_node_status.go, pkg/kubelet/nodestatus/setters.go.
+"""
+
+import os
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from apimachinery import times
+from apimachinery.objects.core_v1 import Node
+from apimachinery.types import Json
+from kubelet.runtime.protocol import Image
+
+VERSION = "v1.34.0"
+_EVICTION_MEMORY = 100 * 1024 * 1024  # upstream's default evictionHard keeps this much out of allocatable
+_IMAGES = 50
+_NAMES_PER_IMAGE = 5
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """The hardware and the system, read once."""
+
+    cpus: int
+    memory: int  # bytes
+    disk: int  # bytes of the file system that holds the kubelet's root
+    architecture: str
+    kernel: str
+    os_image: str
+    machine_id: str
+    system_uuid: str
+    boot_id: str
+
+
+def machine(root: Path) -> Machine:
+    """This machine."""
+    fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines() if ":" in line)
+    release = dict(line.split("=", 1) for line in _read("/etc/os-release").splitlines() if "=" in line)
+    return Machine(
+        cpus=os.cpu_count() or 1,
+        memory=int(fields["MemTotal"].split()[0]) * 1024,
+        disk=shutil.disk_usage(root).total,
+        architecture=_ARCHITECTURES.get(platform.machine(), platform.machine()),
+        kernel=platform.release(),
+        os_image=release.get("PRETTY_NAME", "Linux").strip('"'),
+        machine_id=_read("/etc/machine-id"),
+        system_uuid=_read("/sys/class/dmi/id/product_uuid") or _read("/etc/machine-id"),
+        boot_id=_read("/proc/sys/kernel/random/boot_id"),
+    )
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFacts:
+    """All that the Node object is made of."""
+
+    name: str
+    addresses: Sequence[str]
+    machine: Machine
+    port: int
+    max_pods: int
+    runtime: str  # "docker://20.10.24"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: Sequence[Json] = ()
+    images: Sequence[Image] = ()
+    problems: Sequence[str] = ()  # why the node is not ready; none: it is
+
+
+def capacity(machine: Machine, max_pods: int) -> dict[str, str]:
+    return {
+        "cpu": str(machine.cpus),
+        "ephemeral-storage": f"{machine.disk // 1024}Ki",
+        "hugepages-1Gi": "0",
+        "hugepages-2Mi": "0",
+        "memory": f"{machine.memory // 1024}Ki",
+        "pods": str(max_pods),
+    }
+
+
+def allocatable(machine: Machine, max_pods: int) -> dict[str, str]:
+    memory = max(machine.memory - _EVICTION_MEMORY, 0)
+    own = {"memory": f"{memory // 1024}Ki", "ephemeral-storage": str(machine.disk * 9 // 10)}
+    return capacity(machine, max_pods) | own
+
+
+def labels(facts: NodeFacts) -> dict[str, str]:
+    architecture = facts.machine.architecture
+    return {
+        "beta.kubernetes.io/arch": architecture,
+        "beta.kubernetes.io/os": "linux",
+        "kubernetes.io/arch": architecture,
+        "kubernetes.io/hostname": facts.name,
+        "kubernetes.io/os": "linux",
+        **facts.labels,
+    }
+
+
+def node(facts: NodeFacts, now: float) -> Json:
+    """The object to register."""
+    metadata = {
+        "name": facts.name,
+        "labels": labels(facts),
+        "annotations": {"volumes.kubernetes.io/controller-managed-attach-detach": "true"},
+    }
+    spec = {"taints": list(facts.taints)} if facts.taints else {}
+    body = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec}
+    return body | {"status": status(facts, None, now)}
+
+
+def status(facts: NodeFacts, before: Node | None, now: float) -> Json:
+    """The status now; conditions keep the time of their last change from `before`."""
+    machine = facts.machine
+    addresses = [{"type": "InternalIP", "address": address} for address in facts.addresses]
+    return {
+        "addresses": [*addresses, {"type": "Hostname", "address": facts.name}],
+        "allocatable": allocatable(machine, facts.max_pods),
+        "capacity": capacity(machine, facts.max_pods),
+        "conditions": [_condition(before, now, *row) for row in _conditions(facts)],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": facts.port}},
+        "images": [_image(image) for image in sorted(facts.images, key=lambda i: -i.size)[:_IMAGES] if image.tags],
+        "nodeInfo": {
+            "architecture": machine.architecture,
+            "bootID": machine.boot_id,
+            "containerRuntimeVersion": facts.runtime,
+            "kernelVersion": machine.kernel,
+            "kubeProxyVersion": "",
+            "kubeletVersion": VERSION,
+            "machineID": machine.machine_id,
+            "operatingSystem": "linux",
+            "osImage": machine.os_image,
+            "systemUUID": machine.system_uuid,
+        },
+    }
+
+
+def _image(image: Image) -> Json:
+    names = [name for name in (*image.digests, *image.tags) if "<none>" not in name]
+    return {"names": names[:_NAMES_PER_IMAGE], "sizeBytes": image.size}
+
+
+def _conditions(facts: NodeFacts) -> Sequence[tuple[str, str, str, str]]:
+    ready = ("Ready", "True", "KubeletReady", "kubelet is posting ready status")
+    if facts.problems:
+        ready = ("Ready", "False", "KubeletNotReady", f"[{', '.join(facts.problems)}]".strip("[]"))
+    return (
+        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ready,
+    )
+
+
+def _condition(before: Node | None, now: float, type: str, status: str, reason: str, message: str) -> Json:
+    old = next((c for c in before.status.conditions if c.type == type), None) if before is not None else None
+    since = now
+    if old is not None and old.status == status and old.last_transition_time is not None:
+        since = old.last_transition_time.timestamp()
+    return {
+        "type": type,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastHeartbeatTime": times.rfc3339(now),
+        "lastTransitionTime": times.rfc3339(since),
+    }
+
+
+def differs(old: Json, new: Json) -> bool:
+    """Whether there is news, apart from the heartbeat."""
+    return _silent(old) != _silent(new)
+
+
+def _silent(status: Json) -> Json:
+    conditions = [{k: v for k, v in c.items() if k != "lastHeartbeatTime"} for c in status["conditions"]]
+    return status | {"conditions": conditions}
+
+
+EVENTS = {
+    ("Ready", "True"): "NodeReady",
+    ("Ready", "False"): "NodeNotReady",
+    ("MemoryPressure", "False"): "NodeHasSufficientMemory",
+    ("DiskPressure", "False"): "NodeHasNoDiskPressure",
+    ("PIDPressure", "False"): "NodeHasSufficientPID",
+}
+
+
+def transitions(old: Json | None, new: Json) -> list[str]:
+    """The reasons of the events that a change of status brings."""
+    before = {c["type"]: c["status"] for c in old["conditions"]} if old else {}
+    changed = [c for c in new["conditions"] if before.get(c["type"]) != c["status"]]
+    return [EVENTS[c["type"], c["status"]] for c in changed if (c["type"], c["status"]) in EVENTS]

@@ -1,0 +1,101 @@
+"""Files that change all at once: how config maps, secrets and their like lie in a pod.
+
+    token  -> ..data/token        what the pod opens
+    ..data -> ..2026_11_22_...    one rename switches every file
+    ..2026_11_22_.../token
+
+A reader sees the old set or the new set, never a mix. Where nothing has changed nothing is touched. Source:
+pkg/volume/util/atomic_writer.go.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+DATA = "..data"
+
+
+class File(NamedTuple):
+    """What one file holds. `owner` is a user id, None for root."""
+
+    data: bytes
+    mode: int
+    owner: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadPath(Exception):
+    """A path that would leave the volume."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"invalid path: {self.path!r} must be relative and may not contain '..'"
+
+
+def check(path: str) -> None:
+    parts = Path(path).parts
+    if not path or path.startswith("/") or ".." in parts or path.startswith(".."):
+        raise BadPath(path)
+
+
+def write(folder: Path, files: Mapping[str, File], *, group: int | None = None) -> bool:
+    """Make the folder hold exactly these files; whether anything had to change. `group` is the pod's fsGroup."""
+    for path in files:
+        check(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    current = folder / DATA
+    if current.is_symlink() and _read(current.resolve()) == {path: file.data for path, file in files.items()}:
+        return False
+    old = current.resolve() if current.is_symlink() else None
+    fresh = folder / f"..{time.strftime('%Y_%m_%d_%H_%M_%S')}.{os.urandom(4).hex()}"
+    fresh.mkdir(mode=0o755)
+    fresh.chmod(0o755)
+    for path, file in files.items():
+        _place(fresh, path, file, group)
+    if group is not None:
+        _give(fresh, group)
+    draft = folder / "..data_tmp"
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(fresh.name)
+    draft.rename(current)
+    _link(folder, files)
+    if old is not None and old.parent == folder.resolve():
+        shutil.rmtree(old, ignore_errors=True)
+    return True
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def _place(root: Path, path: str, file: File, group: int | None) -> None:
+    target = root / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(file.data)
+    mode = file.mode | 0o440 if group is not None else file.mode
+    if file.owner is not None or group is not None:
+        os.chown(target, -1 if file.owner is None else file.owner, -1 if group is None else group)
+    target.chmod(mode)
+
+
+def _give(root: Path, group: int) -> None:
+    for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
+        os.chown(folder, -1, group)
+        folder.chmod(0o2775)
+
+
+def _link(folder: Path, files: Mapping[str, File]) -> None:
+    """The visible names: one link for each first part of a path."""
+    wanted = {Path(path).parts[0] for path in files}
+    for name in wanted:
+        link = folder / name
+        if not link.is_symlink():
+            link.symlink_to(Path(DATA) / name)
+    for entry in folder.iterdir():
+        if entry.is_symlink() and not entry.name.startswith("..") and entry.name not in wanted:
+            entry.unlink()

@@ -1,0 +1,51 @@
+"""hostPath volumes and subPaths: paths of the node that are checked before a container gets them.
+
+Sources: pkg/volume/hostpath/host_path.go, pkg/volume/util/subpath.
+"""
+
+import stat
+from pathlib import Path
+
+from apimachinery.objects import core_v1
+
+
+class PathProblem(Exception):
+    """The path is not what it should be; the message is upstream's."""
+
+
+_KINDS = {
+    "Directory": ("directory", stat.S_ISDIR),
+    "File": ("file", stat.S_ISREG),
+    "Socket": ("socket file", stat.S_ISSOCK),
+    "CharDevice": ("character device", stat.S_ISCHR),
+    "BlockDevice": ("block device", stat.S_ISBLK),
+}
+
+
+def prepare(source: core_v1.HostPathVolumeSource) -> Path:
+    """The path, made where its type says so, else checked."""
+    path, type = Path(source.path), source.type
+    if type == "DirectoryOrCreate" and not path.exists():
+        path.mkdir(mode=0o755, parents=True)
+    elif type == "FileOrCreate" and not path.exists():
+        path.touch(mode=0o644)
+    elif type == "" and not path.exists():
+        path.mkdir(mode=0o755, parents=True)  # as Docker did for an unchecked path
+    name, check = _KINDS.get(type.removesuffix("OrCreate"), ("", None))
+    if check is not None and not (path.exists() and check(path.stat().st_mode)):
+        raise PathProblem(f"hostPath type check failed: {source.path} is not a {name}")
+    return path
+
+
+def subpath(volume: Path, wanted: str, *, mode: int = 0o750) -> Path:
+    """Where a subPath leads: inside the volume, whatever links a container has put there; made as a folder if absent."""
+    if wanted.startswith("/") or ".." in Path(wanted).parts:
+        raise PathProblem(f"subPath {wanted!r} must be relative and may not contain '..'")
+    root = volume.resolve()
+    target = (root / wanted).resolve()
+    if not target.is_relative_to(root):
+        raise PathProblem(f"subpath {wanted!r} is outside of the volume")
+    if not target.exists():
+        target.mkdir(parents=True)
+        target.chmod(mode | stat.S_IMODE(root.stat().st_mode))
+    return target

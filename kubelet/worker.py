@@ -1,0 +1,406 @@
+"""One pod's worker: looks, asks `decide`, acts, tells the API, sleeps until something changes.
+
+What is slow runs beside the loop: one task at a time makes things (sandbox, containers), any number stop things. So a
+deletion is heard while an image is pulled, and the status goes on to be told while containers end. Everything a worker
+remembers is a cache or a back-off: a kubelet that restarts finds the rest in Docker and the API.
+"""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from apimachinery.errors import ApiError
+from apimachinery.objects import core_v1
+from apimachinery.objects.core_v1 import Pod
+from apimachinery.types import Json
+from kubelet.doors import Doors, Node
+from kubelet.hooks import HookProblem, run_hook
+from kubelet.network.protocol import NetworkError
+from kubelet.pods import cgroups, termination
+from kubelet.pods.backoff import Backoff, advance
+from kubelet.pods.container_config import (
+    TERMINATION_POLICY,
+    cgroup_parent,
+    log_link,
+    pod_log_folder,
+)
+from kubelet.pods.decide import (
+    Action,
+    Clean,
+    Forget,
+    MakeSandbox,
+    Plan,
+    Remove,
+    Start,
+    Stop,
+    StopSandbox,
+    Wire,
+    decide,
+)
+from kubelet.pods.status import Host, patch, status
+from kubelet.pods.world import TERMINAL, Failure, Verdict, World, expired, ref, start_time
+from kubelet.prober import Prober
+from kubelet.runtime.protocol import Container, RuntimeError_
+from kubelet.starting import RETRY, NotNow, Starter, field_path, spec_of
+
+log = structlog.get_logger("kubelet.worker")
+T = TypeVar("T")
+
+_RESYNC = 60.0
+_TROUBLE = 1.0  # how long to wait when Docker or the API do not answer
+_LEAST_STOP = 2.0  # what a preStop hook leaves for the stop signal, at least
+
+
+class Worker:
+    """Runs one pod until nothing of it is left. `update` and `wake` may be called at any time."""
+
+    def __init__(
+        self, pod: Pod, node: Node, doors: Doors, *, gone: bool = False, verdict: Verdict | None = None
+    ) -> None:
+        self.pod, self._node, self._doors = pod, node, doors
+        self._gone, self._verdict = gone, verdict
+        self._told = pod.status.phase in TERMINAL or gone  # the last word has been said
+        self._starter = Starter(node, doors)
+        self._woken = asyncio.Event()
+        self._gone_event = asyncio.Event()
+        self._prober = Prober(doors.handlers, spawn=doors.spawn, changed=self.wake, unhealthy=self._unhealthy)
+        self._seen_at = doors.clock()
+        self._containers: Sequence[Container] = ()
+        self._backoff: dict[str, Backoff] = {}
+        self._failures: dict[str, Failure] = {}
+        self._stopping: dict[str, float] = {}
+        self._messages: dict[str, str] = {}
+        self._waiting_told: set[tuple[str, int]] = set()
+        self._volumes: Mapping[str, Path] | None = None
+        self._refresh = False
+        self._ending_since = 0.0
+        self._cleaned = False
+        self._making: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
+        self._status: Json | None = None
+
+    # ---------------------------------------------------------------------------------------------- from outside
+
+    @property
+    def containers(self) -> Sequence[Container]:
+        """As last seen."""
+        return self._containers
+
+    def update(self, pod: Pod | None) -> None:
+        """The pod as the API has it now; None when it is gone."""
+        if pod is None:
+            self._gone = True
+            self._gone_event.set()
+        elif _revision(pod) >= _revision(self.pod):  # our own write's answer may have been faster than the watch
+            labels = (pod.metadata.labels, pod.metadata.annotations)
+            self._refresh = self._refresh or labels != (self.pod.metadata.labels, self.pod.metadata.annotations)
+            self.pod = pod
+        self.wake()
+
+    def refresh(self) -> None:
+        """Something that the pod's volumes show has changed."""
+        self._refresh = True
+        self.wake()
+
+    def retry(self) -> None:
+        """What stood in the way may be there no more: the network is ready, say."""
+        self._failures.pop("", None)
+        self.wake()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    # ---------------------------------------------------------------------------------------------- the loop
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            over = False
+            while not over:
+                self._woken.clear()
+                try:
+                    over, again_at = await self._step(tasks)
+                except RuntimeError_ as error:
+                    log.warning("cannot look at the pod", pod=str(ref(self.pod)), error=str(error))
+                    again_at = self._doors.clock() + _TROUBLE
+                if not over:
+                    await self._sleep(again_at)
+            self._prober.stop()
+        self._doors.images.forget(self.pod.metadata.uid)
+
+    async def _step(self, tasks: asyncio.TaskGroup) -> tuple[bool, float | None]:
+        self._containers = await self._doors.runtime.list(self.pod.metadata.uid)
+        await asyncio.to_thread(self._hear)
+        now = self._doors.clock()
+        world = self._world(now)
+        plan = decide(world)
+        if plan.ending and not self._ending_since:
+            self._ending_since = now
+            if self._making is not None:
+                self._making.cancel()
+        address = self._node.addresses[0] if self.pod.spec.host_network else world.address
+        self._prober.sync(self.pod, self._containers, address=address, ending=plan.ending)
+        self._act(plan, tasks)
+        self._tell(self._world(now), plan, tasks)
+        self._tell_waiting(plan)
+        return plan.over and self._making is None, self._next(plan)
+
+    def _world(self, now: float) -> World:
+        sandbox = next((c for c in self._containers if c.is_sandbox and c.running), None)
+        if self._verdict is None and not self._told and expired(self.pod, self._started_at(), now):
+            self._verdict = Verdict("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+            self._doors.events(self.pod, "", "Normal", "DeadlineExceeded", self._verdict.message)
+        return World(
+            pod=self.pod,
+            now=now,
+            containers=self._containers,
+            address=self._doors.network.address(sandbox.id) if sandbox else "",
+            probes=self._prober.results,
+            backoff=self._backoff,
+            failures=self._failures,
+            stopping=self._stopping,
+            messages=self._messages,
+            verdict=self._verdict,
+            gone=self._gone,
+            ending_since=self._ending_since,
+            cleaned=self._cleaned,
+            started_at=self._seen_at,
+        )
+
+    def _started_at(self) -> float:
+        return start_time(World(pod=self.pod, now=self._seen_at, started_at=self._seen_at))
+
+    def _next(self, plan: Plan) -> float:
+        now = self._doors.clock()
+        times = [now + _RESYNC, plan.again_at, self._doors.volumes.refresh_at(self.pod.metadata.uid)]
+        return min(time for time in times if time is not None)
+
+    async def _sleep(self, until: float | None) -> None:
+        left = _RESYNC if until is None else max(until - self._doors.clock(), 0.01)
+        try:
+            async with asyncio.timeout(left):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    def _hear(self) -> None:
+        """Read what ended containers left to say, once each."""
+        for container in self._containers:
+            if container.exited and not container.is_sandbox and container.id not in self._messages:
+                folder = self._node.root / "pods" / self.pod.metadata.uid / "containers" / container.name
+                policy = container.labels.get(TERMINATION_POLICY, "")
+                words = termination.message(
+                    folder / str(container.attempt), policy, Path(container.log_path), container.exit_code
+                )
+                self._messages[container.id] = words
+
+    # ---------------------------------------------------------------------------------------------- acting
+
+    def _act(self, plan: Plan, tasks: asyncio.TaskGroup) -> None:
+        making: list[Action] = []
+        for action in plan.actions:
+            if isinstance(action, Stop | StopSandbox):
+                grace = action.grace if isinstance(action, Stop) else 0.0
+                again = action.container.id in self._stopping
+                self._stopping[action.container.id] = self._doors.clock() + grace
+                tasks.create_task(self._stop(action, again=again))
+            else:
+                making.append(action)
+        due = self._doors.volumes.refresh_at(self.pod.metadata.uid)
+        refresh = self._refresh or (due is not None and due <= self._doors.clock())
+        wants = bool(making) or (refresh and self._volumes is not None and not plan.ending)
+        if wants and self._making is None:
+            self._refresh = False
+            self._making = tasks.create_task(self._make(making, refresh=refresh and not plan.ending))
+
+    async def _make(self, actions: Sequence[Action], *, refresh: bool) -> None:
+        """Carry out, one after the other; the first that fails ends the round."""
+        try:
+            if refresh and self._volumes is not None:
+                self._volumes = await self._starter.mount(self.pod)
+            for action in actions:
+                await self._one(action)
+        except NotNow as problem:
+            self._failures[""] = problem.failure
+        except (RuntimeError_, NetworkError, ApiError, OSError) as error:
+            log.warning("cannot go on with the pod", pod=str(ref(self.pod)), error=str(error))
+            await asyncio.sleep(_TROUBLE)
+        finally:
+            self._making = None
+            self.wake()
+
+    async def _one(self, action: Action) -> None:
+        if isinstance(action, MakeSandbox):
+            async with asyncio.TaskGroup() as both:
+                mounting = both.create_task(_settled(self._starter.mount(self.pod)))
+                making = both.create_task(_settled(self._starter.make_sandbox(self.pod, action.attempt)))
+            self._volumes = _unwrapped(mounting.result())
+            _unwrapped(making.result())
+            self._failures.pop("", None)
+        elif isinstance(action, Wire):
+            await self._starter.wire(self.pod, action.container)
+        elif isinstance(action, Start):
+            await self._start(action)
+        elif isinstance(action, Remove):
+            await self._remove(action.container)
+        elif isinstance(action, Clean):
+            await self._clean()
+        elif isinstance(action, Forget):
+            await self._forget()
+
+    async def _start(self, action: Start) -> None:
+        lives = [c for c in self._containers if c.name == action.name and c.exited]
+        if lives:
+            now = self._doors.clock()
+            self._backoff[action.name] = advance(self._backoff.get(action.name), lives[0].finished_at, now)
+        sandbox = next((c for c in self._containers if c.is_sandbox and c.running), None)
+        if sandbox is None:
+            return
+        if self._volumes is None:  # the sandbox is older than this kubelet
+            self._volumes = await self._starter.mount(self.pod)
+        try:
+            await self._starter.start(self.pod, action, sandbox, self._volumes)
+        except NotNow as problem:
+            self._failures[action.name] = problem.failure
+        else:
+            self._failures.pop(action.name, None)
+
+    async def _remove(self, container: Container) -> None:
+        if container.is_sandbox:
+            await self._doors.network.detach(container.id)
+        await self._doors.runtime.remove(container.id)
+        self._messages.pop(container.id, None)
+        if not container.is_sandbox:
+            log_link(self._node.log_root, container.pod, container.name, container.attempt).unlink(missing_ok=True)
+            name = f"{container.pod.name}_{container.pod.namespace}_{container.name}-{container.id}.log"
+            (self._node.links_root / name).unlink(missing_ok=True)
+        if self._gone:
+            folder = pod_log_folder(self._node.log_root, container.pod)
+            left = [c for c in self._containers if not c.is_sandbox and c.id != container.id]
+            if not left:
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _clean(self) -> None:
+        for container in self._containers:
+            if container.is_sandbox:
+                await self._doors.network.detach(container.id)
+        await self._doors.volumes.unmount(self.pod.metadata.uid)
+        parent = cgroup_parent(self.pod, self._node.machine)
+        await asyncio.to_thread(cgroups.remove, parent, self._node.machine)
+        self._volumes = None
+        self._cleaned = True
+
+    async def _forget(self) -> None:
+        """The last status first: whoever watches sees how the pod ended."""
+        while self._telling is not None:
+            await asyncio.wait([self._telling])
+        await self._doors.api.forget(self.pod)
+        try:
+            async with asyncio.timeout(RETRY):  # a finalizer may keep it; then try again
+                await self._gone_event.wait()
+        except TimeoutError:
+            pass
+
+    async def _stop(self, action: Stop | StopSandbox, *, again: bool) -> None:
+        id = action.container.id
+        try:
+            if isinstance(action, StopSandbox):
+                await self._doors.runtime.stop_sandbox(id)
+                return
+            began = self._doors.clock()
+            if not again:
+                path = field_path(self.pod, action.container.name)
+                self._doors.events(self.pod, path, "Normal", "Killing", action.message)
+                await self._pre_stop(action)
+            left = action.grace - (self._doors.clock() - began)
+            await self._doors.runtime.stop(id, max(left, min(action.grace, _LEAST_STOP)))
+        except RuntimeError_ as error:
+            log.warning("cannot stop a container", pod=str(ref(self.pod)), error=str(error))
+            await asyncio.sleep(_TROUBLE)
+        finally:
+            self._stopping.pop(id, None)
+            self.wake()
+
+    async def _pre_stop(self, action: Stop) -> None:
+        spec = spec_of(self.pod, action.container.name)
+        hook = spec.lifecycle.pre_stop if spec is not None and spec.lifecycle else None
+        if spec is None or hook is None:
+            return
+        sandbox = next((c for c in self._containers if c.is_sandbox and c.running), None)
+        own = self._doors.network.address(sandbox.id) if sandbox else ""
+        address = self._node.addresses[0] if self.pod.spec.host_network else own
+        try:
+            async with asyncio.timeout(action.grace):
+                await run_hook(self._doors.handlers, spec, hook, id=action.container.id, address=address)
+        except TimeoutError:
+            pass  # the grace is used up: the stop signal comes at once
+        except HookProblem as problem:
+            path = field_path(self.pod, action.container.name)
+            self._doors.events(self.pod, path, "Warning", "FailedPreStopHook", f"PreStopHook failed: {problem}")
+
+    # ---------------------------------------------------------------------------------------------- telling
+
+    def _unhealthy(self, container: core_v1.Container, message: str) -> None:
+        self._doors.events(self.pod, field_path(self.pod, container.name), "Warning", "Unhealthy", message)
+
+    def _tell_waiting(self, plan: Plan) -> None:
+        for name, failure in plan.waiting.items():
+            latest = next((c for c in self._containers if c.name == name), None)
+            key = (name, latest.attempt if latest else 0)
+            if failure.reason == "CrashLoopBackOff" and key not in self._waiting_told:
+                self._waiting_told.add(key)
+                message = f"Back-off restarting failed container {name} in pod {ref(self.pod)}"
+                self._doors.events(self.pod, field_path(self.pod, name), "Warning", "BackOff", message)
+
+    def _tell(self, world: World, plan: Plan, tasks: asyncio.TaskGroup) -> None:
+        """Bring the API's copy to what is true, beside the loop; one write at a time, always the newest."""
+        if self._told or self._gone:
+            return
+        told = status(world, Host(self._node.addresses), ending=plan.ending, waiting=plan.waiting)
+        self._status = told
+        if self._telling is None and patch(self.pod, told) is not None:
+            self._telling = tasks.create_task(self._write())
+
+    async def _write(self) -> None:
+        try:
+            while not self._gone and self._status is not None:
+                body = patch(self.pod, self._status)
+                if body is None:
+                    return
+                answer = await self._doors.api.patch_status(self.pod, body)
+                if answer is None:
+                    return  # that pod is there no more: the watch will say so
+                if _revision(answer) > _revision(self.pod):
+                    self.pod = answer
+                if patch(self.pod, self._status) == body:  # the server does not take it as it is: do not insist
+                    log.warning("the API keeps a different status", pod=str(ref(self.pod)), told=body)
+                    await asyncio.sleep(RETRY)
+                    return
+        except ApiError as error:
+            log.warning("cannot tell the pod's status", pod=str(ref(self.pod)), error=error.message)
+            await asyncio.sleep(_TROUBLE)
+        finally:
+            self._telling = None
+            if not self._gone:
+                self.wake()
+
+
+def _revision(pod: Pod) -> int:
+    return int(pod.metadata.resource_version or 0)
+
+
+async def _settled(work: Awaitable[T]) -> T | NotNow:
+    """The result or the refusal, so that two things side by side both come to their end."""
+    try:
+        return await work
+    except NotNow as problem:
+        return problem
+
+
+def _unwrapped(result: T | NotNow) -> T:
+    if isinstance(result, NotNow):
+        raise result
+    return result

@@ -1,0 +1,144 @@
+"""What happens around a handler: who may ask, how many at once, health, metrics, discovery, audit ids."""
+
+import asyncio
+
+import pytest
+
+from apiserver import pipeline
+from apiserver.app import Options
+from tests.contract.api_server import CORE, config_map, running
+
+MAPS = f"{CORE}/configmaps"
+
+
+@pytest.fixture
+async def api():
+    async with running() as server:
+        yield server
+
+
+def test_the_order_of_the_stages():
+    assert [stage.__name__ for stage in pipeline.REQUEST_STAGES] == [
+        "recover",
+        "trace",
+        "resolve",
+        "authenticate",
+        "audit",
+        "impersonate",
+        "limit",
+        "authorize",
+        "negotiate",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "text"),
+    [
+        (
+            "GET",
+            f"{CORE}/pods",
+            'pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "default"',
+        ),
+        ("GET", "/api/v1/nodes", 'nodes is forbidden: User "jane" cannot list resource "nodes" in API group "" at the cluster scope'),
+        (
+            "GET",
+            f"{CORE}/pods/a/log",
+            'pods "a" is forbidden: User "jane" cannot get resource "pods/log" in API group "" in the namespace "default"',
+        ),
+        (
+            "DELETE",
+            "/apis/apps/v1/namespaces/default/deployments/web",
+            'deployments.apps "web" is forbidden: User "jane" cannot delete resource "deployments" in API group "apps" '
+            'in the namespace "default"',
+        ),
+        ("GET", "/metrics", 'forbidden: User "jane" cannot get path "/metrics"'),
+    ],
+)
+async def test_refusals(api, method, path, text):
+    code, status = await api.call(method, path, headers={"impersonate-user": "jane"})
+    assert (code, status["reason"], status["message"]) == (403, "Forbidden", text)
+
+
+async def test_anonymous_users_see_only_what_is_public():
+    async with running(authenticator=None) as api:
+        assert (await api.send("GET", "/version")).status_code == 200
+        assert (await api.send("GET", "/healthz")).text == "ok"
+        code, status = await api.call("GET", MAPS)
+        assert code == 403 and 'User "system:anonymous" cannot list' in status["message"]
+        assert (await api.call("GET", MAPS, headers={"authorization": "Bearer nonsense"}))[0] == 401
+
+
+async def test_nobody_is_anonymous_where_that_is_off():
+    async with running(options=Options(anonymous=False), authenticator=None) as api:
+        code, status = await api.call("GET", MAPS)
+        assert (code, status["message"]) == (401, "Unauthorized")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/readyz/etcd", "/livez/ping"])
+async def test_health(api, path):
+    assert (await api.send("GET", path)).text == "ok"
+
+
+async def test_health_in_words(api):
+    text = (await api.send("GET", "/readyz?verbose")).text
+    assert "[+]etcd ok" in text and "readyz check passed" in text
+
+
+async def test_metrics(api):
+    await api.must("GET", MAPS)
+    text = (await api.send("GET", "/metrics")).text
+    assert 'apiserver_request_total{code="200",group="",resource="configmaps",scope="namespace"' in text
+    assert "apiserver_watch_cache_resource_version" in text
+
+
+async def test_too_many_requests_are_sent_away():
+    async with running(options=Options(max_reads=1)) as api:
+        server_limits = api.app.limits
+        server_limits._queue = 0
+        headers = {"impersonate-user": "jane", "impersonate-group": "x"}
+        async with server_limits.place(is_read=True):
+            response = await api.send("GET", MAPS, headers=headers)
+        assert response.status_code == 429 and response.headers["retry-after"] == "1"
+        assert response.json()["reason"] == "TooManyRequests"
+        assert (await api.send("GET", MAPS, headers=headers)).status_code == 403
+
+
+async def test_discovery(api):
+    assert "v1" in (await api.must("GET", "/api"))["versions"]
+    groups = {group["name"] for group in (await api.must("GET", "/apis"))["groups"]}
+    assert {"apps", "batch", "rbac.authorization.k8s.io"} <= groups
+    resources = {r["name"] for r in (await api.must("GET", "/apis/apps/v1"))["resources"]}
+    assert {"deployments", "deployments/scale", "deployments/status"} <= resources
+    assert (await api.send("GET", "/nope")).status_code == 404
+
+
+async def test_every_kind_is_served_as_discovery_says(api):
+    for resource in api.app.api.registry.kinds():
+        if "list" in resource.verbs:
+            tree = await api.must("GET", resource.path())
+            assert tree["kind"] == f"{resource.kind}List" and tree["apiVersion"] == resource.api_version
+
+
+async def test_nodes_see_their_own_pods_only(api):
+    node = {"impersonate-user": "system:node:n1", "impersonate-group": "system:nodes"}
+    assert (await api.call("GET", "/api/v1/pods", headers=node))[0] == 403
+    assert (await api.call("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1", headers=node))[0] == 200
+    assert (await api.call("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn2", headers=node))[0] == 403
+
+
+async def test_answers_carry_an_id_and_are_not_cached(api):
+    headers = (await api.send("POST", MAPS, config_map("a"))).headers
+    assert len(headers["audit-id"]) == 36 and headers["cache-control"] == "no-cache, private"
+
+
+async def test_pretty_for_people(api):
+    text = (await api.send("GET", f"{CORE}/configmaps?pretty=true")).text
+    assert text.startswith('{\n  "kind"')
+    assert (await api.send("GET", MAPS, headers={"user-agent": "curl/8"})).text.startswith("{\n")
+
+
+async def test_many_at_once(api):
+    async with asyncio.TaskGroup() as tasks:
+        for i in range(100):
+            tasks.create_task(api.must("POST", MAPS, config_map(f"m{i}")))
+    assert len((await api.must("GET", MAPS))["items"]) == 100

@@ -1,0 +1,139 @@
+"""Subresources and computed kinds through the whole server: scale, binding, eviction, token, approval, reviews."""
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from apiserver.app import Options
+from tests.contract.api_server import APPS, CORE, MERGE, STRATEGIC, deployment, pod, running
+
+PODS = f"{CORE}/pods"
+PDBS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+KEY = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+)
+
+
+@pytest.fixture
+async def api():
+    async with running(options=Options(signing_key=KEY)) as server:
+        yield server
+
+
+async def test_scale(api):
+    await api.must("POST", f"{APPS}/deployments", deployment("web", 2))
+    path = f"{APPS}/deployments/web/scale"
+    scale = await api.must("GET", path)
+    assert (scale["kind"], scale["apiVersion"], scale["spec"]) == ("Scale", "autoscaling/v1", {"replicas": 2})
+    assert scale["status"] == {"replicas": 0, "selector": "app=web"}
+    assert (await api.must("PUT", path, {**scale, "spec": {"replicas": 5}}))["spec"] == {"replicas": 5}
+    assert (await api.must("PATCH", path, {"spec": {"replicas": 0}}, type=MERGE))["spec"] == {}
+    stored = await api.must("GET", f"{APPS}/deployments/web")
+    assert stored["spec"]["replicas"] == 0 and stored["metadata"]["generation"] == 3
+    code, status = await api.call("PUT", path, {**scale, "spec": {"replicas": 5}})
+    assert code == 409
+    code, status = await api.call("PATCH", path, {"spec": {"replicas": -1}}, type=MERGE)
+    assert code == 422 and "must be greater than or equal to 0" in status["message"]
+
+
+async def test_binding(api):
+    await api.must("POST", PODS, pod("a"))
+    binding = {"metadata": {"name": "a", "annotations": {"x": "y"}}, "target": {"kind": "Node", "name": "n1"}}
+    assert (await api.must("POST", f"{PODS}/a/binding", binding))["status"] == "Success"
+    tree = await api.must("GET", f"{PODS}/a")
+    assert tree["spec"]["nodeName"] == "n1" and tree["metadata"]["annotations"] == {"x": "y"}
+    assert {"type": "PodScheduled", "status": "True"}.items() <= tree["status"]["conditions"][0].items()
+    code, status = await api.call("POST", f"{PODS}/a/binding", binding)
+    text = 'Operation cannot be fulfilled on pods/binding "a": pod a is already assigned to node "n1"'
+    assert (code, status["message"]) == (409, text)
+    assert (await api.call("POST", f"{PODS}/b/binding", {**binding, "metadata": {"name": "b"}}))[0] == 404
+
+
+async def test_bindings_may_be_posted_on_their_own(api):
+    await api.must("POST", PODS, pod("a"))
+    await api.must("POST", f"{CORE}/bindings", {"metadata": {"name": "a"}, "target": {"kind": "Node", "name": "n1"}})
+    assert (await api.must("GET", f"{PODS}/a"))["spec"]["nodeName"] == "n1"
+
+
+async def test_binding_without_a_target(api):
+    await api.must("POST", PODS, pod("a"))
+    code, status = await api.call("POST", f"{PODS}/a/binding", {"metadata": {"name": "a"}, "target": {"kind": "X"}})
+    assert code == 422 and "target.name: Required value" in status["message"]
+
+
+async def running_pod(api, name):
+    await api.must("POST", PODS, pod(name, metadata={"labels": {"app": "web"}}))
+    binding = {"metadata": {"name": name}, "target": {"kind": "Node", "name": "n1"}}
+    await api.must("POST", f"{PODS}/{name}/binding", binding)
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    await api.must("PATCH", f"{PODS}/{name}/status", {"status": status}, type=MERGE)
+
+
+async def test_eviction_asks_the_budget(api):
+    await running_pod(api, "a")
+    await api.must(
+        "POST", PDBS, {"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}}
+    )
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "a"}}
+    code, status = await api.call("POST", f"{PODS}/a/eviction", eviction)
+    assert (code, status["message"]) == (429, "Cannot evict pod as it would violate the pod's disruption budget.")
+    allowed = {"disruptionsAllowed": 1, "observedGeneration": 1, "currentHealthy": 2, "desiredHealthy": 1, "expectedPods": 2}
+    await api.must("PATCH", f"{PDBS}/b/status", {"status": allowed}, type=MERGE)
+    assert (await api.must("POST", f"{PODS}/a/eviction", eviction))["status"] == "Success"
+    tree = await api.must("GET", f"{PODS}/a")
+    assert tree["metadata"]["deletionTimestamp"]
+    assert tree["status"]["conditions"][-1]["reason"] == "EvictionByEvictionAPI"
+    budget = (await api.must("GET", f"{PDBS}/b"))["status"]
+    assert budget["disruptionsAllowed"] == 0 and set(budget["disruptedPods"]) == {"a"}
+    await running_pod(api, "c")
+    code, status = await api.call("POST", f"{PODS}/c/eviction", {**eviction, "metadata": {"name": "c"}})
+    cause = {"reason": "DisruptionBudget", "message": "The disruption budget b needs 1 healthy pods and has 2 currently"}
+    assert code == 429 and status["details"]["causes"] == [cause]
+
+
+async def test_eviction_without_a_budget_deletes(api):
+    await api.must("POST", PODS, pod("a"))
+    await api.must("POST", f"{PODS}/a/eviction", {"metadata": {"name": "a"}})
+    assert (await api.call("GET", f"{PODS}/a"))[0] == 404
+
+
+async def test_tokens_name_their_service_account(api):
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
+    answer = await api.must("POST", f"{CORE}/serviceaccounts/default/token", body)
+    review = await api.must(
+        "POST", "/apis/authentication.k8s.io/v1/tokenreviews", {"spec": {"token": answer["status"]["token"]}}
+    )
+    assert review["status"]["user"]["username"] == "system:serviceaccount:default:default"
+    bad = await api.must("POST", "/apis/authentication.k8s.io/v1/tokenreviews", {"spec": {"token": "nonsense"}})
+    assert not bad["status"].get("authenticated")
+
+
+async def test_access_reviews(api):
+    spec = {"resourceAttributes": {"verb": "get", "resource": "pods", "namespace": "default"}}
+    path = "/apis/authorization.k8s.io/v1"
+    assert (await api.must("POST", f"{path}/selfsubjectaccessreviews", {"spec": spec}))["status"]["allowed"] is True
+    other = {"spec": {**spec, "user": "jane"}}
+    assert (await api.must("POST", f"{path}/subjectaccessreviews", other))["status"]["allowed"] is False
+    assert (await api.call("GET", f"{path}/subjectaccessreviews"))[0] == 405
+
+
+async def test_ephemeral_containers(api):
+    await api.must("POST", PODS, pod("a"))
+    patch = {"spec": {"ephemeralContainers": [{"name": "debug", "image": "busybox"}]}}
+    tree = await api.must("PATCH", f"{PODS}/a/ephemeralcontainers", patch, type=STRATEGIC)
+    assert tree["spec"]["ephemeralContainers"][0]["name"] == "debug"
+
+
+async def test_roles_do_not_grant_what_their_writer_lacks(api):
+    rbac = "/apis/rbac.authorization.k8s.io/v1"
+    rules = [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["create"]}]
+    await api.must("POST", f"{rbac}/clusterroles", {"metadata": {"name": "writer"}, "rules": rules})
+    binding = {
+        "metadata": {"name": "writer"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "writer"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "jane"}],
+    }
+    await api.must("POST", f"{rbac}/clusterrolebindings", binding)
+    grab = {"metadata": {"name": "grab"}, "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]}
+    code, status = await api.call("POST", f"{rbac}/clusterroles", grab, headers={"impersonate-user": "jane"})
+    assert code == 403 and "is attempting to grant RBAC permissions not currently held" in status["message"]
