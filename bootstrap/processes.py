@@ -106,13 +106,20 @@ def _controllers(spec: ClusterSpec) -> Process:
         cluster_cidr=spec.pod_cidr,
         root_ca_file=spec.pki / "ca.crt",
         secure_port=spec.ports.controllers,
+        tls_cert_file=spec.pki / "controller-manager.crt",
+        tls_private_key_file=spec.pki / "controller-manager.key",
     )
     argv = (_program("pykube-controller-manager"), *flags)
     return Process(name="controllers", argv=argv, health=_health(spec.ports.controllers))
 
 
 def _scheduler(spec: ClusterSpec) -> Process:
-    flags = _flags(kubeconfig=kubeconfig.path(spec, "scheduler"), secure_port=spec.ports.scheduler)
+    flags = _flags(
+        kubeconfig=kubeconfig.path(spec, "scheduler"),
+        secure_port=spec.ports.scheduler,
+        tls_cert_file=spec.pki / "scheduler.crt",
+        tls_private_key_file=spec.pki / "scheduler.key",
+    )
     argv = (_program("pykube-scheduler"), *flags)
     return Process(name="scheduler", argv=argv, health=_health(spec.ports.scheduler))
 

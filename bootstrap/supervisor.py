@@ -17,14 +17,17 @@ import contextlib
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from bootstrap.forge import Order
 from bootstrap.processes import Process
 
 FIRST_BACKOFF = 0.1
@@ -80,13 +83,45 @@ def record(run: Path, name: str, running: Running) -> None:
     temporary.rename(run / f"{name}.json")
 
 
+class Forge:
+    """The warm process of forge.py, as the supervisor sees it: an order goes in, a pid comes out."""
+
+    def __init__(self) -> None:
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with its:
+            self._process = subprocess.Popen(
+                (sys.executable, "-m", "bootstrap.forge", str(its.fileno())),
+                pass_fds=(its.fileno(),),
+                stdin=subprocess.DEVNULL,
+                cwd=Path(__file__).parent.parent,
+                env=os.environ | {"PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"},
+            )
+        self._connection = ours
+        self._one_at_a_time = threading.Lock()
+
+    def start(self, argv: Sequence[str], log: Path) -> int:
+        """The pid of the program's new process; 0 where the forge cannot start it."""
+        try:
+            with self._one_at_a_time:
+                self._connection.send(msgspec.json.encode(Order(tuple(argv), str(log))))
+                return msgspec.json.decode(self._connection.recv(100) or b"0", type=int)
+        except OSError:
+            return 0
+
+    def close(self) -> None:
+        """Ends the forge; what it started goes on."""
+        self._connection.close()
+        self._process.wait()
+
+
 class Supervisor:
     """The shell around the rules above. `root` is the cluster's folder."""
 
-    def __init__(self, root: Path, processes: Sequence[Process]) -> None:
+    def __init__(self, root: Path, processes: Sequence[Process], forge: Forge) -> None:
         self.run = root / "run"
         self.logs = root / "logs"
         self.processes = processes
+        self.forge = forge
         self.stopping = asyncio.Event()
 
     async def serve(self) -> None:
@@ -109,7 +144,7 @@ class Supervisor:
         while True:
             running = recorded(self.run, process.name)
             if not is_alive(running):
-                running = self._start(process)
+                running = await self._start(process)
             assert running is not None
             born = time.monotonic()
             await wait_ended(running)
@@ -118,21 +153,15 @@ class Supervisor:
             self._say(process, f"ended; starting it again in {backoff:.1f} s")
             await asyncio.sleep(backoff)
 
-    def _start(self, process: Process) -> Running:
-        with (self.logs / f"{process.name}.log").open("ab") as log:
-            child = subprocess.Popen(
-                process.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd="/",
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},
-            )
-        running = Running(child.pid, start_time(child.pid), process.argv)
-        child.returncode = 0  # we watch the pid ourselves; Popen must not warn about a running child
+    async def _start(self, process: Process) -> Running:
+        log = self.logs / f"{process.name}.log"
+        pid = 0
+        if process.argv[0].startswith(str(Path(sys.executable).parent)):
+            pid = await asyncio.to_thread(self.forge.start, process.argv, log)
+        pid = pid or _spawn(process.argv, log)
+        running = Running(pid, start_time(pid), process.argv)
         record(self.run, process.name, running)
-        self._say(process, f"started as pid {child.pid}")
+        self._say(process, f"started as pid {pid}")
         return running
 
     def _say(self, process: Process, text: str) -> None:
@@ -144,6 +173,22 @@ class Supervisor:
             await asyncio.sleep(LOG_CHECK)
             for log in self.logs.glob("*.log"):
                 rotate(log)
+
+
+def _spawn(argv: Sequence[str], log: Path) -> int:
+    """Starts a program the ordinary way; its pid."""
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd="/",
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+    child.returncode = 0  # we watch the pid ourselves; Popen must not warn about a running child
+    return child.pid
 
 
 def rotate(log: Path, limit: int = LOG_LIMIT) -> bool:
@@ -224,7 +269,9 @@ async def halt(root: Path) -> None:
     run = root / "run"
     supervisor = recorded(run, "supervisor")
     await stop(supervisor, grace=GRACE * 3)
-    left = [recorded(run, file.stem) for file in run.glob("*.json") if file.stem not in ("processes", "dockerd", "sysctl")]
+    left = [
+        recorded(run, file.stem) for file in run.glob("*.json") if file.stem not in ("processes", "dockerd", "sysctl")
+    ]
     for running in left:
         await stop(running)
 
@@ -240,7 +287,11 @@ def main(root: Path) -> int:
         return 0
     record(run, "supervisor", Running(os.getpid(), start_time(os.getpid())))
     processes = msgspec.json.decode((run / "processes.json").read_bytes(), type=tuple[Process, ...])
-    asyncio.run(Supervisor(root, processes).serve())
+    forge = Forge()
+    try:
+        asyncio.run(Supervisor(root, processes, forge).serve())
+    finally:
+        forge.close()
     return 0
 
 
