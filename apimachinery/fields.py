@@ -81,7 +81,8 @@ def compiled_struct(name: str, schema: Json, *, rule_of: RuleOf, schema_of: Sche
     for field, inner in properties.items():
         go_type = f"{version}.{named[field]}" if field in named else go_type_of(inner, schema_of)
         plain = _plain(inner)
-        keeps = field in required or field in pointers or (not known and plain is not None) or _is_struct(inner)
+        scalar = _type(inner) in ("string", "boolean", "integer", "number")
+        keeps = field in required or field in pointers or (scalar and not known) or _is_struct(inner)
         rows[field] = (plain, _rule(inner, go_type, rule_of, schema_of), keeps)
     return _struct(name.rsplit(".", 1)[-1], go_name(name), rows)
 

@@ -255,7 +255,7 @@ def _special(original: list[Any], patch: list[Any], merge_key: str) -> tuple[lis
 
 
 def _check_order(items: list[Any], wanted: list[Any], merge_key: str) -> None:
-    """The elements of a patch stand in the order that it asks for."""
+    """The elements of a patch stand in the order that it asks for; an empty order asks for nothing."""
     if not wanted:
         return
     names = [key_of(i, merge_key) if merge_key else i for i in items if not (isinstance(i, dict) and PATCH in i)]

@@ -90,8 +90,6 @@ def _complaint(error: Exception) -> str:
     line = error.problem_mark.line if error.problem_mark else 0
     if line and isinstance(error, yaml.scanner.ScannerError):
         line += 1
-    elif not line and error.context_mark:
-        line = error.context_mark.line
     return f"yaml: line {line}: {error.problem}" if line else f"yaml: {error.problem}"
 
 

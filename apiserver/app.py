@@ -16,8 +16,10 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
+import structlog
+
 from apimachinery import kinds as k
-from apiserver import _pending  # noqa: F401
+from apimachinery.errors import ApiError
 from apiserver import admission, bootstrapping, catalog, endpoints, identity, upkeep
 from apiserver.allocation import ServiceAllocator
 from apiserver.authorization import authorizer as authorization
@@ -28,13 +30,13 @@ from apiserver.dispatch import Dispatcher
 from apiserver.identity import Administrators
 from apiserver.metrics import Metrics
 from apiserver.options import Options
-from apiserver.pipeline import ASGI, Authenticates, Limits, Server, pipeline
+from apiserver.pipeline import ASGI, Authenticates, Limits, Server, log_audit, pipeline
 from apiserver.registry import Registry
 from apiserver.resources.api import Api
 from apiserver.resources.lookup import CacheLookup, ChangeCounter
 from apiserver.shell import answering, health_checks
 from apiserver.storage.entry import Decode, no_protobuf
-from apiserver.storage.protocol import Storage
+from apiserver.storage.protocol import Storage, StorageError
 from apiserver.storage.watchcache import WatchCache
 from serving.health import health_app
 
@@ -42,6 +44,9 @@ __all__ = ["Administrators", "App", "Options", "create_app"]
 
 _RBAC_KINDS = (k.CLUSTERROLES, k.CLUSTERROLEBINDINGS, k.ROLES, k.ROLEBINDINGS)
 _NO_OPTIONS = Options()
+_RETRY_SECONDS = 0.5
+
+log = structlog.get_logger("apiserver")
 
 
 class App:
@@ -64,11 +69,22 @@ class App:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.api.cache.run())
             await self.api.cache.wait_until(1)
-            await bootstrapping.ensure(self.api, self.options)
-            await self.api.fresh()
+            await self._bootstrap()
             self._ready.set()
             tasks.create_task(endpoints.keep(self.api, self.options))
             tasks.create_task(upkeep.repair_services(self.api, self._services, self.options.repair_seconds))
+
+    async def _bootstrap(self) -> None:
+        """Make the first objects; again from the start where the store, or another server, came in between."""
+        while True:
+            try:
+                await bootstrapping.ensure(self.api, self.options)
+                await self.api.fresh()
+            except (StorageError, ApiError) as error:
+                log.warning("the first objects could not be made, trying again", error=str(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                return
 
     async def wait_ready(self) -> None:
         """Until the cache is filled and the first objects are there."""
@@ -138,6 +154,8 @@ def create_app(
         limits=Limits(metrics, reads=options.max_reads, writes=options.max_writes),
         clock=clock,
         new_id=api.new_uid,
+        fresh=api.fresh,
+        audits=log_audit if options.audit else None,
     )
     address = f"{options.advertise_address}:{options.secure_port}" if options.advertise_address else ""
     discovery = Discovery(api.registry.kinds(), address=address, fixed=identity.documents(options))

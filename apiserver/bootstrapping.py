@@ -21,7 +21,6 @@ from apiserver.resources import deleting, internal
 from apiserver.resources.api import Api
 from apiserver.resources.options import DeleteOptions
 
-
 log = structlog.get_logger("apiserver")
 
 NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "default")
@@ -44,7 +43,10 @@ def priority_classes() -> list[Json]:
         (
             "system-cluster-critical",
             2000000000,
-            "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+            (
+                "Used for system critical pods that must run in the cluster, but can be moved to another node if "
+                "necessary."
+            ),
         ),
     )
     head = {"kind": "PriorityClass", "apiVersion": "scheduling.k8s.io/v1"}

@@ -40,7 +40,7 @@ EXAMPLE = (
 
 
 @command.command(epilog=EXAMPLE)
-def run(  # noqa: PLR0917 - flags
+def run(
     etcd_servers: Annotated[str, typer.Option(help="etcd's URLs, separated by commas")] = "http://127.0.0.1:2379",
     etcd_cafile: Annotated[str, typer.Option(help="CA of etcd's certificate")] = "",
     etcd_certfile: Annotated[str, typer.Option(help="client certificate for etcd")] = "",
@@ -57,7 +57,7 @@ def run(  # noqa: PLR0917 - flags
     service_account_signing_key_file: Annotated[str, typer.Option(help="key that signs tokens")] = "",
     service_account_issuer: Annotated[list[str] | None, typer.Option(help="issuer of tokens; the first signs")] = None,
     api_audiences: Annotated[str, typer.Option(help="audiences of tokens for this server; default: the issuer")] = "",
-    service_account_max_token_expiration: Annotated[str, typer.Option(help="longest life of a token")] = "0s",
+    service_account_max_token_expiration: Annotated[str, typer.Option(help="longest life of a token")] = "0s",  # noqa: S107 - a duration
     service_cluster_ip_range: Annotated[str, typer.Option(help="addresses of services")] = "10.96.0.0/16",
     service_node_port_range: Annotated[str, typer.Option(help="node ports")] = "30000-32767",
     kubelet_client_certificate: Annotated[str, typer.Option(help="certificate for kubelets")] = "",
@@ -75,7 +75,7 @@ def run(  # noqa: PLR0917 - flags
     max_requests_inflight: Annotated[int, typer.Option(help="reads answered at a time")] = 400,
     max_mutating_requests_inflight: Annotated[int, typer.Option(help="writes answered at a time")] = 200,
     audit_log_path: Annotated[str, typer.Option(help="- writes a line per request to the log")] = "",
-    log_json: Annotated[bool, typer.Option(help="logs as JSON lines")] = False,
+    log_json: Annotated[bool, typer.Option(help="logs as JSON lines")] = False,  # noqa: FBT002 - typer's form of a flag
 ) -> None:
     """The API server of PyKube."""
     logs.configure("apiserver", json=log_json)

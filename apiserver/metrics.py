@@ -3,6 +3,8 @@
 Children are looked up once per label set: prometheus-client's own lookup costs more than the count.
 """
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -58,9 +60,10 @@ class Metrics:
         if key[0] != "WATCH":
             self._times[key].observe(seconds)
 
-    def inflight(self, kind: str, now: int) -> None:
-        """How many requests of a kind (mutating, readOnly) are being answered."""
-        self._inflight.labels(kind).set(now)
+    def observe_limits(self, answering: Mapping[bool, int]) -> None:
+        """Show how many reads (True) and writes are being answered, read when somebody asks."""
+        self._inflight.labels("readOnly").set_function(lambda: answering[True])
+        self._inflight.labels("mutating").set_function(lambda: answering[False])
 
     def rejected(self, kind: str) -> None:
         """Count a 429."""

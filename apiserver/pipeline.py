@@ -33,6 +33,7 @@ from apiserver.negotiation import accepted
 from apiserver.request import MASTERS, Attributes, Decision, Request, User
 from apiserver.resolve import request_info
 from apiserver.storage.protocol import Compacted, Full, StorageError, TooLarge, Unavailable
+from serving.health import ENDPOINTS
 
 log = structlog.get_logger("apiserver")
 
@@ -68,6 +69,7 @@ class Server:
     limits: "Limits"
     clock: Callable[[], float]
     new_id: Callable[[], str]
+    fresh: Callable[[], Awaitable[None]]  # waits until what authenticator and authorizer read is as new as the store
     audits: Callable[[Call, int], None] | None = None
 
 
@@ -86,7 +88,7 @@ async def recover(_server: Server, call: Call, proceed: Proceed) -> Response:
         raise
     except RecursionError:
         return error_response(errors.bad_request("the object is nested too deeply"))
-    except Exception as error:  # noqa: BLE001 - the top of a request: a bug must not take the server down
+    except Exception as error:  # the top of a request: a bug must not take the server down
         log.exception("a request failed", path=call.path, method=call.method, request_id=call.id, error=repr(error))
         return error_response(
             errors.internal(f"{type(error).__name__}; see the API server's log for request {call.id}")
@@ -118,11 +120,12 @@ async def trace(server: Server, call: Call, proceed: Proceed) -> Response:
     code = 500
     try:
         response = await proceed(call)
-        code = response.status
-        return response
     except ApiError as error:
         code = error.code
         raise
+    else:
+        code = response.status
+        return response
     finally:
         seconds = server.clock() - began
         server.metrics.answered(call.info, code, seconds)
@@ -139,8 +142,12 @@ async def resolve(_server: Server, call: Call, proceed: Proceed) -> Response:
 
 
 async def authenticate(server: Server, call: Call, proceed: Proceed) -> Response:
-    """Say who asks."""
-    call.user = server.authenticator.authenticate(call)
+    """Say who asks. A token may be younger than the cache: before it is refused, it is looked at again."""
+    try:
+        call.user = server.authenticator.authenticate(call)
+    except ApiError:
+        await server.fresh()
+        call.user = server.authenticator.authenticate(call)
     return await proceed(call)
 
 
@@ -151,13 +158,28 @@ async def audit(server: Server, call: Call, proceed: Proceed) -> Response:
     code = 500
     try:
         response = await proceed(call)
-        code = response.status
-        return response
     except ApiError as error:
         code = error.code
         raise
+    else:
+        code = response.status
+        return response
     finally:
         server.audits(call, code)
+
+
+def log_audit(call: Call, code: int) -> None:
+    """One line per request, in the server's own log."""
+    info, impersonator = call.target, call.impersonator
+    log.info(
+        "audit",
+        id=call.id,
+        user=impersonator.name if impersonator else call.asker.name,
+        impersonated=call.asker.name if impersonator else "",
+        verb=info.verb,
+        uri=call.path,
+        code=code,
+    )
 
 
 async def impersonate(server: Server, call: Call, proceed: Proceed) -> Response:
@@ -179,8 +201,10 @@ async def limit(server: Server, call: Call, proceed: Proceed) -> Response:
 
 
 async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
-    """Refuse what the user may not do."""
+    """Refuse what the user may not do. A role may be younger than the cache: before a refusal it is looked at again."""
     info = call.target
+    if info.path.split("/")[1] in ENDPOINTS:
+        return await proceed(call)  # whether the server is well can be asked while it cannot read its policy
     question = Question(
         user=call.asker,
         verb=info.verb,
@@ -195,6 +219,9 @@ async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
         path=info.path,
     )
     decision = server.authorizer.authorize(question)
+    if not decision.allowed:
+        await server.fresh()
+        decision = server.authorizer.authorize(question)
     if not decision.allowed:
         raise denied(question, decision.reason)
     return await proceed(call)
@@ -283,6 +310,8 @@ class Limits:
         self._queue = queue
         self._places = {True: asyncio.Semaphore(reads), False: asyncio.Semaphore(writes)}
         self._waiting = {True: 0, False: 0}
+        self.answering = {True: 0, False: 0}  # how many have a place now
+        metrics.observe_limits(self.answering)
 
     @asynccontextmanager
     async def place(self, *, is_read: bool) -> AsyncIterator[None]:
@@ -296,7 +325,9 @@ class Limits:
             await places.acquire()
         finally:
             self._waiting[is_read] -= 1
+        self.answering[is_read] += 1
         try:
             yield
         finally:
+            self.answering[is_read] -= 1
             places.release()

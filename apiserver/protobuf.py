@@ -1,7 +1,7 @@
-"""Kubernetes' protobuf to plain trees: what client-go sends for built-in kinds, and what an upstream server stored.
+r"""Kubernetes' protobuf to plain trees: what client-go sends for built-in kinds, and what an upstream server stored.
 
-A generic decoder over a table of facts (protobuf_fields.json: each field's JSON name, number and Go type, for every kind
-of v1.34); no generated code. A body is the four bytes `k8s\\0` and a runtime.Unknown: apiVersion, kind, and the object.
+A generic decoder over a table of facts (protobuf_fields.json: each field's JSON name, number and Go type, for every
+kind of v1.34); no generated code. A body is the four bytes `k8s\0` and a runtime.Unknown: apiVersion, kind, object.
 The wire type is believed, the table's is not (upstream's struct tags are wrong in places, its generated code is not).
 Only decoding: every client that sends protobuf takes JSON back.
 Source: apimachinery/pkg/runtime/serializer/protobuf, the generated.proto files.

@@ -39,6 +39,8 @@ def _resource(
         rest, watching = rest[1:], True
     namespace, rest = _namespaced(rest)
     plural, name, subresource = (*rest[:3], "", "", "")[:3]
+    if any("/" in part for part in (namespace, plural, name, subresource)):
+        raise errors.bad_request(f"invalid path: {path}")  # an escaped slash must not lead to another object's key
     if not name and verb in ("get", "delete"):
         verb = "deletecollection" if verb == "delete" else "watch" if watching else "list"
         name = _named_by_field(query)
@@ -69,7 +71,8 @@ def _namespaced(rest: list[str]) -> tuple[str, list[str]]:
 
 def _named_by_field(query: Mapping[str, Sequence[str]]) -> str:
     """The name that `fieldSelector=metadata.name=x` asks for: authorizers want to know it."""
-    for requirement in (query.get("fieldSelector") or ("",))[0].split(","):
+    found = query.get("fieldSelector")
+    for requirement in found[0].split(",") if found else ():
         key, found, value = requirement.partition("=")
         if key == "metadata.name" and found:
             return value.removeprefix("=")
@@ -78,4 +81,4 @@ def _named_by_field(query: Mapping[str, Sequence[str]]) -> str:
 
 def _true(query: Mapping[str, Sequence[str]], name: str) -> bool:
     values = query.get(name)
-    return bool(values) and values[0] in _TRUE
+    return values is not None and values[0] in _TRUE

@@ -1,4 +1,4 @@
-"""The stock of service addresses and node ports: made from the options and the ServiceCIDRs, and repaired now and then."""
+"""The stock of service addresses and node ports: made from options and ServiceCIDRs, and repaired now and then."""
 
 import asyncio
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ async def repair_services(api: Api, services: ServiceAllocator, interval: float)
     """Take back what a crash left behind, every `interval` seconds, for ever; 0 for never."""
     if not interval:
         return
-    repair = Repair(api.storage, services, api.clock, complain=lambda text: log.warning(text))  # noqa: PLW0108 - keyword
+    repair = Repair(api.storage, services, api.clock, complain=log.warning)
     while True:
         try:
             await repair.once()

@@ -11,6 +11,7 @@ Source: apiserver/pkg/storage/cacher/cache_watcher.go (convertToWatchEvent), end
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from apimachinery import errors
 from apimachinery.errors import ApiError
@@ -58,7 +59,7 @@ class View:
         for event in group:
             type_ = self.type_of(event)
             if type_:
-                found.append(event.made((type_, *self.form), lambda it, type_=type_: self.frame(type_, it)))
+                found.append(event.made((type_, *self.form), partial(self.frame, type_)))
         return found
 
     def type_of(self, event: CacheEvent) -> str:

@@ -36,7 +36,7 @@ def build_web(spec: ClusterSpec) -> bool:
         if exists(api, WEB):
             return False
         files = {"bin/serve": _SERVE, "www/index.html": b"<h1>PyKube</h1>\n"}
-        build(api, WEB, files, ('ENTRYPOINT ["/bin/serve"]', "EXPOSE 8080"))
+        build(api, WEB, files, ('ENTRYPOINT ["/bin/serve"]', 'CMD ["-h", "/www"]', "EXPOSE 8080"))
     _remember(spec, WEB)
     return True
 

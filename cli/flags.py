@@ -145,7 +145,7 @@ class Flag:
 
 
 #: Flags of kubectl whose value may be left out, with what it is then.
-ALONE = {"--dry-run": "unchanged", "--cascade": "background", "--validate": "strict"}
+ALONE = {"--dry-run": "client", "--cascade": "background", "--validate": "strict"}
 
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")

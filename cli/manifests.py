@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import yaml
 
+from apimachinery.selectors import parse_labels
 from apimachinery.types import Json
 from cli.flags import UsageError
 
@@ -22,25 +23,34 @@ class Document:
     tree: Json
 
 
-def read(names: Sequence[str], *, recursive: bool = False) -> list[Document]:
+def read(names: Sequence[str], *, recursive: bool = False, selector: str = "") -> list[Document]:
     """Every object of the files in order. Raises UsageError with the file's name where one cannot be read."""
     if not names:
         message = "must specify one of -f and -k"
         raise UsageError(message)
-    return [document for name in names for document in _documents(name, recursive=recursive)]
+    found = [document for name in names for document in _documents(name, recursive=recursive)]
+    wanted = parse_labels(selector)
+    return [each for each in found if wanted.matches((each.tree.get("metadata") or {}).get("labels") or {})]
+
+
+def text_of(name: str) -> str:
+    """The text of one file, of a URL, or of stdin."""
+    if name == "-":
+        return sys.stdin.read()
+    if name.startswith(("http://", "https://")):
+        return httpx.get(name, follow_redirects=True).raise_for_status().text
+    return Path(name).read_text()
 
 
 def _documents(name: str, *, recursive: bool) -> Iterator[Document]:
-    if name == "-":
-        yield from _parse("STDIN", sys.stdin.read())
-    elif name.startswith(("http://", "https://")):
-        yield from _parse(name, httpx.get(name, follow_redirects=True).raise_for_status().text)
+    if name == "-" or name.startswith(("http://", "https://")):
+        yield from _parse("STDIN" if name == "-" else name, text_of(name))
     elif Path(name).is_dir():
         found = Path(name).rglob("*") if recursive else Path(name).iterdir()
         for file in sorted(path for path in found if path.suffix in ENDINGS):
             yield from _parse(str(file), file.read_text())
     elif Path(name).exists():
-        yield from _parse(name, Path(name).read_text())
+        yield from _parse(name, text_of(name))
     else:
         message = f'the path "{name}" does not exist'
         raise UsageError(message)

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from cli.flags import UsageError
+
 Output = Annotated[
     str,
     typer.Option("--output", "-o", help="json|yaml|name|wide|jsonpath=...|custom-columns=..."),
@@ -15,3 +17,13 @@ FileNames = Annotated[list[str] | None, typer.Option("--filename", "-f", help="A
 Recursive = Annotated[bool, typer.Option("--recursive", "-R", help="Folders with all below them.")]
 DryRun = Annotated[str, typer.Option("--dry-run", help="none|client|server: change nothing, show what would be.")]
 Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait, e.g. 90s; 0 for ever.")]
+Words = Annotated[list[str] | None, typer.Argument(help="TYPE NAME or TYPE/NAME", show_default=False)]
+
+_SUFFIX = {"none": "", "": "", "server": " (server dry run)", "client": " (dry run)"}
+
+
+def dry_run_suffix(dry_run: str) -> str:
+    """What follows the verb in a report; refuses values that are none."""
+    if dry_run not in _SUFFIX:
+        raise UsageError(f'Invalid dry-run value ({dry_run}). Must be "none", "server", or "client".')
+    return _SUFFIX[dry_run]

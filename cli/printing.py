@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-import yaml
 
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from cli import jsonpath
 from cli.flags import UsageError
+from cli.yaml_output import to_yaml
 
 PADDING = 3
 MIN_WIDTH = 6
@@ -63,24 +63,12 @@ def cell_text(value: Any) -> str:
 
 def to_json(tree: Any) -> str:
     """JSON as kubectl prints it: four spaces."""
-    return msgspec.json.format(msgspec.json.encode(tree), indent=4).decode() + "\n"
+    text = msgspec.json.format(msgspec.json.encode(tree, order="sorted"), indent=4).decode()
+    return text.translate(_ESCAPES) + "\n"
 
 
-class _Dumper(yaml.SafeDumper):
-    """YAML as Go's sigs.k8s.io/yaml prints it: sorted keys, lists not indented."""
-
-
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
-    style = "|" if "\n" in value else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-_Dumper.add_representer(str, _text)
-
-
-def to_yaml(tree: Any) -> str:
-    """YAML with sorted keys, strings of several lines as blocks."""
-    return yaml.dump(tree, Dumper=_Dumper, default_flow_style=False, sort_keys=True, width=10**6, allow_unicode=True)
+#: Go's encoder escapes what could be taken for HTML.
+_ESCAPES = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})
 
 
 def formatted(tree: Json, output: str, kind_of: Any = None) -> str | None:
@@ -101,7 +89,10 @@ def formatted(tree: Json, output: str, kind_of: Any = None) -> str | None:
         return custom_columns(rest, items_of(tree))
     if name == "name":
         return "".join(f"{object_name(item, kind_of)}\n" for item in items_of(tree))
-    known = "custom-columns,json,jsonpath,jsonpath-as-json,jsonpath-file,name,wide,yaml"
+    known = (
+        "custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-as-json,"
+        "jsonpath-file,name,template,templatefile,wide,yaml"
+    )
     message = f'unable to match a printer suitable for the output format "{name}", allowed formats are: {known}'
     raise UsageError(message)
 

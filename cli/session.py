@@ -19,6 +19,11 @@ from client.config import ClientConfig, ConfigError, load, load_kubeconfig
 _globals = Globals()
 
 
+def global_flags() -> Globals:
+    """The global flags of this process."""
+    return _globals
+
+
 def configure(flags: Globals) -> None:
     """Remembers the global flags of this process; called once, by main."""
     global _globals  # noqa: PLW0603  (a command line has one set of global flags)
@@ -118,6 +123,13 @@ def guarded(work: Callable[[], int]) -> int:
     return 1
 
 
+def while_doing(error: ApiError, doing: str) -> ApiError:
+    """The same refusal with what was being done before its text."""
+    if isinstance(error, Unreachable):
+        return error
+    return replace(error, message=f"{doing} {error.message}")
+
+
 def explain(error: ApiError) -> str:
     """A refusal of the server as kubectl prints it (kubectl/pkg/cmd/util/helpers.go)."""
     if isinstance(error, Unreachable):
@@ -126,15 +138,21 @@ def explain(error: ApiError) -> str:
     if error.reason == "Unauthorized":
         return f"error: You must be logged in to the server ({error.message})"
     if error.reason == "Invalid":
-        kind, name = error.details.get("kind", ""), error.details.get("name", "")
-        causes = error.details.get("causes") or []
-        texts = [f"* {cause['field']}: {cause['message']}" for cause in causes if cause.get("field")]
-        if len(texts) == 1:
-            return f'The {kind} "{name}" is invalid: {texts[0][2:]}'
-        if texts:
-            return "\n".join([f'The {kind} "{name}" is invalid: ', *texts])
+        return _invalid(error)
     return (
         f"Error from server ({error.reason}): {error.message}"
         if error.reason
         else f"Error from server: {error.message}"
     )
+
+
+def _invalid(error: ApiError) -> str:
+    kind, name = error.details.get("kind", ""), error.details.get("name", "")
+    causes = error.details.get("causes") or []
+    text = f'The {kind} "{name}" is invalid' if kind or name else "The request is invalid"
+    if not (kind or name) and not causes and error.message:
+        return f"{text}: {error.message}"
+    texts = list(dict.fromkeys(f"{cause.get('field', '')}: {cause.get('message', '')}" for cause in causes))
+    if len(texts) == 1:
+        return f"{text}: {texts[0]}"
+    return "\n".join([f"{text}: ", *(f"* {each}" for each in texts)]) if texts else text

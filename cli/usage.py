@@ -4,6 +4,7 @@
 own usage errors never show. What stood behind `--` is kept for `command_line()`.
 """
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ def _flags(params: Sequence[Any]) -> list[Flag]:
             continue
         names = [name for name in param.opts if name.startswith("--")]
         shorts = [name for name in param.opts if not name.startswith("--")]
-        kind = "bool" if param.is_flag else "int" if param.type_descriptor.py_type is int else "string"
+        kind = "bool" if param.is_flag else "int" if param.type_descriptor.annotation is int else "string"
         for i, name in enumerate(names):
             found.append(Flag(name, shorts[0] if shorts and not i else "", kind, ALONE.get(name, ""), "".join(param.secondary_opts[:1])))
     return [*found, Flag("--help", "-h", "bool")]
@@ -75,7 +76,7 @@ class VerbGroup(TyperGroup):
             unknown = [word for word in args if word.startswith("-")]
             if unknown:
                 raise UsageError(f"unknown flag: {unknown[0]}", f"See '{ctx.command_path} --help' for usage.")
-            print(ctx.get_help())
+            print(ctx.get_help(), file=sys.stderr)
             raise typer.Exit(1)
         name = args[position]
         if name not in self.commands:

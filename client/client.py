@@ -8,7 +8,6 @@ them cannot starve requests. Does not cache, does not retry writes, knows no kin
 
 import asyncio
 import random
-import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -23,9 +22,9 @@ from apimachinery.errors import ApiError, from_status
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from client.config import ClientConfig, headers, tls_context
+from client.transport import MAX_CONNECTIONS, HttpTransport
 
 REQUEST_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
-MAX_CONNECTIONS = 64
 ATTEMPTS = 5
 MAX_PAUSE = 30.0
 TOKEN_LIFE = 60.0  # seconds between two looks at a token file
@@ -37,15 +36,6 @@ PATCH_TYPES = {
     "json": "application/json-patch+json",
     "apply": "application/apply-patch+yaml",
 }
-
-#: A peer that vanished without a word is noticed after about a minute.
-_KEEPALIVE = [
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-]
 
 
 class Unreachable(ApiError):
@@ -89,14 +79,15 @@ class Client:
         self._stack = AsyncExitStack()
 
     def _http(self, transport: httpx.AsyncBaseTransport | None, connections: int | None) -> httpx.AsyncClient:
-        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30)
-        transport = transport or httpx.AsyncHTTPTransport(
-            verify=tls_context(self.config) if self.config.server.startswith("https") else False,
-            limits=limits,
-            socket_options=_KEEPALIVE,
-            proxy=self.config.proxy or None,
-        )
+        transport = transport or self._transport(connections)
         return httpx.AsyncClient(transport=transport, timeout=REQUEST_TIMEOUT, follow_redirects=False, trust_env=False)
+
+    def _transport(self, connections: int | None) -> httpx.AsyncBaseTransport:
+        config = self.config
+        tls = tls_context(config) if config.server.startswith("https") else None
+        if config.proxy:
+            return httpx.AsyncHTTPTransport(verify=tls or False, proxy=config.proxy)
+        return HttpTransport(tls, server_name=config.tls_server_name, limit=connections)
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._requests)

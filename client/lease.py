@@ -68,7 +68,7 @@ class LeaderElection:
 
     async def acquire(self) -> None:
         """Return once we lead."""
-        while not await self._attempt():  # noqa: ASYNC110 - what is waited for is on the server
+        while not await self._attempt():
             await asyncio.sleep(self._retry * (1 + 1.2 * self._random()))
         _log.info("became leader", lease=self._name, identity=self._identity)
 

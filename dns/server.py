@@ -99,8 +99,7 @@ class Datagrams(asyncio.DatagramProtocol):
     def __init__(self, resolver: Resolver, tasks: asyncio.TaskGroup) -> None:
         self.resolver, self.tasks = resolver, tasks
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
         self.transport = transport
 
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:

@@ -8,6 +8,7 @@ remembers is a cache or a back-off: a kubelet that restarts finds the rest in Do
 import asyncio
 import shutil
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,7 +42,7 @@ from kubelet.pods.decide import (
     Wire,
     decide,
 )
-from kubelet.pods.status import Host, patch, status
+from kubelet.pods.status import Host, differing, patch, status
 from kubelet.pods.world import TERMINAL, Failure, Verdict, World, expired, ref, start_time
 from kubelet.prober import Prober
 from kubelet.runtime.protocol import Container, RuntimeError_
@@ -51,6 +52,7 @@ log = structlog.get_logger("kubelet.worker")
 T = TypeVar("T")
 
 _RESYNC = 60.0
+_FIRST_PAUSE, _LAST_PAUSE = 0.25, 120.0  # between tries of what the whole pod needs: volumes, sandbox
 _TROUBLE = 1.0  # how long to wait when Docker or the API do not answer
 _LEAST_STOP = 2.0  # what a preStop hook leaves for the stop signal, at least
 
@@ -76,7 +78,7 @@ class Worker:
         self._messages: dict[str, str] = {}
         self._waiting_told: set[tuple[str, int]] = set()
         self._volumes: Mapping[str, Path] | None = None
-        self._refresh = False
+        self._refresh, self._tries = False, 0
         self._ending_since = 0.0
         self._cleaned = False
         self._making: asyncio.Task[None] | None = None
@@ -104,6 +106,7 @@ class Worker:
     def refresh(self) -> None:
         """Something that the pod's volumes show has changed."""
         self._refresh = True
+        self._failures.clear()  # it may be just what was missing
         self.wake()
 
     def retry(self) -> None:
@@ -223,8 +226,11 @@ class Worker:
                 self._volumes = await self._starter.mount(self.pod)
             for action in actions:
                 await self._one(action)
+            self._tries = 0
         except NotNow as problem:
-            self._failures[""] = problem.failure
+            self._tries += 1
+            pause = min(_FIRST_PAUSE * 2**self._tries, _LAST_PAUSE)
+            self._failures[""] = replace(problem.failure, retry_at=self._doors.clock() + pause)
         except (RuntimeError_, NetworkError, ApiError, OSError) as error:
             log.warning("cannot go on with the pod", pod=str(ref(self.pod)), error=str(error))
             await asyncio.sleep(_TROUBLE)
@@ -376,7 +382,7 @@ class Worker:
                 if _revision(answer) > _revision(self.pod):
                     self.pod = answer
                 if patch(self.pod, self._status) == body:  # the server does not take it as it is: do not insist
-                    log.warning("the API keeps a different status", pod=str(ref(self.pod)), told=body)
+                    log.warning("the API keeps a different status", pod=str(ref(self.pod)), fields=differing(self.pod, self._status), there=self.pod.status)
                     await asyncio.sleep(RETRY)
                     return
         except ApiError as error:

@@ -14,7 +14,7 @@ from client.lease import LeaderElection
 from scheduler.loop import SCHEDULER_NAME, Scheduler
 from serving import logs, process
 from serving.health import health_app
-from serving.https import serve
+from serving.https import ServerTLS, serve
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -24,18 +24,21 @@ def run(
     kubeconfig: Annotated[str, typer.Option(help="Kubeconfig file for the API server.")] = "",
     leader_elect: Annotated[bool, typer.Option(help="Work only while holding the Lease.")] = True,  # noqa: FBT002
     secure_port: Annotated[int, typer.Option(help="Port of /healthz and /metrics, on 127.0.0.1.")] = 10259,
+    tls_cert_file: Annotated[str, typer.Option(help="Certificate for that port; without one it is plain HTTP.")] = "",
+    tls_private_key_file: Annotated[str, typer.Option(help="Key of that certificate.")] = "",
 ) -> None:
     """Give every pod without a node a node."""
     logs.configure("kube-scheduler")
+    tls = ServerTLS(tls_cert_file, tls_private_key_file) if tls_cert_file else None
 
     async def main(stop: asyncio.Event) -> None:
         async with Client(load_kubeconfig(kubeconfig), user_agent="pykube-scheduler") as client:
-            await _serve(client, stop, secure_port, leader_elect=leader_elect)
+            await _serve(client, stop, secure_port, tls, leader_elect=leader_elect)
 
     process.run(main)
 
 
-async def _serve(client: Client, stop: asyncio.Event, port: int, *, leader_elect: bool) -> None:
+async def _serve(client: Client, stop: asyncio.Event, port: int, tls: ServerTLS | None, *, leader_elect: bool) -> None:
     recorder = EventRecorder(client, SCHEDULER_NAME)
     scheduler = Scheduler(client, recorder)
     async with asyncio.TaskGroup() as tasks:
@@ -46,7 +49,7 @@ async def _serve(client: Client, stop: asyncio.Event, port: int, *, leader_elect
             work.append(tasks.create_task(election.run(scheduler.run)))
         else:
             work.append(tasks.create_task(scheduler.run()))
-        await serve(health_app({}), host="127.0.0.1", port=port, tls=None, stop=stop)
+        await serve(health_app({}), host="127.0.0.1", port=port, tls=tls, stop=stop)
         for task in work:
             task.cancel()
 

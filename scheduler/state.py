@@ -138,7 +138,9 @@ class _Arrays:
         self._ports: dict[tuple[str, str, int], Mask] = {}
         taints = [_taints(node) for node in rows]
         known = tuple(dict.fromkeys(taint for one in taints for taint in one))
-        tainted = np.array([[taint in one for taint in known] for one in taints], np.bool_).reshape(len(rows), len(known))
+        tainted = np.array([[taint in one for taint in known] for one in taints], np.bool_).reshape(
+            len(rows), len(known)
+        )
         hard = np.array([taint.effect != "PreferNoSchedule" for taint in known], np.bool_)
         self.nodes = Nodes(
             names=names,

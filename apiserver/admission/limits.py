@@ -96,7 +96,7 @@ def _at_least(kind: str, name: str, least: Quantity, requests: Amounts, limits: 
         yield f"minimum {name} usage per {kind} is {least}.  No request is specified"
     elif requests[name] < least:
         yield f"minimum {name} usage per {kind} is {least}, but request is {requests[name]}"
-    if name in limits and limits[name] < least:
+    elif name in limits and limits[name] < least:
         yield f"minimum {name} usage per {kind} is {least}, but limit is {limits[name]}"
 
 
@@ -105,7 +105,7 @@ def _at_most(kind: str, name: str, most: Quantity, requests: Amounts, limits: Am
         yield f"maximum {name} usage per {kind} is {most}.  No limit is specified"
     elif limits[name] > most:
         yield f"maximum {name} usage per {kind} is {most}, but limit is {limits[name]}"
-    if name in requests and requests[name] > most:
+    elif name in requests and requests[name] > most:
         yield f"maximum {name} usage per {kind} is {most}, but request is {requests[name]}"
 
 

@@ -51,9 +51,11 @@ class Addresses:
         """Take this address for the Service `owner` (its metadata). Raises Refused."""
         ip = ipaddress.ip_address(address)
         networks = self.networks(f"IPv{ip.version}")
-        if not any(_is_usable(ip, network) for network in networks):
-            ranges = ",".join(str(network) for network in networks)
-            raise Refused(f"provided IP is not in the valid range. The range of valid IPs is {ranges}")
+        around = [network for network in networks if ip in network]
+        if not around:
+            raise Refused("the provided network does not match the current range")
+        if not any(_is_usable(ip, network) for network in around):
+            raise Refused(f"provided IP is not in the valid range. The range of valid IPs is {around[0]}")
         if not await self._create(str(ip), owner):
             raise Refused("provided IP is already allocated")
 
@@ -93,8 +95,7 @@ class Addresses:
 
 
 def _is_usable(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, network: Network) -> bool:
-    if ip not in network:
-        return False
+    """Neither the network's own address nor the broadcast one."""
     first, size = usable(network)
     return first <= int(ip) - int(network.network_address) < first + size
 

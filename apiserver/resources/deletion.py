@@ -1,7 +1,7 @@
 """What a delete does to an object, decided purely: remove it now, mark it, or leave it as it is.
 
-    grace period    kinds with a graceful strategy (pods) are marked first; the kubelet finishes with grace 0. Objects that
-                    nobody has placed, or that have finished, go at once
+    grace period    kinds with a graceful strategy (pods) are marked first; the kubelet finishes with grace 0. Objects
+                    that nobody has placed, or that have finished, go at once
     finalizers      keep a marked object until the update that takes the last one
     propagation     Foreground and Orphan are finalizers that the garbage collector takes; Background removes both
     holds           what else keeps a kind's objects (a namespace's spec.finalizers)

@@ -15,7 +15,7 @@ from apiserver.resources.options import WriteOptions
 def checked(
     tree: Json, kind: Kind, options: WriteOptions, call: Call, duplicates: tuple[str, ...], *, is_patch: bool
 ) -> Json:
-    """A fresh tree with typed values only: unknown fields and nulls gone. Raises for what Strict or the types forbid."""
+    """A fresh tree, typed values only: unknown fields and nulls gone. Raises for what Strict or the types forbid."""
     reports = options.field_validation != "Ignore"
     try:
         decoded, unknown = schema.decode_object(kind, tree, strict=reports)

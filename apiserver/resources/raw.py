@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from apimachinery.errors import ApiError
 from apimachinery.types import Json
 from apiserver.registry import Resource
 from apiserver.resources import metadata, presenting
@@ -38,7 +39,7 @@ async def modify(api: Api, resource: Resource, key: str, change: Change, *, dry_
             current = as_entry(api, conflict.current) if conflict.current is not None else None
             is_sure = True
             continue
-        except Exception:
+        except ApiError:
             if is_sure:
                 raise
             done = None

@@ -3,8 +3,8 @@
 from apiserver.call import Call, Receive, Response, Send
 from apiserver.connect import KubeletClientConfig, connect
 from apiserver.registry import Handler, Resource
-from apiserver.resources.api import Api
 from apiserver.resources import reading
+from apiserver.resources.api import Api
 
 _VERBS = ("create", "delete", "get", "patch", "update")
 

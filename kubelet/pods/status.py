@@ -38,6 +38,10 @@ _OWN = (
 )
 
 
+#: A merge keeps what it is not told: a condition's old reason has to be taken away by name.
+_NOTHING: Json = {"reason": None, "message": None}
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """The node, as its pods' statuses name it."""
@@ -92,10 +96,10 @@ def _addresses(world: World, host: Host) -> Json:
 
 def patch(pod: Pod, told: Json) -> Json | None:
     """The strategic merge patch from the API's copy to what is told; None where nothing differs."""
-    now, wanted = pod.status, view(told, PodStatus)
-    if _comparable(now) == _comparable(wanted):
+    now = pod.status
+    if not differing(pod, told):
         return None
-    body = dict(told)
+    body = dict(told) | {"conditions": [_NOTHING | condition for condition in told["conditions"]]}
     for name, theirs in (("podIPs", now.pod_ips), ("hostIPs", now.host_ips)):
         kept = {entry["ip"] for entry in told.get(name, ())}
         gone = [{"$patch": "delete", "ip": entry.ip} for entry in theirs if entry.ip not in kept]
@@ -105,6 +109,12 @@ def patch(pod: Pod, told: Json) -> Json | None:
         if getattr(now, name) and name not in told and pod.status.phase not in ("Failed",):
             body[name] = None
     return {"metadata": {"uid": pod.metadata.uid}, "status": body}
+
+
+def differing(pod: Pod, told: Json) -> list[str]:
+    """The fields in which the API's copy is not what is told."""
+    pairs = zip((*_OWN, "conditions"), _comparable(pod.status), _comparable(view(told, PodStatus)), strict=True)
+    return [name for name, there, here in pairs if there != here]
 
 
 def _comparable(status: PodStatus) -> Any:

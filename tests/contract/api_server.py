@@ -57,8 +57,8 @@ class Events:
         self.response = response
         self._lines = response.aiter_lines()
 
-    async def next(self, timeout=5):
-        async with asyncio.timeout(timeout):
+    async def next(self):
+        async with asyncio.timeout(5):
             event = msgspec.json.decode(await anext(self._lines))
         return event["type"], event["object"]
 

@@ -24,18 +24,21 @@ async def test_delete_answers_with_a_status(api):
     made = await api.must("POST", MAPS, config_map("a"))
     status = await api.must("DELETE", f"{MAPS}/a")
     details = {"name": "a", "kind": "configmaps", "uid": made["metadata"]["uid"]}
-    assert status["status"] == "Success" and status["details"] == details
+    assert status["status"] == "Success"
+    assert status["details"] == details
     assert (await api.call("DELETE", f"{MAPS}/a"))[0] == 404
 
 
 async def test_finalizers_keep_an_object_until_the_last_is_gone(api):
     await api.must("POST", MAPS, config_map("a", finalizers=["example.com/one"]))
     marked = await api.must("DELETE", f"{MAPS}/a")
-    assert marked["metadata"]["deletionTimestamp"] and marked["metadata"]["deletionGracePeriodSeconds"] == 0
+    assert marked["metadata"]["deletionTimestamp"]
+    assert marked["metadata"]["deletionGracePeriodSeconds"] == 0
     again = await api.must("DELETE", f"{MAPS}/a")
     assert again["metadata"]["resourceVersion"] == marked["metadata"]["resourceVersion"]
     code, status = await api.call("PATCH", f"{MAPS}/a", {"metadata": {"finalizers": ["example.com/two"]}}, type=MERGE)
-    assert code == 422 and "no new finalizers can be added if the object is being deleted" in status["message"]
+    assert code == 422
+    assert "no new finalizers can be added if the object is being deleted" in status["message"]
     await api.must("PATCH", f"{MAPS}/a", {"metadata": {"finalizers": None}}, type=MERGE)
     assert (await api.call("GET", f"{MAPS}/a"))[0] == 404
 
@@ -62,7 +65,8 @@ async def test_propagation_policies(api, policy, finalizers):
 async def test_preconditions(api):
     made = await api.must("POST", MAPS, config_map("a"))
     code, status = await api.call("DELETE", f"{MAPS}/a", {"preconditions": {"uid": "other"}})
-    assert code == 409 and "the UID in the precondition (other) does not match the UID in record" in status["message"]
+    assert code == 409
+    assert "the UID in the precondition (other) does not match the UID in record" in status["message"]
     assert (await api.call("DELETE", f"{MAPS}/a", {"preconditions": {"resourceVersion": "1"}}))[0] == 409
     right = {"uid": made["metadata"]["uid"], "resourceVersion": made["metadata"]["resourceVersion"]}
     await api.must("DELETE", f"{MAPS}/a", {"preconditions": right})
@@ -71,7 +75,8 @@ async def test_preconditions(api):
 async def test_unscheduled_pods_go_at_once(api):
     await api.must("POST", PODS, pod("a"))
     gone = await api.must("DELETE", f"{PODS}/a")
-    assert gone["kind"] == "Pod" and (await api.call("GET", f"{PODS}/a"))[0] == 404
+    assert gone["kind"] == "Pod"
+    assert (await api.call("GET", f"{PODS}/a"))[0] == 404
 
 
 async def test_running_pods_get_their_grace_period(api):
@@ -81,7 +86,8 @@ async def test_running_pods_get_their_grace_period(api):
     longer = (await api.must("DELETE", f"{PODS}/a?gracePeriodSeconds=60"))["metadata"]
     assert longer["resourceVersion"] == marked["resourceVersion"]
     shorter = (await api.must("DELETE", f"{PODS}/a?gracePeriodSeconds=10"))["metadata"]
-    assert shorter["deletionGracePeriodSeconds"] == 10 and shorter["deletionTimestamp"] < marked["deletionTimestamp"]
+    assert shorter["deletionGracePeriodSeconds"] == 10
+    assert shorter["deletionTimestamp"] < marked["deletionTimestamp"]
     await api.must("DELETE", f"{PODS}/a", {"gracePeriodSeconds": 0})  # the kubelet's last word
     assert (await api.call("GET", f"{PODS}/a"))[0] == 404
 
@@ -105,10 +111,12 @@ async def test_namespaces_end_when_they_are_finalized(api):
     path = "/api/v1/namespaces/x"
     await api.must("POST", "/api/v1/namespaces", {"metadata": {"name": "x"}})
     marked = await api.must("DELETE", path)
-    assert marked["status"]["phase"] == "Terminating" and marked["spec"]["finalizers"] == ["kubernetes"]
+    assert marked["status"]["phase"] == "Terminating"
+    assert marked["spec"]["finalizers"] == ["kubernetes"]
     assert (await api.must("DELETE", path))["metadata"]["resourceVersion"] == marked["metadata"]["resourceVersion"]
     code, status = await api.call("POST", f"{path}/configmaps", config_map("a"))
-    assert code == 403 and "because it is being terminated" in status["message"]
+    assert code == 403
+    assert "because it is being terminated" in status["message"]
     await api.must("PUT", f"{path}/finalize", {**marked, "spec": {"finalizers": []}})
     assert (await api.call("GET", path))[0] == 404
 

@@ -53,20 +53,23 @@ async def test_fields_of_a_kind(api):
     assert names(await api.must("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1")) == ["a"]
     assert names(await api.must("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3D")) == ["b"]
     code, status = await api.call("GET", "/api/v1/pods?fieldSelector=spec.foo%3D1")
-    assert code == 400 and "field label not supported: spec.foo" in status["message"]
+    assert code == 400
+    assert "field label not supported: spec.foo" in status["message"]
 
 
 async def test_pages_are_of_one_revision(api):
     await fill(api, 7)
     first = await api.must("GET", f"{MAPS}?limit=3")
-    assert names(first) == ["m000", "m001", "m002"] and first["metadata"]["remainingItemCount"] == 4
+    assert names(first) == ["m000", "m001", "m002"]
+    assert first["metadata"]["remainingItemCount"] == 4
     await api.must("DELETE", f"{MAPS}/m004")
     await api.must("POST", MAPS, config_map("m003a"))
     token = first["metadata"]["continue"]
     second = await api.must("GET", f"{MAPS}?limit=3&continue={token}")
     assert names(second) == ["m003", "m004", "m005"]
     third = await api.must("GET", f"{MAPS}?limit=3&continue={second['metadata']['continue']}")
-    assert names(third) == ["m006"] and "continue" not in third["metadata"]
+    assert names(third) == ["m006"]
+    assert "continue" not in third["metadata"]
     assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
 
 
@@ -89,7 +92,8 @@ async def test_a_lost_page_can_be_gone_on_with(api):
     for i in range(2000):
         await api.app.api.storage.put(f"/other/{i}", b"x", expect=0)
     code, status = await api.call("GET", f"{MAPS}?limit=2&continue={token}")
-    assert (code, status["reason"]) == (410, "Expired") and "is too old to display a consistent list" in status["message"]
+    assert (code, status["reason"]) == (410, "Expired")
+    assert "is too old to display a consistent list" in status["message"]
     rest = await api.must("GET", f"{MAPS}?continue={status['metadata']['continue']}")
     assert names(rest) == ["m002", "m003", "m004", "m005"]
 
@@ -99,7 +103,8 @@ async def test_exact_and_minimum_revisions(api):
     then = (await api.must("GET", MAPS))["metadata"]["resourceVersion"]
     await fill_one(api, "z")
     exact = await api.must("GET", f"{MAPS}?resourceVersion={then}&resourceVersionMatch=Exact")
-    assert names(exact) == ["m000", "m001"] and exact["metadata"]["resourceVersion"] == then
+    assert names(exact) == ["m000", "m001"]
+    assert exact["metadata"]["resourceVersion"] == then
     for query in (f"resourceVersion={then}&resourceVersionMatch=NotOlderThan", "resourceVersion=0", ""):
         assert names(await api.must("GET", f"{MAPS}?{query}")) == ["m000", "m001", "z"]
 
@@ -119,7 +124,8 @@ async def test_a_revision_from_the_future(api, monkeypatch):
 async def test_tables(api):
     await fill(api, 2)
     table = await api.must("GET", MAPS, headers={"accept": TABLE})
-    assert table["kind"] == "Table" and [row["cells"][0] for row in table["rows"]] == ["m000", "m001"]
+    assert table["kind"] == "Table"
+    assert [row["cells"][0] for row in table["rows"]] == ["m000", "m001"]
     assert table["columnDefinitions"][0]["name"] == "Name"
     assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
     one = await api.must("GET", f"{MAPS}/m000?includeObject=Object", headers={"accept": TABLE})
@@ -130,13 +136,15 @@ async def test_metadata_alone(api):
     await fill(api, 1)
     accept = {"accept": "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"}
     tree = await api.must("GET", MAPS, headers=accept)
-    assert tree["kind"] == "PartialObjectMetadataList" and set(tree["items"][0]) == {"kind", "apiVersion", "metadata"}
+    assert tree["kind"] == "PartialObjectMetadataList"
+    assert set(tree["items"][0]) == {"kind", "apiVersion", "metadata"}
 
 
 async def test_yaml(api):
     await fill(api, 1)
     response = await api.send("GET", f"{MAPS}/m000", headers={"accept": "application/yaml"})
-    assert response.headers["content-type"] == "application/yaml" and "  name: m000\n" in response.text
+    assert response.headers["content-type"] == "application/yaml"
+    assert "  name: m000\n" in response.text
 
 
 async def test_large_lists_are_compressed_and_the_same(api):
@@ -145,7 +153,8 @@ async def test_large_lists_are_compressed_and_the_same(api):
     plain = await api.send("GET", MAPS, headers={"accept-encoding": "identity"})
     async with api.http.stream("GET", MAPS, headers={"accept-encoding": "gzip"}) as packed:
         raw = b"".join([chunk async for chunk in packed.aiter_raw()])
-    assert packed.headers["content-encoding"] == "gzip" and len(raw) < len(plain.content) / 5
+    assert packed.headers["content-encoding"] == "gzip"
+    assert len(raw) < len(plain.content) / 5
     assert gzip.decompress(raw) == plain.content
 
 

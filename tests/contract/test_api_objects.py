@@ -41,7 +41,9 @@ async def test_create_fills_what_the_server_owns(api):
     made = await api.must("POST", MAPS, config_map("a", uid="mine", creationTimestamp="2001-01-01T00:00:00Z"))
     meta = made["metadata"]
     assert (made["kind"], made["apiVersion"], meta["namespace"]) == ("ConfigMap", "v1", "default")
-    assert meta["uid"] != "mine" and meta["creationTimestamp"] != "2001-01-01T00:00:00Z" and meta["resourceVersion"]
+    assert meta["uid"] != "mine"
+    assert meta["creationTimestamp"] != "2001-01-01T00:00:00Z"
+    assert meta["resourceVersion"]
     assert await api.must("GET", f"{MAPS}/a") == made
 
 
@@ -49,7 +51,8 @@ async def test_stored_values_are_upstreams(api):
     await api.must("POST", MAPS, config_map("a"))
     stored = await api.app.api.storage.get("/registry/configmaps/default/a")
     assert stored.value.startswith(b'{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a"')
-    assert b"resourceVersion" not in stored.value and b"null" not in stored.value
+    assert b"resourceVersion" not in stored.value
+    assert b"null" not in stored.value
 
 
 async def test_taken_name(api):
@@ -61,13 +64,15 @@ async def test_taken_name(api):
 async def test_generated_names(api):
     made = [await api.must("POST", MAPS, {"metadata": {"generateName": "x-"}}) for _ in range(3)]
     names = {tree["metadata"]["name"] for tree in made}
-    assert len(names) == 3 and all(len(name) == 7 and name.startswith("x-") for name in names)
+    assert len(names) == 3
+    assert all(len(name) == 7 and name.startswith("x-") for name in names)
 
 
 async def test_update_and_optimistic_lock(api):
     made = await api.must("POST", MAPS, config_map("a"))
     changed = await api.must("PUT", f"{MAPS}/a", {**made, "data": {"key": "2"}})
-    assert changed["data"] == {"key": "2"} and changed["metadata"]["uid"] == made["metadata"]["uid"]
+    assert changed["data"] == {"key": "2"}
+    assert changed["metadata"]["uid"] == made["metadata"]["uid"]
     code, status = await api.call("PUT", f"{MAPS}/a", {**made, "data": {"key": "3"}})
     text = (
         'Operation cannot be fulfilled on configmaps "a": the object has been modified; '
@@ -91,7 +96,8 @@ async def test_update_of_a_namesake_is_a_conflict(api):
     await api.must("POST", MAPS, config_map("a"))
     made["metadata"].pop("resourceVersion")
     code, status = await api.call("PUT", f"{MAPS}/a", made)
-    assert code == 409 and "Precondition failed: UID in precondition" in status["message"]
+    assert code == 409
+    assert "Precondition failed: UID in precondition" in status["message"]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +145,8 @@ async def test_generation_follows_the_spec(api):
     assert scaled["metadata"]["generation"] == 2
     status = {"status": {"replicas": 3, "observedGeneration": 2}}
     done = await api.must("PATCH", f"{APPS}/deployments/web/status", status, type=MERGE)
-    assert done["metadata"]["generation"] == 2 and done["status"]["replicas"] == 3
+    assert done["metadata"]["generation"] == 2
+    assert done["status"]["replicas"] == 3
 
 
 async def test_status_and_spec_are_written_apart(api):
@@ -157,8 +164,8 @@ async def test_dry_run_leaves_no_trace(api, method):
     before = await api.app.api.storage.revision()
     path = MAPS if method == "POST" else f"{MAPS}/a"
     body = None if method == "DELETE" else config_map("a", {"key": "dry"})
-    type = MERGE if method == "PATCH" else "application/json"
-    tree = await api.must(method, f"{path}?dryRun=All", body, type=type)
+    media = MERGE if method == "PATCH" else "application/json"
+    tree = await api.must(method, f"{path}?dryRun=All", body, type=media)
     assert method == "DELETE" or tree["data"] == {"key": "dry"}
     assert await api.app.api.storage.revision() == before
 
@@ -196,12 +203,14 @@ async def test_services_get_addresses_and_give_them_back(api):
     body = {"metadata": {"name": "web"}, "spec": {"type": "NodePort", "ports": [{"port": 80}]}}
     made = await api.must("POST", services, body)
     address = made["spec"]["clusterIP"]
-    assert address.startswith("10.96.") and 30000 <= made["spec"]["ports"][0]["nodePort"] <= 32767
+    assert address.startswith("10.96.")
+    assert 30000 <= made["spec"]["ports"][0]["nodePort"] <= 32767
     addresses = "/apis/networking.k8s.io/v1/ipaddresses"
     assert (await api.call("GET", f"{addresses}/{address}"))[0] == 200
     clash = {**body, "metadata": {"name": "other"}, "spec": {**body["spec"], "clusterIP": address}}
     code, status = await api.call("POST", services, clash)
-    assert code == 422 and "provided IP is already allocated" in status["message"]
+    assert code == 422
+    assert "provided IP is already allocated" in status["message"]
     await api.must("DELETE", f"{services}/web")
     assert (await api.call("GET", f"{addresses}/{address}"))[0] == 404
 
@@ -223,5 +232,6 @@ async def test_what_a_new_cluster_holds(api):
 async def test_pods_are_defaulted(api):
     await api.call("DELETE", f"{CORE}/pods/a?gracePeriodSeconds=0")
     made = await api.must("POST", f"{CORE}/pods", pod("a"))
-    assert made["spec"]["restartPolicy"] == "Always" and made["status"]["phase"] == "Pending"
+    assert made["spec"]["restartPolicy"] == "Always"
+    assert made["status"]["phase"] == "Pending"
     assert made["spec"]["serviceAccountName"] == "default"

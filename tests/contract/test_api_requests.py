@@ -1,6 +1,7 @@
 """What happens around a handler: who may ask, how many at once, health, metrics, discovery, audit ids."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -39,7 +40,11 @@ def test_the_order_of_the_stages():
             f"{CORE}/pods",
             'pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "default"',
         ),
-        ("GET", "/api/v1/nodes", 'nodes is forbidden: User "jane" cannot list resource "nodes" in API group "" at the cluster scope'),
+        (
+            "GET",
+            "/api/v1/nodes",
+            'nodes is forbidden: User "jane" cannot list resource "nodes" in API group "" at the cluster scope',
+        ),
         (
             "GET",
             f"{CORE}/pods/a/log",
@@ -48,8 +53,10 @@ def test_the_order_of_the_stages():
         (
             "DELETE",
             "/apis/apps/v1/namespaces/default/deployments/web",
-            'deployments.apps "web" is forbidden: User "jane" cannot delete resource "deployments" in API group "apps" '
-            'in the namespace "default"',
+            (
+                'deployments.apps "web" is forbidden: User "jane" cannot delete resource "deployments" in API group "apps" '
+                'in the namespace "default"'
+            ),
         ),
         ("GET", "/metrics", 'forbidden: User "jane" cannot get path "/metrics"'),
     ],
@@ -64,7 +71,8 @@ async def test_anonymous_users_see_only_what_is_public():
         assert (await api.send("GET", "/version")).status_code == 200
         assert (await api.send("GET", "/healthz")).text == "ok"
         code, status = await api.call("GET", MAPS)
-        assert code == 403 and 'User "system:anonymous" cannot list' in status["message"]
+        assert code == 403
+        assert 'User "system:anonymous" cannot list' in status["message"]
         assert (await api.call("GET", MAPS, headers={"authorization": "Bearer nonsense"}))[0] == 401
 
 
@@ -81,7 +89,8 @@ async def test_health(api, path):
 
 async def test_health_in_words(api):
     text = (await api.send("GET", "/readyz?verbose")).text
-    assert "[+]etcd ok" in text and "readyz check passed" in text
+    assert "[+]etcd ok" in text
+    assert "readyz check passed" in text
 
 
 async def test_metrics(api):
@@ -98,7 +107,8 @@ async def test_too_many_requests_are_sent_away():
         headers = {"impersonate-user": "jane", "impersonate-group": "x"}
         async with server_limits.place(is_read=True):
             response = await api.send("GET", MAPS, headers=headers)
-        assert response.status_code == 429 and response.headers["retry-after"] == "1"
+        assert response.status_code == 429
+        assert response.headers["retry-after"] == "1"
         assert response.json()["reason"] == "TooManyRequests"
         assert (await api.send("GET", MAPS, headers=headers)).status_code == 403
 
@@ -116,7 +126,8 @@ async def test_every_kind_is_served_as_discovery_says(api):
     for resource in api.app.api.registry.kinds():
         if "list" in resource.verbs:
             tree = await api.must("GET", resource.path())
-            assert tree["kind"] == f"{resource.kind}List" and tree["apiVersion"] == resource.api_version
+            assert tree["kind"] == f"{resource.kind}List"
+            assert tree["apiVersion"] == resource.api_version
 
 
 async def test_nodes_see_their_own_pods_only(api):
@@ -128,7 +139,8 @@ async def test_nodes_see_their_own_pods_only(api):
 
 async def test_answers_carry_an_id_and_are_not_cached(api):
     headers = (await api.send("POST", MAPS, config_map("a"))).headers
-    assert len(headers["audit-id"]) == 36 and headers["cache-control"] == "no-cache, private"
+    assert len(headers["audit-id"]) == 36
+    assert headers["cache-control"] == "no-cache, private"
 
 
 async def test_pretty_for_people(api):
@@ -142,3 +154,12 @@ async def test_many_at_once(api):
         for i in range(100):
             tasks.create_task(api.must("POST", MAPS, config_map(f"m{i}")))
     assert len((await api.must("GET", MAPS))["items"]) == 100
+
+
+async def test_a_server_in_a_process_starts_no_threads_and_asks_no_clock_but_its_own():
+    before = threading.active_count()
+    async with running(clock=lambda: 1704067200.0) as api:
+        made = await api.must("POST", MAPS, config_map("a"))
+        await api.must("GET", MAPS)
+        assert made["metadata"]["creationTimestamp"] == "2024-01-01T00:00:00Z"
+        assert threading.active_count() == before

@@ -29,11 +29,13 @@ async def test_scale(api):
     assert (await api.must("PUT", path, {**scale, "spec": {"replicas": 5}}))["spec"] == {"replicas": 5}
     assert (await api.must("PATCH", path, {"spec": {"replicas": 0}}, type=MERGE))["spec"] == {}
     stored = await api.must("GET", f"{APPS}/deployments/web")
-    assert stored["spec"]["replicas"] == 0 and stored["metadata"]["generation"] == 3
+    assert stored["spec"]["replicas"] == 0
+    assert stored["metadata"]["generation"] == 3
     code, status = await api.call("PUT", path, {**scale, "spec": {"replicas": 5}})
     assert code == 409
     code, status = await api.call("PATCH", path, {"spec": {"replicas": -1}}, type=MERGE)
-    assert code == 422 and "must be greater than or equal to 0" in status["message"]
+    assert code == 422
+    assert "must be greater than or equal to 0" in status["message"]
 
 
 async def test_binding(api):
@@ -41,7 +43,8 @@ async def test_binding(api):
     binding = {"metadata": {"name": "a", "annotations": {"x": "y"}}, "target": {"kind": "Node", "name": "n1"}}
     assert (await api.must("POST", f"{PODS}/a/binding", binding))["status"] == "Success"
     tree = await api.must("GET", f"{PODS}/a")
-    assert tree["spec"]["nodeName"] == "n1" and tree["metadata"]["annotations"] == {"x": "y"}
+    assert tree["spec"]["nodeName"] == "n1"
+    assert tree["metadata"]["annotations"] == {"x": "y"}
     assert {"type": "PodScheduled", "status": "True"}.items() <= tree["status"]["conditions"][0].items()
     code, status = await api.call("POST", f"{PODS}/a/binding", binding)
     text = 'Operation cannot be fulfilled on pods/binding "a": pod a is already assigned to node "n1"'
@@ -58,7 +61,8 @@ async def test_bindings_may_be_posted_on_their_own(api):
 async def test_binding_without_a_target(api):
     await api.must("POST", PODS, pod("a"))
     code, status = await api.call("POST", f"{PODS}/a/binding", {"metadata": {"name": "a"}, "target": {"kind": "X"}})
-    assert code == 422 and "target.name: Required value" in status["message"]
+    assert code == 422
+    assert "target.name: Required value" in status["message"]
 
 
 async def running_pod(api, name):
@@ -72,23 +76,36 @@ async def running_pod(api, name):
 async def test_eviction_asks_the_budget(api):
     await running_pod(api, "a")
     await api.must(
-        "POST", PDBS, {"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}}
+        "POST",
+        PDBS,
+        {"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}},
     )
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "a"}}
     code, status = await api.call("POST", f"{PODS}/a/eviction", eviction)
     assert (code, status["message"]) == (429, "Cannot evict pod as it would violate the pod's disruption budget.")
-    allowed = {"disruptionsAllowed": 1, "observedGeneration": 1, "currentHealthy": 2, "desiredHealthy": 1, "expectedPods": 2}
+    allowed = {
+        "disruptionsAllowed": 1,
+        "observedGeneration": 1,
+        "currentHealthy": 2,
+        "desiredHealthy": 1,
+        "expectedPods": 2,
+    }
     await api.must("PATCH", f"{PDBS}/b/status", {"status": allowed}, type=MERGE)
     assert (await api.must("POST", f"{PODS}/a/eviction", eviction))["status"] == "Success"
     tree = await api.must("GET", f"{PODS}/a")
     assert tree["metadata"]["deletionTimestamp"]
     assert tree["status"]["conditions"][-1]["reason"] == "EvictionByEvictionAPI"
     budget = (await api.must("GET", f"{PDBS}/b"))["status"]
-    assert budget["disruptionsAllowed"] == 0 and set(budget["disruptedPods"]) == {"a"}
+    assert budget["disruptionsAllowed"] == 0
+    assert set(budget["disruptedPods"]) == {"a"}
     await running_pod(api, "c")
     code, status = await api.call("POST", f"{PODS}/c/eviction", {**eviction, "metadata": {"name": "c"}})
-    cause = {"reason": "DisruptionBudget", "message": "The disruption budget b needs 1 healthy pods and has 2 currently"}
-    assert code == 429 and status["details"]["causes"] == [cause]
+    cause = {
+        "reason": "DisruptionBudget",
+        "message": "The disruption budget b needs 1 healthy pods and has 2 currently",
+    }
+    assert code == 429
+    assert status["details"]["causes"] == [cause]
 
 
 async def test_eviction_without_a_budget_deletes(api):
@@ -136,4 +153,5 @@ async def test_roles_do_not_grant_what_their_writer_lacks(api):
     await api.must("POST", f"{rbac}/clusterrolebindings", binding)
     grab = {"metadata": {"name": "grab"}, "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]}
     code, status = await api.call("POST", f"{rbac}/clusterroles", grab, headers={"impersonate-user": "jane"})
-    assert code == 403 and "is attempting to grant RBAC permissions not currently held" in status["message"]
+    assert code == 403
+    assert "is attempting to grant RBAC permissions not currently held" in status["message"]

@@ -82,7 +82,8 @@ async def test_streaming_lists(api):
     async with api.watch(MAPS, **query) as events:
         assert short(await events.next()) == ("ADDED", "a", "value")
         type_, mark = await events.next()
-    assert type_ == "BOOKMARK" and mark["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+    assert type_ == "BOOKMARK"
+    assert mark["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
     assert mark["kind"] == "ConfigMap"
 
 
@@ -132,7 +133,8 @@ async def test_tables_are_watched_too(api):
     async with api.http.stream("GET", f"{MAPS}?watch=true", headers=accept) as response:
         await api.must("POST", MAPS, config_map("a"))
         async for line in response.aiter_lines():
-            assert '"kind":"Table"' in line and '"cells":["a"' in line
+            assert '"kind":"Table"' in line
+            assert '"cells":["a"' in line
             break
 
 

@@ -91,7 +91,7 @@ async def test_bytes_sent_before_the_answer_are_not_lost(target):
 
 async def test_a_refused_upgrade_is_an_ordinary_answer(target):
     answer = await ask(target, "POST", "/no", UPGRADE)
-    assert (answer.code, await answer.body()) == (403, b"True")
+    assert (answer.code, answer.header("connection"), await answer.body()) == (403, "close", b"True")
 
 
 async def test_a_slow_reader_slows_the_writer(target):

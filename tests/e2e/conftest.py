@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from bootstrap import preflight
+from bootstrap.spec import ClusterSpec, Ports
+
 REPOSITORY = Path(__file__).parent.parent.parent
 PROGRAMS = Path(sys.executable).parent
 KUBECTLS = Path("/usr/lib/google-cloud-sdk/bin")
@@ -96,12 +99,14 @@ def needs_kubectl():
 
 
 def make(name, home, offset, octet):
-    """A cluster's description: nothing in it meets another cluster's."""
+    """A cluster's description: nothing in it meets another cluster's. `offset` is where to begin to look for ports."""
+    while preflight.facts(ClusterSpec(ports=Ports.shifted(offset))).taken_ports:
+        offset += 100
     flags = (
         f"--port-offset={offset}",
         f"--service-cidr=10.{octet}.0.0/16",
         f"--pod-cidr=10.{octet + 100}.0.0/16",
-        f"--node-port-range={31000 + offset // 10}-{31000 + offset // 10 + 99}",
+        f"--node-port-range={30000 + octet * 20}-{30000 + octet * 20 + 19}",
     )
     return Cluster(name, home, flags)
 

@@ -17,6 +17,14 @@ def fetch(url, timeout=5):
         return answer.read().decode()
 
 
+def reached(url):
+    """The page, or what went wrong as text: for conditions to wait for."""
+    try:
+        return fetch(url, timeout=1)
+    except OSError as error:
+        return str(error)
+
+
 def deployed(cluster, namespace, name="web", replicas=1):
     """A Deployment of the demo's image, rolled out."""
     cluster.kubectl(
@@ -41,7 +49,7 @@ def test_a_service_answers_from_the_host_from_a_pod_by_name_and_by_node_port(clu
         "-n", namespace, "expose", "deployment", "web", "--port=80", "--target-port=8080", "--type=NodePort"
     )
     spec = cluster.get("-n", namespace, "service", "web")["spec"]
-    eventually(lambda: "PyKube" in fetch(f"http://{spec['clusterIP']}"), why="the ClusterIP from the host")
+    eventually(lambda: "PyKube" in reached(f"http://{spec['clusterIP']}"), why="the ClusterIP from the host")
     assert "PyKube" in fetch(f"http://127.0.0.1:{spec['ports'][0]['nodePort']}")
     for target in (spec["clusterIP"], "web", f"web.{namespace}.svc.cluster.local"):
         page = cluster.kubectl("-n", namespace, "exec", "deploy/web", "--", "wget", "-qO-", f"http://{target}")
@@ -59,14 +67,7 @@ def test_a_service_without_endpoints_is_refused_at_once(cluster, namespace):
     cluster.kubectl("-n", namespace, "create", "service", "clusterip", "empty", "--tcp=80:80")
     address = cluster.get("-n", namespace, "service", "empty")["spec"]["clusterIP"]
 
-    def is_refused():
-        try:
-            fetch(f"http://{address}", timeout=1)
-        except OSError as error:
-            return "refused" in str(error)
-        return False
-
-    eventually(is_refused, why="a refusal")
+    eventually(lambda: "refused" in reached(f"http://{address}"), why="a refusal")
 
 
 def test_scaling_up_and_down(cluster, namespace):

@@ -95,6 +95,12 @@ def pod(*containers, **spec):
             id="order of nothing",
         ),
         pytest.param(
+            pod({"name": "a"}),
+            pod({"name": "b"}, **{"$setElementOrder/containers": []}),
+            pod({"name": "b"}, {"name": "a"}),
+            id="an empty order",
+        ),
+        pytest.param(
             {"spec": {"tolerations": [{"key": "a"}]}},
             {"spec": {"$setElementOrder/tolerations": [{"key": "b"}], "tolerations": [{"key": "b"}]}},
             {"spec": {"tolerations": [{"key": "b"}]}},
@@ -228,6 +234,20 @@ def test_apply_sets_order_and_retained_keys():
     assert two_way(pod({"name": "a"}, {"name": "b"}), pod({"name": "b"}, {"name": "a"}), POD) == {
         "spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]}
     }
+
+
+def test_apply_keeps_the_order_where_nothing_is_deleted():
+    change = strategic_diff({}, pod({"name": "b"}, {"name": "a"}), pod({"name": "a"}, {"name": "b"}), POD)
+    assert change == {"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]}}
+
+
+def test_a_volume_of_another_kind_retains_its_keys():
+    change = two_way(
+        pod(volumes=[{"name": "v", "emptyDir": {}}]), pod(volumes=[{"name": "v", "secret": {"secretName": "s"}}]), POD
+    )
+    assert change["spec"]["volumes"] == [
+        {"name": "v", "emptyDir": None, "secret": {"secretName": "s"}, "$retainKeys": ["name", "secret"]}
+    ]
 
 
 def test_apply_refuses_elements_without_a_key():

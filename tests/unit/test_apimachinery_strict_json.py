@@ -162,6 +162,7 @@ def test_yaml_as_kubernetes_reads_it(text, value):
         ("a: b: c", "yaml: mapping values are not allowed in this context"),
         ("x: 1\na: b: c", "yaml: line 2: mapping values are not allowed in this context"),
         ("a:\n\tb: 1", "yaml: line 2: found character that cannot start any token"),
+        ("a: 1\nb: [1, 2\nc: }", "yaml: line 2: did not find expected ',' or ']'"),
         ("a: [1, 2", "yaml: line 1: did not find expected ',' or ']'"),
         ("a: .nan", "json: unsupported value: NaN"),
         ("a: -.inf", "json: unsupported value: -Inf"),

@@ -89,10 +89,10 @@ class LaggingCaches(Caches):
         seen = 0
         while True:
             while seen < len(self.server.history) and self.server.history[seen][0] <= loop.time():
-                _, plural, type, body = self.server.history[seen]
+                _, plural, change, body = self.server.history[seen]
                 seen += 1
                 if plural == CONFIGMAPS.plural:
-                    new = None if type == "DELETED" else _view(body)
+                    new = None if change == "DELETED" else _view(body)
                     cache._set(body["metadata"]["namespace"], body["metadata"]["name"], new)
                     cache._advance(int(body["metadata"]["resourceVersion"]))
             await asyncio.sleep(0.01)

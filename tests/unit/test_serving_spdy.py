@@ -143,8 +143,10 @@ async def test_streams_carry_data_both_ways_and_end_apart(flow):
         await asyncio.gather(*running)
 
 
-async def test_flow_control_stops_a_sender_whose_reader_sleeps():
+@pytest.mark.parametrize("session_window", [spdy.INITIAL_WINDOW, 1 << 30])
+async def test_flow_control_stops_a_sender_whose_reader_sleeps(session_window):
     client, server = pair(flow_control=True)
+    client._window = session_window  # the smaller of the two windows holds
     async with asyncio.TaskGroup() as tasks:
         running = await both(tasks, client, server)
         ours = await client.open([])

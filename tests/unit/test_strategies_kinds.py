@@ -1,8 +1,6 @@
 """Every kind: a good object passes, defaults are idempotent, and the rules people run into say what upstream says."""
 
 import copy
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +10,7 @@ from apiserver.request import User
 from apiserver.strategies import WriteContext, strategy_of
 from apiserver.strategies.table import STRATEGIES
 from apiserver.strategies.workloads.cron import schedule_problem
-
-sys.path.insert(0, str(Path(__file__).parent))
-from strategies_samples import ONCE, RBAC, SAMPLES, SELECTOR, TEMPLATE
+from tests.unit.strategies_samples import ONCE, RBAC, SAMPLES, SELECTOR, TEMPLATE
 
 CONTEXT = WriteContext(User("alice", ("devs",), "u1", {"k": ("v",)}), 1_700_000_000.0)
 
@@ -143,12 +139,12 @@ WRONG = [
     (
         k.ENDPOINTSLICES,
         {"addressType": "IPv4", "endpoints": [{"addresses": ["127.0.0.1"]}]},
-        "endpoints[0].addresses[0]: Invalid value: \"127.0.0.1\": may not be in the loopback range (127.0.0.0/8, ::1/128)",
+        'endpoints[0].addresses[0]: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)',
     ),
     (
         k.LIMITRANGES,
         {"spec": {"limits": [{"type": "Container", "max": {"cpu": "1"}, "min": {"cpu": "2"}}]}},
-        "spec.limits[0].min[cpu]: Invalid value: \"2\": min value 2 is greater than max value 1",
+        'spec.limits[0].min[cpu]: Invalid value: "2": min value 2 is greater than max value 1',
     ),
     (
         k.CUSTOMRESOURCEDEFINITIONS,
@@ -201,7 +197,7 @@ def edited(tree, path, value):
         (k.PRIORITYCLASSES, "value", 6, "value: Forbidden: may not be changed in an update."),
         (k.SECRETS, "type", "x", 'type: Invalid value: "x": field is immutable'),
         (k.PERSISTENTVOLUMECLAIMS, "spec.volumeMode", "Block", "spec: Forbidden: spec is immutable after creation"),
-        (k.RUNTIMECLASSES, "handler", "x", "handler: Invalid value: \"x\": field is immutable"),
+        (k.RUNTIMECLASSES, "handler", "x", 'handler: Invalid value: "x": field is immutable'),
     ],
 )
 def test_what_is_for_life(kind, path, value, expected):
@@ -282,13 +278,20 @@ def test_a_namespace_is_held_by_its_finalizer():
 
 def test_a_signing_request_records_who_asks():
     strategy = strategy_of(k.CERTIFICATESIGNINGREQUESTS)
-    sent = {"metadata": {"name": "c"}, "spec": {"username": "admin", "groups": ["system:masters"], "signerName": "a.b/c"}}
-    tree = strategy.stamp(strategy.prepare(strategy.default(sent), None), None, CONTEXT)
-    assert tree["spec"]["username"] == "alice"
-    assert tree["spec"]["groups"] == ["devs"]
-    assert tree["spec"]["extra"] == {"k": ["v"]}
-    forged = edited(tree, "spec", {"username": "root"})
-    assert strategy.prepare(forged, tree)["spec"]["username"] == "alice"
+    forged = {"username": "admin", "groups": ["system:masters"], "uid": "0", "extra": {"x": ["y"]}}
+    sent = {"metadata": {"name": "c"}, "spec": {**forged, "signerName": "a.b/c"}}
+
+    def asked_by(context):
+        tree = strategy.prepare(strategy.default(copy.deepcopy(sent)), None)
+        return strategy.stamp(tree, None, context)["spec"]
+
+    spec = asked_by(CONTEXT)
+    assert (spec["username"], spec["groups"], spec["uid"], spec["extra"]) == ("alice", ["devs"], "u1", {"k": ["v"]})
+    spec = asked_by(WriteContext(User("bob"), 0.0))
+    assert (spec["username"], spec["groups"]) == ("bob", [])
+    assert not {"uid", "extra"} & set(spec)
+    old = {"metadata": {"name": "c"}, "spec": spec}
+    assert strategy.prepare({**old, "spec": {"username": "root"}}, old)["spec"]["username"] == "bob"
 
 
 def test_an_approval_cannot_bring_a_certificate():

@@ -139,7 +139,11 @@ VALID = [
     container(readinessProbe={"exec": {"command": ["true"]}, "initialDelaySeconds": 3}),
     container(lifecycle={"preStop": {"sleep": {"seconds": 5}}}),
     pod(tolerations=[{"operator": "Exists"}], nodeSelector={"a": "b"}, hostNetwork=True, dnsPolicy="Default"),
-    pod(initContainers=[{"name": "i", "image": "x", "restartPolicy": "Always", "startupProbe": {"tcpSocket": {"port": 1}}}]),
+    pod(
+        initContainers=[
+            {"name": "i", "image": "x", "restartPolicy": "Always", "startupProbe": {"tcpSocket": {"port": 1}}}
+        ]
+    ),
     pod(securityContext={"runAsUser": 0, "fsGroup": 5, "seccompProfile": {"type": "RuntimeDefault"}}),
     pod(
         affinity={
@@ -184,17 +188,25 @@ def test_good_pods_pass_and_defaults_are_idempotent(tree):
         ),
         (
             container(imagePullPolicy="Sometimes"),
-            'spec.containers[0].imagePullPolicy: Unsupported value: "Sometimes": supported values: "Always", '
-            '"IfNotPresent", "Never"',
+            (
+                'spec.containers[0].imagePullPolicy: Unsupported value: "Sometimes": supported values: "Always", '
+                '"IfNotPresent", "Never"'
+            ),
         ),
         (
             container(ports=[{"containerPort": 70000}]),
             "spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive",
         ),
         (
+            container(ports=[{"name": "a", "containerPort": 1}, {"name": "a", "containerPort": 2}]),
+            'spec.containers[0].ports[1].name: Duplicate value: "a"',
+        ),
+        (
             container(env=[{"name": "a=b"}]),
-            'spec.containers[0].env[0].name: Invalid value: "a=b": a valid environment variable name must consist only '
-            "of printable ASCII characters other than '='",
+            (
+                'spec.containers[0].env[0].name: Invalid value: "a=b": a valid environment variable name must consist only '
+                "of printable ASCII characters other than '='"
+            ),
         ),
         (
             container(env=[{"name": "a", "value": "x", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]),
@@ -224,21 +236,28 @@ def test_good_pods_pass_and_defaults_are_idempotent(tree):
             container(resources={"requests": {"example.com/gpu": "1"}}),
             "spec.containers[0].resources.limits: Required value: Limit must be set for non overcommitable resources",
         ),
-        (pod(restartPolicy="Maybe"), 'spec.restartPolicy: Unsupported value: "Maybe": supported values: "Always", "Never", "OnFailure"'),
+        (
+            pod(restartPolicy="Maybe"),
+            'spec.restartPolicy: Unsupported value: "Maybe": supported values: "Always", "Never", "OnFailure"',
+        ),
         (
             pod(volumes=[{"name": "v", "emptyDir": {}, "hostPath": {"path": "/"}}]),
             "spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type",
         ),
         (
             pod(tolerations=[{"key": "", "operator": "Equal"}]),
-            'spec.tolerations[0].operator: Invalid value: "Equal": operator must be Exists when `key` is empty, which '
-            'means "match all values and all keys"',
+            (
+                'spec.tolerations[0].operator: Invalid value: "Equal": operator must be Exists when `key` is empty, which '
+                'means "match all values and all keys"'
+            ),
         ),
         (
             pod(nodeSelector={"a b": "c"}),
-            "spec.nodeSelector: Invalid value: \"a b\": name part must consist of alphanumeric characters, '-', '_' or "
-            "'.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', "
-            "regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+            (
+                "spec.nodeSelector: Invalid value: \"a b\": name part must consist of alphanumeric characters, '-', '_' or "
+                "'.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', "
+                "regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+            ),
         ),
         (
             pod(ephemeralContainers=[{"name": "e", "image": "x"}]),
@@ -246,14 +265,19 @@ def test_good_pods_pass_and_defaults_are_idempotent(tree):
         ),
         (
             pod(initContainers=[{"name": "i", "image": "x", "livenessProbe": {"tcpSocket": {"port": 1}}}]),
-            "spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without "
-            "restartPolicy=Always",
+            (
+                "spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without "
+                "restartPolicy=Always"
+            ),
         ),
         (
             container(securityContext={"privileged": True, "allowPrivilegeEscalation": False}),
             "cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
         ),
-        (pod(activeDeadlineSeconds=0), "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive"),
+        (
+            pod(activeDeadlineSeconds=0),
+            "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive",
+        ),
     ],
 )
 def test_bad_pods_are_told_why(tree, expected):
@@ -284,9 +308,11 @@ def test_image_tolerations_and_deadline_may_change():
     [
         (
             {"hostNetwork": True},
-            "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
-            "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
-            "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n",
+            (
+                "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
+                "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
+                "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n"
+            ),
         ),
         ({"containers": []}, "spec.containers: Forbidden: pod updates may not add or remove containers"),
         ({"nodeName": "n"}, "spec: Forbidden: pod updates may not change fields"),
@@ -365,7 +391,11 @@ def test_selectable_fields():
 
 def test_ephemeral_containers_are_only_added():
     part = PODS.parts["ephemeralcontainers"]
-    old = changed(ephemeralContainers=[{"name": "e", "image": "x", "terminationMessagePolicy": "File", "imagePullPolicy": "Always"}])
+    old = changed(
+        ephemeralContainers=[
+            {"name": "e", "image": "x", "terminationMessagePolicy": "File", "imagePullPolicy": "Always"}
+        ]
+    )
     new = part.prepare(changed(nodeName="ignored"), old)
     assert "nodeName" not in new["spec"]
     expected = 'spec.ephemeralContainers: Forbidden: existing ephemeral containers "e" may not be removed\n'
@@ -379,8 +409,12 @@ def test_warnings():
     assert PODS.warnings(tree, tree) == []
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers(0, 2) | st.text("ab", max_size=2),
-                    lambda inner: st.dictionaries(st.sampled_from(("tty", "x", "y")), inner) | st.lists(inner, max_size=2)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(0, 2) | st.text("ab", max_size=2),
+        lambda inner: st.dictionaries(st.sampled_from(("tty", "x", "y")), inner) | st.lists(inner, max_size=2),
+    )
+)
 def test_sameness_is_reflexive_and_ignores_emptiness(tree):
     assert same(tree, copy.deepcopy(tree))
     if isinstance(tree, dict):

@@ -1,0 +1,86 @@
+"""Protobuf bodies as client-go writes them."""
+
+import pytest
+
+from apiserver.protobuf import Malformed, decode
+
+
+def field(number, value):
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value & (1 << 64) - 1)
+    data = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def varint(value):
+    out = b""
+    while value > 0x7F:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def envelope(version, kind, raw):
+    return b"k8s\0" + field(1, field(1, version) + field(2, kind)) + field(2, raw)
+
+
+def test_config_map():
+    meta = (
+        field(1, "a")
+        + field(7, 3)
+        + field(8, field(1, 1704067200) + field(2, 5))
+        + field(11, field(1, "k") + field(2, "v"))
+    )
+    raw = field(1, meta) + field(2, field(1, "x") + field(2, "1")) + field(3, field(1, "b") + field(2, b"\0\1"))
+    assert decode(envelope("v1", "ConfigMap", raw)) == {
+        "kind": "ConfigMap",
+        "apiVersion": "v1",
+        "metadata": {"name": "a", "generation": 3, "creationTimestamp": "2024-01-01T00:00:00Z", "labels": {"k": "v"}},
+        "data": {"x": "1"},
+        "binaryData": {"b": "AAE="},
+    }
+
+
+def test_what_is_not_a_plain_message():
+    volume = field(1, "v") + field(2, field(2, field(1, "Memory") + field(2, field(1, "1Gi"))))  # inline volumeSource
+    container = field(1, "c") + field(8, field(1, field(1, "cpu") + field(2, field(1, "10m"))))
+    raw = field(2, field(1, volume) + field(2, container) + field(25, -5))
+    tree = decode(envelope("v1", "Pod", raw))
+    assert tree["spec"] == {
+        "volumes": [{"name": "v", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}}],
+        "containers": [{"name": "c", "resources": {"limits": {"cpu": "10m"}}}],
+        "priority": -5,
+    }
+
+
+def test_numbers_or_text():
+    def port(body):
+        return decode(envelope("v1", "Service", field(2, field(1, field(4, body)))))["spec"]["ports"][0]["targetPort"]
+
+    assert port(field(1, 0) + field(2, 80)) == 80
+    assert port(field(1, 1) + field(3, "http")) == "http"
+
+
+def test_micro_times_are_exact():
+    raw = field(2, field(4, field(1, 1704067200) + field(2, 123456789)))
+    assert (
+        decode(envelope("coordination.k8s.io/v1", "Lease", raw))["spec"]["renewTime"] == "2024-01-01T00:00:00.123456Z"
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b"k8s\0\xff",
+        envelope("v1", "Nonsense", b""),
+        envelope("v1", "Pod", b"\x0a\xff\xff"),
+        envelope("v1", "Pod", b"\x0f"),
+        envelope("v1", "Pod", field(1, 5)),
+        envelope("v1", "Pod", field(1, field(1, b"\xff"))),
+    ],
+)
+def test_nonsense_is_refused(data):
+    with pytest.raises(Malformed):
+        decode(data)
