@@ -170,6 +170,6 @@ async def _create_one(session: Session, kind: Kind | None, document: manifests.D
 
 
 def _context() -> typer.Context:
-    from typer._click.globals import get_current_context  # noqa: PLC0415, PLC2701  (typer brings its own click)
+    from typer._click.globals import get_current_context  # noqa: PLC0415  (typer brings its own click)
 
     return get_current_context()  # type: ignore[return-value]

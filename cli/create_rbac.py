@@ -7,7 +7,7 @@ import typer
 
 from apimachinery.kinds import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from apimachinery.types import Json
-from cli.create import FieldManager, Making, Names, SaveConfig, Validate, metadata, named, make, show, submit
+from cli.create import FieldManager, Making, Names, SaveConfig, Validate, make, metadata, named, show, submit
 from cli.flags import UsageError
 from cli.options import DryRun, Output
 from cli.resources import Catalog, catalog

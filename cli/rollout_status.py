@@ -12,8 +12,7 @@ from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from cli.durations import seconds
 from cli.flags import UsageError
-from cli.options import FileNames, LabelSelector
-from cli.options import Words
+from cli.options import FileNames, LabelSelector, Words
 from cli.pods_of import condition
 from cli.rollout import REVISION, rollouts
 from cli.session import Session, run
@@ -27,7 +26,7 @@ def progress(kind: Kind, tree: Json, revision: int) -> tuple[str, bool]:
         return _daemon_set(tree)
     if kind.kind == "StatefulSet":
         return _stateful_set(tree)
-    raise UsageError(f'no status viewer has been implemented for {kind.kind}')
+    raise UsageError(f"no status viewer has been implemented for {kind.kind}")
 
 
 def _observed(tree: Json) -> bool:

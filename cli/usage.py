@@ -113,7 +113,7 @@ def _go_list(words: Sequence[str]) -> str:
 
 
 def unknown_command(name: str, known: Sequence[str]) -> str:
-    """cobra's text for a word that is no command, with what may have been meant."""
+    """Cobra's text for a word that is no command, with what may have been meant."""
     near = [each for each in known if _distance(name.lower(), each.lower()) <= 2 or each.startswith(name.lower())]
     meant = "\n\nDid you mean this?\n" + "\n".join(f"\t{each}" for each in near) if near else ""
     return f'unknown command "{name}" for "{PROGRAM}"{meant}'

@@ -252,5 +252,5 @@ def _localhost(port: int) -> socket.socket:
         found = socket.create_connection(("127.0.0.1", port), timeout=10)
     except OSError:
         found = socket.create_connection(("::1", port), timeout=10)
-    found.setblocking(False)  # noqa: FBT003
+    found.setblocking(False)
     return found

@@ -133,7 +133,7 @@ async def _attempt(write: Write, current: Entry, *, is_sure: bool) -> Committed 
     if new == before:
         return Committed(current) if is_sure else None
     if finishes(write.resource, new, before):
-        return Committed(await remove(write, current, new))
+        return Committed(await remove(write, current, new, before))
     return Committed(await _put(write, current.key, new, before, current.revision))
 
 
@@ -148,11 +148,14 @@ def finishes(resource: Resource, new: Json, old: Json) -> bool:
     )
 
 
-async def remove(write: Write, current: Entry, new: Json) -> Entry:
-    """Delete in place of the update that finished the object; what the update would have stored is the answer."""
+async def remove(write: Write, current: Entry, new: Json, old: Json) -> Entry:
+    """Delete in place of the update that finished the object; what the update would have stored is the answer.
+
+    What the OLD object had goes back to the stock: the new one was never stored, and may name what others have.
+    """
     revision = current.revision
     if not write.options.dry_run:
         revision = (await write.api.storage.delete(current.key, expect=current.revision)).revision
         if write.resource.reserves is not None:
-            await write.resource.reserves.release(new)
+            await write.resource.reserves.release(old)
     return entry(current.key, msgspec.json.encode(new), revision)

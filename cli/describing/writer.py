@@ -13,22 +13,26 @@ MIN_WIDTH, PADDING = 0, 2
 
 
 class Writer:
-    """Collects lines with tabs; `text()` aligns them."""
+    """Collects lines with tabs; `text()` aligns them, each part between two flushes for itself."""
 
     def __init__(self) -> None:
-        self._parts: list[str] = []
+        self._parts: list[list[str]] = [[]]
 
     def write(self, level: int, text: str) -> None:
         """Text behind `level` times two spaces, as PrefixWriter.Write."""
-        self._parts.append("  " * level + text)
+        self._parts[-1].append("  " * level + text)
 
     def line(self, text: str = "") -> None:
         """A line without prefix."""
-        self._parts.append(text + "\n")
+        self._parts[-1].append(text + "\n")
+
+    def flush(self) -> None:
+        """What comes is aligned anew."""
+        self._parts.append([])
 
     def text(self) -> str:
         """All of it, aligned."""
-        return tabbed("".join(self._parts))
+        return "".join(tabbed("".join(part)) for part in self._parts)
 
 
 def tabbed(text: str, *, min_width: int = MIN_WIDTH, padding: int = PADDING) -> str:
@@ -60,14 +64,35 @@ def tabbed(text: str, *, min_width: int = MIN_WIDTH, padding: int = PADDING) -> 
     return "\n".join(out)
 
 
-def map_lines(writer: Writer, title: str, values: Mapping[str, str] | None, level: int = 0) -> None:
-    """`Labels:  a=b` with the rest below it."""
-    writer.write(level, f"{title}:\t")
-    if not values:
-        writer.line("<none>")
-        return
-    for i, key in enumerate(sorted(values)):
-        writer.line(f"{'' if i == 0 else '  ' * level + chr(9)}{key}={values[key]}")
+def labels_lines(writer: Writer, title: str, values: Mapping[str, str] | None, indent: str = "") -> None:
+    """`Labels:  a=b`, one below the other."""
+    lines = [f"{key}={value}" for key, value in sorted((values or {}).items())] or ["<none>"]
+    for i, line in enumerate(lines):
+        writer.line(f"{indent}{title}:\t{line}" if i == 0 else f"{indent}\t{line}")
+
+
+MAX_ANNOTATION = 140
+_HIDDEN = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def annotation_lines(writer: Writer, title: str, values: Mapping[str, str] | None) -> None:
+    """`Annotations:  a: b`; long ones below their key, shortened."""
+    shown = {key: value for key, value in sorted((values or {}).items()) if key != _HIDDEN}
+    if not shown:
+        writer.line(f"{title}:\t<none>")
+    for i, (key, whole) in enumerate(shown.items()):
+        value = whole.removesuffix("\n")
+        head = f"{title}:\t" if i == 0 else "\t"
+        if len(value) + len(key) + 2 > MAX_ANNOTATION or "\n" in value:
+            writer.line(f"{head}{key}:")
+            for part in value.split("\n"):
+                writer.line(f"\t  {_shortened(part)}")
+        else:
+            writer.line(f"{head}{key}: {value}")
+
+
+def _shortened(text: str) -> str:
+    return text[: MAX_ANNOTATION - 2] + "..." if len(text) > MAX_ANNOTATION - 2 else text
 
 
 def age(moment: str | None, now: float | None = None) -> str:
@@ -121,6 +146,19 @@ def rfc1123(moment: str | None) -> str:
         f"{days[local.tm_wday]}, {local.tm_mday:02} {months[local.tm_mon - 1]} {local.tm_year} "
         + time.strftime("%H:%M:%S %z", local)
     )
+
+
+def boolean(value: object) -> str:
+    """`true` or `false`, as Go prints it."""
+    return "true" if value else "false"
+
+
+def controller(tree: Any) -> str:
+    """`ReplicaSet/web-1` of the owner that controls an object."""
+    for owner in tree["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            return f"{owner['kind']}/{owner['name']}"
+    return ""
 
 
 def joined(values: Sequence[Any] | None, empty: str = "") -> str:

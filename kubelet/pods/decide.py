@@ -32,7 +32,7 @@ from kubelet.pods.world import (
     restarts,
     start_time,
 )
-from kubelet.runtime.protocol import Container
+from kubelet.runtime.protocol import CREATED, Container
 
 KEPT_LIVES = 2  # the present one and the one before, for lastState and `logs --previous`
 _LEAST_GRACE = 1.0
@@ -249,8 +249,8 @@ def _start(world: World, name: str, role: Role, steps: _Steps) -> None:
 
 
 def next_attempt(world: World, name: str) -> int:
-    """One more than any life that Docker shows or the API was told of (somebody may have removed the container)."""
-    attempts = [c.attempt for c in world.history(name)]
+    """One more than any life (a container that was never started is none) that Docker shows or the API was told of (somebody may have removed the container)."""
+    attempts = [c.attempt for c in world.history(name) if c.state != CREATED]
     statuses = (*world.pod.status.init_container_statuses, *world.pod.status.container_statuses)
     attempts += [s.restart_count or 0 for s in statuses if s.name == name and s.container_id]
     return max(attempts, default=-1) + 1

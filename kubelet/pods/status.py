@@ -20,7 +20,6 @@ from kubelet.pods.conditions import OURS, conditions
 from kubelet.pods.container_status import container_status
 from kubelet.pods.world import Failure, World, is_sidecar, start_time
 
-
 #: The fields of a status that the kubelet writes, but for the conditions.
 _OWN = (
     "phase",

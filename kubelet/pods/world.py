@@ -7,7 +7,7 @@ from typing import Literal
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
 from kubelet.pods.backoff import Backoff
-from kubelet.runtime.protocol import Container, PodRef
+from kubelet.runtime.protocol import CREATED, Container, PodRef
 
 #: Which list of the spec a container stands in. A sidecar is an init container that is always restarted.
 Role = Literal["init", "sidecar", "main", "ephemeral"]
@@ -78,9 +78,9 @@ class World:
         return next((c for c in self.containers if c.name == name), None)
 
     def here(self, name: str) -> Container | None:
-        """The container's latest life, if it belongs to the sandbox in use."""
+        """The container's latest life, if it was started, and belongs to the sandbox in use."""
         sandbox, latest = self.sandbox, self.latest(name)
-        if sandbox is None or latest is None or latest.labels.get(SANDBOX_LABEL, sandbox.id) != sandbox.id:
+        if sandbox is None or latest is None or latest.state == CREATED or latest.labels.get(SANDBOX_LABEL, sandbox.id) != sandbox.id:
             return None
         return latest
 

@@ -215,6 +215,28 @@ async def test_services_get_addresses_and_give_them_back(api):
     assert (await api.call("GET", f"{addresses}/{address}"))[0] == 404
 
 
+async def test_an_update_that_ends_a_service_frees_what_it_had_and_nothing_else(api):
+    services = f"{CORE}/services"
+
+    def node_port(name, **port):
+        return {"metadata": {"name": name}, "spec": {"type": "NodePort", "ports": [{"port": 80, **port}]}}
+
+    going = node_port("going")
+    going["metadata"]["finalizers"] = ["example.com/x"]
+    going, other = await api.must("POST", services, going), await api.must("POST", services, node_port("other"))
+    had, foreign = (tree["spec"]["ports"][0]["nodePort"] for tree in (going, other))
+    await api.must("DELETE", f"{services}/going")
+    going["metadata"] |= {"finalizers": [], "resourceVersion": ""}
+    going["spec"]["ports"][0]["nodePort"] = foreign
+    await api.must("PUT", f"{services}/going", going)
+    assert (await api.call("GET", f"{services}/going"))[0] == 404
+    code, status = await api.call("POST", services, node_port("thief", nodePort=foreign))
+    assert (code, "provided port is already allocated" in status["message"]) == (422, True)
+    await api.must("POST", services, node_port("heir", nodePort=had))
+    for name in ("other", "heir"):
+        await api.must("DELETE", f"{services}/{name}")
+
+
 async def test_what_a_new_cluster_holds(api):
     for path in (
         "/api/v1/namespaces/kube-system",

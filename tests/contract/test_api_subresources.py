@@ -134,6 +134,30 @@ async def test_access_reviews(api):
     assert (await api.call("GET", f"{path}/subjectaccessreviews"))[0] == 405
 
 
+@pytest.mark.parametrize(
+    ("path", "code", "message"),
+    [
+        (f"{CORE}/services/https:web:443/proxy/", 503, 'no endpoints available for service "https:web:443"'),
+        (f"{CORE}/services/web:443/proxy/x?y=z", 503, 'no endpoints available for service "web:443"'),
+        (f"{CORE}/services/nope:443/proxy/", 404, 'services "nope" not found'),
+        (f"{PODS}/a:8080/proxy/", 400, "address not allowed"),
+        (f"{PODS}/nope:8080/proxy/", 404, 'pods "nope" not found'),
+        ("/api/v1/nodes/n:9100/proxy/", 400, "address not allowed"),
+        ("/api/v1/nodes/nope:9100/proxy/", 404, 'nodes "nope" not found'),
+        (f"{PODS}/nope/log", 404, 'pods "nope" not found'),
+    ],
+)
+async def test_proxied_names_carry_scheme_and_port(api, path, code, message):
+    await api.must("POST", PODS, pod("a"))
+    await api.must(
+        "POST", f"{CORE}/services", {"metadata": {"name": "web"}, "spec": {"ports": [{"name": "s", "port": 443}]}}
+    )
+    addresses = [{"type": "InternalIP", "address": "127.0.0.1"}]
+    await api.must("POST", "/api/v1/nodes", {"metadata": {"name": "n"}, "status": {"addresses": addresses}})
+    got, status = await api.call("GET", path)
+    assert (got, status["message"]) == (code, message)
+
+
 async def test_ephemeral_containers(api):
     await api.must("POST", PODS, pod("a"))
     patch = {"spec": {"ephemeralContainers": [{"name": "debug", "image": "busybox"}]}}

@@ -175,6 +175,17 @@ def test_a_change_of_one_pod_writes_one_slice():
     assert len(write.body["endpoints"]) == 100  # the fullest one that has room
 
 
+def test_an_endpoint_in_two_slices_stays_in_one():
+    known = view(service(), [pod("a", ip="10.0.0.1")])
+    controller = EndpointSliceController()
+    known.apply(controller.plan(KEY, known, NOW))
+    (made,) = known.raw(ENDPOINTSLICES)
+    twin = {**made, "metadata": {**made["metadata"], "name": "web-twin", "uid": "uid-twin"}}
+    known.trees[ENDPOINTSLICES]["d", "web-twin"] = twin
+    known.apply(controller.plan(KEY, known, NOW))
+    assert [len(each["endpoints"]) for each in known.raw(ENDPOINTSLICES)] == [1]
+
+
 STATES = st.dictionaries(st.integers(0, 300), st.sampled_from([{}, {"ready": False}, {"deleting": True}]), max_size=60)
 
 

@@ -1,0 +1,187 @@
+"""What the kubelet says of a pod: phases, states, conditions, and the patch that says it."""
+
+import pytest
+
+from apimachinery.objects.base import view
+from apimachinery.objects.core_v1 import Pod
+from kubelet.pods.phase import phase
+from kubelet.pods.status import Host, patch, status
+from kubelet.pods.world import Failure, Probed, Verdict
+from kubelet.runtime.protocol import Container
+from tests.unit.kubelet_builders import NOW, REF, box, life, pod, world
+
+HOST = Host(["192.0.2.2"])
+
+
+def said(given, *, ending=False, waiting=None):
+    return status(given, HOST, ending=ending, waiting=waiting or {})
+
+
+def conditions(told):
+    return {c["type"]: (c["status"], c.get("reason", "")) for c in told["conditions"]}
+
+
+@pytest.mark.parametrize(
+    ("given", "ending", "expected"),
+    [
+        pytest.param(world(pod()), False, "Pending", id="nothing yet"),
+        pytest.param(world(pod("a", "b"), box(), life("a")), False, "Pending", id="one of two has started"),
+        pytest.param(world(pod(), box(), life()), False, "Running", id="runs"),
+        pytest.param(world(pod(), box(), life(state="exited", code=1)), False, "Running", id="restarts"),
+        pytest.param(world(pod(policy="OnFailure"), life(state="exited", code=1)), False, "Running", id="will restart"),
+        pytest.param(world(pod(policy="OnFailure"), life(state="exited")), False, "Succeeded", id="done"),
+        pytest.param(world(pod(policy="Never"), life(state="exited", code=1)), False, "Failed", id="failed"),
+        pytest.param(world(pod(inits=["i"]), box(), life("i")), False, "Pending", id="initializing"),
+        pytest.param(world(pod(inits=["i"]), box(), life("i", "exited", 1)), False, "Pending", id="init comes back"),
+        pytest.param(
+            world(pod(inits=["i"], policy="Never"), box(), life("i", "exited", 1)), False, "Failed", id="init failed"
+        ),
+        pytest.param(world(pod(), life(state="exited")), True, "Succeeded", id="stopped well"),
+        pytest.param(world(pod(), life(state="exited", code=143)), True, "Failed", id="stopped otherwise"),
+        pytest.param(world(pod()), True, "Failed", id="deleted before it began"),
+        pytest.param(world(pod(), verdict=Verdict("Evicted", "")), True, "Failed", id="evicted"),
+        pytest.param(
+            world(pod(phase="Running"), box(), life(), verdict=Verdict("Evicted", "")), True, "Running", id="not before"
+        ),
+        pytest.param(world(pod(phase="Succeeded")), False, "Succeeded", id="an end is for good"),
+        pytest.param(
+            world(pod(sidecars=["s"], policy="Never", phase="Running"), box(), life("s"), life("main", "exited")),
+            True,
+            "Running",
+            id="sidecars still run",
+        ),
+    ],
+)
+def test_phase(given, ending, expected):
+    assert phase(given, ending=ending) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "waiting", "state"),
+    [
+        pytest.param(world(pod()), {}, {"waiting": {"reason": "ContainerCreating"}}, id="creating"),
+        pytest.param(world(pod(inits=["i"])), {}, {"waiting": {"reason": "PodInitializing"}}, id="initializing"),
+        pytest.param(
+            world(pod()),
+            {"main": Failure("ErrImagePull", "why", NOW)},
+            {"waiting": {"reason": "ErrImagePull", "message": "why"}},
+            id="no image",
+        ),
+        pytest.param(world(pod(), box(), life()), {}, {"running": {"startedAt": "1970-01-12T13:46:30Z"}}, id="running"),
+    ],
+)
+def test_states(given, waiting, state):
+    assert said(given, waiting=waiting)["containerStatuses"][0]["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("ended", "reason"),
+    [
+        (life(state="exited"), "Completed"),
+        (life(state="exited", code=3), "Error"),
+        (
+            Container(
+                id="x", pod=REF, name="main", attempt=0, state="exited", exit_code=137, oom_killed=True, started_at=1
+            ),
+            "OOMKilled",
+        ),
+        (
+            Container(id="x", pod=REF, name="main", attempt=0, state="exited", exit_code=127, error="no such file"),
+            "StartError",
+        ),
+    ],
+)
+def test_ends(ended, reason):
+    found = said(world(pod(policy="Never"), ended))["containerStatuses"][0]["state"]["terminated"]
+    assert (found["reason"], found["exitCode"], found["containerID"]) == (
+        reason,
+        ended.exit_code,
+        f"docker://{ended.id}",
+    )
+
+
+def test_a_container_that_waits_for_its_restart_shows_its_last_end():
+    ended = life(state="exited", code=2, attempt=4)
+    why = {"main": Failure("CrashLoopBackOff", "back-off", NOW + 5)}
+    found = said(world(pod(), box(), ended, messages={ended.id: "I fell"}), waiting=why)["containerStatuses"][0]
+    assert found["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+    assert found["lastState"]["terminated"]["message"] == "I fell"
+    assert (found["restartCount"], found["ready"]) == (4, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(
+            world(pod(), box(), life()),
+            {"PodReadyToStartContainers": ("True", ""), "Ready": ("True", ""), "Initialized": ("True", "")},
+            id="ready",
+        ),
+        pytest.param(
+            world(pod(), box(), life(), probes={"main-0": Probed(ready=False)}),
+            {"Ready": ("False", "ContainersNotReady"), "ContainersReady": ("False", "ContainersNotReady")},
+            id="its probe says no",
+        ),
+        pytest.param(
+            world(pod(inits=["i"]), box(), life("i")), {"Initialized": ("False", "ContainersNotInitialized")}, id="init"
+        ),
+        pytest.param(
+            world(pod(policy="Never"), life(state="exited")),
+            {"Ready": ("False", "PodCompleted"), "Initialized": ("True", "PodCompleted")},
+            id="completed",
+        ),
+        pytest.param(
+            world(pod(policy="Never"), life(state="exited", code=1)), {"Ready": ("False", "PodFailed")}, id="failed"
+        ),
+        pytest.param(
+            world(pod(readinessGates=[{"conditionType": "x/y"}]), box(), life()),
+            {"Ready": ("False", "ReadinessGatesNotReady"), "ContainersReady": ("True", "")},
+            id="a closed gate",
+        ),
+        pytest.param(
+            world(pod()), {"PodReadyToStartContainers": ("False", ""), "PodScheduled": ("True", "")}, id="new"
+        ),
+    ],
+)
+def test_conditions(given, expected):
+    assert expected.items() <= conditions(said(given)).items()
+
+
+def test_host_network_pods_have_the_nodes_address():
+    told = said(world(pod(hostNetwork=True), box(), life(), address=""))
+    assert (told["podIP"], told["hostIP"]) == ("192.0.2.2", "192.0.2.2")
+
+
+def stored(told, **more):
+    """The pod as the API has it after a write."""
+    base = {"metadata": {"uid": "uid-1"}, "spec": {"containers": [{"name": "main"}]}}
+    return view({**base, "status": {**told, **more}}, Pod)
+
+
+def test_what_is_known_is_not_told_again():
+    told = said(world(pod(), box(), life()))
+    assert patch(pod(), told) is not None
+    assert patch(stored(told), told) is None
+
+
+def test_conditions_of_others_are_no_difference():
+    told = said(world(pod(), box(), life()))
+    foreign = {"type": "example.com/gate", "status": "True"}
+    assert patch(stored(told, conditions=[*told["conditions"], foreign]), told) is None
+
+
+def test_a_change_keeps_the_time_of_what_did_not_change():
+    first = said(world(pod(), box(), life()))
+    later = said(world(stored(first), box(), now=NOW + 60))
+    times = {c["type"]: c["lastTransitionTime"] for c in later["conditions"]}
+    before = {c["type"]: c["lastTransitionTime"] for c in first["conditions"]}
+    assert times["PodScheduled"] == before["PodScheduled"]
+    assert times["Ready"] != before["Ready"]
+
+
+def test_an_old_reason_and_an_old_address_are_taken_away():
+    told = said(world(pod(), box(), life()))
+    old = [{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}]
+    body = patch(stored(told, conditions=old, podIPs=[{"ip": "10.0.0.9"}]), told)["status"]
+    assert body["podIPs"] == [{"$patch": "delete", "ip": "10.0.0.9"}, {"ip": "10.0.0.2"}]
+    assert next(c for c in body["conditions"] if c["type"] == "Ready")["reason"] is None
