@@ -47,11 +47,14 @@ if [ ! -x .venv/bin/python ]; then
 fi
 if ! cmp -s requirements.lock .venv/installed.lock; then
     echo "Installing Python packages ..."
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock || {
+    pip=".venv/bin/python -m pip install --quiet --disable-pip-version-check"
+    # uv is several times faster; where it cannot be had, pip does the same
+    { $pip uv==0.13.9 && .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock; } 2>/dev/null ||
+        $pip --require-hashes -r requirements.lock || {
         echo "pip could not install the packages of requirements.lock: see above." >&2
         exit 1
     }
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . || {
+    $pip --no-deps --no-build-isolation -e . || {
         echo "pip could not install PyKube itself: see above." >&2
         exit 1
     }

@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 from apimachinery import errors, times
 from apimachinery.errors import FieldError
+from apimachinery.meta import check_metadata
 from apimachinery.types import Json
 from apiserver.call import Call
 from apiserver.registry import Resource
@@ -113,7 +114,7 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
 async def validate(write: Write, new: Json, old: Json | None) -> Json:
     """Refuse with every problem at once; warn of what is allowed but unwise."""
     resource = write.resource
-    problems = metadata.problems(new, old, resource.stored, resource.strategy.name)
+    problems = check_metadata(resource.stored, new, old, resource.strategy.name)
     problems += _checked(write, new, old)
     if problems:
         kind, name = resource.kind, new["metadata"].get("name", "")

@@ -50,7 +50,14 @@ BODIES = [
         MAPS, b'{"metadata":{"name":"a","labels":{"x y":"z"}}}', 422, "metadata.labels: Invalid value", id="label"
     ),
     pytest.param(
-        MAPS, b'{"metadata":{"name":"a","finalizers":["x"]}}', 422, "metadata.finalizers: Invalid", id="finalizer"
+        MAPS, b'{"metadata":{"name":"a","finalizers":["x"]}}', 422, "metadata.finalizers[0]: Invalid", id="finalizer"
+    ),
+    pytest.param(
+        MAPS,
+        b'{"metadata":{"name":"a","ownerReferences":[{"apiVersion":"v1","kind":"Event","name":"b","uid":"c"}]}}',
+        422,
+        "Kind=Event is disallowed from being an owner",
+        id="owner",
     ),
     pytest.param(
         f"{CORE}/pods", b'{"metadata":{"name":"a"},"spec":{}}', 422, "spec.containers: Required value", id="containers"

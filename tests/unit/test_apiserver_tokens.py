@@ -1,12 +1,10 @@
-"""Continue tokens, metadata checks, options."""
+"""Continue tokens, the order of what is stored, options."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apimachinery.errors import ApiError
-from apimachinery.kinds import CONFIGMAPS, NODES
-from apimachinery.names import subdomain_name
 from apiserver.request import Request
 from apiserver.resources import metadata, tokens
 from apiserver.resources.options import delete_options, write_options
@@ -27,36 +25,6 @@ def test_tokens_come_back_as_they_went(name, revision):
 def test_bad_tokens(text):
     with pytest.raises(ApiError, match="continue key is not valid"):
         tokens.decode(text)
-
-
-def problems(new, old=None, kind=CONFIGMAPS):
-    trees = [{"metadata": {"name": "a", "namespace": "n", **m}} if m is not None else None for m in (new, old)]
-    return [str(p) for p in metadata.problems(trees[0], trees[1], kind, subdomain_name)]
-
-
-@pytest.mark.parametrize(
-    ("new", "old", "text"),
-    [
-        ({"name": ""}, None, "metadata.name: Required value: name or generateName is required"),
-        ({"name": "A"}, None, 'metadata.name: Invalid value: "A": a lowercase RFC 1123 subdomain'),
-        ({"generateName": "AB-"}, None, 'metadata.generateName: Invalid value: "AB-"'),
-        ({"namespace": "a.b"}, None, 'metadata.namespace: Invalid value: "a.b"'),
-        ({"labels": {"a b": "c"}}, None, "metadata.labels: Invalid value"),
-        ({"annotations": {"a": "x" * 300_000}}, None, "metadata.annotations: Too long"),
-        ({"ownerReferences": [{"apiVersion": "v1", "kind": "X", "name": "y"}]}, None, "metadata.ownerReferences"),
-        ({"finalizers": ["plain"]}, None, "name is neither a standard finalizer name nor is it fully qualified"),
-        ({"uid": "b"}, {"uid": "a"}, 'metadata.uid: Invalid value: "b": field is immutable'),
-        ({"finalizers": ["x/y"]}, {"deletionTimestamp": "t"}, "no new finalizers can be added"),
-    ],
-)
-def test_metadata(new, old, text):
-    assert any(text in found for found in problems(new, old))
-
-
-def test_good_metadata_has_no_problems():
-    assert problems({"labels": {"a/b": "c"}, "annotations": {"X": "y"}, "finalizers": ["orphan"]}) == []
-    assert problems({"generateName": "x-"}) == []
-    assert [str(p) for p in metadata.problems({"metadata": {"name": "n"}}, None, NODES, subdomain_name)] == []
 
 
 def test_stored_order():

@@ -1,0 +1,273 @@
+"""A pod's worker on fakes: from nothing to running, through faults, to nothing."""
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+
+import pytest
+
+from apimachinery.objects.base import view
+from apimachinery.objects.core_v1 import Pod
+from kubelet.agent import Agent
+from kubelet.doors import Doors, Node
+from kubelet.handlers import Handlers
+from kubelet.network.fake import FakeNetwork
+from kubelet.network.files import Resolver
+from kubelet.pods.container_config import Machine
+from kubelet.pods.images import Images
+from kubelet.pods.security import Powers
+from kubelet.runtime.fake import FakeRuntime
+from kubelet.volumes.fake import FakeVolumes
+
+
+class Api:
+    """An API server for pods alone: merges statuses, deletes at once."""
+
+    def __init__(self):
+        self.pods, self.watchers, self.revision = {}, [], 1
+
+    def put(self, name, *, status=None, **spec):
+        one = {"name": "main", "image": "here", "imagePullPolicy": "IfNotPresent", **spec.pop("container", {})}
+        meta = {"name": name, "namespace": "default", "uid": f"uid-{name}"}
+        spec = {"containers": [one], "restartPolicy": "Always", "terminationGracePeriodSeconds": 1, **spec}
+        self._set({"metadata": meta, "spec": spec, "status": status or {"phase": "Pending"}})
+
+    def _set(self, tree):
+        self.revision += 1
+        tree = {**tree, "metadata": {**tree["metadata"], "resourceVersion": str(self.revision)}}
+        uid = tree["metadata"]["uid"]
+        old, self.pods[uid] = self.pods.get(uid), tree
+        self._tell(old, tree)
+        return view(tree, Pod)
+
+    def _tell(self, old, new):
+        for watcher in self.watchers:
+            watcher(old and view(old, Pod), new and view(new, Pod))
+
+    def delete(self, name):
+        tree = self.pods[f"uid-{name}"]
+        meta = {"deletionTimestamp": "2024-01-01T00:00:00Z", "deletionGracePeriodSeconds": 1}
+        self._set({**tree, "metadata": tree["metadata"] | meta})
+
+    async def patch_status(self, pod, body):
+        tree = self.pods.get(pod.metadata.uid)
+        if tree is None:
+            return None
+        changes = {key: value for key, value in body["status"].items() if value is not None}
+        return self._set({**tree, "status": tree["status"] | changes})
+
+    async def forget(self, pod):
+        old = self.pods.pop(pod.metadata.uid, None)
+        self._tell(old, None)
+
+    def status(self, name):
+        return self.pods[f"uid-{name}"]["status"]
+
+    # what the agent needs of a cache
+
+    def subscribe(self, watcher):
+        self.watchers.append(watcher)
+
+    async def wait_synced(self): ...
+
+    def list(self):
+        return [view(tree, Pod) for tree in self.pods.values()]
+
+    def get(self, namespace, name):
+        return next((p for p in self.list() if p.metadata.name == name), None)
+
+
+class Site:
+    """A node on fakes."""
+
+    def __init__(self, root):
+        self.root, self.api, self.events = Path(root), Api(), []
+        self.runtime, self.network, self.volumes = FakeRuntime(["here"]), FakeNetwork(), FakeVolumes()
+
+    def event(self, pod, path, type, reason, message):
+        self.events.append((reason, message))
+
+    @contextlib.asynccontextmanager
+    async def kubelet(self):
+        await self.network.prepare("10.1.0.0/24")
+        machine = Machine(
+            powers=Powers(), memory=1 << 30, cgroup_parent="", systemd_cgroups=False, log_root=self.root / "pods.log"
+        )
+        node = Node(
+            name="n1",
+            addresses=["192.0.2.2"],
+            root=self.root,
+            log_root=self.root / "logs",
+            links_root=self.root / "links",
+            machine=machine,
+            cluster_dns=[],
+            cluster_domain="cluster.local",
+            resolver=Resolver,
+            allocatable=dict,
+            services=list,
+        )
+        handlers = Handlers(self.runtime)
+        async with asyncio.TaskGroup() as tasks:
+            doors = Doors(
+                runtime=self.runtime,
+                network=self.network,
+                volumes=self.volumes,
+                objects=None,
+                images=Images(self.runtime),
+                handlers=handlers,
+                api=self.api,
+                events=self.event,
+                clock=time.time,
+                spawn=tasks.create_task,
+            )
+            agent = Agent(self.api, node, doors, relist=0.05)
+            running = tasks.create_task(agent.run())
+            yield agent
+            running.cancel()
+            self.api.watchers.clear()
+        await handlers.close()
+
+    def container(self, name="main"):
+        return next((c for c in self.runtime._all() if c.name == name and c.running), None)
+
+
+async def eventually(holds):
+    async with asyncio.timeout(10):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def site(tmp_path):
+    return Site(tmp_path)
+
+
+def is_ready(site, name):
+    found = {c["type"]: c["status"] for c in site.api.status(name).get("conditions", ())}
+    return site.api.status(name)["phase"] == "Running" and found.get("Ready") == "True"
+
+
+async def test_a_pod_comes_and_goes_without_a_trace(site):
+    async with site.kubelet() as agent:
+        site.api.put("web")
+        await eventually(lambda: is_ready(site, "web"))
+        assert site.api.status("web")["podIP"] == "10.1.0.2"
+        assert [reason for reason, _ in site.events] == ["Pulled", "Created", "Started"]
+        site.api.delete("web")
+        await eventually(lambda: not agent.workers)
+    assert (site.runtime._lives, site.network.addresses, site.volumes.mounted, site.api.pods) == ({}, {}, {}, {})
+
+
+async def test_a_container_that_ends_is_started_again_once_then_waits(site):
+    async with site.kubelet():
+        site.api.put("web")
+        await eventually(lambda: is_ready(site, "web"))
+        for _ in range(2):
+            await eventually(lambda: site.container())
+            site.runtime.end(site.container().id, 1)
+        await eventually(lambda: "waiting" in site.api.status("web")["containerStatuses"][0]["state"])
+        told = site.api.status("web")["containerStatuses"][0]
+        assert (told["state"]["waiting"]["reason"], told["restartCount"]) == ("CrashLoopBackOff", 1)
+        await eventually(lambda: any(reason == "BackOff" for reason, _ in site.events))
+
+
+async def test_a_new_kubelet_restarts_nothing(site):
+    async with site.kubelet():
+        site.api.put("web")
+        await eventually(lambda: is_ready(site, "web"))
+    before = dict(site.runtime._lives)
+    revision = site.api.revision
+    async with site.kubelet():
+        await asyncio.sleep(0.2)
+    assert (site.runtime._lives, site.api.revision) == (before, revision)
+
+
+async def test_containers_whose_pod_is_gone_are_ended(site):
+    async with site.kubelet():
+        site.api.put("web")
+        await eventually(lambda: is_ready(site, "web"))
+    site.api.pods.clear()
+    async with site.kubelet():
+        await eventually(lambda: not site.runtime._lives)
+    assert site.network.addresses == {}
+
+
+async def test_a_container_removed_by_hand_is_made_again(site):
+    async with site.kubelet():
+        site.api.put("web")
+        await eventually(lambda: is_ready(site, "web"))
+        old = site.container().id
+        await site.runtime.remove(old)
+        await eventually(lambda: site.container() and site.container().id != old and is_ready(site, "web"))
+        assert site.api.status("web")["containerStatuses"][0]["restartCount"] == 1
+
+
+@pytest.mark.parametrize(
+    ("container", "reason"),
+    [
+        ({"image": "absent", "imagePullPolicy": "Never"}, "ErrImageNeverPull"),
+        ({"image": "absent"}, "ErrImagePull"),
+        ({"image": "Bad Name"}, "InvalidImageName"),
+        ({"command": ["/missing"]}, "RunContainerError"),
+        ({"env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "no.such"}}}]}, "CreateContainerConfigError"),
+    ],
+)
+async def test_why_a_container_does_not_start(site, container, reason):
+    async with site.kubelet():
+        site.api.put("web", container=container)
+
+        def waits():
+            statuses = site.api.status("web").get("containerStatuses", [{}])
+            return statuses[0].get("state", {}).get("waiting", {}).get("reason") == reason
+
+        await eventually(waits)
+    assert any(event == "Failed" and reason in message or event == "Failed" for event, message in site.events)
+
+
+async def test_a_pod_that_finishes_is_not_restarted_and_gives_back_what_it_held(site):
+    async with site.kubelet():
+        site.api.put("job", restartPolicy="Never", container={"command": ["true"]})
+        await eventually(lambda: site.api.status("job")["phase"] == "Succeeded")
+        await eventually(lambda: not site.network.addresses and not site.volumes.mounted)
+        assert site.api.status("job")["podIP"] == "10.1.0.2"
+        assert [c.name for c in site.runtime._all()] == ["main"]
+
+
+async def test_init_containers_go_first(site):
+    inits = [{"name": "init", "image": "here", "imagePullPolicy": "IfNotPresent", "command": ["true"]}]
+    async with site.kubelet():
+        site.api.put("web", initContainers=inits)
+        await eventually(lambda: is_ready(site, "web"))
+        assert site.api.status("web")["initContainerStatuses"][0]["state"]["terminated"]["reason"] == "Completed"
+
+
+async def test_a_volume_that_is_not_there_holds_the_pod_back(site):
+    site.volumes.failing = "v"
+    async with site.kubelet() as agent:
+        site.api.put("web", volumes=[{"name": "v", "emptyDir": {}}])
+        await eventually(lambda: any(reason == "FailedMount" for reason, _ in site.events))
+        assert site.api.status("web")["phase"] == "Pending"
+        site.volumes.failing = ""
+        agent.refresh("uid-web")
+        await eventually(lambda: is_ready(site, "web"))
+
+
+async def test_a_failed_liveness_probe_restarts_the_container(site):
+    probe = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}
+    async with site.kubelet():
+        site.api.put("web", container={"livenessProbe": probe})
+        await eventually(lambda: site.api.status("web").get("containerStatuses", [{}])[0].get("restartCount") == 1)
+    assert ("Killing", "Container main failed liveness probe, will be restarted") in site.events
+    assert ("Unhealthy", "Liveness probe failed: ") in site.events
+
+
+async def test_a_hook_runs_before_the_stop(site):
+    async with site.kubelet() as agent:
+        site.api.put("web", container={"lifecycle": {"preStop": {"exec": {"command": ["echo", "bye"]}}}})
+        await eventually(lambda: is_ready(site, "web"))
+        site.api.delete("web")
+        await eventually(lambda: not agent.workers)
+    assert [command for _, command in site.runtime.execs] == [("echo", "bye")]
+
+
