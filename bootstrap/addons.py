@@ -37,8 +37,6 @@ def objects(spec: ClusterSpec) -> Sequence[tuple[Kind, Json]]:
     """Every add-on object with its kind, in the order of creation."""
     return (
         (CLUSTERROLES, _role("pykube:dns", _DNS_RULES)),
-        (CLUSTERROLES, _role("pykube:node-routes", _ROUTES_RULES)),
-        (CLUSTERROLEBINDINGS, _binding("pykube:node-routes", "pykube:node-routes", "system:nodes", subject="Group")),
         (CLUSTERROLEBINDINGS, _binding("pykube:dns", "pykube:dns", "system:kube-dns")),
         *((CLUSTERROLEBINDINGS, _controller_binding(name)) for name in CONTROLLER_ROLES),
         (SERVICES, _dns_service(spec)),
@@ -50,8 +48,6 @@ _DNS_RULES = [
     {"apiGroups": [""], "resources": ["services", "endpoints", "namespaces", "pods"], "verbs": ["list", "watch"]},
     {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
 ]
-#: Kubelets route to the pods of other nodes, which a network add-on's own account does elsewhere.
-_ROUTES_RULES = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]}]
 
 
 def _role(name: str, rules: Sequence[Json]) -> Json:
@@ -67,14 +63,14 @@ def _controller_binding(name: str) -> Json:
     return _binding(f"pykube:controller:{name}", f"system:controller:{name}", "system:kube-controller-manager")
 
 
-def _binding(name: str, role: str, who: str, *, subject: str = "User") -> Json:
+def _binding(name: str, role: str, user: str) -> Json:
     group = CLUSTERROLEBINDINGS.group
     return {
         "apiVersion": CLUSTERROLEBINDINGS.api_version,
         "kind": "ClusterRoleBinding",
         "metadata": {"name": name},
         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
-        "subjects": [{"apiGroup": group, "kind": subject, "name": who}],
+        "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
     }
 
 

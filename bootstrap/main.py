@@ -11,10 +11,7 @@ import typer
 from rich.console import Console
 
 from apimachinery.errors import ApiError
-from bootstrap import demo as demo_app
-from bootstrap import images
 from bootstrap.docker_engine import DockerMissing
-from bootstrap.down import down as take_down
 from bootstrap.progress import Progress
 from bootstrap.spec import DEFAULT_NAME, ClusterSpec, Ports, default_home, load
 from bootstrap.up import Failed, completed, health, is_running
@@ -84,6 +81,8 @@ async def _up(spec: ClusterSpec, *, demo: bool) -> None:
     progress.say(f"\nThe cluster {'was running already' if was_running else f'is ready after {ready:.1f} s'}.\n")
     if not demo:
         return
+    from bootstrap import demo as demo_app  # noqa: PLC0415 - the Docker SDK takes a while; the cluster starts meanwhile
+
     url = await demo_app.deploy(spec, progress)
     progress.say(f"\nThe demo answers after {progress.total():.1f} s. What you could type next:\n")
     for command in ("kubectl get pods -o wide", f"curl {url}", "kubectl scale deployment web --replicas=5"):
@@ -93,6 +92,8 @@ async def _up(spec: ClusterSpec, *, demo: bool) -> None:
 @app.command(epilog="Example: pykubeadm down")
 def down(name: Name = DEFAULT_NAME) -> None:
     """Take the cluster away: processes, containers, networks, rules, files."""
+    from bootstrap.down import down as take_down  # noqa: PLC0415 - netlink and Docker: `up` need not wait for them
+
     spec = load(name, default_home())
     if spec is None:
         Console().print(f"There is no cluster {name!r} in {default_home()}; nothing to do.", highlight=False)
@@ -140,6 +141,8 @@ def image_load(
     name: Name = DEFAULT_NAME,
 ) -> None:
     """Load images from an archive onto the node, so that pods need no registry."""
+    from bootstrap import images  # noqa: PLC0415 - see `down`
+
     for image in images.load(_existing(name), archive):
         print(f"loaded {image}")
 

@@ -1,7 +1,8 @@
 """Which processes a cluster consists of: a pure function from the spec to command lines.
 
-The order is the order of starting; they may all start at once, since each waits for what it needs and says so in its
-log. `health` is what tells that a process serves.
+The order is the order of starting. Each could start at once, since each waits for what it needs and says so in its log;
+but the clients of the API server would only take its processor time, and then sleep in their back-off. `health` is what
+tells that a process serves.
 """
 
 import sys
@@ -14,11 +15,15 @@ from bootstrap.spec import ClusterSpec
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """One process to keep running. `health` is a URL answering 200 when it serves ("" where there is none)."""
+    """One process to keep running. `health` is a URL answering 200 when it serves ("" where there is none).
+
+    `after` is the process without which it can do nothing: it is started when that one serves.
+    """
 
     name: str
     argv: tuple[str, ...]
     health: str = ""
+    after: str = ""
     nice: int = 0
 
 
@@ -110,7 +115,7 @@ def _controllers(spec: ClusterSpec) -> Process:
         tls_private_key_file=spec.pki / "controller-manager.key",
     )
     argv = (_program("pykube-controller-manager"), *flags)
-    return Process(name="controllers", argv=argv, health=_health(spec.ports.controllers))
+    return Process(name="controllers", argv=argv, health=_health(spec.ports.controllers), after="apiserver")
 
 
 def _scheduler(spec: ClusterSpec) -> Process:
@@ -121,7 +126,7 @@ def _scheduler(spec: ClusterSpec) -> Process:
         tls_private_key_file=spec.pki / "scheduler.key",
     )
     argv = (_program("pykube-scheduler"), *flags)
-    return Process(name="scheduler", argv=argv, health=_health(spec.ports.scheduler))
+    return Process(name="scheduler", argv=argv, health=_health(spec.ports.scheduler), after="apiserver")
 
 
 def _kubelet(spec: ClusterSpec) -> Process:
@@ -144,8 +149,9 @@ def _kubelet(spec: ClusterSpec) -> Process:
         cluster_name=spec.name,
         cluster_cidr=spec.pod_cidr,
         log_dir=spec.pod_log_dir,
+        network_kubeconfig=kubeconfig.path(spec, "proxy"),
     )
-    return Process(name="kubelet", argv=(_program("pykube-kubelet"), *flags))
+    return Process(name="kubelet", argv=(_program("pykube-kubelet"), *flags), after="apiserver")
 
 
 def _proxy(spec: ClusterSpec) -> Process:
@@ -160,7 +166,9 @@ def _proxy(spec: ClusterSpec) -> Process:
         sysctl_record=spec.run / "sysctl.json",
     )
     argv = (_program("pykube-proxy"), *flags)
-    return Process(name="proxy", argv=argv, health=f"http://127.0.0.1:{spec.ports.proxy_health}/healthz")
+    return Process(
+        name="proxy", argv=argv, health=f"http://127.0.0.1:{spec.ports.proxy_health}/healthz", after="apiserver"
+    )
 
 
 def _dns(spec: ClusterSpec) -> Process:
@@ -173,7 +181,7 @@ def _dns(spec: ClusterSpec) -> Process:
         health_port=spec.ports.dns_health,
     )
     argv = (_program("pykube-dns"), *flags)
-    return Process(name="dns", argv=argv, health=f"http://127.0.0.1:{spec.ports.dns_health}/readyz")
+    return Process(name="dns", argv=argv, health=f"http://127.0.0.1:{spec.ports.dns_health}/readyz", after="apiserver")
 
 
 def _health(port: int) -> str:

@@ -18,12 +18,14 @@ import fcntl
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -34,6 +36,8 @@ FIRST_BACKOFF = 0.1
 LONGEST_BACKOFF = 10.0
 GOOD_LIFE = 60.0
 GRACE = 10.0
+PATIENCE = 30.0  # how long a process waits for the one it needs before it is started all the same
+POLL = 0.05
 LOG_LIMIT = 16 * 1024**2
 LOG_CHECK = 30.0
 
@@ -123,6 +127,7 @@ class Supervisor:
         self.processes = processes
         self.forge = forge
         self.stopping = asyncio.Event()
+        self._asking = asyncio.Lock()  # one asks for all: each question costs the asked a TLS handshake
 
     async def serve(self) -> None:
         """Runs until SIGTERM or SIGINT, then stops everything in reverse order."""
@@ -144,6 +149,7 @@ class Supervisor:
         while True:
             running = recorded(self.run, process.name)
             if not is_alive(running):
+                await self._wait_for(process.after)
                 running = await self._start(process)
             assert running is not None
             born = time.monotonic()
@@ -152,6 +158,14 @@ class Supervisor:
             backoff = next_backoff(backoff, time.monotonic() - born)
             self._say(process, f"ended; starting it again in {backoff:.1f} s")
             await asyncio.sleep(backoff)
+
+    async def _wait_for(self, name: str) -> None:
+        """Returns when the process of that name serves; at the latest after PATIENCE."""
+        urls = [process.health for process in self.processes if process.name == name]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE), self._asking:
+                while urls and not await serves(urls[0]):
+                    await asyncio.sleep(POLL)
 
     async def _start(self, process: Process) -> Running:
         log = self.logs / f"{process.name}.log"
@@ -201,6 +215,27 @@ def rotate(log: Path, limit: int = LOG_LIMIT) -> bool:
     Path(f"{log}.1").write_bytes(log.read_bytes())
     os.truncate(log, 0)
     return True
+
+
+async def serves(url: str) -> bool:
+    """Whether a GET of the URL is answered with 200. Nothing secret is asked, so nobody's certificate is checked."""
+    parts = urlsplit(url)
+    tls = _trusting() if parts.scheme == "https" else None
+    try:
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=tls)
+        try:
+            writer.write(f"GET {parts.path} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
+            return b" 200 " in await reader.readline()
+        finally:
+            writer.close()
+    except OSError:
+        return False
+
+
+def _trusting() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 async def wait_ended(running: Running) -> None:

@@ -15,7 +15,8 @@ import httpx
 import msgspec
 
 from apimachinery.errors import ApiError
-from apimachinery.kinds import NODES
+from apimachinery.kinds import NODES, Kind
+from apimachinery.types import Json
 from bootstrap import addons, docker_engine, kubeconfig, pki, preflight, supervisor
 from bootstrap.processes import processes
 from bootstrap.progress import Progress
@@ -100,14 +101,22 @@ async def wait_api(spec: ClusterSpec) -> str:
 
 async def install_addons(spec: ClusterSpec, api: Client) -> None:
     """Creates what is missing of the add-ons; what is there stays as the user left it."""
-    for kind, body in addons.objects(spec):
-        metadata = body["metadata"]
-        try:  # asked first: a second create of a Service fails for its address, not for its name
-            await api.get(kind, metadata.get("namespace", ""), metadata["name"])
-        except ApiError as error:
-            if error.reason != "NotFound":
-                raise
-            await api.create(kind, body)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for kind, body in addons.objects(spec):
+                tasks.create_task(_install(api, kind, body))
+    except* ApiError as group:
+        raise group.exceptions[0] from None
+
+
+async def _install(api: Client, kind: Kind, body: Json) -> None:
+    metadata = body["metadata"]
+    try:  # asked first: a second create of a Service fails for its address, not for its name
+        await api.get(kind, metadata.get("namespace", ""), metadata["name"])
+    except ApiError as error:
+        if error.reason != "NotFound":
+            raise
+        await api.create(kind, body)
 
 
 async def wait_node(spec: ClusterSpec, api: Client) -> str:

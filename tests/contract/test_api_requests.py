@@ -5,9 +5,11 @@ import threading
 
 import pytest
 
+from apimachinery.kinds import PODS
 from apiserver import pipeline
 from apiserver.app import Options
-from tests.contract.api_server import CORE, config_map, running
+from apiserver.resources.lookup import CacheLookup
+from tests.contract.api_server import CORE, config_map, pod, running
 
 MAPS = f"{CORE}/configmaps"
 
@@ -100,6 +102,36 @@ async def test_metrics(api):
     assert "apiserver_watch_cache_resource_version" in text
 
 
+async def test_the_shell_is_fastapi_and_documents_itself(api):
+    described = (await api.must("GET", "/docs/openapi.json"))["paths"]
+    assert {"/healthz", "/livez", "/readyz/{check}", "/metrics", "/version", "/apis/{group}", "/openapi/v2"} <= set(
+        described
+    )
+    assert "swagger-ui" in (await api.send("GET", "/docs")).text
+    assert "url: '/openapi/v3/apis/apps/v1'" in (await api.send("GET", "/docs/apis/apps/v1")).text
+    answer = await api.send("GET", "/docs/');alert(1)//")
+    assert (answer.status_code, answer.text) == (404, "404 page not found\n")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code", "text"),
+    [
+        ("GET", "/nope", 404, "404 page not found\n"),
+        ("GET", "/apis/nope/v1", 404, "404 page not found\n"),
+        ("GET", "/readyz/nope", 404, "404 page not found\n"),
+        ("POST", "/version", 405, "405: Method Not Allowed\n"),
+        ("HEAD", "/version", 200, ""),
+        ("GET", "/version/", 200, "v1.34."),
+        ("GET", "/healthz/", 200, "ok"),
+    ],
+)
+async def test_what_is_no_resource(api, method, path, code, text):
+    answer = await api.send(method, path)
+    assert (answer.status_code, text in answer.text) == (code, True), answer.text
+    assert len(answer.headers["audit-id"]) == 36
+    assert answer.headers["cache-control"] == "no-cache, private"
+
+
 async def test_too_many_requests_are_sent_away():
     async with running(options=Options(max_reads=1)) as api:
         server_limits = api.app.limits
@@ -135,6 +167,21 @@ async def test_nodes_see_their_own_pods_only(api):
     assert (await api.call("GET", "/api/v1/pods", headers=node))[0] == 403
     assert (await api.call("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1", headers=node))[0] == 200
     assert (await api.call("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn2", headers=node))[0] == 403
+
+
+async def test_nodes_read_what_their_pods_need_from_the_first_moment(api, monkeypatch):
+    listed = []
+    monkeypatch.setattr(CacheLookup, "list", lambda _self, kind, _namespace="": listed.append(kind) or ())
+    node = {"impersonate-user": "system:node:n1", "impersonate-group": "system:nodes"}
+    for i in range(3):
+        await api.must("POST", f"{CORE}/secrets", {"metadata": {"name": f"s{i}"}})
+        assert (await api.call("GET", f"{CORE}/secrets/s{i}", headers=node))[0] == 403
+        volumes = [{"name": "v", "secret": {"secretName": f"s{i}"}}]
+        await api.must("POST", f"{CORE}/pods", pod(f"p{i}", spec={"nodeName": "n1", "volumes": volumes}))
+        assert (await api.call("GET", f"{CORE}/secrets/s{i}", headers=node))[0] == 200
+    await api.must("DELETE", f"{CORE}/pods/p0?gracePeriodSeconds=0")
+    assert (await api.call("GET", f"{CORE}/secrets/s0", headers=node))[0] == 403
+    assert PODS not in listed  # no question reads all pods
 
 
 async def test_answers_carry_an_id_and_are_not_cached(api):

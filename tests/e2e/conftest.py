@@ -112,7 +112,7 @@ def make(name, home, offset, octet):
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory):
+def cluster(tmp_path_factory, docker_socket):
     """The cluster that most tests share, with the demo deployed."""
     needs_kubectl()
     one = make("e2e", tmp_path_factory.mktemp("pykube"), 10000, 97)

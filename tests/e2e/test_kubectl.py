@@ -344,3 +344,17 @@ def test_probes_decide_readiness_and_restarts(cluster, namespace):
 )  # fmt: skip
 def test_bad_objects_are_refused_in_upstreams_words(cluster, manifest, words):
     assert words in cluster.refused("create", "-f", "-", stdin=json.dumps(manifest))
+
+
+def test_a_headless_service_names_its_pods(cluster, namespace):
+    cluster.kubectl("-n", namespace, "apply", "-f", str(REPOSITORY / "deploy/examples/headless.yaml"))
+    cluster.kubectl("-n", namespace, "wait", "pod", "--all", "--for=condition=Ready", "--timeout=60s")
+    addresses = {p["metadata"]["name"]: p["status"]["podIP"] for p in cluster.get("-n", namespace, "pods")["items"]}
+
+    def resolved(name):
+        done = cluster.kubectl("-n", namespace, "exec", "one", "--", "nslookup", name, check=False)
+        return {line.split()[-1] for line in done.splitlines() if line.startswith("Address:") and ":53" not in line}
+
+    full = f"peers.{namespace}.svc.cluster.local"
+    eventually(lambda: resolved(full) == set(addresses.values()), why="both addresses")
+    assert resolved(f"two.{full}") == {addresses["two"]}

@@ -48,7 +48,7 @@ AUTHORIZER = union.create(
         ]
     ),
     rbac_version=lambda: 1,
-    pods_version=lambda: 1,
+    pods=lambda _graph: None,
 )
 
 

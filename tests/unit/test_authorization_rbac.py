@@ -142,13 +142,13 @@ def test_a_change_is_seen_when_the_version_changes():
 
 
 def test_masters_need_no_role():
-    everything = union.create(Objects(), rbac_version=lambda: 1)
+    everything = union.create(Objects(), rbac_version=lambda: 1, pods=lambda _graph: None)
     assert everything.authorize(ask("root", "system:masters")).allowed
 
 
 def test_unknown_modes_are_refused():
     with pytest.raises(ValueError, match='authorization-mode "ABAC" is not known'):
-        union.create(Objects(), modes=("ABAC",), rbac_version=lambda: 1)
+        union.create(Objects(), modes=("ABAC",), rbac_version=lambda: 1, pods=lambda _graph: None)
 
 
 NAMES = st.sampled_from(["a", "b"])

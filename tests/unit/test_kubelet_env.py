@@ -177,7 +177,14 @@ def test_the_pull_policy_follows_the_tag(image, expected):
 
 @pytest.mark.parametrize(
     ("image", "good"),
-    [("a", True), ("docker.io/library/a:1.2", True), ("localhost:5000/a/b", True), ("A", False), ("a b", False), ("", False)],
+    [
+        ("a", True),
+        ("docker.io/library/a:1.2", True),
+        ("localhost:5000/a/b", True),
+        ("A", False),
+        ("a b", False),
+        ("", False),
+    ],
 )
 def test_image_names(image, good):
     assert valid(image) is good
@@ -248,7 +255,8 @@ def test_non_root_is_checked(own, image_user, message):
 
 
 @pytest.mark.parametrize(
-    ("profile", "expected"), [(None, "unconfined"), ({"type": "RuntimeDefault"}, ""), ({"type": "Unconfined"}, "unconfined")]
+    ("profile", "expected"),
+    [(None, "unconfined"), ({"type": "RuntimeDefault"}, ""), ({"type": "Unconfined"}, "unconfined")],
 )
 def test_seccomp(profile, expected):
     assert secured({"seccompProfile": profile} if profile else {}).seccomp == expected

@@ -33,7 +33,7 @@ def test_no_address_is_given_twice_and_the_end_is_said(tmp_path):
     book = Addresses(tmp_path)
     given = [book.reserve(CIDR, str(n)) for n in range(5)]
     assert sorted(given) == [f"10.1.0.{n}" for n in range(2, 7)]
-    with pytest.raises(NetworkError, match="no IP addresses available in range set: 10.1.0.0/29"):
+    with pytest.raises(NetworkError, match=r"no IP addresses available in range set: 10\.1\.0\.0/29"):
         book.reserve(CIDR, "one more")
     book.release(given[2])
     assert book.reserve(CIDR, "next") == given[2]
@@ -45,7 +45,10 @@ def test_rubbish_in_the_folder_is_no_reservation(tmp_path):
 
 
 def test_rules_are_a_function_of_the_model():
-    ports = [PortMapping("10.1.0.3", HostPort("TCP", 81, 8081)), PortMapping("10.1.0.2", HostPort("UDP", 53, 5353, "1.2.3.4"))]
+    ports = [
+        PortMapping("10.1.0.3", HostPort("TCP", 81, 8081)),
+        PortMapping("10.1.0.2", HostPort("UDP", 53, 5353, "1.2.3.4")),
+    ]
     first = Model(prefix="P", pod_cidr="10.1.0.0/24", other_cidrs=("10.1.1.0/24",), ports=tuple(ports))
     second = Model(prefix="P", pod_cidr="10.1.0.0/24", other_cidrs=("10.1.1.0/24",), ports=tuple(reversed(ports)))
     text = render(first)
@@ -86,7 +89,10 @@ CLUSTER_SEARCH = ("ns.svc.cluster.local", "svc.cluster.local", "cluster.local", 
             id="cluster DNS on the host network",
         ),
         pytest.param(
-            {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["1.1.1.1"], "searches": ["a"], "options": [{"name": "x"}]}},
+            {
+                "dnsPolicy": "None",
+                "dnsConfig": {"nameservers": ["1.1.1.1"], "searches": ["a"], "options": [{"name": "x"}]},
+            },
             Resolver(("1.1.1.1",), ("a",), ("x",)),
             id="None",
         ),
@@ -129,12 +135,20 @@ def test_hosts():
 
 
 def node(name, cidr, ip):
-    tree = {"metadata": {"name": name}, "spec": {"podCIDR": cidr}, "status": {"addresses": [{"type": "InternalIP", "address": ip}]}}
+    tree = {
+        "metadata": {"name": name},
+        "spec": {"podCIDR": cidr},
+        "status": {"addresses": [{"type": "InternalIP", "address": ip}]},
+    }
     return view(tree, Node)
 
 
 def test_routes_lead_to_other_nodes():
-    nodes = [node("me", "10.1.0.0/24", "192.0.2.1"), node("b", "10.1.1.0/24", "192.0.2.2"), node("new", "", "192.0.2.3")]
+    nodes = [
+        node("me", "10.1.0.0/24", "192.0.2.1"),
+        node("b", "10.1.1.0/24", "192.0.2.2"),
+        node("new", "", "192.0.2.3"),
+    ]
     assert routes_to(nodes, "me") == {"10.1.1.0/24": "192.0.2.2"}
 
 

@@ -14,7 +14,9 @@ from kubelet.volumes.payload import PayloadProblem, Sources
 
 POD = view({"metadata": {"name": "web", "labels": {"a": "b"}}, "spec": {"containers": [{"name": "c"}]}}, Pod)
 FOUND = Sources(
-    configmaps={"cm": view({"data": {"a": "1", "b": "2"}, "binaryData": {"c": base64.b64encode(b"\x00").decode()}}, ConfigMap)},
+    configmaps={
+        "cm": view({"data": {"a": "1", "b": "2"}, "binaryData": {"c": base64.b64encode(b"\x00").decode()}}, ConfigMap)
+    },
     secrets={"s": view({"data": {"pw": base64.b64encode(b"x").decode()}}, Secret)},
     tokens={"token": "t0k"},
 )
@@ -61,7 +63,11 @@ def test_what_is_missing_is_named(volume, message):
 
 
 def test_modes():
-    given = {"name": "cm", "defaultMode": 0o400, "items": [{"key": "a", "path": "a"}, {"key": "b", "path": "b", "mode": 0o777}]}
+    given = {
+        "name": "cm",
+        "defaultMode": 0o400,
+        "items": [{"key": "a", "path": "a"}, {"key": "b", "path": "b", "mode": 0o777}],
+    }
     assert {path: file.mode for path, file in files(configMap=given).items()} == {"a": 0o400, "b": 0o777}
 
 
@@ -132,7 +138,12 @@ def test_host_paths_are_what_they_say(tmp_path, type, name, good):
 
 @pytest.mark.parametrize(
     ("words", "policy", "code", "expected"),
-    [("said", "File", 1, "said"), ("", "File", 1, ""), ("", "FallbackToLogsOnError", 1, "b\n"), ("", "FallbackToLogsOnError", 0, "")],
+    [
+        ("said", "File", 1, "said"),
+        ("", "File", 1, ""),
+        ("", "FallbackToLogsOnError", 1, "b\n"),
+        ("", "FallbackToLogsOnError", 0, ""),
+    ],
 )
 def test_last_words(tmp_path, words, policy, code, expected):
     file, log = tmp_path / "words", tmp_path / "log"

@@ -21,6 +21,12 @@ from kubelet.runtime.fake import FakeRuntime
 from kubelet.volumes.fake import FakeVolumes
 
 
+def without_nulls(tree):
+    if isinstance(tree, dict):
+        return {key: without_nulls(value) for key, value in tree.items() if value is not None}
+    return [without_nulls(item) for item in tree] if isinstance(tree, list) else tree
+
+
 class Api:
     """An API server for pods alone: merges statuses, deletes at once."""
 
@@ -54,7 +60,7 @@ class Api:
         tree = self.pods.get(pod.metadata.uid)
         if tree is None:
             return None
-        changes = {key: value for key, value in body["status"].items() if value is not None}
+        changes = without_nulls(body["status"])
         return self._set({**tree, "status": tree["status"] | changes})
 
     async def forget(self, pod):
@@ -164,7 +170,7 @@ async def test_a_container_that_ends_is_started_again_once_then_waits(site):
         site.api.put("web")
         await eventually(lambda: is_ready(site, "web"))
         for _ in range(2):
-            await eventually(lambda: site.container())
+            await eventually(site.container)
             site.runtime.end(site.container().id, 1)
         await eventually(lambda: "waiting" in site.api.status("web")["containerStatuses"][0]["state"])
         told = site.api.status("web")["containerStatuses"][0]
@@ -222,7 +228,7 @@ async def test_why_a_container_does_not_start(site, container, reason):
             return statuses[0].get("state", {}).get("waiting", {}).get("reason") == reason
 
         await eventually(waits)
-    assert any(event == "Failed" and reason in message or event == "Failed" for event, message in site.events)
+    assert any((event == "Failed" and reason in message) or event == "Failed" for event, message in site.events)
 
 
 async def test_a_pod_that_finishes_is_not_restarted_and_gives_back_what_it_held(site):
@@ -269,5 +275,3 @@ async def test_a_hook_runs_before_the_stop(site):
         site.api.delete("web")
         await eventually(lambda: not agent.workers)
     assert [command for _, command in site.runtime.execs] == [("echo", "bye")]
-
-

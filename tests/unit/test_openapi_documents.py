@@ -10,11 +10,11 @@ import time
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
 from apimachinery.kinds import KINDS
-from apiserver.discovery import definitions, gnostic
+from apiserver.discovery import definitions, gnostic, routes
 from apiserver.discovery.definitions import closure
-from apiserver.discovery.routes import application
 from apiserver.discovery.state import Discovery
 
 STATE = Discovery()
@@ -177,7 +177,9 @@ def address():
     """A server of these documents, over real HTTP."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(application(STATE), log_level="error", lifespan="off"))
+        app = FastAPI(openapi_url=None)
+        app.include_router(routes.router(STATE))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         while not server.started:
