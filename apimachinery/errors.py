@@ -75,7 +75,7 @@ def not_supported(path: str, value: Any, supported: Sequence[str]) -> FieldError
     return FieldError(path, NOT_SUPPORTED, f"supported values: {values}" if values else "", value)
 
 
-@dataclass
+@dataclass(eq=False)  # two errors are never the same, and exceptions must be hashable
 class ApiError(Exception):
     """A refusal of the API. `reason` is upstream's CamelCase word, `code` the HTTP status."""
 

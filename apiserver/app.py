@@ -7,8 +7,7 @@
         ...                                 # `app` answers requests (serving.https.serve, client.asgi.AsgiTransport)
 
 Works without sockets, threads and files on any event loop: time and randomness are arguments. FastAPI is the shell for
-what is no resource (shell.py); resources go straight to one dispatcher, since a FastAPI route per request costs three
-times as much (FINDINGS.md).
+what is no resource (shell.py); resources go straight to one dispatcher.
 """
 
 import asyncio
@@ -23,6 +22,7 @@ from apimachinery.errors import ApiError
 from apiserver import admission, bootstrapping, catalog, endpoints, identity, upkeep
 from apiserver.allocation import ServiceAllocator
 from apiserver.authorization import authorizer as authorization
+from apiserver.authorization.node_graph_feed import PodFeed
 from apiserver.call import Receive, Send
 from apiserver.connect import KubeletClientConfig
 from apiserver.discovery.state import Discovery
@@ -34,7 +34,7 @@ from apiserver.pipeline import ASGI, Authenticates, Limits, Server, log_audit, p
 from apiserver.registry import Registry
 from apiserver.resources.api import Api
 from apiserver.resources.lookup import CacheLookup, ChangeCounter
-from apiserver.shell import answering, health_checks
+from apiserver.shell import answering, health_checks, shell
 from apiserver.storage.entry import Decode, no_protobuf
 from apiserver.storage.protocol import Storage, StorageError
 from apiserver.storage.watchcache import WatchCache
@@ -128,7 +128,7 @@ def create_app(
         lookup,
         modes=options.authorization_modes,
         rbac_version=ChangeCounter(cache, _RBAC_KINDS),
-        pods_version=ChangeCounter(cache, (k.PODS,)),
+        pods=PodFeed(cache),
     )
     api.admission = admission.chain(
         disable=options.admission_disabled, random=random, authorize=authorizer.authorize, fresh=api.fresh
@@ -161,5 +161,5 @@ def create_app(
     discovery = Discovery(api.registry.kinds(), address=address, fixed=identity.documents(options))
     app = App(api, options, services, server.limits)
     health = health_app(health_checks(api, app.is_ready), registry=metrics.registry)
-    app.asgi = pipeline(server, answering(discovery, Dispatcher(api), health))
+    app.asgi = pipeline(server, answering(Dispatcher(api), shell(discovery, health)))
     return app

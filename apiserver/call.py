@@ -26,6 +26,8 @@ Stream: TypeAlias = Callable[[Receive, Send], Awaitable[None]]
 #: Upstream's limit for a request body (apiserver/pkg/server/config.go, MaxRequestBodyBytes).
 BODY_LIMIT = 3 * 1024 * 1024
 JSON_TYPE = "application/json"
+#: What every answer says of itself, beside its id.
+COMMON_HEADERS = ((b"cache-control", b"no-cache, private"),)
 
 
 class Disconnected(Exception):
@@ -138,10 +140,7 @@ class Response:
 
     def head(self, call: Call) -> list[tuple[bytes, bytes]]:
         """The response's headers but for its length."""
-        headers = [
-            (b"audit-id", call.id.encode()),
-            (b"cache-control", b"no-cache, private"),
-        ]
+        headers = [(b"audit-id", call.id.encode()), *COMMON_HEADERS]
         if self.content_type:
             headers.append((b"content-type", self.content_type.encode()))
         headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in self.headers]

@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeAlias
 
 import structlog
 
-from apimachinery import errors, selectors
+from apimachinery import errors
 from apimachinery.errors import ApiError
 from apiserver.authentication.impersonation import impersonate as impersonated
 from apiserver.authorization.messages import denied
@@ -31,7 +31,7 @@ from apiserver.call import Call, Disconnected, Receive, Response, Send, call_fro
 from apiserver.metrics import Metrics
 from apiserver.negotiation import accepted
 from apiserver.request import MASTERS, Attributes, Decision, Request, User
-from apiserver.resolve import request_info
+from apiserver.resolve import pinned_fields, request_info
 from apiserver.storage.protocol import Compacted, Full, StorageError, TooLarge, Unavailable
 from serving.health import ENDPOINTS
 
@@ -205,10 +205,9 @@ async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
     info = call.target
     if info.path.split("/")[1] in ENDPOINTS:
         return await proceed(call)  # whether the server is well can be asked while it cannot read its policy
-    question = Question(
+    question = Attributes(
         user=call.asker,
         verb=info.verb,
-        field_selector=_pinned(call),
         is_resource=info.is_resource,
         group=info.group,
         version=info.version,
@@ -217,6 +216,7 @@ async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
         namespace=info.namespace,
         name=info.name,
         path=info.path,
+        field_selector=pinned_fields(call.first("fieldSelector")),
     )
     decision = server.authorizer.authorize(question)
     if not decision.allowed:
@@ -225,25 +225,6 @@ async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
     if not decision.allowed:
         raise denied(question, decision.reason)
     return await proceed(call)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question(Attributes):
-    """Attributes with the fields that a list or watch is limited to: kubelets may see their own pods only."""
-
-    field_selector: tuple[tuple[str, str], ...] = ()
-
-
-def _pinned(call: Call) -> tuple[tuple[str, str], ...]:
-    """The fields that the request's selector gives exactly one value."""
-    text = call.first("fieldSelector")
-    if not text:
-        return ()
-    try:
-        found = selectors.parse_fields(text).requirements
-    except ValueError:
-        return ()  # refused later, with the right words
-    return tuple((requirement.field, requirement.value) for requirement in found if requirement.equal)
 
 
 async def negotiate(_server: Server, call: Call, proceed: Proceed) -> Response:

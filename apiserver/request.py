@@ -30,7 +30,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestInfo:
-    """What a path and a method mean. `verb` is Kubernetes' (get, list, watch, create, ...), lower-case HTTP otherwise."""
+    """What a path and a method mean. `verb` is Kubernetes' (get, list, watch, create, ...), else lower-case HTTP."""
 
     is_resource: bool
     path: str
@@ -46,7 +46,7 @@ class RequestInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attributes:
-    """One question to the authorizer: may `user` do `verb` on this resource or path?"""
+    """One question to the authorizer: may `user` do `verb` on this resource or path."""
 
     user: User
     verb: str
@@ -58,6 +58,8 @@ class Attributes:
     namespace: str = ""
     name: str = ""
     path: str = ""
+    #: The fields that a list or watch is limited to, each with its one value: kubelets may see their own pods only.
+    field_selector: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

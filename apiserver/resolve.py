@@ -6,7 +6,7 @@ path checks refuse such names.
 
 from collections.abc import Mapping, Sequence
 
-from apimachinery import errors
+from apimachinery import errors, selectors
 from apiserver.request import RequestInfo
 
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -77,6 +77,17 @@ def _named_by_field(query: Mapping[str, Sequence[str]]) -> str:
         if key == "metadata.name" and found:
             return value.removeprefix("=")
     return ""
+
+
+def pinned_fields(text: str) -> tuple[tuple[str, str], ...]:
+    """The fields that a field selector gives exactly one value; none where it cannot be read: that is refused later."""
+    if not text:
+        return ()
+    try:
+        found = selectors.parse_fields(text).requirements
+    except ValueError:
+        return ()
+    return tuple((requirement.field, requirement.value) for requirement in found if requirement.equal)
 
 
 def _true(query: Mapping[str, Sequence[str]], name: str) -> bool:

@@ -55,6 +55,7 @@ def up(
     node_name: Annotated[str, typer.Option(help="This machine's node name; default: its host name.")] = "",
     node_ip: Annotated[str, typer.Option(help="This machine's address; default: that of the default route.")] = "",
     docker_endpoint: Annotated[str, typer.Option(help="The Docker Engine.")] = "unix:///var/run/docker.sock",
+    etcd_quota_bytes: Annotated[int, typer.Option(help="How large etcd's database may become.")] = 4 * 1024**3,
 ) -> None:
     """Make a one-node cluster on this machine, or mend the one that is there."""
     spec = load(name, default_home()) or completed(
@@ -68,6 +69,7 @@ def up(
             node_name=node_name,
             node_ip=node_ip,
             docker_endpoint=docker_endpoint,
+            etcd_quota_bytes=etcd_quota_bytes,
         )
     )
     _run(_up(spec, demo=demo))

@@ -69,7 +69,7 @@ def _etcd(spec: ClusterSpec, binary: str) -> Process:
         client_cert_auth="true",
         peer_client_cert_auth="true",
         snapshot_count=10000,
-        quota_backend_bytes=4 * 1024**3,
+        quota_backend_bytes=spec.etcd_quota_bytes,
         logger="zap",
     )
     return Process(name="etcd", argv=(binary, *flags))

@@ -51,6 +51,7 @@ class ClusterSpec(msgspec.Struct, frozen=True, kw_only=True):
     node_port_range: str = "30000-32767"
     cluster_domain: str = "cluster.local"
     docker_endpoint: str = "unix:///var/run/docker.sock"
+    etcd_quota_bytes: int = 4 * 1024**3
 
     @property
     def root(self) -> Path:

@@ -8,14 +8,16 @@ import msgspec
 import typer
 import yaml
 
+from apimachinery.errors import ApiError
 from apimachinery.kinds import BY_KIND, NODES, Kind
 from apimachinery.types import Json
 from cli import manifests
 from cli.flags import UsageError
-from cli.options import AllNamespaces, DryRun, FileNames, LabelSelector, Output, Recursive
+from cli.options import NO_OBJECTS, AllNamespaces, DryRun, FileNames, LabelSelector, Output, Recursive, dry_run_suffix
 from cli.printing import formatted, object_name
-from cli.resources import Reference, catalog, references
+from cli.resources import catalog, from_documents, references
 from cli.session import Session, run
+from cli.usage import see
 
 MEDIA = {
     "json": "application/json-patch+json",
@@ -56,23 +58,23 @@ async def targets(
     *,
     everything: bool,
     recursive: bool,
+    all_namespaces: bool = False,
 ) -> list[tuple[Kind, Json]]:
     """The objects that names, files or a selector choose, as they are now."""
+    if not words and not files:
+        raise UsageError(NO_OBJECTS)
     known = await catalog(session)
-    chosen = [
-        Reference(kind, document.tree["metadata"]["name"])
-        for document in (manifests.read(files, recursive=recursive) if files else ())
-        if (kind := known.of_manifest(document.tree))
-    ]
+    documents = manifests.read(files, recursive=recursive) if files else []
+    chosen = from_documents(known, [document.tree for document in documents])
     chosen += references(words, known) if words else []
     found = []
     for reference in chosen:
         if reference.name:
-            path = reference.kind.path(session.namespace, reference.name)
+            path = reference.kind.path(reference.namespace or session.namespace, reference.name)
             found.append((reference.kind, await session.get_json(path)))
         elif everything or selector:
             query = {"labelSelector": selector} if selector else None
-            listing = await session.get_json(reference.kind.path(session.namespace), query)
+            listing = await session.get_json(reference.kind.path("" if all_namespaces else session.namespace), query)
             found += [(reference.kind, item) for item in listing["items"]]
     if not found and not selector:
         message = "resource(s) were provided, but no name was specified"
@@ -101,7 +103,10 @@ def patch(
         if not text:
             message = "must specify --patch or --patch-file containing the contents of the patch"
             raise UsageError(message)
-        body = yaml.load(text, Loader=yaml.CSafeLoader)
+        try:
+            body = yaml.load(text, Loader=yaml.CSafeLoader)
+        except yaml.YAMLError as error:
+            raise UsageError(f"unable to parse {msgspec.json.encode(text).decode()}: {error}") from error
         for kind, tree in await targets(session, words or [], filename, "", everything=False, recursive=recursive):
             chosen = "merge" if type == "strategic" and (kind.api_version, kind.kind) not in BY_KIND else type
             namespace, name = tree["metadata"].get("namespace", ""), tree["metadata"]["name"]
@@ -118,7 +123,7 @@ def patch(
 
 def report(tree: Json, kind: Kind, verb: str, output: str, dry_run: str = "none") -> None:
     """`deployment.apps/web patched`, or the object in the format asked for."""
-    suffix = {"server": " (server dry run)", "client": " (dry run)"}.get(dry_run, "")
+    suffix = dry_run_suffix(dry_run)
     if output in ("", "wide"):
         print(f"{object_name(tree, kind)} {verb}{suffix}")
     elif output == "name":
@@ -145,17 +150,29 @@ def _change_map(field: str, verb: str, words: list[str], options: Mapping[str, A
     objects, changes = assignments(words)
 
     async def work(session: Session) -> int:
+        if not objects and not options["filename"]:
+            message = "one or more resources must be specified as <resource> <name> or <resource>/<name>"
+            raise UsageError(message)
         if not changes:
             message = f"at least one {field[:-1]} update is required"
             raise UsageError(message)
         found = await targets(
-            session, objects, options["filename"], options["selector"], everything=options["all"], recursive=False
+            session,
+            objects,
+            options["filename"],
+            options["selector"],
+            everything=options["all"] or options["all_namespaces"],
+            recursive=False,
+            all_namespaces=options["all_namespaces"],
         )
         for kind, tree in found:
             present = tree["metadata"].get(field) or {}
             _refuse_overwrites(field, present, changes, overwrite=options["overwrite"])
             namespace, name = tree["metadata"].get("namespace", ""), tree["metadata"]["name"]
             after = {k: v for k, v in {**present, **changes}.items() if v is not None}
+            if field == "labels":
+                for key in [key for key, value in changes.items() if value is None and key not in present]:
+                    print(f'label "{key}" not found.')
             if after == present:
                 word = "not " + verb
                 report(tree, kind, word, options["output"])
@@ -179,7 +196,10 @@ def _refuse_overwrites(
         key = clashes[0]
         message = f"'{key}' already has a value ({present[key]}), and --overwrite is false"
         if field == "annotations":
-            message = f"--overwrite is false but found the following declared annotation(s): {message[:-27]}"
+            message = (
+                "--overwrite is false but found the following declared annotation(s): "
+                f"'{key}' already has a value ({present[key]})"
+            )
         raise UsageError(message)
 
 
@@ -194,13 +214,13 @@ def label(
     everything: All = False,
     selector: LabelSelector = "",
     filename: FileNames = None,
-    all_namespaces: AllNamespaces = False,  # noqa: ARG001  (with --all in a later form)
+    all_namespaces: AllNamespaces = False,
     dry_run: DryRun = "none",
     output: Output = "",
 ) -> None:
     """Change the labels of objects."""
     options = {"overwrite": overwrite, "all": everything, "selector": selector, "filename": filename}
-    _change_map("labels", "labeled", words, options | {"dry_run": dry_run, "output": output})
+    _change_map("labels", "labeled", words, options | {"dry_run": dry_run, "output": output, "all_namespaces": all_namespaces})
 
 
 def annotate(
@@ -209,12 +229,13 @@ def annotate(
     everything: All = False,
     selector: LabelSelector = "",
     filename: FileNames = None,
+    all_namespaces: AllNamespaces = False,
     dry_run: DryRun = "none",
     output: Output = "",
 ) -> None:
     """Change the annotations of objects."""
     options = {"overwrite": overwrite, "all": everything, "selector": selector, "filename": filename}
-    _change_map("annotations", "annotated", words, options | {"dry_run": dry_run, "output": output})
+    _change_map("annotations", "annotated", words, options | {"dry_run": dry_run, "output": output, "all_namespaces": all_namespaces})
 
 
 def scale(
@@ -228,12 +249,19 @@ def scale(
     output: Output = "",
 ) -> None:
     """Set how many replicas there shall be."""
+    if replicas < 0:
+        raise UsageError('required flag(s) "replicas" not set')
 
     async def work(session: Session) -> int:
         if replicas < 0:
             message = 'required flag(s) "replicas" not set'
             raise UsageError(message)
-        found = await targets(session, words or [], filename, selector, everything=everything, recursive=False)
+        try:
+            found = await targets(session, words or [], filename, selector, everything=everything, recursive=False)
+        except ApiError as error:
+            if error.reason == "NotFound":
+                raise UsageError(f"no objects passed to scale {error.message}") from error
+            raise
         for kind, tree in found:
             namespace, name = tree["metadata"].get("namespace", ""), tree["metadata"]["name"]
             now = tree.get("spec", {}).get("replicas", 0)
@@ -252,6 +280,9 @@ def scale(
 
 def _schedulable(words: list[str], selector: str, dry_run: str, *, unschedulable: bool) -> None:
     word = "cordoned" if unschedulable else "uncordoned"
+
+    if not words and not selector:
+        raise UsageError(f"USAGE: {word[:-2]} NODE [flags]", see(word[:-2]))
 
     async def work(session: Session) -> int:
         found = await targets(session, ["nodes", *words], None, selector, everything=False, recursive=False)

@@ -14,7 +14,8 @@ from apimachinery.types import Json
 from cli import manifests
 from cli.apply import no_match, place_of
 from cli.durations import seconds
-from cli.options import AllNamespaces, DryRun, FieldSelector, FileNames, LabelSelector, Output, Recursive, Timeout
+from cli.flags import UsageError
+from cli.options import NO_OBJECTS, AllNamespaces, DryRun, FieldSelector, FileNames, LabelSelector, Output, Recursive, Timeout, dry_run_suffix
 from cli.printing import object_name
 from cli.resources import catalog, references
 from cli.session import Session, explain, run
@@ -94,6 +95,8 @@ async def _targets(
     everything: bool,
     all_namespaces: bool,
 ) -> list[tuple[Kind, str, str]]:
+    if not words and not files:
+        raise UsageError(NO_OBJECTS)
     known = await catalog(session)
     if files:
         found = []
@@ -136,7 +139,7 @@ def _report(kind: Kind, name: str, output: str, dry_run: str, *, forced: bool) -
     if output == "name":
         print(object_name({"metadata": {"name": name}}, kind))
         return
-    suffix = {"server": " (server dry run)", "client": " (dry run)"}.get(dry_run, "")
+    suffix = dry_run_suffix(dry_run)
     print(f'{resource} "{name}" {"force deleted" if forced else "deleted"}{suffix}')
 
 

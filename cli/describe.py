@@ -15,7 +15,7 @@ from cli.describing.kinds import DESCRIBERS
 from cli.describing.writer import Writer
 from cli.flags import UsageError
 from cli.options import AllNamespaces, FileNames, LabelSelector, Recursive, Words
-from cli.resources import Catalog, Reference, catalog, references
+from cli.resources import Catalog, Reference, catalog, from_documents, references
 from cli.session import Session, explain, run
 
 
@@ -44,8 +44,9 @@ def describe(
             except ApiError as error:
                 print(explain(error), file=sys.stderr)
                 failed = 1
-        for i, (kind, tree) in enumerate(found):
-            sys.stdout.write(("\n\n" if i else "") + await described(session, kind, tree, events=show_events))
+        for i, (kind, tree, exact) in enumerate(found):
+            text = await described(session, kind, tree, events=show_events)
+            sys.stdout.write(("\n\n" if i and exact else "") + text + ("" if exact else "\n"))
         if not found and not failed:
             where = "" if all_namespaces else f" in {session.namespace} namespace"
             print(f"No resources found{where}.", file=sys.stderr)
@@ -57,23 +58,19 @@ def describe(
 def _wanted(known: Catalog, words: list[str], files: list[str] | None, *, recursive: bool) -> list[Reference]:
     if not files:
         return references(words, known)
-    return [
-        Reference(kind, document.tree["metadata"]["name"])
-        for document in manifests.read(files, recursive=recursive)
-        if (kind := known.of_manifest(document.tree))
-    ]
+    return from_documents(known, [document.tree for document in manifests.read(files, recursive=recursive)])
 
 
 async def _objects(
     session: Session, reference: Reference, selector: str, *, all_namespaces: bool
-) -> list[tuple[Kind, Json]]:
+) -> list[tuple[Kind, Json, bool]]:
     kind = reference.kind
     collection = kind.path("" if all_namespaces else session.namespace)
     if not reference.name:
         listing = await session.get_json(collection, {"labelSelector": selector} if selector else None)
-        return [(kind, _typed(kind, item)) for item in listing["items"]]
+        return [(kind, _typed(kind, item), True) for item in listing["items"]]
     try:
-        return [(kind, await session.get_json(kind.path(session.namespace, reference.name)))]
+        return [(kind, await session.get_json(kind.path(reference.namespace or session.namespace, reference.name)), True)]
     except ApiError as error:
         if error.reason != "NotFound":
             raise
@@ -81,7 +78,7 @@ async def _objects(
         near = [_typed(kind, item) for item in items if item["metadata"]["name"].startswith(reference.name)]
         if not near:
             raise
-        return [(kind, item) for item in near]
+        return [(kind, item, False) for item in near]
 
 
 def _typed(kind: Kind, item: Json) -> Json:

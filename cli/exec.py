@@ -50,7 +50,7 @@ def execute(
         name, phase = pod["metadata"]["name"], pod["status"].get("phase")
         if phase in ("Succeeded", "Failed"):
             raise UsageError(f"cannot exec into a container in a completed pod; current phase is {phase}")
-        chosen = container_of(pod, container, quiet=quiet)
+        chosen = container or container_of(pod, "", quiet=quiet)
         streams = Streams(stdin=stdin, tty=allowed_tty(stdin=stdin, tty=tty, quiet=quiet), quiet=quiet)
         query = [*(("command", word) for word in command), *streams.query(chosen)]
         path = PODS.path(pod["metadata"].get("namespace", session.namespace), name, "exec")

@@ -1,8 +1,10 @@
 """`pykubectl get`: prints what the server's Table says, or the objects themselves in another format."""
 
+import asyncio
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import msgspec
@@ -12,13 +14,22 @@ from apimachinery.errors import ApiError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from cli import jsonpath, manifests
+from cli.durations import seconds
+from cli.flags import UsageError
 from cli.options import AllNamespaces, FieldSelector, FileNames, LabelSelector, Output, Recursive
 from cli.printing import align, formatted, items_of, object_name, table_rows
-from cli.resources import Reference, catalog, references
-from cli.session import Session, explain, run
+from cli.resources import Reference, catalog, from_documents, references
+from cli.session import Session, explain, global_flags, run
+from cli.usage import see
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 CHUNK = 500
+
+
+_NOTHING = (
+    "Required resource not specified.\nUse \"pykubectl explain <resource>\" for a detailed description of that resource "
+    "(e.g. pykubectl explain pods)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,13 @@ def get(
         if raw:
             sys.stdout.write((await session.call("GET", raw)).text)
             return 0
+        if not words and not filename:
+            print(
+                'You must specify the type of resource to get. Use "pykubectl api-resources" for a complete list of '
+                "supported resources.\n",
+                file=sys.stderr,
+            )
+            raise UsageError(_NOTHING, see("get"))
         wanted = await _wanted(session, words or [], filename, recursive=recursive)
         if watch or watch_only:
             return await _watch(session, wanted, look, query, only=watch_only)
@@ -79,16 +97,13 @@ async def _wanted(
     known = await catalog(session)
     if not files:
         return references(words, known)
-    return [
-        Reference(kind, document.tree["metadata"]["name"])
-        for document in manifests.read(files, recursive=recursive)
-        if (kind := known.of_manifest(document.tree))
-    ]
+    return from_documents(known, [document.tree for document in manifests.read(files, recursive=recursive)])
 
 
 def path_of(session: Session, reference: Reference, look: Look) -> str:
     """Where the object or its collection is found."""
-    return reference.kind.path("" if look.all_namespaces else session.namespace, reference.name)
+    namespace = "" if look.all_namespaces else reference.namespace or session.namespace
+    return reference.kind.path(namespace, reference.name)
 
 
 async def _get(
@@ -117,10 +132,10 @@ async def _get(
             where = (
                 ""
                 if look.all_namespaces or not any(r.kind.namespaced for r in wanted)
-                else f" in {session.namespace} namespace"
+                else f" in {session.namespace} namespace."
             )
             print(f"No resources found{where}", file=sys.stderr)
-    elif trees:
+    elif trees or len(wanted) > 1:
         _print_trees(trees, wanted, look)
     return failed
 
@@ -244,15 +259,23 @@ async def _watch(
     later = Look(look.output, headers=only and look.headers, all_namespaces=look.all_namespaces, labels=look.labels)
     headers = {"Accept": TABLE if look.is_table else "application/json"}
     asked = selection | {"watch": "true", "resourceVersion": revision}
-    async for line in session.client.lines(collection, query=asked, extra=headers):
+    limit = seconds(global_flags().request_timeout or "0") or None
+    with contextlib.suppress(TimeoutError):  # the time is over: the watch ends as if the server had ended it
+        async with asyncio.timeout(limit):
+            return await _follow(session, collection, asked, headers, reference.kind, later)
+    return 0
+
+
+async def _follow(session: Session, path: str, asked: Json, headers: Json, kind: Kind, later: Look) -> int:
+    async for line in session.client.lines(path, query=asked, extra=headers):
         event = msgspec.json.decode(line)
         if event["type"] == "BOOKMARK":
             continue
         if event["type"] == "ERROR":
             print(f"error: {event['object'].get('message')}", file=sys.stderr)
             return 1
-        _show_one(event["object"], reference.kind, later)
-        later = Look(look.output, headers=False, all_namespaces=look.all_namespaces, labels=look.labels)
+        _show_one(event["object"], kind, later)
+        later = replace(later, headers=False)
     return 0
 
 

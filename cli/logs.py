@@ -103,7 +103,13 @@ async def _pods(session: Session, given: list[str], selector: str, *, everything
         if not items:
             print(f"No resources found in {session.namespace} namespace.", file=sys.stderr)
         return items
-    kind, tree = await find(session, given[0])
+    try:
+        kind, tree = await find(session, given[0])
+    except ApiError as error:
+        if error.reason == "NotFound":
+            text = f"error from server (NotFound): {error.message} in namespace \"{session.namespace}\""
+            raise UsageError(text) from error
+        raise
     if kind.kind not in ("Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "Service",
                          "ReplicationController"):  # fmt: skip
         raise UsageError(f"cannot get the logs from *unstructured.Unstructured: {kind.kind}")

@@ -19,6 +19,11 @@ DryRun = Annotated[str, typer.Option("--dry-run", help="none|client|server: chan
 Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait, e.g. 90s; 0 for ever.")]
 Words = Annotated[list[str] | None, typer.Argument(help="TYPE NAME or TYPE/NAME", show_default=False)]
 
+NO_OBJECTS = (
+    "You must provide one or more resources by argument or filename.\nExample resource specifications include:\n"
+    "   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'"
+)
+
 _SUFFIX = {"none": "", "": "", "server": " (server dry run)", "client": " (dry run)"}
 
 

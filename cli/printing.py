@@ -89,6 +89,8 @@ def formatted(tree: Json, output: str, kind_of: Any = None) -> str | None:
         return custom_columns(rest, items_of(tree))
     if name == "name":
         return "".join(f"{object_name(item, kind_of)}\n" for item in items_of(tree))
+    if name in ("go-template", "go-template-file", "template", "templatefile", "custom-columns-file"):
+        raise UsageError(f"-o {name} is not available in pykubectl; use -o jsonpath=... or -o custom-columns=...")
     known = (
         "custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-as-json,"
         "jsonpath-file,name,template,templatefile,wide,yaml"

@@ -17,10 +17,11 @@ _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryL
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One object that the command line names; `name` is "" for all of its kind."""
+    """One object that the command line names; `name` is "" for all of its kind, `namespace` that of a file."""
 
     kind: Kind
     name: str = ""
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,19 @@ def _kind(group: str, version: str, row: Json) -> Kind:
         subresources=tuple(sub["subresource"] for sub in row.get("subresources", ())),
         verbs=tuple(row.get("verbs", ())),
     )
+
+
+def from_documents(known: Catalog, trees: Sequence[Json]) -> list[Reference]:
+    """The objects that files name; what the server does not serve is an error."""
+    found = []
+    for tree in trees:
+        kind = known.of_manifest(tree)
+        if kind is None:
+            message = f'no matches for kind "{tree.get("kind")}" in version "{tree.get("apiVersion", "")}"'
+            raise UsageError(message)
+        metadata = tree.get("metadata") or {}
+        found.append(Reference(kind, metadata.get("name", ""), metadata.get("namespace", "")))
+    return found
 
 
 def references(words: Sequence[str], known: Catalog) -> list[Reference]:

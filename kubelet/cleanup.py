@@ -17,7 +17,7 @@ from docker import errors
 
 from kubelet.network import bridge as networks
 from kubelet.pods import cgroups
-from kubelet.runtime import docker_json
+from kubelet.runtime import docker_json, pause
 from kubelet.volumes import mounts
 
 
@@ -31,7 +31,7 @@ def clean(
     log_dir: Path,
     cgroup_parent: str = "",
 ) -> None:
-    """Everything of one cluster on this machine. `docker_endpoint` "" where no Docker answers. May be called anywhere."""
+    """Everything of one cluster on this machine. `docker_endpoint` "" where no Docker answers."""
     if docker_endpoint:
         _containers(cluster_name, docker_endpoint)
     _in_a_loop(lambda: networks.remove(root_dir / "network", bridge=bridge, chain_prefix=chain_prefix))
@@ -52,6 +52,8 @@ def _containers(cluster_name: str, endpoint: str) -> None:
         for row in sorted(found, key=lambda r: r["Labels"].get(docker_json.TYPE) == "podsandbox"):
             with contextlib.suppress(errors.NotFound):
                 client.remove_container(row["Id"], force=True, v=True)
+        with contextlib.suppress(errors.APIError):  # another cluster's sandboxes use it, or it is gone
+            client.remove_image(pause.reference())
 
 
 def _logs(log_dir: Path) -> None:

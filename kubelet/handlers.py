@@ -47,11 +47,11 @@ class Handlers:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def command(self, id: str, command: Sequence[str], timeout: float) -> tuple[bool, str]:
+    async def command(self, id: str, command: Sequence[str], patience: float) -> tuple[bool, str]:
         try:
-            code, output = await self._runtime.exec_sync(id, command, timeout)
+            code, output = await self._runtime.exec_sync(id, command, patience)
         except TimeoutError:
-            return False, f'command timed out: "{" ".join(command)}" timed out after {timeout:g}s'
+            return False, f'command timed out: "{" ".join(command)}" timed out after {patience:g}s'
         except RuntimeError_ as error:
             return False, str(error)
         return code == 0, output[:_SHOWN].decode(errors="replace")
@@ -62,7 +62,7 @@ class Handlers:
         action: core_v1.HTTPGetAction,
         *,
         address: str,
-        timeout: float,
+        patience: float,
     ) -> tuple[bool, str]:
         """Anything from 200 to 399 is well."""
         host = action.host or address
@@ -72,8 +72,8 @@ class Handlers:
         url = f"{(action.scheme or 'HTTP').lower()}://{shown}:{port}{path if path.startswith('/') else '/' + path}"
         headers = {"User-Agent": USER_AGENT, "Accept": "*/*"} | {h.name: h.value for h in action.http_headers}
         try:
-            async with asyncio.timeout(timeout):
-                answer = await self._http.get(url, headers=headers, timeout=timeout + 1)
+            async with asyncio.timeout(patience):
+                answer = await self._http.get(url, headers=headers, timeout=patience + 1)
         except (TimeoutError, httpx.TimeoutException):
             return False, f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -88,11 +88,11 @@ class Handlers:
         action: core_v1.TCPSocketAction,
         *,
         address: str,
-        timeout: float,
+        patience: float,
     ) -> tuple[bool, str]:
         host, port = action.host or address, port_number(container, action.port)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience):
                 _, writer = await asyncio.open_connection(host, port)
         except TimeoutError:
             return False, f"dial tcp {host}:{port}: i/o timeout"

@@ -27,10 +27,10 @@ async def run_hook(
             passed, message = await handlers.command(id, hook.exec.command, _NO_LIMIT)
             message = f"Exec lifecycle hook ([{' '.join(hook.exec.command)}]) failed - {message}"
         elif hook.http_get:
-            passed, message = await handlers.get(container, hook.http_get, address=address, timeout=_HTTP_PATIENCE)
+            passed, message = await handlers.get(container, hook.http_get, address=address, patience=_HTTP_PATIENCE)
         elif hook.tcp_socket:
             passed, message = await handlers.connect(
-                container, hook.tcp_socket, address=address, timeout=_HTTP_PATIENCE
+                container, hook.tcp_socket, address=address, patience=_HTTP_PATIENCE
             )
         elif hook.sleep:
             await asyncio.sleep(hook.sleep.seconds or 0)

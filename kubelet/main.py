@@ -109,7 +109,7 @@ async def _wire(
         cluster_cidr=options.cluster_cidr,
     )
     allocatable = node_status.allocatable(machine, options.max_pods)
-    objects = ApiObjects(client, spawn=tasks.create_task, changed=lambda uid: agent.refresh(uid))
+    objects = ApiObjects(client, spawn=tasks.create_task)
     resolver_file = Path(options.resolv_conf)
     node = Node(
         name=name,
@@ -137,6 +137,7 @@ async def _wire(
         spawn=tasks.create_task,
     )
     agent = Agent(pods, node, doors)
+    objects.subscribe(agent.refresh)
     problems = {"network": "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady"}
 
     async def facts() -> node_status.NodeFacts:
@@ -293,7 +294,9 @@ def _default_ip() -> str:
 @app.command(epilog="Example: pykube-kubelet --kubeconfig /etc/kubernetes/kubelet.conf --cluster-dns 10.96.0.10")
 def command(
     kubeconfig: Annotated[str, typer.Option(help="How to reach the API server, and as whom.")] = "",
-    network_kubeconfig: Annotated[str, typer.Option(help="Who may list nodes, for routes between them; none: no routes.")] = "",
+    network_kubeconfig: Annotated[
+        str, typer.Option(help="Who may list nodes, for routes between them; none: no routes.")
+    ] = "",
     node_name: Annotated[str, typer.Option("--node-name", "--hostname-override", help="Default: the host name.")] = "",
     node_ip: Annotated[str, typer.Option(help="Default: the address of the default route.")] = "",
     root_dir: Annotated[Path, typer.Option(help="Volumes and other state.")] = Path("/var/lib/kubelet"),
@@ -361,4 +364,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-

@@ -38,7 +38,7 @@ class Machine:
 
 
 def machine(root: Path) -> Machine:
-    """This machine."""
+    """The machine we run on."""
     fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines() if ":" in line)
     release = dict(line.split("=", 1) for line in _read("/etc/os-release").splitlines() if "=" in line)
     return Machine(

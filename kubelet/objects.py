@@ -56,17 +56,16 @@ class _Watched:
 
 
 class ApiObjects:
-    """`Objects` by the API. `spawn` runs the watches, `changed` hears the uids of pods whose objects changed."""
+    """`Objects` by the API. `spawn` runs the watches."""
 
-    def __init__(
-        self,
-        client: Client,
-        *,
-        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
-        changed: Callable[[str], None],
-    ) -> None:
-        self._client, self._spawn, self._changed = client, spawn, changed
+    def __init__(self, client: Client, *, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
+        self._client, self._spawn = client, spawn
+        self._changed: Callable[[str], None] = lambda _uid: None
         self._watched: dict[tuple[str, str, str], _Watched] = {}
+
+    def subscribe(self, changed: Callable[[str], None]) -> None:
+        """`changed` hears the uids of pods whose objects have changed."""
+        self._changed = changed
 
     async def configmap(self, namespace: str, name: str, uid: str) -> ConfigMap | None:
         return await self._get(CONFIGMAPS, ConfigMap, namespace, name, uid)

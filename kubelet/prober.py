@@ -117,14 +117,14 @@ class Prober:
         return bool(after.failed) or (kind == "startup" and after.started)
 
     async def _once(self, probe: core_v1.Probe, spec: core_v1.Container, id: str, address: str) -> tuple[bool, str]:
-        timeout = patience(probe)
+        limit = patience(probe)
         try:
             if probe.exec:
-                return await self._handlers.command(id, probe.exec.command, timeout)
+                return await self._handlers.command(id, probe.exec.command, limit)
             if probe.http_get:
-                return await self._handlers.get(spec, probe.http_get, address=address, timeout=timeout)
+                return await self._handlers.get(spec, probe.http_get, address=address, patience=limit)
             if probe.tcp_socket:
-                return await self._handlers.connect(spec, probe.tcp_socket, address=address, timeout=timeout)
+                return await self._handlers.connect(spec, probe.tcp_socket, address=address, patience=limit)
         except Unresolved as error:
             return False, str(error)
         return False, "gRPC probes are not supported by PyKube yet"

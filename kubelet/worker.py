@@ -382,7 +382,12 @@ class Worker:
                 if _revision(answer) > _revision(self.pod):
                     self.pod = answer
                 if patch(self.pod, self._status) == body:  # the server does not take it as it is: do not insist
-                    log.warning("the API keeps a different status", pod=str(ref(self.pod)), fields=differing(self.pod, self._status), there=self.pod.status)
+                    log.warning(
+                        "the API keeps a different status",
+                        pod=str(ref(self.pod)),
+                        fields=differing(self.pod, self._status),
+                        there=self.pod.status,
+                    )
                     await asyncio.sleep(RETRY)
                     return
         except ApiError as error:

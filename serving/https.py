@@ -39,6 +39,8 @@ log = logging.getLogger("serving.https")
 KEEP_ALIVE = 180
 #: Seconds between looks at the certificate files.
 CERTIFICATE_CHECK = 5
+#: A body up to this size is copied behind its head, to be sent with it.
+JOINED_LIMIT = 1 << 16
 #: Bytes that may follow an upgrade request before the app has accepted it.
 EARLY_LIMIT = 1 << 20
 
@@ -105,6 +107,42 @@ class Upgrade:
             self._stream.abort()
 
 
+class _Joined:
+    """The transport as one answer sees it: the head waits for the body of the same turn of the loop.
+
+    uvicorn writes the two one after the other, which are two TLS records, two system calls and often two packets.
+    """
+
+    __slots__ = ("_head", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = b""  # None once it has gone
+
+    def write(self, data: bytes) -> None:
+        if self._head is None or len(data) > JOINED_LIMIT:
+            self._flush()
+            self._transport.write(data)
+        elif not self._head:
+            self._head = data
+            asyncio.get_running_loop().call_soon(self._flush)
+        else:
+            self._head += data
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._head:
+            self._transport.write(self._head)
+        self._head = None
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+
 class _Protocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 protocol, with the peer's certificate and upgrades in the scope."""
 
@@ -135,6 +173,7 @@ class _Protocol(HttpToolsProtocol):
             self._upgrade = Upgrade(self, wish.decode("latin-1"), self.headers)
             self._extensions["upgrade"] = self._upgrade
         super().on_headers_complete()
+        self.cycle.transport = cast("asyncio.Transport", _Joined(self.transport))
         if self.parser.should_upgrade():
             # The parser is of no use after such a request, so a refusal is the last answer on this connection.
             self.cycle.keep_alive = False

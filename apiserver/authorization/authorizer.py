@@ -45,8 +45,6 @@ class Authorizer:
 
     modes: Sequence[Mode]
     rbac: RbacAuthorizer | None = None
-    #: To be kept up to date by node_graph_feed.feed, where it was made without a version.
-    pod_graph: PodGraph | None = None
 
     def authorize(self, attributes: Attributes) -> Decision:
         """The decision on one request, with upstream's reason."""
@@ -77,24 +75,22 @@ def create(
     *,
     modes: Sequence[str] = (NODE, RBAC),
     rbac_version: Callable[[], object],
-    pods_version: Callable[[], object] | None = None,
+    pods: Callable[[PodGraph], None],
 ) -> Authorizer:
     """The authorizer of --authorization-mode.
 
-    `rbac_version` changes whenever an RBAC object does, `pods_version` whenever a pod does; without it, run
-    node_graph_feed.feed on the authorizer's `pod_graph`.
+    `rbac_version` changes whenever an RBAC object does; `pods` brings the Node mode's graph of pods up to date.
     """
     rbac = RbacAuthorizer(lookup, rbac_version) if RBAC in modes else None
     known: dict[str, Mode] = {ALWAYS_ALLOW: ALLOW_ALL, ALWAYS_DENY: DENY_ALL}
     if rbac is not None:
         known[RBAC] = rbac
-    graph = PodGraph(lookup, pods_version) if NODE in modes else None
-    if graph is not None:
+    if NODE in modes:
         rules = tuple(compiled(rule) for rule in policy.node_rules())
-        known[NODE] = NodeAuthorizer(lookup, graph, rules)
+        known[NODE] = NodeAuthorizer(lookup, PodGraph(lookup, pods), rules)
     if unknown := [mode for mode in modes if mode not in known]:
         message = (
             f'authorization-mode "{unknown[0]}" is not known: one of {NODE}, {RBAC}, {ALWAYS_ALLOW}, {ALWAYS_DENY}'
         )
         raise ValueError(message)
-    return Authorizer([known[mode] for mode in modes], rbac, graph)
+    return Authorizer([known[mode] for mode in modes], rbac)

@@ -1,9 +1,8 @@
 """The Node authorizer: a kubelet may read and write what its own pods need, and nothing else.
 
 A node is a user system:node:NAME in group system:nodes. What a request would change is checked by the NodeRestriction
-admission plugin, which sees the object. `Attributes` carries no field selector, so a list of pods by a kubelet is
-allowed without one (upstream asks for spec.nodeName=NODE since v1.32); where attributes do have `field_selector`, a
-tuple of (field, value), it is required as upstream does. Source: plugin/pkg/auth/authorizer/node/node_authorizer.go.
+admission plugin, which sees the object. Lists and watches of pods are allowed with spec.nodeName=NODE as their field
+selector. Source: plugin/pkg/auth/authorizer/node/node_authorizer.go.
 """
 
 from dataclasses import dataclass
@@ -165,9 +164,8 @@ class NodeAuthorizer:
 
 
 def _selects(a: Attributes, wanted: str, value: str) -> bool:
-    """Whether the request is limited to wanted=value. Unknown (no such attribute) counts as yes: see the module."""
-    selector = getattr(a, "field_selector", None)
-    return selector is None or (wanted, value) in selector
+    """Whether the request is limited to wanted=value."""
+    return (wanted, value) in a.field_selector
 
 
 def _lease(node: str, a: Attributes) -> Decision:

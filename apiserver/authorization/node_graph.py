@@ -1,8 +1,8 @@
 """Which objects a node needs: those that the pods bound to it refer to.
 
-`PodGraph` keeps, for every pod with a node, what the pod refers to, indexed by node; it is brought up to date from
-`Lookup` when `version()` changes (only pods whose resourceVersion changed are read again), or fed one pod at a time by
-`observe`. What lies one step further (a claim's volume, a volume's secrets) is looked up when asked.
+`PodGraph` keeps, for every pod with a node, what the pod refers to, indexed by node. It is fed one pod at a time by
+`observe`, which `catch_up` (see node_graph_feed) does before each question. What lies one step further (a claim's
+volume, a volume's secrets) is looked up when asked.
 Source: plugin/pkg/auth/authorizer/node/graph.go, pkg/api/v1/pod/util.go.
 """
 
@@ -24,24 +24,22 @@ _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 class _Known:
     """A pod as it was last read."""
 
-    version: str
     node: str
     references: frozenset[Reference]
 
 
 @dataclass(slots=True)
 class PodGraph:
-    """References from nodes to objects, through pods. Without `version` it lives by `observe` alone."""
+    """References from nodes to objects, through pods."""
 
     lookup: Lookup
-    version: Callable[[], object] | None
-    _seen: object = field(default=None, init=False)
+    catch_up: "Callable[[PodGraph], None]"
     _pods: dict[PodKey, _Known] = field(default_factory=dict, init=False)
     _nodes: dict[str, Counter[Reference]] = field(default_factory=dict, init=False)
 
     def needs(self, node: str, kind: Kind, namespace: str, name: str) -> bool:
         """Whether a pod of the node refers to the object."""
-        self.refresh()
+        self.catch_up(self)
         references = self._nodes.get(node)
         if not references:
             return False
@@ -66,20 +64,6 @@ class PodGraph:
         volume = self.lookup.get(PERSISTENTVOLUMES, "", volume_name) if volume_name else None
         return set(volume_secrets((volume or {}).get("spec") or {}))
 
-    def refresh(self) -> None:
-        """Reads the pods again where any has changed."""
-        if self.version is None or (version := self.version()) == self._seen:
-            return
-        current: set[PodKey] = set()
-        for pod in self.lookup.list(PODS):
-            current.add(key := _key(pod))
-            known = self._pods.get(key)
-            if known is None or not known.version or known.version != pod["metadata"].get("resourceVersion"):
-                self.observe(key, pod)
-        for key in self._pods.keys() - current:
-            self.observe(key, None)
-        self._seen = version
-
     def clear(self) -> None:
         """Forgets every pod."""
         self._pods.clear()
@@ -98,13 +82,9 @@ class PodGraph:
             return
         node = (pod.get("spec") or {}).get("nodeName", "")
         found = frozenset(pod_references(pod)) if node else frozenset()
-        self._pods[key] = _Known(pod["metadata"].get("resourceVersion", ""), node, found)
+        self._pods[key] = _Known(node, found)
         if node:
             self._nodes.setdefault(node, Counter()).update(found)
-
-
-def _key(pod: Json) -> PodKey:
-    return pod["metadata"].get("namespace", ""), pod["metadata"]["name"]
 
 
 def pod_references(pod: Json) -> Iterator[Reference]:

@@ -1,59 +1,58 @@
-"""Feeds the pod graph from the watch cache: one small step per pod event, no list of all pods per question.
+"""Keeps the pod graph up to date from the watch cache: one small step per changed pod, taken when a question comes.
 
-Values are decoded for the moment and dropped, so that the graph does not make the cache hold a tree of every pod.
+Taken then and not by a task of its own, so that an answer is never behind the cache: a kubelet reads a pod's secrets
+in the moment that it sees the pod. Where nobody has asked for so long that the cache has forgotten the changes, all
+pods are read once. Values are decoded for the moment and dropped: the cache shall not hold a tree of every pod.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
 from apimachinery.kinds import PODS
 from apiserver.authorization.node_graph import PodGraph
+from apiserver.storage.entry import CacheEvent, Entry
 from apiserver.storage.protocol import Compacted
 
 
-class _Entry(Protocol):
-    @property
-    def value(self) -> bytes: ...
-    @property
-    def namespace(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-
-
-class _Event(Protocol):
-    @property
-    def new(self) -> _Entry | None: ...
-    @property
-    def old(self) -> _Entry | None: ...
+class _Cursor(Protocol):
+    def ready(self) -> Sequence[Sequence[CacheEvent]]: ...
 
 
 class _Cache(Protocol):
     revision: int
 
-    def list(self, prefix: str) -> Sequence[_Entry]: ...
-    def watch(self, prefix: str, after: int) -> AsyncIterator[Sequence[_Event]]: ...
-    async def wait_until(self, revision: int) -> None: ...
+    def list(self, prefix: str) -> Sequence[Entry]: ...
+    def watch(self, prefix: str, after: int) -> _Cursor: ...
 
 
-async def feed(graph: PodGraph, cache: _Cache) -> None:
-    """Keeps a graph made without `version` up to date, for ever; starts over where the cache lost the thread."""
-    prefix = PODS.storage_prefix()
-    await cache.wait_until(1)
-    while True:
-        after = cache.revision
-        graph.clear()
-        for entry in cache.list(prefix):
-            _observe(graph, entry, gone=False)
+class PodFeed:
+    """Called with the graph before each question."""
+
+    def __init__(self, cache: _Cache) -> None:
+        self._cache = cache
+        self._prefix = PODS.storage_prefix()
+        self._cursor: _Cursor | None = None
+
+    def __call__(self, graph: PodGraph) -> None:
+        """Take in what has changed since the last call."""
         try:
-            async for group in cache.watch(prefix, after):
-                for event in group:
+            while self._cursor is not None and (groups := self._cursor.ready()):
+                for event in (event for group in groups for event in group):
                     if (changed := event.new or event.old) is not None:
                         _observe(graph, changed, gone=event.new is None)
         except Compacted:
-            continue
+            self._cursor = None
+        if self._cursor is None:
+            self._start_over(graph)
+
+    def _start_over(self, graph: PodGraph) -> None:
+        graph.clear()
+        self._cursor = self._cache.watch(self._prefix, self._cache.revision)
+        for entry in self._cache.list(self._prefix):
+            _observe(graph, entry, gone=False)
 
 
-def _observe(graph: PodGraph, entry: _Entry, *, gone: bool) -> None:
+def _observe(graph: PodGraph, entry: Entry, *, gone: bool) -> None:
     graph.observe((entry.namespace, entry.name), None if gone else msgspec.json.decode(entry.value))

@@ -9,6 +9,7 @@ from apimachinery.types import Json
 from apiserver.authorization.authorizer import Authorizer
 from apiserver.authorization.rbac import aggregate
 from apiserver.request import Attributes, User
+from apiserver.resolve import pinned_fields
 
 _GROUP = "authorization.k8s.io"
 _WHAT = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
@@ -77,7 +78,17 @@ def attributes_of(spec: Json, user: User) -> Attributes:
         subresource=resource.get("subresource", ""),
         namespace=resource.get("namespace", ""),
         name=resource.get("name", ""),
+        field_selector=_pinned(resource.get("fieldSelector") or {}),
     )
+
+
+def _pinned(selector: Json) -> tuple[tuple[str, str], ...]:
+    """The fields that a review's selector gives exactly one value, however it is written."""
+    if selector.get("rawSelector"):
+        return pinned_fields(selector["rawSelector"])
+    rows: list[Json] = selector.get("requirements") or []
+    single = [row for row in rows if row.get("operator") == "In" and len(row.get("values") or ()) == 1]
+    return tuple((row.get("key", ""), row["values"][0]) for row in single)
 
 
 def _answered(kind: str, body: Json, spec: Json, authorizer: Authorizer, user: User) -> Json:

@@ -9,7 +9,7 @@
     operations          paths and operations, from the kinds
     openapi_v2, openapi_v3, gnostic     the documents; v2 also as protobuf
     state               everything above behind one function, built lazily and kept compressed
-    routes              ASGI on top of it
+    routes              FastAPI routes on top of it
 
 Pure functions of the served kinds; made anew when these change (a CRD comes or goes).
 """

@@ -1,58 +1,48 @@
-"""The discovery documents as an ASGI application and as FastAPI routes.
+"""The discovery documents as FastAPI routes.
 
-Authentication and authorization happen before: whoever mounts this puts it behind the pipeline. OpenAPI documents are
+Authentication and authorization happen before: whoever includes this puts it behind the pipeline. OpenAPI documents are
 built in a worker thread, since the first one takes a noticeable fraction of a second.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Mapping
 
 from fastapi import APIRouter, Request, Response
 
 from apiserver.discovery.state import Discovery
-from apiserver.discovery.state import Response as Answer
 
-Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-
-#: What a server routes here besides /api and /apis themselves.
-PATHS = ("/", "/version", "/openapi/v2", "/openapi/v3", "/openapi/v3/{name:path}")
-
-
-async def answer(state: Discovery, path: str, headers: Mapping[str, str], query: str = "") -> Answer | None:
-    """The answer to a GET of any discovery path; None where no document is."""
-    if path.startswith("/openapi/"):
-        return await asyncio.to_thread(state.respond, path, headers, query)
-    return state.respond(path, headers, query)
+NOT_FOUND = "404 page not found\n"
+#: Path -> what is found there. Each is answered with a slash at its end too, as upstream does.
+PATHS: Mapping[str, str] = {
+    "/": "The paths that there are",
+    "/api": "Versions of the core group, or all its resources for clients that ask for aggregated discovery",
+    "/api/{version}": "Resources of the core group",
+    "/apis": "The named groups, or all their resources",
+    "/apis/{group}": "One group and its versions",
+    "/apis/{group}/{version}": "Resources of one group in one version",
+    "/version": "The server's version",
+    "/openapi/v2": "Schemas and operations of all resources (OpenAPI v2)",
+    "/openapi/v3": "Where the OpenAPI v3 documents are",
+    "/openapi/v3/{name:path}": "Schemas and operations of one group in one version (OpenAPI v3)",
+}
 
 
 def router(state: Discovery) -> APIRouter:
-    """Routes for the documents outside /api and /apis (and for the OIDC documents, where there are any)."""
-    routes = APIRouter()
+    """Routes for all documents, with those that others leave with `state` (OIDC)."""
+    routes = APIRouter(tags=["discovery"])
 
     async def serve(request: Request) -> Response:
-        found = await answer(state, request.url.path, dict(request.headers), request.url.query)
+        path, headers, query = request.scope["path"], dict(request.headers), request.url.query
+        if path.startswith("/openapi/"):
+            found = await asyncio.to_thread(state.respond, path, headers, query)
+        else:
+            found = state.respond(path, headers, query)
         if found is None:
-            return Response("404 page not found\n", 404, media_type="text/plain")
+            return Response(NOT_FOUND, 404, media_type="text/plain")
         return Response(found.body, found.status, dict(found.headers))
 
-    for path in (*PATHS, *state.fixed):
-        routes.add_api_route(path, serve, methods=["GET", "HEAD"], include_in_schema=False)
+    for path, summary in {**PATHS, **dict.fromkeys(state.fixed, "Service account tokens: issuer and keys")}.items():
+        routes.add_api_route(path, serve, methods=["GET"], summary=summary)
+        for hidden, methods in ((path, ["HEAD"]), (f"{path.rstrip('/')}/", ["GET", "HEAD"])):
+            routes.add_api_route(hidden, serve, methods=methods, include_in_schema=False)
     return routes
-
-
-def application(state: Discovery) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """All documents, those at /api and /apis too, as a bare ASGI application: anything else is a 404."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - a GET has no body
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        found = await answer(state, scope["path"], headers, scope.get("query_string", b"").decode("latin-1"))
-        found = found or Answer(404, (("content-type", "text/plain"),), b"404 page not found\n")
-        raw = [(name.encode(), value.encode()) for name, value in found.headers]
-        raw.append((b"content-length", str(len(found.body)).encode()))
-        await send({"type": "http.response.start", "status": found.status, "headers": raw})
-        await send({"type": "http.response.body", "body": found.body})
-
-    return app

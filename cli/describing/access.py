@@ -68,7 +68,12 @@ def _combined(resource: str, group: str) -> str:
 
 
 def _order(row: Row) -> str:
-    return f"{row[0]}\0{row[1]}\0{row[2]}"
+    """kubectl sorts rules by their Go text, where verbs come first."""
+    plural, _, subresource = row[0].partition("/")
+    resource, _, group = plural.partition(".")
+    full = f"{resource}/{subresource}" if subresource else resource
+    parts = (f"[{' '.join(row[3])}]", f"[{group}]", f"[{full}]", f"[{' '.join(row[2])}]", f"[{' '.join(row[1])}]")
+    return ",".join(parts)
 
 
 async def binding(_session: Session, tree: Json, writer: Writer) -> bool:

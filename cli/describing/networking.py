@@ -17,6 +17,8 @@ async def slices_of(session: Session, namespace: str, name: str) -> list[Json]:
 
 def addresses(slices: list[Json], port_name: str) -> str:
     """`10.0.0.1:80,10.0.0.2:80 + 1 more...`; empty where nothing is ready."""
+    if not slices:
+        return "<none>"
     found = []
     for each in slices:
         for port in each.get("ports") or ():

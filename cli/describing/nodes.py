@@ -142,14 +142,15 @@ def _pods(writer: Writer, pods: list[Json], status: Json) -> None:
     writer.line("Allocated resources:\n  (Total limits may be over 100 percent, i.e., overcommitted.)")
     writer.write(1, "Resource\tRequests\tLimits\n")
     writer.write(1, "--------\t--------\t------\n")
-    for name in _STANDARD:
+    hugepages = sorted(name for name in room if name.startswith("hugepages-"))
+    for name in (*_STANDARD, *hugepages):
         cells = [
             f"{_shown(name, sums[which].get(name, Decimal(0)))} "
             f"({_percent(sums[which].get(name, Decimal(0)), room.get(name))}%)"
             for which in sums
         ]
         writer.write(1, "\t".join([name, *cells]) + "\n")
-    for name in sorted(set(room) - {*_STANDARD, "pods"}):
+    for name in sorted(set(room) - {*_STANDARD, *hugepages, "pods"}):
         cells = [_shown(name, sums[which].get(name, Decimal(0))) for which in sums]
         writer.write(1, "\t".join([name, *cells]) + "\n")
 

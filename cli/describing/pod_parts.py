@@ -129,7 +129,7 @@ def _environment(writer: Writer, container: Json, resolve: Resolve) -> None:
             kind = "ConfigMap" if source.get("configMapRef") else "Secret"
             prefix = f" with prefix '{source['prefix']}'" if source.get("prefix") else ""
             writer.write(3, f"{ref.get('name')}\t{kind}{prefix}\tOptional: {boolean(ref.get('optional'))}\n")
-    writer.write(2, f"Environment:{'' if container.get('env') else ' <none>'}\n")
+    writer.write(2, f"Environment:{'' if container.get('env') else chr(9) + '<none>'}\n")
     for each in container.get("env") or ():
         source = each.get("valueFrom")
         if not source:
@@ -153,7 +153,7 @@ def _source_text(container: Json, source: Json, resolve: Resolve) -> str:
 
 def _mounts(writer: Writer, container: Json) -> None:
     mounts = container.get("volumeMounts") or []
-    writer.write(2, f"Mounts:{'' if mounts else ' <none>'}\n")
+    writer.write(2, f"Mounts:{'' if mounts else chr(9) + '<none>'}\n")
     for mount in sorted(mounts, key=lambda each: str(each["mountPath"])):
         flags = ["ro" if mount.get("readOnly") else "rw"]
         if mount.get("subPath"):
@@ -215,10 +215,10 @@ def template_lines(writer: Writer, template: Json) -> None:
 
 
 def template_text(template: Json) -> str:
-    """A pod template alone, as `rollout history --revision` shows it."""
+    """A pod template alone, as `rollout history --revision` shows it: kubectl does not align it."""
     writer = Writer()
     template_lines(writer, template)
-    return writer.text()
+    return writer.raw()
 
 
 def statuses_of(pod: Json, key: str) -> Sequence[Json]:

@@ -71,7 +71,7 @@ def _head(tree: Json, writer: Writer) -> None:
         if seccomp["type"] == "Localhost":
             writer.line(f"LocalhostProfile:\t{seccomp.get('localhostProfile', '')}")
     writer.line(f"IP:\t{status.get('podIP', '')}")
-    writer.line(f"IPs:\t{'' if status.get('podIPs') else '<none>'}")
+    writer.line("IPs:" if status.get("podIPs") else "IPs:\t<none>")
     for each in status.get("podIPs") or ():
         writer.write(1, f"IP:\t{each['ip']}\n")
     if owner := controller(tree):

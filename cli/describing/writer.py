@@ -26,6 +26,10 @@ class Writer:
         """A line without prefix."""
         self._parts[-1].append(text + "\n")
 
+    def raw(self) -> str:
+        """All of it with its tabs."""
+        return "".join(piece for part in self._parts for piece in part)
+
     def flush(self) -> None:
         """What comes is aligned anew."""
         self._parts.append([])

@@ -1,7 +1,7 @@
 """The node network on one Linux bridge: addresses from the node's pod CIDR, cables into sandboxes, rules, routes.
 
 Composition: ipam.py says which address, links.py makes the cables, rules.py and iptables.py the rules, sysctls.py the
-kernel's settings. Calls for one sandbox never run at the same time (the pod's worker sees to it); those for several may.
+kernel's settings. Calls for one sandbox never run at the same time (its worker sees to it).
 """
 
 import asyncio

@@ -27,8 +27,8 @@ def container_status(
         "name": container.name,
         "state": state,
         "lastState": last,
-        "ready": _ready(role, latest, probed.started and probed.ready),
-        "restartCount": latest.attempt if latest is not None else _told(world, container.name),
+        "ready": _ready(role, latest, probed=probed.started and probed.ready),
+        "restartCount": max(latest.attempt if latest is not None else 0, _told(world, container.name)),
         "image": latest.image if latest is not None else container.image,
         "imageID": _image_id(latest) if latest is not None else "",
     }
@@ -42,7 +42,7 @@ def container_status(
     return status
 
 
-def _ready(role: Role, latest: Container | None, probed: bool) -> bool:
+def _ready(role: Role, latest: Container | None, *, probed: bool) -> bool:
     if latest is None:
         return False
     if role == "init":
@@ -51,7 +51,7 @@ def _ready(role: Role, latest: Container | None, probed: bool) -> bool:
 
 
 def _told(world: World, name: str) -> int:
-    """The restart count that the API knows, where Docker knows nothing."""
+    """The restart count that the API knows: it never goes back, whoever removes containers behind our back."""
     statuses = (*world.pod.status.init_container_statuses, *world.pod.status.container_statuses)
     return next((s.restart_count or 0 for s in statuses if s.name == name), 0)
 

@@ -249,7 +249,10 @@ def _start(world: World, name: str, role: Role, steps: _Steps) -> None:
 
 
 def next_attempt(world: World, name: str) -> int:
-    """One more than any life (a container that was never started is none) that Docker shows or the API was told of (somebody may have removed the container)."""
+    """One more than any life that Docker shows, or that the API was told of (the container may have been removed).
+
+    What was made and never started is no life.
+    """
     attempts = [c.attempt for c in world.history(name) if c.state != CREATED]
     statuses = (*world.pod.status.init_container_statuses, *world.pod.status.container_statuses)
     attempts += [s.restart_count or 0 for s in statuses if s.name == name and s.container_id]

@@ -60,7 +60,7 @@ def credentials(image: str, secrets: Iterable[Secret]) -> Mapping[str, str] | No
     for secret in secrets:
         for name, entry in _entries(secret).items():
             bare = name.removeprefix("https://").removeprefix("http://").rstrip("/")
-            if name == host or bare == host or f"{image}/".startswith(f"{bare}/") or _is_hub(name, host):
+            if host in (name, bare) or f"{image}/".startswith(f"{bare}/") or _is_hub(name, host):
                 return _decoded(entry)
     return None
 
@@ -157,11 +157,8 @@ class Images:
                 raise ImageProblem(Failure("ErrImagePull", str(error), now + 1)) from error
         self._backoff.pop((uid, name), None)
         took, waited = size_words(self._clock() - began), size_words(self._clock() - asked)
-        event(
-            "Normal",
-            "Pulled",
-            f'Successfully pulled image "{name}" in {took} ({waited} including waiting). Image size: {image.size} bytes.',
-        )
+        told = f'Successfully pulled image "{name}" in {took} ({waited} including waiting).'
+        event("Normal", "Pulled", f"{told} Image size: {image.size} bytes.")
         return image
 
     def forget(self, uid: str) -> None:

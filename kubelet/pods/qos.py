@@ -34,7 +34,7 @@ def _amount(text: str | None) -> int:
 
 
 def container_resources(pod: Pod, container: core_v1.Container, *, capacity: int, lowest: int = -1000) -> Resources:
-    """A container's share of the machine. `capacity` is the node's memory in bytes, `lowest` the least score allowed."""
+    """A container's share of the machine. `capacity`: the node's memory in bytes; `lowest`: the least score allowed."""
     limits = container.resources.limits if container.resources else {}
     requests = container.resources.requests if container.resources else {}
     cpu = _amount(requests.get("cpu", limits.get("cpu")))

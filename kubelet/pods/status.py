@@ -105,7 +105,7 @@ def patch(pod: Pod, told: Json) -> Json | None:
         if gone:
             body[name] = [*gone, *told.get(name, ())]
     for name in ("reason", "message"):
-        if getattr(now, name) and name not in told and pod.status.phase not in ("Failed",):
+        if getattr(now, name) and name not in told and pod.status.phase != "Failed":
             body[name] = None
     return {"metadata": {"uid": pod.metadata.uid}, "status": body}
 

@@ -80,7 +80,12 @@ class World:
     def here(self, name: str) -> Container | None:
         """The container's latest life, if it was started, and belongs to the sandbox in use."""
         sandbox, latest = self.sandbox, self.latest(name)
-        if sandbox is None or latest is None or latest.state == CREATED or latest.labels.get(SANDBOX_LABEL, sandbox.id) != sandbox.id:
+        if (
+            sandbox is None
+            or latest is None
+            or latest.state == CREATED
+            or latest.labels.get(SANDBOX_LABEL, sandbox.id) != sandbox.id
+        ):
             return None
         return latest
 

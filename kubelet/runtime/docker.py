@@ -70,7 +70,7 @@ class DockerRuntime:
             raise RuntimeError_(f"the Docker Engine does not answer: {error}") from error
 
     async def _through(self, function: Callable[..., T], *args: Any) -> T:
-        """A call that makes something: when we are cancelled it is awaited all the same, so that nothing appears later."""
+        """A call that makes something: awaited even when we are cancelled, so that nothing appears later."""
         call = asyncio.ensure_future(self._call(function, *args))
         try:
             return await asyncio.shield(call)
@@ -202,8 +202,8 @@ class DockerRuntime:
 
         return DockerProcess(reader, writer, tty=tty, resize=resize, exit_code=exit_code)
 
-    async def exec_sync(self, id: str, command: Sequence[str], timeout: float) -> tuple[int, bytes]:
-        async with asyncio.timeout(timeout):
+    async def exec_sync(self, id: str, command: Sequence[str], patience: float) -> tuple[int, bytes]:
+        async with asyncio.timeout(patience):
             process = await self.exec(id, command)
             try:
                 output = b""

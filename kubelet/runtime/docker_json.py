@@ -191,8 +191,9 @@ def observed(inspected: Mapping[str, Any]) -> Container:
     known = _STATES.get(state["Status"], EXITED)
     if known == CREATED and state["ExitCode"]:
         known = EXITED  # the start failed: it will never run
-    finished = epoch(state["FinishedAt"])
-    created = epoch(inspected["Created"])
+    started, created = epoch(state["StartedAt"]), epoch(inspected["Created"])
+    # Docker notes the start when runc has answered: a short life may have ended before that.
+    finished = max(epoch(state["FinishedAt"]), started)
     return Container(
         id=inspected["Id"],
         pod=PodRef(labels.get(POD_NAMESPACE, ""), labels.get(POD_NAME, ""), labels.get(POD_UID, "")),
@@ -200,7 +201,7 @@ def observed(inspected: Mapping[str, Any]) -> Container:
         attempt=int(labels.get(ATTEMPT, "0")),
         state=known,
         created_at=created,
-        started_at=epoch(state["StartedAt"]),
+        started_at=started,
         finished_at=(finished or created) if known == EXITED else 0.0,
         exit_code=state["ExitCode"],
         oom_killed=bool(state.get("OOMKilled")),

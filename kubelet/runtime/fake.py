@@ -126,7 +126,9 @@ class FakeRuntime:
     def end(self, id: str, code: int = 0, *, oom_killed: bool = False) -> None:
         """The process ends by itself."""
         container = self._get(id).container
-        ended = replace(container, state=EXITED, exit_code=code, oom_killed=oom_killed, finished_at=self._clock(), pid=0)
+        ended = replace(
+            container, state=EXITED, exit_code=code, oom_killed=oom_killed, finished_at=self._clock(), pid=0
+        )
         self._set(ended, "die")
 
     async def stop(self, id: str, grace: float) -> None:
@@ -156,8 +158,8 @@ class FakeRuntime:
         self.execs.append((id, tuple(command)))
         return _FakeProcess(*_run(command, self.exec_result))
 
-    async def exec_sync(self, id: str, command: Sequence[str], timeout: float) -> tuple[int, bytes]:
-        if command and command[0] == "sleep" and float(command[1]) > timeout:
+    async def exec_sync(self, id: str, command: Sequence[str], patience: float) -> tuple[int, bytes]:
+        if command and command[0] == "sleep" and float(command[1]) > patience:
             raise TimeoutError
         process = await self.exec(id, command)
         output = b""

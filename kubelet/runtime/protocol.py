@@ -254,8 +254,8 @@ class ContainerRuntime(Protocol):
 
     async def exec(self, id: str, command: Sequence[str], *, tty: bool = False, stdin: bool = False) -> Process: ...
 
-    async def exec_sync(self, id: str, command: Sequence[str], timeout: float) -> tuple[int, bytes]:
-        """Exit code and output of a command; raises TimeoutError."""
+    async def exec_sync(self, id: str, command: Sequence[str], patience: float) -> tuple[int, bytes]:
+        """Exit code and output of a command; raises TimeoutError after `patience` seconds."""
         ...
 
     async def attach(self, id: str, *, stdin: bool = False) -> Process: ...

@@ -39,7 +39,7 @@ class BadPath(Exception):
 
 def check(path: str) -> None:
     parts = Path(path).parts
-    if not path or path.startswith("/") or ".." in parts or path.startswith(".."):
+    if not path or path.startswith(("/", "..")) or ".." in parts:
         raise BadPath(path)
 
 

@@ -37,8 +37,15 @@ def prepare(source: core_v1.HostPathVolumeSource) -> Path:
     return path
 
 
+def existing(path: str) -> Path:
+    """The path of a local volume, which somebody else has made."""
+    if not Path(path).exists():
+        raise PathProblem(f'path "{path}" does not exist')
+    return Path(path)
+
+
 def subpath(volume: Path, wanted: str, *, mode: int = 0o750) -> Path:
-    """Where a subPath leads: inside the volume, whatever links a container has put there; made as a folder if absent."""
+    """Where a subPath leads: inside the volume, whatever links a container put there; made if absent."""
     if wanted.startswith("/") or ".." in Path(wanted).parts:
         raise PathProblem(f"subPath {wanted!r} must be relative and may not contain '..'")
     root = volume.resolve()

@@ -107,10 +107,7 @@ class LocalVolumes:
         if volume.spec.host_path:
             return await asyncio.to_thread(hostpath.prepare, volume.spec.host_path)
         if volume.spec.local:
-            path = Path(volume.spec.local.path)
-            if not path.exists():
-                raise hostpath.PathProblem(f'path "{path}" does not exist')
-            return path
+            return await asyncio.to_thread(hostpath.existing, volume.spec.local.path)
         raise payload.PayloadProblem(f'persistent volume "{volume.metadata.name}" is of a type PyKube cannot mount')
 
     async def unmount(self, uid: str) -> None:

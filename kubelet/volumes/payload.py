@@ -54,11 +54,11 @@ def files(pod: Pod, volume: core_v1.Volume, found: Sources) -> dict[str, File]:
     if volume.config_map:
         source = volume.config_map
         mode = _mode(source.default_mode)
-        return _configmap(pod, source.name, source.items, found, mode=mode, optional=source.optional)
+        return _configmap(source.name, source.items, found, mode=mode, optional=source.optional)
     if volume.secret:
         secret = volume.secret
         mode = _mode(secret.default_mode)
-        return _secret(pod, secret.secret_name, secret.items, found, mode=mode, optional=secret.optional)
+        return _secret(secret.secret_name, secret.items, found, mode=mode, optional=secret.optional)
     if volume.downward_api:
         return _downward(pod, volume.downward_api.items, found, _mode(volume.downward_api.default_mode))
     if volume.projected:
@@ -71,7 +71,7 @@ def _mode(given: int | None) -> int:
 
 
 def _configmap(
-    pod: Pod, name: str, items: Sequence[core_v1.KeyToPath], found: Sources, *, mode: int, optional: bool | None
+    name: str, items: Sequence[core_v1.KeyToPath], found: Sources, *, mode: int, optional: bool | None
 ) -> dict[str, File]:
     configmap = found.configmaps.get(name)
     if configmap is None:
@@ -81,7 +81,7 @@ def _configmap(
 
 
 def _secret(
-    pod: Pod, name: str, items: Sequence[core_v1.KeyToPath], found: Sources, *, mode: int, optional: bool | None
+    name: str, items: Sequence[core_v1.KeyToPath], found: Sources, *, mode: int, optional: bool | None
 ) -> dict[str, File]:
     secret = found.secrets.get(name)
     if secret is None:
@@ -131,10 +131,10 @@ def _projected(pod: Pod, projected: core_v1.ProjectedVolumeSource, found: Source
     for source in projected.sources:
         if source.config_map:
             given = source.config_map
-            made |= _configmap(pod, given.name, given.items, found, mode=mode, optional=given.optional)
+            made |= _configmap(given.name, given.items, found, mode=mode, optional=given.optional)
         elif source.secret:
             own = source.secret
-            made |= _secret(pod, own.name, own.items, found, mode=mode, optional=own.optional)
+            made |= _secret(own.name, own.items, found, mode=mode, optional=own.optional)
         elif source.downward_api:
             made |= _downward(pod, source.downward_api.items, found, mode)
         elif source.service_account_token:

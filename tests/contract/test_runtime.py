@@ -209,8 +209,8 @@ async def test_events_tell_whose_container_changed(runtime):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("docker_socket")
 async def test_exec_streams_both_ways():
-    request.getfixturevalue("docker_socket")
     with on_docker() as runtime:
         await runtime.prepare()
         box = await runtime.run_sandbox(sandbox())
@@ -227,8 +227,8 @@ async def test_exec_streams_both_ways():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("docker_socket")
 async def test_the_pause_process_reaps_orphans_and_obeys_sigterm():
-    request.getfixturevalue("docker_socket")
     with on_docker() as runtime:
         await runtime.prepare()
         box = await runtime.run_sandbox(sandbox())

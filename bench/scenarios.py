@@ -1,0 +1,66 @@
+"""What is measured, as data. A scenario gets the running cluster and gives rows; the aims are those of issue 3."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench import memory, pods, rates
+from bench.report import Row, median
+
+REST = 5.0  # seconds of quiet before memory is read
+RUNS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One part of the bench. `unavailable()` says why it cannot be run here, or nothing."""
+
+    name: str
+    help: str
+    measure: Callable
+    unavailable: Callable[[], str] = lambda: ""
+
+
+def _memory(cluster):
+    time.sleep(REST)
+    pss, rss = memory.sums(cluster.spec, memory.CONTROL_PLANE)
+    note = f"PSS of API server, scheduler and controllers with the demo; RSS {rss:.0f} MB counts shared pages thrice"
+    node, _ = memory.sums(cluster.spec, ("kubelet", "proxy", "dns"))
+    return [
+        Row("memory of the control plane at rest", pss, "MB", 250, note),
+        Row("memory of the node's processes", node, "MB", note="PSS of kubelet, proxy and DNS"),
+    ]
+
+
+def _pod(cluster):
+    async def runs():
+        async with cluster.client() as client:
+            return [await pods.one(cluster, client, number) for number in range(RUNS)]
+
+    made, told, gone = zip(*asyncio.run(runs()), strict=True)
+    return [
+        median("one pod, create to Running", made, aim=1.2, note="seen by a watch"),
+        median("the same, delete without grace to gone from the API", told),
+        median("the same, to its containers gone from Docker", gone),
+    ]
+
+
+def _replicas(cluster):
+    async def run():
+        async with cluster.client() as client:
+            return await pods.many(client, 20)
+
+    ready, gone = asyncio.run(run())
+    return [
+        Row("20 replicas, create to all Ready", ready, aim=12, note="one run, no probes"),
+        Row("the same, delete to none left", gone),
+    ]
+
+
+SCENARIOS = (
+    Scenario("memory", "what the processes hold at rest", _memory),
+    Scenario("pod", "one pod, made and deleted", _pod),
+    Scenario("replicas", "a Deployment of 20", _replicas),
+    Scenario("rates", "requests a second, by apibench", rates.rows, rates.missing),
+)
