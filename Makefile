@@ -34,7 +34,6 @@ format: install ## format the code
 
 generate: install ## write the generated files anew (apimachinery/objects)
 	@$(BIN)/python -m scripts.generate_objects
-	@$(BIN)/ruff format -q apimachinery/objects
 
 lock: ## pin every package anew (needs uv)
 	@uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock

@@ -15,7 +15,7 @@ import kubernetes_validate
 
 from apimachinery.kinds import KINDS
 
-ROOT = Path(__file__).parent.parent
+TARGET = Path(__file__).parent.parent / "apimachinery/objects"
 SCHEMA = "kubernetes-json-schema/v1.34.0-local/_definitions.json"
 #: Definitions that are scalars or free-form on the wire.
 PLAIN = {
@@ -123,11 +123,19 @@ def struct(definition: str, schema: dict[str, Any], used: set[str]) -> str:
     return "\n".join([base, *(lines or ["    pass"])]) + "\n"
 
 
-def main() -> None:
-    """Writes every module anew."""
+def rendered() -> dict[str, str]:
+    """The text of every file, by its name."""
     schema_file = Path(kubernetes_validate.__file__).parent / SCHEMA
-    schemas = json.loads(schema_file.read_text())
-    schemas = schemas["$defs"]
+    texts, uses = structs(json.loads(schema_file.read_text())["$defs"])
+    modules: dict[str, set[str]] = defaultdict(set)
+    for definition in texts:
+        modules[module_of(definition)].add(definition)
+    files = {f"{name}.py": module_text(name, members, texts, uses) for name, members in modules.items()}
+    return files | {"__init__.py": PACKAGE, "base.py": BASE}
+
+
+def structs(schemas: dict[str, Any]) -> tuple[dict[str, str], dict[str, set[str]]]:
+    """The class of every definition that our kinds reach, and the definitions that each refers to."""
     wanted = {
         d
         for k in KINDS
@@ -142,34 +150,39 @@ def main() -> None:
             texts[definition] = struct(definition, schemas[definition], used)
             uses[definition] = used
             wanted |= used
-    modules: dict[str, set[str]] = defaultdict(set)
-    for definition in wanted:
-        modules[module_of(definition)].add(definition)
-    target = ROOT / "apimachinery/objects"
-    target.mkdir(exist_ok=True)
-    for old in target.glob("*.py"):
-        old.unlink()
-    (target / "__init__.py").write_text(
-        '"""Frozen, typed views of API objects, a module per group and version. Generated; see base.py for decoding."""\n'
-    )
-    (target / "base.py").write_text(BASE)
-    for module, names in sorted(modules.items()):
-        body = "\n\n".join(texts[n] for n in sorted(names))
-        others = sorted({module_of(u) for n in names for u in uses[n]} - {module})
-        imports = ["from __future__ import annotations", ""]
-        std = [
-            "from collections.abc import Mapping" if "Mapping[" in body else "",
-            "from datetime import datetime" if "datetime" in body else "",
-            "from typing import Any" if re.search(r"\bAny\b", body) else "",
-        ]
-        imports += [line for line in std if line] + [""] if any(std) else []
-        imports += ["from msgspec import Struct, field" if "field(" in body else "from msgspec import Struct", ""]
-        imports += [f"from apimachinery.objects import {', '.join(others)}"] if others else []
-        base = [n for n in ("_renamed",) if n in body]
-        imports += [f"from apimachinery.objects.base import {', '.join(base)}"] if base else []
-        title = module.replace("_", "/")
-        (target / f"{module}.py").write_text(HEADER.format(title=title, imports="\n".join(imports).strip()) + body)
+    return texts, uses
 
+
+def module_text(module: str, members: set[str], texts: dict[str, str], uses: dict[str, set[str]]) -> str:
+    """One module: its imports, then its classes in order of their names."""
+    body = "\n\n".join(texts[n] for n in sorted(members))
+    others = sorted({module_of(u) for n in members for u in uses[n]} - {module})
+    imports = ["from __future__ import annotations", ""]
+    std = [
+        "from collections.abc import Mapping" if "Mapping[" in body else "",
+        "from datetime import datetime" if "datetime" in body else "",
+        "from typing import Any" if re.search(r"\bAny\b", body) else "",
+    ]
+    imports += [line for line in std if line] + [""] if any(std) else []
+    imports += ["from msgspec import Struct, field" if "field(" in body else "from msgspec import Struct", ""]
+    imports += [f"from apimachinery.objects import {', '.join(others)}"] if others else []
+    imports += ["from apimachinery.objects.base import _renamed"] if "_renamed" in body else []
+    return HEADER.format(title=module.replace("_", "/"), imports="\n".join(imports).strip()) + body
+
+
+def main() -> None:
+    """Writes every module anew, and removes what is generated no more."""
+    TARGET.mkdir(exist_ok=True)
+    files = rendered()
+    for old in TARGET.glob("*.py"):
+        if old.name not in files:
+            old.unlink()
+    for name, text in files.items():
+        (TARGET / name).write_text(text)
+
+
+PACKAGE = '''"""Frozen, typed views of API objects, a module per group and version. Generated; see base.py for decoding."""
+'''
 
 BASE = '''"""What the generated views share: names on the wire, and decoding. Generated with them."""
 
