@@ -14,10 +14,10 @@ from apimachinery.errors import ApiError
 from apimachinery.kinds import BY_KIND, Kind
 from apimachinery.types import Json
 from cli import manifests
-from cli.options import DryRun, FileNames, LabelSelector, Output, Recursive
+from cli.options import DryRun, FileNames, LabelSelector, Output, Recursive, dry_run_suffix
 from cli.printing import formatted, object_name
 from cli.resources import Catalog, catalog
-from cli.session import Session, run
+from cli.session import Session, explain, run, while_doing
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 FIELD_MANAGER = "kubectl-client-side-apply"
@@ -26,7 +26,7 @@ FIELD_MANAGER = "kubectl-client-side-apply"
 def apply(
     filename: FileNames = None,
     recursive: Recursive = False,
-    selector: LabelSelector = "",  # noqa: ARG001  (prune is not here yet; kept for the flag's sake)
+    selector: LabelSelector = "",
     dry_run: DryRun = "none",
     output: Output = "",
     server_side: Annotated[bool, typer.Option("--server-side", help="Let the server merge.")] = False,
@@ -39,19 +39,31 @@ def apply(
     if dry_run == "server":
         query["dryRun"] = "All"
 
+    suffix = dry_run_suffix(dry_run)
+
     async def work(session: Session) -> int:
-        documents = manifests.read(filename or [], recursive=recursive)
-        known = await catalog(session)
+        documents = manifests.read(filename or [], recursive=recursive, selector=selector)
+        known, failed = await catalog(session), 0
+        applied: list[Json] = []
         for document in documents:
-            kind, tree = _resolved(known, document)
-            if server_side:
-                manager = field_manager or "kubectl"
-                done, verb = await _server_side(session, kind, tree, query, manager, force=force_conflicts)
-            else:
-                done, verb = await _client_side(session, kind, tree, query, field_manager, change=dry_run != "client")
-            suffix = {"server": " (server dry run)", "client": " (dry run)"}.get(dry_run, "")
-            _report(done, kind, verb + suffix, output)
-        return 0
+            try:
+                kind, tree = _resolved(known, document)
+                if server_side:
+                    manager = field_manager or "kubectl"
+                    done, verb = await _server_side(session, kind, tree, query, manager, force=force_conflicts)
+                else:
+                    change = dry_run != "client"
+                    done, verb = await _client_side(session, kind, document, query, field_manager, change=change)
+            except (ApiError, ValueError) as error:
+                print(explain(error) if isinstance(error, ApiError) else f"error: {error}", file=sys.stderr)
+                failed = 1
+                continue
+            applied.append(done)
+            if output in ("", "wide", "name"):
+                print(object_name(done, kind) + ("" if output == "name" else f" {verb}{suffix}"))
+        if applied and output not in ("", "wide", "name"):
+            _show(applied, output)
+        return failed
 
     run(work)
 
@@ -103,8 +115,9 @@ async def _server_side(
 
 
 async def _client_side(
-    session: Session, kind: Kind, tree: Json, query: Json, manager: str, *, change: bool
+    session: Session, kind: Kind, document: manifests.Document, query: Json, manager: str, *, change: bool
 ) -> tuple[Json, str]:
+    tree = document.tree
     namespace, name = place_of(session, kind, tree)
     modified = annotated(tree, namespace if kind.namespaced else "")
     query = query | {"fieldManager": manager or FIELD_MANAGER}
@@ -116,7 +129,10 @@ async def _client_side(
         if not change:
             return modified, "created"
         body = msgspec.json.encode(modified)
-        return (await session.call("POST", kind.path(namespace), query=query, body=body)).json(), "created"
+        try:
+            return (await session.call("POST", kind.path(namespace), query=query, body=body)).json(), "created"
+        except ApiError as refused:
+            raise while_doing(refused, f'error when creating "{document.source}":') from refused
     if LAST_APPLIED not in (current["metadata"].get("annotations") or {}):
         print(_not_applied(kind, current), file=sys.stderr)
     content_type, delta = difference(kind, modified, current)
@@ -125,10 +141,25 @@ async def _client_side(
     if not change:
         return current, "configured"
     path, body = kind.path(namespace, name), msgspec.json.encode(delta)
-    response = await session.call("PATCH", path, query=query, body=body, content_type=content_type)
+    try:
+        response = await session.call("PATCH", path, query=query, body=body, content_type=content_type)
+    except ApiError as refused:
+        raise while_doing(refused, _patching(document, kind, current, body)) from refused
     done: Json = response.json()
     same = done["metadata"].get("resourceVersion") == current["metadata"].get("resourceVersion")
     return done, "unchanged" if same else "configured"
+
+
+def _patching(document: manifests.Document, kind: Kind, current: Json, body: bytes) -> str:
+    group = f"{kind.group}/" if kind.group else "/"
+    version = f"{group}{kind.version}"
+    metadata = current["metadata"]
+    return (
+        f"error when applying patch:\n{body.decode()}\nto:\n"
+        f'Resource: "{version}, Resource={kind.plural}", GroupVersionKind: "{version}, Kind={kind.kind}"\n'
+        f'Name: "{metadata["name"]}", Namespace: "{metadata.get("namespace", "")}"\n'
+        f'for: "{document.source}": error when patching "{document.source}":'
+    )
 
 
 def annotated(tree: Json, namespace: str) -> Json:
@@ -157,15 +188,13 @@ def difference(kind: Kind, modified: Json, current: Json) -> tuple[str, Json]:
 def _not_applied(kind: Kind, current: Json) -> str:
     return (
         f"Warning: resource {kind.plural}/{current['metadata']['name']} is missing the {LAST_APPLIED} annotation "
-        "which is required by pykubectl apply. pykubectl apply should only be used on resources created declaratively by "
-        "either pykubectl create --save-config or pykubectl apply. The missing annotation will be patched automatically."
+        "which is required by pykubectl apply. pykubectl apply should only be used on resources created declaratively by "  # noqa: E501  (one message on one line)
+        "either pykubectl create --save-config or pykubectl apply. The missing annotation will be patched automatically."  # noqa: E501  (one message on one line)
     )
 
 
-def _report(tree: Json, kind: Kind, verb: str, output: str) -> None:
-    if output in ("", "wide"):
-        print(f"{object_name(tree, kind)} {verb}")
-    elif output == "name":
-        print(object_name(tree, kind))
-    else:
-        sys.stdout.write(formatted(tree, output) or "")
+def _show(trees: list[Json], output: str) -> None:
+    for tree in trees:
+        tree["metadata"].pop("managedFields", None)
+    whole = trees[0] if len(trees) == 1 else {"apiVersion": "v1", "items": trees, "kind": "List", "metadata": {}}
+    sys.stdout.write(formatted(whole, output) or "")

@@ -55,7 +55,11 @@ async def attach_to(session: Session, pod: Json, container: str, *, stdin: bool,
     elif not tty and spec.get("tty") and stdin:
         tty = True
     streams = Streams(stdin=stdin, tty=allowed_tty(stdin=stdin, tty=tty, quiet=quiet), quiet=quiet)
-    if stdin and streams.tty and not quiet:
+    if not quiet:
         print("If you don't see a command prompt, try pressing enter.", file=sys.stderr)
     path = PODS.path(pod["metadata"]["namespace"], name, "attach")
-    return await run_streams(session, path, streams.query(chosen), streams)
+    code = await run_streams(session, path, streams.query(chosen), streams)
+    if stdin and streams.tty and pod["spec"].get("restartPolicy") == "Always" and not quiet:
+        how = f"'pykubectl attach {name} -c {chosen} -i -t'"
+        print(f"Session ended, resume using {how} command when the pod is running")
+    return code

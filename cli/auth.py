@@ -28,8 +28,10 @@ def can_i(
     """Ask whether something is allowed."""
     given = list(words or ())
     if not listing and len(given) not in (2, 3):
-        raise UsageError("you must specify two arguments: verb resource or verb resource/resourceName.\n"
-                         "See 'pykubectl auth can-i -h' for help and examples.")
+        raise UsageError(
+            "you must specify two arguments: verb resource or verb resource/resourceName.\n"
+            "See 'pykubectl auth can-i -h' for help and examples."
+        )
 
     async def work(session: Session) -> int:
         namespace = "" if all_namespaces else session.namespace
@@ -65,7 +67,10 @@ def _attributes(known: Catalog, words: list[str], namespace: str, subresource: s
             kind = known.find(resource)
             group, plural = kind.group, kind.plural
             if not kind.namespaced and namespace:
-                print(f"Warning: resource '{kind.plural}' is not namespace scoped{f' in group {chr(39)}{group}{chr(39)}' if group else ''}\n", file=sys.stderr)
+                print(
+                    f"Warning: resource '{kind.plural}' is not namespace scoped{f' in group {chr(39)}{group}{chr(39)}' if group else ''}\n",  # noqa: E501  (one message on one line)
+                    file=sys.stderr,
+                )
                 namespace = ""
         except UsageError as error:
             print(f"Warning: {error}\n", file=sys.stderr)
@@ -76,7 +81,12 @@ def _attributes(known: Catalog, words: list[str], namespace: str, subresource: s
 
 
 async def _list(session: Session, namespace: str, *, headers: bool) -> int:
-    body = {"apiVersion": _API, "kind": "SelfSubjectRulesReview", "metadata": {}, "spec": {"namespace": namespace or "default"}}
+    body = {
+        "apiVersion": _API,
+        "kind": "SelfSubjectRulesReview",
+        "metadata": {},
+        "spec": {"namespace": namespace or "default"},
+    }
     path = f"/apis/{_API}/selfsubjectrulesreviews"
     status = (await session.call("POST", path, body=msgspec.json.encode(body))).json()["status"]
     rows = [["Resources", "Non-Resource URLs", "Resource Names", "Verbs"]] if headers else []
@@ -86,7 +96,9 @@ async def _list(session: Session, namespace: str, *, headers: bool) -> int:
             for resource in rule.get("resources") or ():
                 plural, slash, sub = resource.partition("/")
                 full = f"{plural}.{group}{slash}{sub}" if group else resource
-                found.append([full, "[]", f"[{' '.join(rule.get('resourceNames') or ())}]", f"[{' '.join(rule['verbs'])}]"])
+                found.append(
+                    [full, "[]", f"[{' '.join(rule.get('resourceNames') or ())}]", f"[{' '.join(rule['verbs'])}]"]
+                )
     for rule in status.get("nonResourceRules") or ():
         found += [["", f"[{url}]", "[]", f"[{' '.join(rule['verbs'])}]"] for url in rule.get("nonResourceURLs") or ()]
     found.sort(key=lambda row: (row[3], row[0], row[1]))

@@ -203,13 +203,13 @@ def _refuse_overwrites(
         raise UsageError(message)
 
 
-Words = Annotated[list[str], typer.Argument(help="TYPE NAME KEY=VALUE ... KEY- ...")]
+Words = Annotated[list[str] | None, typer.Argument(help="TYPE NAME KEY=VALUE ... KEY- ...")]
 Overwrite = Annotated[bool, typer.Option("--overwrite/--no-overwrite", help="Change what has a value already.")]
 All = Annotated[bool, typer.Option("--all", help="Every object of the type in the namespace.")]
 
 
 def label(
-    words: Words,
+    words: Words = None,
     overwrite: Overwrite = False,
     everything: All = False,
     selector: LabelSelector = "",
@@ -220,11 +220,16 @@ def label(
 ) -> None:
     """Change the labels of objects."""
     options = {"overwrite": overwrite, "all": everything, "selector": selector, "filename": filename}
-    _change_map("labels", "labeled", words, options | {"dry_run": dry_run, "output": output, "all_namespaces": all_namespaces})
+    _change_map(
+        "labels",
+        "labeled",
+        words or [],
+        options | {"dry_run": dry_run, "output": output, "all_namespaces": all_namespaces},
+    )
 
 
 def annotate(
-    words: Words,
+    words: Words = None,
     overwrite: Overwrite = False,
     everything: All = False,
     selector: LabelSelector = "",
@@ -235,7 +240,12 @@ def annotate(
 ) -> None:
     """Change the annotations of objects."""
     options = {"overwrite": overwrite, "all": everything, "selector": selector, "filename": filename}
-    _change_map("annotations", "annotated", words, options | {"dry_run": dry_run, "output": output, "all_namespaces": all_namespaces})
+    _change_map(
+        "annotations",
+        "annotated",
+        words or [],
+        options | {"dry_run": dry_run, "output": output, "all_namespaces": all_namespaces},
+    )
 
 
 def scale(

@@ -10,10 +10,11 @@ from apimachinery.kinds import SERVICES, Kind
 from apimachinery.types import Json
 from cli.flags import UsageError
 from cli.options import Output, Words
-from cli.printing import align, to_json, to_yaml
+from cli.printing import align, to_json
 from cli.resources import catalog
 from cli.session import Session, run
 from cli.usage import see
+from cli.yaml_output import to_yaml
 
 CLIENT = "v1.34.0"
 _CLIENT_INFO = {"major": "1", "minor": "34", "gitVersion": CLIENT, "platform": "linux/amd64"}
@@ -41,7 +42,9 @@ def version(
 
 def _show_versions(server: Json | None, output: str) -> None:
     if output:
-        tree = {"clientVersion": _CLIENT_INFO, "kustomizeVersion": "v5.5.0"} | ({"serverVersion": server} if server else {})
+        tree = {"clientVersion": _CLIENT_INFO, "kustomizeVersion": "v5.5.0"} | (
+            {"serverVersion": server} if server else {}
+        )
         sys.stdout.write(to_yaml(tree) if output == "yaml" else to_json_two(tree))
         return
     print(f"Client Version: {CLIENT}\nKustomize Version: v5.5.0")
@@ -150,7 +153,9 @@ def cluster_info(words: Words = None) -> None:
             path = f"/api/v1/namespaces/kube-system/services/{name}{':' + port if port else ''}/proxy"
             lines.append((labels.get("kubernetes.io/name") or name, server + path))
         for title, url in lines:
-            shown = f"\033[32m{title}\033[0m is running at \033[33m{url}\033[0m" if bold else f"{title} is running at {url}"
+            shown = (
+                f"\033[32m{title}\033[0m is running at \033[33m{url}\033[0m" if bold else f"{title} is running at {url}"
+            )
             print(shown)
         print("\nTo further debug and diagnose cluster problems, use 'pykubectl cluster-info dump'.")
         return 0
@@ -161,5 +166,3 @@ def cluster_info(words: Words = None) -> None:
 def top(words: Words = None) -> None:  # noqa: ARG001  (there is nothing to choose from)
     """Not available: there is no metrics API."""
     raise UsageError("Metrics API not available")
-
-

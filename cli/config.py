@@ -9,8 +9,9 @@ from apimachinery.types import Json
 from cli.flags import UsageError
 from cli.kubeconfig import files, read
 from cli.options import Output, Words
-from cli.printing import align, formatted, to_yaml
+from cli.printing import align, formatted
 from cli.session import global_flags
+from cli.yaml_output import to_yaml
 
 
 def merged() -> Json:
@@ -116,5 +117,3 @@ def _hide(tree: Json) -> None:
         for key, text in _SECRET.items():
             if body.get(key):
                 body[key] = text
-
-

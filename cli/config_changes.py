@@ -95,7 +95,7 @@ def set_cluster(
     """Change or add a cluster."""
     name = _one(words)
     changes = {"server": server, "tls-server-name": tls_server_name, "proxy-url": proxy_url}
-    found = {key: value for key, value in changes.items() if value}
+    found: Json = {key: value for key, value in changes.items() if value}
     found |= _data(certificate_authority, embed=embed_certs, key="certificate-authority")
     if insecure:
         found |= {"insecure-skip-tls-verify": True}

@@ -22,7 +22,9 @@ _CHUNK = 1 << 16
 
 
 def cp(
-    words: Annotated[list[str] | None, typer.Argument(help="SOURCE TARGET; a container's is [NAMESPACE/]POD:PATH")] = None,
+    words: Annotated[
+        list[str] | None, typer.Argument(help="SOURCE TARGET; a container's is [NAMESPACE/]POD:PATH")
+    ] = None,
     container: Container = "",
     no_preserve: Annotated[bool, typer.Option("--no-preserve", help="Not the owner and mode.")] = False,
     retries: Annotated[int, typer.Option(hidden=True)] = 0,  # noqa: ARG001  (accepted)
@@ -50,13 +52,15 @@ def cp(
 def _place(text: str) -> tuple[str, str, str]:
     """(pod, namespace, path); the pod is "" for a file here."""
     head, colon, path = text.partition(":")
-    if not colon or "/" in head and head.count("/") > 1 or text.startswith((".", "/")):
+    if not colon or ("/" in head and head.count("/") > 1) or text.startswith((".", "/")):
         return "", "", text
     namespace, slash, pod = head.rpartition("/")
     return pod, namespace if slash else "", path
 
 
-async def _query(session: Session, place: tuple[str, str, str], container: str, command: list[str], *, stdin: bool) -> tuple[str, list[tuple[str, str]]]:
+async def _query(
+    session: Session, place: tuple[str, str, str], container: str, command: list[str], *, stdin: bool
+) -> tuple[str, list[tuple[str, str]]]:
     pod_name, namespace, _ = place
     pod = await session.get_json(PODS.path(namespace or session.namespace, pod_name))
     chosen = container_of(pod, container)
@@ -66,7 +70,7 @@ async def _query(session: Session, place: tuple[str, str, str], container: str, 
 
 
 async def _upload(session: Session, source: Path, target: tuple[str, str, str], container: str, *, keep: bool) -> int:
-    if not source.exists():
+    if not source.exists():  # noqa: ASYNC240  (one look at a local file)
         raise UsageError(f"{source} doesn't exist in local filesystem")
     goal = PurePosixPath(target[2])
     if target[2].endswith("/") or await _is_folder(session, target, container):
@@ -125,5 +129,8 @@ def _unpack(file: io.BufferedIOBase | Any, source: PurePosixPath, target: Path) 
                 place.write_bytes(data.read() if data else b"")
                 place.chmod(member.mode & 0o777)
             else:
-                print(f'warning: skipping symlink: "{place}" -> "{member.linkname}" (consider using "kubectl exec -n'
-                      f' "<namespace>" "<pod>" -- tar cf - "{member.name}" | tar xf -")', file=sys.stderr)
+                print(
+                    f'warning: skipping symlink: "{place}" -> "{member.linkname}" (consider using "kubectl exec -n'
+                    f' "<namespace>" "<pod>" -- tar cf - "{member.name}" | tar xf -")',
+                    file=sys.stderr,
+                )

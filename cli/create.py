@@ -1,4 +1,7 @@
-"""`pykubectl create`: objects from files; and `make`, which every `create KIND` ends in. Source: kubectl/pkg/cmd/create."""
+"""`pykubectl create`: objects from files; and `make`, which every `create KIND` ends in.
+
+Source: kubectl/pkg/cmd/create.
+"""
 
 import sys
 from collections.abc import Sequence

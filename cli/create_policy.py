@@ -36,7 +36,11 @@ def poddisruptionbudget(
     key, text = ("minAvailable", min_available) if min_available else ("maxUnavailable", max_unavailable)
     spec[key] = int(text) if text.isdigit() else text
     status = {"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0}
-    make(PODDISRUPTIONBUDGETS, {"metadata": metadata(name), "spec": spec, "status": status}, Making(dry_run, output, save_config, validate, field_manager))
+    make(
+        PODDISRUPTIONBUDGETS,
+        {"metadata": metadata(name), "spec": spec, "status": status},
+        Making(dry_run, output, save_config, validate, field_manager),
+    )
 
 
 def priorityclass(

@@ -76,7 +76,11 @@ def nodeport(
     name = named(words, "service nodeport")
     if not tcp:
         raise UsageError("at least one tcp port specifier must be provided")
-    _service(name, {"ports": _ports(tcp, node_port), "type": "NodePort"}, Making(dry_run, output, save_config, validate, field_manager))
+    _service(
+        name,
+        {"ports": _ports(tcp, node_port), "type": "NodePort"},
+        Making(dry_run, output, save_config, validate, field_manager),
+    )
 
 
 def loadbalancer(
@@ -92,7 +96,11 @@ def loadbalancer(
     name = named(words, "service loadbalancer")
     if not tcp:
         raise UsageError("at least one tcp port specifier must be provided")
-    _service(name, {"ports": _ports(tcp), "type": "LoadBalancer"}, Making(dry_run, output, save_config, validate, field_manager))
+    _service(
+        name,
+        {"ports": _ports(tcp), "type": "LoadBalancer"},
+        Making(dry_run, output, save_config, validate, field_manager),
+    )
 
 
 def externalname(
@@ -132,8 +140,10 @@ def ingress(
     """Create an ingress."""
     name = named(words, "ingress")
     if not rule and not default_backend:
-        raise UsageError("not enough information provided: every ingress has to either specify a default-backend "
-                         "(which catches all traffic) or a list of rules (which catch specific paths)")
+        raise UsageError(
+            "not enough information provided: every ingress has to either specify a default-backend "
+            "(which catches all traffic) or a list of rules (which catch specific paths)"
+        )
     spec: Json = {}
     if class_:
         spec["ingressClassName"] = class_

@@ -30,10 +30,14 @@ def deployment(
 ) -> None:
     """Create a deployment."""
     required(image=image)
-    name, images, command = named(words, "deployment"), [i for each in image or () for i in each.split(",")], command_line()
+    name, images, command = (
+        named(words, "deployment"),
+        [i for each in image or () for i in each.split(",")],
+        command_line(),
+    )
     if len(images) > 1 and command:
         raise UsageError("cannot specify multiple --image options and command")
-    containers = [{"image": each, "name": container_name(each), "resources": {}} for each in images]
+    containers: list[Json] = [{"image": each, "name": container_name(each), "resources": {}} for each in images]
     if command:
         containers[0]["command"] = command
     if port >= 0:
@@ -78,7 +82,9 @@ def job(
     if not image and not from_:
         raise UsageError("either --image or --from must be specified")
     if from_ and (image or command):
-        raise UsageError("cannot specify --from with --image or command" if command else "either --image or --from must be specified")
+        raise UsageError(
+            "cannot specify --from with --image or command" if command else "either --image or --from must be specified"
+        )
     making = Making(dry_run, output, save_config, validate, field_manager)
     if image:
         tree = {"metadata": metadata(name), "spec": _job_spec(name, image, command, "Never"), "status": {}}

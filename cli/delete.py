@@ -15,10 +15,21 @@ from cli import manifests
 from cli.apply import no_match, place_of
 from cli.durations import seconds
 from cli.flags import UsageError
-from cli.options import NO_OBJECTS, AllNamespaces, DryRun, FieldSelector, FileNames, LabelSelector, Output, Recursive, Timeout, dry_run_suffix
+from cli.options import (
+    NO_OBJECTS,
+    AllNamespaces,
+    DryRun,
+    FieldSelector,
+    FileNames,
+    LabelSelector,
+    Output,
+    Recursive,
+    Timeout,
+    dry_run_suffix,
+)
 from cli.printing import object_name
 from cli.resources import catalog, references
-from cli.session import Session, explain, run
+from cli.session import Session, explain, run, while_doing
 
 POLL = 0.1
 
@@ -64,13 +75,14 @@ def delete(
         if not targets and not ignore_not_found:
             print("No resources found", file=sys.stderr)
         failed, gone = 0, []
-        for kind, namespace, name in targets:
+        for kind, namespace, name, source in targets:
             try:
                 gone.append(await _delete(session, kind, namespace, name, options, dry_run=dry_run))
                 _report(kind, name, output, dry_run, forced=force)
             except ApiError as error:
                 if not (ignore_not_found and error.reason == "NotFound"):
-                    print(explain(error), file=sys.stderr)
+                    told = while_doing(error, f'error when deleting "{source}":') if source else error
+                    print(explain(told), file=sys.stderr)
                     failed = 1
         if wait and dry_run == "none" and not force:
             await wait_gone(session, gone, seconds(timeout))
@@ -94,7 +106,7 @@ async def _targets(
     recursive: bool,
     everything: bool,
     all_namespaces: bool,
-) -> list[tuple[Kind, str, str]]:
+) -> list[tuple[Kind, str, str, str]]:
     if not words and not files:
         raise UsageError(NO_OBJECTS)
     known = await catalog(session)
@@ -104,17 +116,17 @@ async def _targets(
             kind = known.of_manifest(document.tree)
             if kind is None:
                 raise ValueError(no_match(document))
-            found.append((kind, *place_of(session, kind, document.tree)))
+            found.append((kind, *place_of(session, kind, document.tree), document.source))
         return found
     targets = []
     for reference in references(words, known):
         if reference.name:
-            targets.append((reference.kind, session.namespace, reference.name))
+            targets.append((reference.kind, session.namespace, reference.name, ""))
         elif everything:
             path = reference.kind.path("" if all_namespaces else session.namespace)
             listing = await session.get_json(path, {k: v for k, v in query.items() if v})
             metas = [item["metadata"] for item in listing["items"]]
-            targets += [(reference.kind, meta.get("namespace", ""), meta["name"]) for meta in metas]
+            targets += [(reference.kind, meta.get("namespace", ""), meta["name"], "") for meta in metas]
         else:
             message = "resource(s) were provided, but no name was specified"
             raise ValueError(message)

@@ -70,7 +70,9 @@ async def _objects(
         listing = await session.get_json(collection, {"labelSelector": selector} if selector else None)
         return [(kind, _typed(kind, item), True) for item in listing["items"]]
     try:
-        return [(kind, await session.get_json(kind.path(reference.namespace or session.namespace, reference.name)), True)]
+        return [
+            (kind, await session.get_json(kind.path(reference.namespace or session.namespace, reference.name)), True)
+        ]
     except ApiError as error:
         if error.reason != "NotFound":
             raise

@@ -29,7 +29,9 @@ def diff(
     selector: LabelSelector = "",
     server_side: Annotated[bool, typer.Option("--server-side", help="As apply --server-side.")] = False,
     force_conflicts: Annotated[bool, typer.Option("--force-conflicts", help="Take fields over from others.")] = False,
-    field_manager: Annotated[str, typer.Option(help="The name that owns what is applied.")] = "kubectl-client-side-apply",
+    field_manager: Annotated[
+        str, typer.Option(help="The name that owns what is applied.")
+    ] = "kubectl-client-side-apply",
 ) -> None:
     """Show what apply would change."""
 
@@ -41,9 +43,11 @@ def diff(
             for document in documents:
                 kind = known.of_manifest(document.tree)
                 if kind is None:
-                    raise UsageError(no_match(document))
+                    raise UsageError(no_match(document))  # noqa: TRY301  (both end in the same exit code)
                 manager = "kubectl" if server_side else field_manager
-                pairs.append(await _pair(session, kind, document.tree, manager, server=server_side, force=force_conflicts))
+                pairs.append(
+                    await _pair(session, kind, document.tree, manager, server=server_side, force=force_conflicts)
+                )
             return _compared(pairs)
         except ApiError as error:
             print(explain(error), file=sys.stderr)
@@ -72,7 +76,11 @@ async def _pair(
     if server:
         query["force"] = str(force).lower()
         media, body = "application/apply-patch+yaml", tree
-        return file, now, (await session.call("PATCH", path, query=query, body=msgspec.json.encode(body), content_type=media)).json()
+        return (
+            file,
+            now,
+            (await session.call("PATCH", path, query=query, body=msgspec.json.encode(body), content_type=media)).json(),
+        )
     modified = annotated(tree, namespace if kind.namespaced else "")
     if now is None:
         created = await session.call("POST", kind.path(namespace), query=query, body=msgspec.json.encode(modified))
@@ -80,7 +88,11 @@ async def _pair(
     media, delta = difference(kind, modified, now)
     if not delta:
         return file, now, now
-    return file, now, (await session.call("PATCH", path, query=query, body=msgspec.json.encode(delta), content_type=media)).json()
+    return (
+        file,
+        now,
+        (await session.call("PATCH", path, query=query, body=msgspec.json.encode(delta), content_type=media)).json(),
+    )
 
 
 def _compared(pairs: list[tuple[str, Json | None, Json]]) -> int:

@@ -29,13 +29,17 @@ def drain(
     nodes: Annotated[list[str] | None, typer.Argument(help="NODE")] = None,
     force: Annotated[bool, typer.Option("--force", help="Pods that nobody will replace, too.")] = False,
     ignore_daemonsets: Annotated[bool, typer.Option("--ignore-daemonsets", help="Leave pods of daemon sets.")] = False,
-    delete_emptydir_data: Annotated[bool, typer.Option("--delete-emptydir-data", help="Pods with local data, too.")] = False,
+    delete_emptydir_data: Annotated[
+        bool, typer.Option("--delete-emptydir-data", help="Pods with local data, too.")
+    ] = False,
     disable_eviction: Annotated[bool, typer.Option("--disable-eviction", help="Delete instead of evicting.")] = False,
     grace_period: Annotated[int, typer.Option(help="Seconds given to end; -1 for the pod's own.")] = -1,
     timeout: Annotated[str, typer.Option(help="How long at most; 0 for ever.")] = "0s",
     selector: LabelSelector = "",
     pod_selector: Annotated[str, typer.Option(help="Only pods with these labels.")] = "",
-    skip_wait: Annotated[int, typer.Option("--skip-wait-for-delete-timeout", help="Do not wait for pods deleted so many seconds ago.")] = 0,  # noqa: ARG001,E501  (accepted)
+    skip_wait: Annotated[  # noqa: ARG001  (accepted, as kubectl has it)
+        int, typer.Option("--skip-wait-for-delete-timeout", help="Do not wait for pods deleted so many seconds ago.")
+    ] = 0,
     chunk_size: Annotated[int, typer.Option(hidden=True)] = 500,  # noqa: ARG001  (accepted)
     dry_run: DryRun = "none",
 ) -> None:
@@ -62,10 +66,16 @@ def drain(
                 report(node, NODES, "drained", "", dry_run)
             except TimeoutError:
                 failed = 1
-                print(f'error: unable to drain node "{name}" due to error: global timeout reached: {timeout}, continuing command...', file=sys.stderr)  # noqa: E501
+                print(
+                    f'error: unable to drain node "{name}" due to error: global timeout reached: {timeout}, continuing command...',  # noqa: E501  (one message on one line)
+                    file=sys.stderr,
+                )
             except UsageError as error:
                 failed = 1
-                print(f'error: unable to drain node "{name}" due to error: {error}, continuing command...', file=sys.stderr)
+                print(
+                    f'error: unable to drain node "{name}" due to error: {error}, continuing command...',
+                    file=sys.stderr,
+                )
                 print(f"There are pending nodes to be drained:\n {name}\n{error}", file=sys.stderr)
         return failed
 
@@ -83,7 +93,9 @@ async def _cordon(session: Session, node: Json, dry_run: str) -> None:
     report(node, NODES, "cordoned", "", dry_run)
 
 
-def verdict(pod: Json, *, daemon_set_exists: bool, force: bool, ignore_daemonsets: bool, delete_data: bool) -> tuple[bool, str, str]:
+def verdict(
+    pod: Json, *, daemon_set_exists: bool, force: bool, ignore_daemonsets: bool, delete_data: bool
+) -> tuple[bool, str, str]:
     """(whether it goes, a warning, an error) for one pod."""
     metadata = pod["metadata"]
     if MIRROR in (metadata.get("annotations") or {}):
@@ -92,7 +104,11 @@ def verdict(pod: Json, *, daemon_set_exists: bool, force: bool, ignore_daemonset
     owner = next((each for each in metadata.get("ownerReferences") or () if each.get("controller")), None)
     if owner and owner["kind"] == "DaemonSet" and not ended:
         if not daemon_set_exists:
-            return (True, "daemonset not found", "") if force else (False, "", f'daemonsets.apps "{owner["name"]}" not found')
+            return (
+                (True, "daemonset not found", "")
+                if force
+                else (False, "", f'daemonsets.apps "{owner["name"]}" not found')
+            )
         if ignore_daemonsets:
             return False, "ignoring DaemonSet-managed Pods", ""
         return False, "", "cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore)"

@@ -58,7 +58,9 @@ async def _edit(session: Session, kind: Kind, tree: Json, subresource: str, outp
     text, trouble = before, ""
     for _ in range(_TRIES):
         comment = "".join(f"# {line}\n" for line in trouble.splitlines())
-        edited = _edited(_HEADER + comment + ("#\n" if comment else "") + text, ".json" if output == "json" else ".yaml")
+        edited = _edited(
+            _HEADER + comment + ("#\n" if comment else "") + text, ".json" if output == "json" else ".yaml"
+        )
         body = "".join(line for line in edited.splitlines(keepends=True) if not line.startswith("#"))
         if not body.strip():
             print("error: Edit cancelled, saved file was empty.", file=sys.stderr)
@@ -76,13 +78,19 @@ async def _edit(session: Session, kind: Kind, tree: Json, subresource: str, outp
             trouble = f"The edited file had a syntax error: {error}"
         except ApiError as error:
             trouble = explain(error)
-            print(f"error: {object_name(tree, kind)} is invalid" if error.reason == "Invalid" else trouble, file=sys.stderr)
+            print(
+                f"error: {object_name(tree, kind)} is invalid" if error.reason == "Invalid" else trouble,
+                file=sys.stderr,
+            )
         else:
             print(f"{object_name(tree, kind)} edited")
             return 0
     kept = Path(tempfile.gettempdir()) / f"pykubectl-edit-{os.getpid()}.yaml"
     kept.write_text(text)
-    print(f'A copy of your changes has been stored to "{kept}"\nerror: Edit cancelled, no valid changes were saved.', file=sys.stderr)
+    print(
+        f'A copy of your changes has been stored to "{kept}"\nerror: Edit cancelled, no valid changes were saved.',
+        file=sys.stderr,
+    )
     return 1
 
 
@@ -90,7 +98,10 @@ async def _send(session: Session, kind: Kind, before: Json, after: Json, subreso
     metadata = before["metadata"]
     path = kind.path(metadata.get("namespace", ""), metadata["name"], subresource)
     delta = _merge_diff(before, after)
-    query = {"fieldManager": "kubectl-edit", "fieldValidation": {"warn": "Warn", "ignore": "Ignore"}.get(validate, "Strict")}
+    query = {
+        "fieldManager": "kubectl-edit",
+        "fieldValidation": {"warn": "Warn", "ignore": "Ignore"}.get(validate, "Strict"),
+    }
     media = "application/merge-patch+json"
     await session.call("PATCH", path, query=query, body=msgspec.json.encode(delta), content_type=media)
 

@@ -33,7 +33,7 @@ def events(
             raise UsageError("valid --types are Normal or Warning")
 
     async def work(session: Session) -> int:
-        query = {"fieldSelector": await _fields(session, for_)} if for_ else {}
+        query: dict[str, str] = {"fieldSelector": await _fields(session, for_)} if for_ else {}
         path = EVENTS.path("" if all_namespaces else session.namespace)
         listing = await session.get_json(path, query)
         items = [each for each in listing["items"] if _is_wanted(each, wanted)]
@@ -62,7 +62,7 @@ def events(
 def _print(items: Sequence[Json], output: str, session: Session) -> int:  # noqa: ARG001
     for item in items:
         item["metadata"].pop("managedFields", None)
-    rows = [{"apiVersion": "v1", "kind": "Event"} | item for item in items]
+    rows: list[Json] = [{"apiVersion": "v1", "kind": "Event", **item} for item in items]
     tree = {"apiVersion": "v1", "items": rows, "kind": "EventList", "metadata": {"resourceVersion": ""}}
     if output == "name":
         sys.stdout.write("".join(f"event/{item['metadata']['name']}\n" for item in rows))
@@ -87,7 +87,13 @@ def _is_wanted(event: Json, types: Sequence[str]) -> bool:
 def last_seen(event: Json) -> str:
     """When an event happened last."""
     series = (event.get("series") or {}).get("lastObservedTime")
-    return str(series or event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or "")
+    return str(
+        series
+        or event.get("lastTimestamp")
+        or event.get("eventTime")
+        or event["metadata"].get("creationTimestamp")
+        or ""
+    )
 
 
 def interval(event: Json) -> str:
@@ -111,5 +117,3 @@ def _table(items: Sequence[Json], *, headers: bool, namespaces: bool) -> None:
         text = [interval(event), event.get("type", ""), event.get("reason", ""), what, event.get("message", "").strip()]
         rows.append([*where, *text])
     sys.stdout.write(align(rows))
-
-

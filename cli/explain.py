@@ -39,16 +39,27 @@ def explain(
         resource, _, rest = given[0].partition(".")
         fields = [each for each in rest.split(".") if each]
         kind = known.find(resource)
-        while fields and any(each.plural == kind.plural and each.group.split(".")[0] == fields[0] for each in known.kinds):
+        while fields and any(
+            each.plural == kind.plural and each.group.split(".")[0] == fields[0] for each in known.kinds
+        ):
             group = ".".join(fields)
-            match = next((each for each in known.kinds if each.plural == kind.plural and group.startswith(each.group) and each.group), None)
+            match = next(
+                (
+                    each
+                    for each in known.kinds
+                    if each.plural == kind.plural and group.startswith(each.group) and each.group
+                ),
+                None,
+            )
             if match is None:
                 break
             kind, fields = match, [each for each in group.removeprefix(match.group).split(".") if each]
         if api_version:
-            kind = next((each for each in known.kinds if each.api_version == api_version and each.plural == kind.plural), kind)
+            kind = next(
+                (each for each in known.kinds if each.api_version == api_version and each.plural == kind.plural), kind
+            )
             if kind.api_version != api_version:
-                raise UsageError(f"couldn't find resource for \"{api_version}, Resource={kind.plural}\"")
+                raise UsageError(f'couldn\'t find resource for "{api_version}, Resource={kind.plural}"')
         path = f"/openapi/v3/{'apis/' + kind.group if kind.group else 'api'}/{kind.version}"
         schemas = (await session.get_json(path))["components"]["schemas"]
         sys.stdout.write(explained(kind, schemas, fields, recursive=recursive))
@@ -90,7 +101,7 @@ def _of_kind(kind: Kind, schemas: Json) -> Json:
         if wanted in schema.get("x-kubernetes-group-version-kind", ()):
             found: Json = schema
             return found
-    raise UsageError(f"couldn't find resource for \"{kind.api_version}, Kind={kind.kind}\"")
+    raise UsageError(f'couldn\'t find resource for "{kind.api_version}, Kind={kind.kind}"')
 
 
 def _target(field: Json, schemas: Json) -> Json:
@@ -141,7 +152,11 @@ def _enum(field: Json) -> list[str]:
     if not field.get("enum"):
         return []
     values = ", ".join('""' if value == "" else str(value) for value in field["enum"])
-    return [f"ENUM:\n    " + "\n    ".join(str(value) if value != "" else '""' for value in field["enum"])] if values else []
+    return (
+        ["ENUM:\n    " + "\n    ".join(str(value) if value != "" else '""' for value in field["enum"])]
+        if values
+        else []
+    )
 
 
 def _fields(schema: Json, schemas: Json, *, recursive: bool, level: int, seen: tuple[str, ...] = ()) -> list[str]:

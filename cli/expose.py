@@ -41,7 +41,9 @@ def expose(
     async def work(session: Session) -> None:
         for kind, tree in await targets(session, words or [], filename, "", everything=False, recursive=False):
             if kind.kind not in _KINDS:
-                raise UsageError(f"cannot expose a {kind.kind}.{kind.group}" if kind.group else f"cannot expose a {kind.kind}")
+                raise UsageError(
+                    f"cannot expose a {kind.kind}.{kind.group}" if kind.group else f"cannot expose a {kind.kind}"
+                )
             head: Json = {"creationTimestamp": None, "name": name or tree["metadata"]["name"]}
             if own := _pairs(labels) if labels else tree["metadata"].get("labels"):
                 head["labels"] = own
@@ -85,16 +87,22 @@ def _selector(tree: Json, text: str) -> Json:
     if tree["kind"] == "Pod":
         labels: Json = tree["metadata"].get("labels") or {}
         if not labels:
-            raise UsageError("couldn't retrieve selectors via --selector flag or introspection: the pod has no labels and cannot be exposed")
+            raise UsageError(
+                "couldn't retrieve selectors via --selector flag or introspection: the pod has no labels and cannot be exposed"  # noqa: E501  (one message on one line)
+            )
         return labels
     selector: Any = (tree.get("spec") or {}).get("selector") or {}
     if tree["kind"] in ("Deployment", "ReplicaSet"):
         if selector.get("matchExpressions"):
-            raise UsageError("couldn't retrieve selectors via --selector flag or introspection: couldn't convert expressions - "
-                             f"\"{selector['matchExpressions']}\" to map-based selector format")
+            raise UsageError(
+                "couldn't retrieve selectors via --selector flag or introspection: couldn't convert expressions - "
+                f'"{selector["matchExpressions"]}" to map-based selector format'
+            )
         selector = selector.get("matchLabels")
     if not selector:
-        raise UsageError("couldn't retrieve selectors via --selector flag or introspection: invalid service: no selectors, therefore cannot be exposed")
+        raise UsageError(
+            "couldn't retrieve selectors via --selector flag or introspection: invalid service: no selectors, therefore cannot be exposed"  # noqa: E501  (one message on one line)
+        )
     return dict(selector)
 
 
@@ -106,7 +114,11 @@ def _ports(tree: Json, port: str, target: str, protocol: str) -> list[Json]:
     rows: list[Json] = []
     for i, text in enumerate(found):
         wanted = target or text
-        known = protocol or dict(protocols).get(wanted if wanted.isdigit() else text, "") or dict(protocols).get(text, "TCP")
+        known = (
+            protocol
+            or dict(protocols).get(wanted if wanted.isdigit() else text, "")
+            or dict(protocols).get(text, "TCP")
+        )
         row: Json = {"port": int(text), "protocol": known, "targetPort": int(wanted) if wanted.isdigit() else wanted}
         rows.append(row | ({"name": f"port-{i + 1}"} if len(found) > 1 else {}))
     return rows

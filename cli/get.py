@@ -27,7 +27,7 @@ CHUNK = 500
 
 
 _NOTHING = (
-    "Required resource not specified.\nUse \"pykubectl explain <resource>\" for a detailed description of that resource "
+    'Required resource not specified.\nUse "pykubectl explain <resource>" for a detailed description of that resource '
     "(e.g. pykubectl explain pods)."
 )
 

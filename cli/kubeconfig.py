@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 
 from apimachinery.types import Json
-from cli.printing import to_yaml
 from cli.session import global_flags
+from cli.yaml_output import to_yaml
 from client.config import HOME_CONFIG, ConfigError
 
 
@@ -44,7 +44,7 @@ def read(file: Path) -> Json:
 def write(file: Path, tree: Json) -> None:
     """Replaces the file."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    whole = {"apiVersion": "v1", "kind": "Config", "clusters": None, "contexts": None, "users": None,
+    whole: Json = {"apiVersion": "v1", "kind": "Config", "clusters": None, "contexts": None, "users": None,
              "current-context": "", "preferences": {}} | tree  # fmt: skip
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".kubeconfig-")
     with os.fdopen(descriptor, "w") as out:

@@ -44,7 +44,7 @@ def logs(
     """Print the logs of a container."""
     given = words or []
     if not given and not selector:
-        message = "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command"
+        message = "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command"  # noqa: E501  (one message on one line)
         raise UsageError(message, see("logs"))
     if selector and given:
         raise UsageError("only a selector (-l) or a POD name is allowed", see("logs"))
@@ -77,6 +77,7 @@ def logs(
                 f"you are attempting to follow {len(targets)} log streams, but maximum allowed concurrency is "
                 f"{max_log_requests}, use --max-log-requests to increase the limit"
             )
+
         async def one(pod: Json, name: str) -> int:
             mark = f"[pod/{pod['metadata']['name']}/{name}] " if prefix or (all_pods and len(targets) > 1) else ""
             try:
@@ -107,7 +108,7 @@ async def _pods(session: Session, given: list[str], selector: str, *, everything
         kind, tree = await find(session, given[0])
     except ApiError as error:
         if error.reason == "NotFound":
-            text = f"error from server (NotFound): {error.message} in namespace \"{session.namespace}\""
+            text = f'error from server (NotFound): {error.message} in namespace "{session.namespace}"'
             raise UsageError(text) from error
         raise
     if kind.kind not in ("Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "Service",

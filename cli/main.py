@@ -1,4 +1,4 @@
-"""`pykubectl`: kubectl's commands on PyKube's client. Builds the commands of `cli.commands`, runs one, ends the process.
+"""`pykubectl`: kubectl's commands on PyKube's client. Builds the commands of `cli.commands` and runs one.
 
 Guarantees kubectl's exit codes (1 for what fails, a container's own code for exec) and its texts on stderr.
 """
@@ -56,7 +56,7 @@ def application(words: Sequence[str]) -> typer.Typer:
     if verbs:
         return _filled(groups, verbs)
     app = groups[""]
-    app.callback()(_nothing)
+    app.callback(epilog=f"Example: {PROGRAM} get pods -A")(_nothing)
     seen = set()
     for verb in VERBS:
         if verb.first not in seen:
@@ -75,9 +75,7 @@ def _nothing() -> None:
 
 
 def _group(text: str) -> typer.Typer:
-    return typer.Typer(
-        help=text, add_completion=False, rich_markup_mode=None, cls=VerbGroup, context_settings=_HELP
-    )
+    return typer.Typer(help=text, add_completion=False, rich_markup_mode=None, cls=VerbGroup, context_settings=_HELP)
 
 
 def _filled(groups: dict[str, typer.Typer], verbs: Sequence[Verb]) -> typer.Typer:

@@ -95,13 +95,15 @@ def condition(tree: Json, name: str) -> Json:
     return next(found, {})
 
 
-async def pod_for(session: Session, word: str, timeout: str = "1m") -> Json:
+async def pod_for(session: Session, word: str, timeout: str = "1m") -> Json:  # noqa: ASYNC109  (a duration as the flag has it)
     """The one pod that a word stands for; waits a while for the first pod of a workload."""
     kind, tree = await find(session, word)
     if kind.kind == "Pod":
         return tree
     if kind.kind != "Service" and not (tree.get("spec") or {}).get("selector"):
-        raise UsageError(f"cannot attach to *unstructured.Unstructured: cannot extract pods from {object_name(tree, kind)}")
+        raise UsageError(
+            f"cannot attach to *unstructured.Unstructured: cannot extract pods from {object_name(tree, kind)}"
+        )
     async with asyncio.timeout(seconds(timeout) or 60):
         while not (pods := await pods_for(session, kind, tree)):
             await asyncio.sleep(_POLL)

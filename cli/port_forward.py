@@ -120,9 +120,7 @@ class _Forwards:
                 text = f"listen tcp{'6' if ':' in host else '4'} {host}:{local}: bind: {error.strerror or error}"
                 print(f"Unable to listen on port {local}: Listeners failed to create with the following errors: "
                       f"[unable to create listener: Error {text}]", file=sys.stderr)  # fmt: skip
-                raise UsageError(
-                    f"unable to listen on any of the requested ports: [{{{local} {remote}}}]"
-                ) from error
+                raise UsageError(f"unable to listen on any of the requested ports: [{{{local} {remote}}}]") from error
             opened += 1
             local = server.sockets[0].getsockname()[1]
             self._servers.append(server)

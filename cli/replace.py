@@ -55,7 +55,11 @@ def replace(
             path = kind.path(namespace, name)
             try:
                 if force:
-                    options: Json = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": cascade.capitalize()}
+                    options: Json = {
+                        "apiVersion": "v1",
+                        "kind": "DeleteOptions",
+                        "propagationPolicy": cascade.capitalize(),
+                    }
                     options |= {"gracePeriodSeconds": grace_period} if grace_period >= 0 else {}
                     try:
                         await session.call("DELETE", path, body=msgspec.json.encode(options))
@@ -64,7 +68,9 @@ def replace(
                     except ApiError as error:
                         if error.reason != "NotFound":
                             raise
-                    done = (await session.call("POST", kind.path(namespace), query=query, body=msgspec.json.encode(tree))).json()
+                    done = (
+                        await session.call("POST", kind.path(namespace), query=query, body=msgspec.json.encode(tree))
+                    ).json()
                 elif dry_run == "client":
                     done = tree
                 else:

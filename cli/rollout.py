@@ -25,7 +25,9 @@ RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _HASH = "pod-template-hash"
 
 
-async def rollouts(session: Session, words: list[str], files: list[str] | None, selector: str) -> list[tuple[Kind, Json]]:
+async def rollouts(
+    session: Session, words: list[str], files: list[str] | None, selector: str
+) -> list[tuple[Kind, Json]]:
     """The objects that are meant; there must be some."""
     if not words and not files:
         raise UsageError("required resource not specified")
@@ -52,7 +54,9 @@ async def _owned(session: Session, kind: Kind, namespace: str, tree: Json, uid: 
     return [
         each
         for each in listing["items"]
-        if any(owner["uid"] == uid and owner.get("controller") for owner in each["metadata"].get("ownerReferences") or ())
+        if any(
+            owner["uid"] == uid and owner.get("controller") for owner in each["metadata"].get("ownerReferences") or ()
+        )
     ]
 
 
@@ -135,13 +139,17 @@ async def _undo(session: Session, kind: Kind, tree: Json, revision: int, dry_run
     name, namespace = tree["metadata"]["name"], tree["metadata"]["namespace"]
     if tree["spec"].get("paused"):
         raise UsageError(
-            f"you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume {object_name(tree, kind)}' and try again"
+            f"you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume {object_name(tree, kind)}' and try again"  # noqa: E501  (one message on one line)
         )
     found = await revisions(session, kind, tree)
     if revision and revision not in found:
         raise UsageError(f"unable to find specified revision {revision} in history")
     if not revision and len(found) < 2:
-        raise UsageError(f'no rollout history found for deployment "{name}"' if kind == DEPLOYMENTS and not found else "no last revision to roll back to")
+        raise UsageError(
+            f'no rollout history found for deployment "{name}"'
+            if kind == DEPLOYMENTS and not found
+            else "no last revision to roll back to"
+        )
     chosen = found[revision] if revision else found[sorted(found)[-2]]
     template = msgspec.json.decode(msgspec.json.encode(chosen[1]))
     (template.get("metadata", {}).get("labels") or {}).pop(_HASH, None)
@@ -185,7 +193,9 @@ def _changing(words: list[str], files: list[str] | None, selector: str, output: 
             query = {"dryRun": "All"} if dry_run == "server" else None
             if dry_run != "client":
                 patch_type = "strategic"
-                tree = await send_patch(session, kind, tree["metadata"]["namespace"], name, body, type=patch_type, query=query)  # noqa: PLW2901
+                tree = await send_patch(  # noqa: PLW2901  (the object as it is now)
+                    session, kind, tree["metadata"]["namespace"], name, body, type=patch_type, query=query
+                )
             report(tree, kind, verb, output, dry_run)
 
     run(work)
@@ -203,7 +213,9 @@ def restart(
 
     def change(kind: Kind, tree: Json) -> Json:
         if kind.kind not in ("Deployment", "DaemonSet", "StatefulSet"):
-            raise UsageError(f"{kind.plural} {tree['metadata']['name']!r} restarting is not supported".replace("'", '"'))
+            raise UsageError(
+                f"{kind.plural} {tree['metadata']['name']!r} restarting is not supported".replace("'", '"')
+            )
         if tree["spec"].get("paused"):
             raise UsageError("can't restart paused deployment (run rollout resume first)")
         now = times.rfc3339(time.time())

@@ -83,11 +83,20 @@ def _stateful_set(tree: Json) -> tuple[str, bool]:
     partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
     if partition:
         if updated < wanted - partition:
-            return f"Waiting for partitioned roll out to finish: {updated} out of {wanted - partition} new pods have been updated...\n", False
+            return (
+                f"Waiting for partitioned roll out to finish: {updated} out of {wanted - partition} new pods have been updated...\n",  # noqa: E501  (one message on one line)
+                False,
+            )
         return f"partitioned roll out complete: {updated} new pods have been updated...\n", True
     if status.get("updateRevision") != status.get("currentRevision"):
-        return f"waiting for statefulset rolling update to complete {updated} pods at revision {status.get('updateRevision')}...\n", False
-    return f"statefulset rolling update complete {status.get('currentReplicas', 0)} pods at revision {status.get('currentRevision')}...\n", True
+        return (
+            f"waiting for statefulset rolling update to complete {updated} pods at revision {status.get('updateRevision')}...\n",  # noqa: E501  (one message on one line)
+            False,
+        )
+    return (
+        f"statefulset rolling update complete {status.get('currentReplicas', 0)} pods at revision {status.get('currentRevision')}...\n",  # noqa: E501  (one message on one line)
+        True,
+    )
 
 
 def status(

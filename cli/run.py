@@ -25,7 +25,9 @@ def run(
     words: Names = None,
     image: Annotated[str, typer.Option("--image", help="The image to run.")] = "",
     image_pull_policy: Annotated[str, typer.Option(help="Always|IfNotPresent|Never")] = "",
-    command: Annotated[bool, typer.Option("--command", help="What is behind -- is the command, not arguments.")] = False,
+    command: Annotated[
+        bool, typer.Option("--command", help="What is behind -- is the command, not arguments.")
+    ] = False,
     env: Annotated[list[str] | None, typer.Option(help="KEY=VALUE")] = None,
     labels: Annotated[str, typer.Option("--labels", "-l", help="KEY=VALUE, several with commas.")] = "",
     annotations: Annotated[list[str] | None, typer.Option(help="KEY=VALUE")] = None,
@@ -56,9 +58,11 @@ def run(
     if remove and not attached:
         raise UsageError("--rm should only be used for attached containers")
     if attached and dry_run != "none":
-        raise UsageError("--dry-run=server can't be used with attached containers options (--attach, --stdin, or --tty)"
-                         if dry_run == "server" else
-                         "--dry-run can't be used with attached containers options (--attach, --stdin, or --tty)")
+        raise UsageError(
+            "--dry-run=server can't be used with attached containers options (--attach, --stdin, or --tty)"
+            if dry_run == "server"
+            else "--dry-run can't be used with attached containers options (--attach, --stdin, or --tty)"
+        )
     if expose and not port:
         raise UsageError("--port must be set when exposing a service", see("run"))
     if restart not in ("Always", "OnFailure", "Never"):
@@ -131,7 +135,7 @@ async def _attached(session: Session, name: str, restart: str, *, stdin: bool, t
         await print_log(session, pod, name)
     else:
         code = await attach_to(session, pod, name, stdin=stdin, tty=tty, quiet=quiet)
-        if restart == "Always" or code:
+        if restart == "Always":
             return code
     pod = await until(session.client, session.namespace, name, _has_ended)
     return _code(pod)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -75,6 +76,17 @@ def configuration(flags: Globals | None = None) -> ClientConfig:
     changes: dict[str, Any] = {}
     if flags.server:
         changes["server"] = flags.server
+    if flags.cluster or flags.user or flags.username or flags.password:
+        message = "--cluster, --user, --username and --password are not available in pykubectl; use --context"
+        raise UsageError(message)
+    if flags.certificate_authority:
+        changes["ca_data"] = Path(flags.certificate_authority).read_bytes()
+    if flags.client_certificate:
+        changes |= {"cert_data": b"", "cert_file": flags.client_certificate}
+    if flags.client_key:
+        changes |= {"key_data": b"", "key_file": flags.client_key}
+    if flags.tls_server_name:
+        changes["tls_server_name"] = flags.tls_server_name
     if flags.token:
         changes |= {
             "token": flags.token,
@@ -94,8 +106,11 @@ async def session() -> AsyncIterator[Session]:
     """The connection for one command."""
     config = configuration()
     headers = {"Impersonate-User": _globals.impersonate} if _globals.impersonate else {}
-    if _globals.impersonate_groups:
-        headers["Impersonate-Group"] = ",".join(_globals.impersonate_groups)
+    if _globals.impersonate_uid:
+        headers["Impersonate-Uid"] = _globals.impersonate_uid
+    # One line for each group: names of headers know no case, names in a mapping do.
+    name = "Impersonate-Group"
+    headers |= {name[:i] + name[i:].swapcase(): group for i, group in enumerate(_globals.impersonate_groups)}
     async with Client(config, user_agent="pykubectl/v1.34.0") as client:
         yield Session(client, _globals.namespace or config.namespace, bool(_globals.namespace), headers)
 

@@ -1,4 +1,7 @@
-"""`pykubectl set env`: environment variables of the pod templates of objects. Source: kubectl/pkg/cmd/set/set_env.go."""
+"""`pykubectl set env`: environment variables of the pod templates of objects.
+
+Source: kubectl/pkg/cmd/set/set_env.go.
+"""
 
 import re
 import sys
@@ -61,16 +64,18 @@ def env(
 
 
 def _changes(words: list[str]) -> dict[str, Json | None]:
-    """name -> its entry; None for what shall go."""
+    """By name: its entry; None for what shall go."""
     found: dict[str, Json | None] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if equals:
             if not _NAME.fullmatch(name):
-                raise UsageError(f'"{name}" is not a valid key name: a valid environment variable name must consist of '
-                                 "alphabetic characters, digits, '_', '-', or '.', and must not start with a digit "
-                                 "(e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for validation "
-                                 "is '[-._a-zA-Z][-._a-zA-Z0-9]*')")
+                raise UsageError(
+                    f'"{name}" is not a valid key name: a valid environment variable name must consist of '
+                    "alphabetic characters, digits, '_', '-', or '.', and must not start with a digit "
+                    "(e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for validation "
+                    "is '[-._a-zA-Z][-._a-zA-Z0-9]*')"
+                )
             found[name] = {"name": name, "value": value}
         else:
             found[word.removesuffix("-")] = None
@@ -106,11 +111,17 @@ def _changed(spec: Json, changes: dict[str, Json | None], containers: str, *, ov
             if not overwrite:
                 for name, entry in changes.items():
                     if entry and name in known:
-                        raise UsageError(f"'{name}' already has a value ({known[name].get('value', '')}), and --overwrite is false")
+                        raise UsageError(
+                            f"'{name}' already has a value ({known[name].get('value', '')}), and --overwrite is false"
+                        )
             env_rows: list[Json] = []
             for name, entry in changes.items():
                 if entry is not None:
-                    env_rows.append(entry if "valueFrom" in entry else entry | ({"valueFrom": None} if "valueFrom" in known.get(name, {}) else {}))
+                    env_rows.append(
+                        entry
+                        if "valueFrom" in entry
+                        else entry | ({"valueFrom": None} if "valueFrom" in known.get(name, {}) else {})
+                    )
                 elif name in known:
                     env_rows.append({"name": name, "$patch": "delete"})
             if env_rows:

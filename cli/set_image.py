@@ -83,7 +83,9 @@ def image(
     if not images:
         raise UsageError("at least one image update is required")
     if "*" in images and len(images) > 1:
-        raise UsageError("all containers are already specified by *, but saw more than one container_name=container_image pairs")
+        raise UsageError(
+            "all containers are already specified by *, but saw more than one container_name=container_image pairs"
+        )
 
     async def work(session: Session) -> None:
         found = await objects(session, named, filename, selector, everything=everything)

@@ -57,7 +57,9 @@ def target(session: Session) -> Target:
     return Target(config.server, context, tuple(lines), config.tls_server_name)
 
 
-async def open_socket(session: Session, path: str, query: Sequence[tuple[str, str]], protocols: Sequence[str]) -> WebSocket:
+async def open_socket(
+    session: Session, path: str, query: Sequence[tuple[str, str]], protocols: Sequence[str]
+) -> WebSocket:
     """A WebSocket at a path of the server; ApiError when it is refused."""
     try:
         return await dial_websocket(target(session), f"{path}?{urlencode(query)}", protocols)
@@ -190,5 +192,3 @@ async def _send_all(socket: WebSocket, source: AsyncIterator[bytes]) -> None:
         await socket.send(bytes((CLOSE, STDIN)))
     except ConnectionError:
         return
-
-

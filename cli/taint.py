@@ -45,7 +45,11 @@ def taint(
         if selector or everything:
             nodes = (await session.get_json(NODES.path(), {"labelSelector": selector} if selector else None))["items"]
         if not nodes:
-            raise UsageError("at least one resource name must be specified since 'all' parameter is not set" if not names else "no nodes found")
+            raise UsageError(
+                "at least one resource name must be specified since 'all' parameter is not set"
+                if not names
+                else "no nodes found"
+            )
         for node in nodes:
             await _taint(session, node, added, removed, dry_run, output, overwrite=overwrite)
 
@@ -74,20 +78,26 @@ def _parsed(specs: list[str]) -> tuple[list[Json], list[tuple[str, str]]]:
 
 
 async def _taint(
-    session: Session, node: Json, added: list[Json], removed: list[tuple[str, str]], dry_run: str, output: str, *, overwrite: bool
+    session: Session, node: Json, added: list[Json], removed: list[tuple[str, str]], dry_run: str, output: str, *, overwrite: bool  # noqa: E501  (one message on one line)
 ) -> None:  # fmt: skip
     name = node["metadata"]["name"]
     before = node["spec"].get("taints") or []
     for new in added:
         clash = any((each["key"], each["effect"]) == (new["key"], new["effect"]) for each in before)
         if clash and not overwrite:
-            raise UsageError(f"node {name} already has {new['key']} taint(s) with same effect(s) and --overwrite is false")
+            raise UsageError(
+                f"node {name} already has {new['key']} taint(s) with same effect(s) and --overwrite is false"
+            )
     for key, effect in removed:
         if not any(each["key"] == key and effect in ("", each["effect"]) for each in before):
             shown = f"{key}:{effect}" if effect else key
             raise UsageError(f'taint "{shown}" not found')
     gone = [*removed, *((each["key"], each["effect"]) for each in added)]
-    kept = [each for each in before if not any(each["key"] == key and effect in ("", each["effect"]) for key, effect in gone)]
+    kept = [
+        each
+        for each in before
+        if not any(each["key"] == key and effect in ("", each["effect"]) for key, effect in gone)
+    ]
     after = [*added, *kept]
     if dry_run != "client":
         query = {"dryRun": "All"} if dry_run == "server" else None

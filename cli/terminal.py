@@ -46,13 +46,18 @@ def size() -> tuple[int, int]:
     return width, height
 
 
+def _settle(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
+
+
 async def typed() -> AsyncIterator[bytes]:
     """What comes on standard input until it ends. Files and pipes alike; no thread is left behind."""
     loop, descriptor = asyncio.get_running_loop(), sys.stdin.fileno()
     while True:
         ready: asyncio.Future[None] = loop.create_future()
         try:
-            loop.add_reader(descriptor, lambda waiting=ready: waiting.done() or waiting.set_result(None))
+            loop.add_reader(descriptor, _settle, ready)
         except PermissionError:  # a plain file: always ready
             ready.set_result(None)
         try:

@@ -36,7 +36,15 @@ def _flags(params: Sequence[Any]) -> list[Flag]:
         shorts = [name for name in param.opts if not name.startswith("--")]
         kind = "bool" if param.is_flag else "int" if param.type_descriptor.annotation is int else "string"
         for i, name in enumerate(names):
-            found.append(Flag(name, shorts[0] if shorts and not i else "", kind, ALONE.get(name, ""), "".join(param.secondary_opts[:1])))
+            found.append(
+                Flag(
+                    name,
+                    shorts[0] if shorts and not i else "",
+                    kind,
+                    ALONE.get(name, ""),
+                    "".join(param.secondary_opts[:1]),
+                )
+            )
     return [*found, Flag("--help", "-h", "bool")]
 
 

@@ -24,7 +24,9 @@ Holds = Callable[[Json], bool]
 
 def wait(
     words: Words = None,
-    for_: Annotated[str, typer.Option("--for", help="delete|create|condition=NAME[=VALUE]|jsonpath={...}[=VALUE]")] = "",
+    for_: Annotated[
+        str, typer.Option("--for", help="delete|create|condition=NAME[=VALUE]|jsonpath={...}[=VALUE]")
+    ] = "",
     timeout: Annotated[str, typer.Option(help="How long at most; 0 looks once, below 0 waits a week.")] = "30s",
     selector: LabelSelector = "",
     field_selector: FieldSelector = "",
@@ -78,7 +80,9 @@ async def _targets(
         kind, namespace = reference.kind, reference.namespace or session.namespace
         if reference.name:
             try:
-                tree = await _existing(session, kind, namespace, reference.name, deadline, create=for_.lower() == "create")
+                tree = await _existing(
+                    session, kind, namespace, reference.name, deadline, create=for_.lower() == "create"
+                )
                 found.append((kind, namespace, reference.name, tree))
             except ApiError as error:
                 if error.reason != "NotFound" or for_.lower() != "delete":
@@ -204,9 +208,15 @@ def _has(tree: Json, name: str, wanted: str) -> bool:
 def _json_path(text: str) -> Holds:
     text = text.strip("'\"")
     close = text.rfind("}")
-    path, rest = (text[: close + 1], text[close + 1 :]) if close >= 0 else (text.partition("=")[0], text[len(text.partition("=")[0]) :])
+    path, rest = (
+        (text[: close + 1], text[close + 1 :])
+        if close >= 0
+        else (text.partition("=")[0], text[len(text.partition("=")[0]) :])
+    )
     if rest and (not rest.startswith("=") or len(rest) == 1):
-        raise UsageError("jsonpath wait format must be --for=jsonpath='{.status.readyReplicas}'=3 or --for=jsonpath='{.status.readyReplicas}'")
+        raise UsageError(
+            "jsonpath wait format must be --for=jsonpath='{.status.readyReplicas}'=3 or --for=jsonpath='{.status.readyReplicas}'"  # noqa: E501  (one message on one line)
+        )
     wanted = rest[1:].strip("'\"") if rest else None
     template = path if path.startswith("{") else f"{{{path if path.startswith('.') else '.' + path}}}"
 

@@ -68,7 +68,7 @@ def _combined(resource: str, group: str) -> str:
 
 
 def _order(row: Row) -> str:
-    """kubectl sorts rules by their Go text, where verbs come first."""
+    """Rules are sorted by their Go text, where verbs come first."""
     plural, _, subresource = row[0].partition("/")
     resource, _, group = plural.partition(".")
     full = f"{resource}/{subresource}" if subresource else resource

@@ -59,12 +59,16 @@ async def namespace(session: Session, tree: Json, writer: Writer) -> bool:
             from cli.describing.writer import rfc1123  # noqa: PLC0415  (rare)
 
             moment = rfc1123(each.get("lastTransitionTime"))
-            writer.write(1, f"{each['type']} \t{each['status']} \t{moment} \t{each.get('reason')} \t{each.get('message')}\n")
+            writer.write(
+                1, f"{each['type']} \t{each['status']} \t{moment} \t{each.get('reason')} \t{each.get('message')}\n"
+            )
     name = tree["metadata"]["name"]
     _quotas(writer, (await session.get_json(RESOURCEQUOTAS.path(name)))["items"])
     limits = (await session.get_json(LIMITRANGES.path(name)))["items"]
     if limits:
-        writer.line("\nResource Limits\n Type\tResource\tMin\tMax\tDefault Request\tDefault Limit\tMax Limit/Request Ratio")
+        writer.line(
+            "\nResource Limits\n Type\tResource\tMin\tMax\tDefault Request\tDefault Limit\tMax Limit/Request Ratio"
+        )
         writer.line(" ----\t--------\t---\t---\t---------------\t-------------\t-----------------------")
         for each in limits:
             _limit_rows(writer, each, " ")

@@ -17,9 +17,7 @@ def event_lines(writer: Writer, events: Sequence[Json]) -> None:
     for event in sorted(events, key=lambda each: each.get("lastTimestamp") or ""):
         source = (event.get("source") or {}).get("component") or event.get("reportingComponent", "")
         message = event.get("message", "").strip()
-        writer.write(
-            1, f"{event.get('type', '')}\t{event.get('reason', '')}\t{interval(event)}\t{source}\t{message}\n"
-        )
+        writer.write(1, f"{event.get('type', '')}\t{event.get('reason', '')}\t{interval(event)}\t{source}\t{message}\n")
 
 
 def interval(event: Json) -> str:

@@ -1,7 +1,7 @@
 """`describe` for services, endpoints, endpoint slices and ingresses."""
 
-from apimachinery.kinds import ENDPOINTSLICES, SERVICES
 from apimachinery.errors import ApiError
+from apimachinery.kinds import ENDPOINTSLICES, SERVICES
 from apimachinery.types import Json
 from cli.describing.configs import head
 from cli.describing.writer import Writer, annotation_lines, joined, labels_lines
@@ -166,8 +166,12 @@ async def _backend(session: Session, namespace: str, backend: Json) -> str:
     try:
         found = await session.get_json(SERVICES.path(namespace, name))
     except ApiError as error:
-        return f'{name}:{shown} (<error: services "{name}" not found>)' if error.reason == "NotFound" else f"{name}:{shown}"
+        return (
+            f'{name}:{shown} (<error: services "{name}" not found>)'
+            if error.reason == "NotFound"
+            else f"{name}:{shown}"
+        )
     rows = found["spec"].get("ports") or []
-    match = next((each for each in rows if shown in (each["port"], each.get("name"))), {})
+    match: Json = next((each for each in rows if shown in (each["port"], each.get("name"))), {})
     behind = addresses(await slices_of(session, namespace, name), match.get("name") or "")
     return f"{name}:{shown} ({behind})"

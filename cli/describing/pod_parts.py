@@ -113,7 +113,9 @@ def handler_text(probe: Json) -> str:
         host, path = action.get("host", ""), action.get("path", "")
         port = str(action.get("port", ""))
         where = f"{host}:{port}" if port else host
-        return f"http-get {action.get('scheme', 'HTTP').lower()}://{where}{path if path.startswith('/') else f'/{path}'}"
+        return (
+            f"http-get {action.get('scheme', 'HTTP').lower()}://{where}{path if path.startswith('/') else f'/{path}'}"
+        )
     if action := probe.get("tcpSocket"):
         return f"tcp-socket {action.get('host', '')}:{action.get('port')}"
     if action := probe.get("grpc"):
@@ -231,5 +233,3 @@ def counts(pods: Sequence[Json]) -> tuple[int, int, int, int]:
     """How many run, wait, have succeeded, have failed."""
     phases = [(pod.get("status") or {}).get("phase") for pod in pods]
     return tuple(phases.count(each) for each in ("Running", "Pending", "Succeeded", "Failed"))  # type: ignore[return-value]
-
-

@@ -7,7 +7,7 @@ from cli.describing.writer import Writer, age, annotation_lines, controller, lab
 from cli.session import Session
 
 
-async def pod(session: Session, tree: Json, writer: Writer) -> bool:
+async def pod(_session: Session, tree: Json, writer: Writer) -> bool:
     """A pod with its containers, conditions and volumes."""
     spec, status = tree["spec"], tree.get("status") or {}
     _head(tree, writer)

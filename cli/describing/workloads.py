@@ -9,7 +9,6 @@ from cli.pods_of import selector_text
 from cli.session import Session
 
 
-
 async def _owned_pods(session: Session, tree: Json) -> list[Json]:
     query = {"labelSelector": selector_text(tree["spec"]["selector"])}
     items = (await session.get_json(PODS.path(tree["metadata"]["namespace"]), query))["items"]
@@ -43,7 +42,9 @@ async def deployment(session: Session, tree: Json, writer: Writer) -> bool:
     labels_lines(writer, "Labels", metadata.get("labels"))
     annotation_lines(writer, "Annotations", metadata.get("annotations"))
     _selector(writer, tree)
-    numbers = [status.get(key, 0) for key in ("updatedReplicas", "replicas", "availableReplicas", "unavailableReplicas")]
+    numbers = [
+        status.get(key, 0) for key in ("updatedReplicas", "replicas", "availableReplicas", "unavailableReplicas")
+    ]
     words = ("updated", "total", "available", "unavailable")
     rest = " | ".join(f"{number} {word}" for number, word in zip(numbers, words, strict=True))
     writer.line(f"Replicas:\t{spec.get('replicas', 1)} desired | {rest}")
@@ -81,7 +82,7 @@ def _template(tree: Json) -> Json:
 
 def _named(sets: list[Json]) -> str:
     texts = [
-        f"{each['metadata']['name']} ({(each.get('status') or {}).get('replicas', 0)}/{each['spec'].get('replicas', 1)} "
+        f"{each['metadata']['name']} ({(each.get('status') or {}).get('replicas', 0)}/{each['spec'].get('replicas', 1)} "  # noqa: E501  (one message on one line)
         "replicas created)"
         for each in sets
     ]
@@ -136,7 +137,9 @@ def _claims(writer: Writer, claims: list[Json]) -> None:
         inner = Writer()
         annotation_lines(inner, "  Annotations", metadata.get("annotations"))
         writer.write(0, f"  Annotations:\t{'<none>' if not metadata.get('annotations') else ''}\n")
-        writer.write(1, f"Capacity:\t{((spec.get('resources') or {}).get('requests') or {}).get('storage', '<default>')}\n")
+        writer.write(
+            1, f"Capacity:\t{((spec.get('resources') or {}).get('requests') or {}).get('storage', '<default>')}\n"
+        )
         modes = [_MODES.get(mode, mode) for mode in spec.get("accessModes") or ()]
         writer.write(1, f"Access Modes:\t[{' '.join(spec.get('accessModes') or modes)}]\n")
 
@@ -236,5 +239,3 @@ async def cron_job(_session: Session, tree: Json, writer: Writer) -> bool:
     active = ", ".join(each["name"] for each in status.get("active") or ())
     writer.line(f"Active Jobs:\t{active or '<none>'}")
     return True
-
-

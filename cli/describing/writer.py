@@ -146,9 +146,8 @@ def rfc1123(moment: str | None) -> str:
     days, months = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"), (
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     )  # fmt: skip
-    return (
-        f"{days[local.tm_wday]}, {local.tm_mday:02} {months[local.tm_mon - 1]} {local.tm_year} "
-        + time.strftime("%H:%M:%S %z", local)
+    return f"{days[local.tm_wday]}, {local.tm_mday:02} {months[local.tm_mon - 1]} {local.tm_year} " + time.strftime(
+        "%H:%M:%S %z", local
     )
 
 

@@ -1,7 +1,6 @@
 """dockerd is restarted under a cluster: its containers die once, are started again, and restartCount says so; with
 live-restore nothing happens at all. On a dockerd of the test's own, since the machine's is the user's."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -78,7 +77,7 @@ def test_pods_survive_a_restart_of_dockerd(engine, restarts, tmp_path):
     try:
         one.up("--demo", f"--docker-endpoint={engine.endpoint}")
         before = eventually(lambda: web(one), why="the demo")
-        assert os.path.exists(engine.folder / "data/containers")
+        assert (engine.folder / "data/containers").exists()
         engine.stop()
         engine.start()
         after = eventually(lambda: is_settled(one, before, restarts), seconds=90, why="the pods")

@@ -168,6 +168,8 @@ def test_yaml_as_kubernetes_reads_it(text, value):
         ("a: -.inf", "json: unsupported value: -Inf"),
         ("a: .inf", "json: unsupported value: +Inf"),
         ("[a]: 1", "yaml: invalid map key"),
+        ("a: !!int x", "yaml: cannot decode !!str `x` as a !!int"),
+        ("a: !!float x", "yaml: cannot decode !!str `x` as a !!float"),
         ("a: !!binary '*'", "yaml: !!binary value contains invalid base64 data"),
         ("a: !!map 1", "yaml: cannot decode as a map"),
         ("a: !!seq 1", "yaml: cannot decode as a list"),
