@@ -8,24 +8,31 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bootstrap import kubeconfig
-from bootstrap.spec import load
+from bootstrap import kubeconfig, preflight
+from bootstrap.spec import ClusterSpec, Ports, load
 from client.client import Client
 from client.config import load_kubeconfig
 
 PYKUBEADM = Path(sys.executable).parent / "pykubeadm"
-FLAGS = (
-    "--port-offset=23000",
-    "--service-cidr=10.89.0.0/16",
-    "--pod-cidr=10.189.0.0/16",
-    "--node-port-range=30700-30799",
-)
 #: What `up` prints when a stage is reached.
 READY, ANSWERING = "The cluster is ready after", "The demo answers after"
 
 
 class Failed(Exception):
     """The cluster did not come up; the text is what `up` said."""
+
+
+def free():
+    """Flags for ports and networks that nobody uses at the moment."""
+    for step in range(100):
+        service, pod = f"10.{89 + step}.0.0/16", f"10.{189 - step}.0.0/16"
+        spec = ClusterSpec(ports=Ports.shifted(21000 + 100 * step), service_cidr=service, pod_cidr=pod)
+        if not preflight.problems(spec, preflight.facts(spec)):
+            first = 30700 + 20 * step
+            offset = f"--port-offset={21000 + 100 * step}"
+            return offset, f"--service-cidr={service}", f"--pod-cidr={pod}", f"--node-port-range={first}-{first + 19}"
+    message = "no free ports on this machine"
+    raise Failed(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ class Cluster:
 def up(name, home):
     """Makes the cluster with the demo; the times count from the start of the command, interpreter included."""
     cluster, said, at = Cluster(name, home), [], {}
-    argv = (PYKUBEADM, "up", f"--name={name}", *FLAGS, "--demo")
+    argv = (PYKUBEADM, "up", f"--name={name}", *free(), "--demo")
     began = time.monotonic()
     with subprocess.Popen(
         argv, env=cluster.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

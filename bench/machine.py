@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 
@@ -23,9 +24,10 @@ def describe():
     """Cores, memory, kernel and versions, in one line."""
     docker = _says("docker", "version", "--format", "{{.Server.Version}}")
     etcd = _says("etcd", "--version").partition("\n")[0].rpartition(" ")[2]
+    compiled = ", WITHOUT cached bytecode (PYTHONDONTWRITEBYTECODE)" if sys.dont_write_bytecode else ""
     return (
         f"{os.cpu_count()} cores, {memory_gib():.0f} GiB, {platform.system()} {platform.release()} "
-        f"{platform.machine()}, Docker {docker}, etcd {etcd}, Python {platform.python_version()}"
+        f"{platform.machine()}, Docker {docker}, etcd {etcd}, Python {platform.python_version()}{compiled}"
     )
 
 

@@ -29,6 +29,11 @@ async def test_delete_answers_with_a_status(api):
     assert (await api.call("DELETE", f"{MAPS}/a"))[0] == 404
 
 
+async def test_some_kinds_show_the_object_they_deleted(api):
+    await api.must("POST", f"{CORE}/serviceaccounts", {"metadata": {"name": "a"}})
+    assert (await api.must("DELETE", f"{CORE}/serviceaccounts/a"))["kind"] == "ServiceAccount"
+
+
 async def test_finalizers_keep_an_object_until_the_last_is_gone(api):
     await api.must("POST", MAPS, config_map("a", finalizers=["example.com/one"]))
     marked = await api.must("DELETE", f"{MAPS}/a")

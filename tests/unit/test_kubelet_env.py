@@ -88,7 +88,7 @@ def test_later_sources_override_and_may_refer_to_earlier_ones():
         "env": [{"name": "A", "value": "mine"}, {"name": "B", "value": "$(A)-$(P_A)-$(NONE)-$$(A)"}],
     }
     found = env(given, configmaps={"cm": {"A": "theirs", "1bad": "x"}})
-    assert found == {"P_A": "theirs", "P_1bad": "x", "A": "mine", "B": "mine-theirs-$(NONE)-$(A)"}
+    assert found == {"P_A": "theirs", "P_1bad": "x", "A": "mine", "1bad": "x", "B": "mine-theirs-$(NONE)-$(A)"}
 
 
 def test_references_are_collected_from_all_sources():
