@@ -1,5 +1,6 @@
 # PyKube's commands. `make` alone lists them.
 .DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE  # servers start three times as fast from bytecode
 .PHONY: help install up down test unit check format generate lock bench
 BIN := .venv/bin
 PATHS := apimachinery apiserver bootstrap cli client controllers dns kubelet kubeproxy scheduler serving scripts tests bench

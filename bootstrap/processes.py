@@ -110,6 +110,7 @@ def _controllers(spec: ClusterSpec) -> Process:
         kubeconfig=kubeconfig.path(spec, "controller-manager"),
         cluster_cidr=spec.pod_cidr,
         root_ca_file=spec.pki / "ca.crt",
+        leader_elect_identity=spec.node_name,
         secure_port=spec.ports.controllers,
         tls_cert_file=spec.pki / "controller-manager.crt",
         tls_private_key_file=spec.pki / "controller-manager.key",
@@ -121,6 +122,7 @@ def _controllers(spec: ClusterSpec) -> Process:
 def _scheduler(spec: ClusterSpec) -> Process:
     flags = _flags(
         kubeconfig=kubeconfig.path(spec, "scheduler"),
+        leader_elect_identity=spec.node_name,
         secure_port=spec.ports.scheduler,
         tls_cert_file=spec.pki / "scheduler.crt",
         tls_private_key_file=spec.pki / "scheduler.key",

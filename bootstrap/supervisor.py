@@ -294,6 +294,7 @@ def launch(root: Path, processes: Sequence[Process]) -> None:
             stderr=log,
             start_new_session=True,
             cwd=Path(__file__).parent.parent,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         )
     record(run, "supervisor", Running(child.pid, start_time(child.pid)))
     child.returncode = 0

@@ -37,7 +37,7 @@ from client.client import Client, Frame, Unreachable
 T = TypeVar("T")
 Subscriber = Callable[[T | None, T | None], None]
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
+FIRST_PAUSE, LONGEST_PAUSE, UNREACHABLE_PAUSE = 0.2, 30.0, 1.0
 WATCH_SECONDS = 300  # a watch is asked to end after one to two times this, so that load spreads over servers
 SHORT_WATCH = 1.0  # a watch that ends sooner counts as a failure: the server is refusing us politely
 
@@ -152,7 +152,7 @@ class Cache(Generic[T]):
         pause = FIRST_PAUSE
         clock = asyncio.get_running_loop().time
         while True:
-            started = clock()
+            started, longest = clock(), LONGEST_PAUSE
             try:
                 if not self._fresh:
                     await self._list()
@@ -161,6 +161,7 @@ class Cache(Generic[T]):
                     pause = FIRST_PAUSE
                     continue
             except (Unreachable, msgspec.DecodeError) as error:
+                longest = UNREACHABLE_PAUSE  # asking a server that is away costs it nothing
                 _log.warning("watch lost", resource=self.kind.resource, error=str(error))
             except ApiError as error:
                 # Overload passes. Anything else (410, a revision the server does not know) needs a new list.
@@ -168,8 +169,9 @@ class Cache(Generic[T]):
                 if error.code != 410:
                     _log.warning("watch refused", resource=self.kind.resource, error=str(error))
             pause = FIRST_PAUSE if clock() - started > LONGEST_PAUSE else pause
+            pause = min(pause, longest)
             await asyncio.sleep(pause * (1 + self._random()))
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause *= 2
 
     async def _list(self) -> None:
         query = {"labelSelector": self._labels, "fieldSelector": self._fields}

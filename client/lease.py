@@ -16,7 +16,10 @@ import structlog
 from apimachinery.errors import ApiError
 from apimachinery.kinds import LEASES
 from apimachinery.types import Json
-from client.client import Client
+from client.client import Client, Unreachable
+
+#: Seconds between attempts while no server answers: asking costs it nothing, and whoever waits is idle.
+UNREACHABLE_RETRY = 0.5
 
 _log = structlog.get_logger("client.lease")
 
@@ -46,6 +49,7 @@ class LeaderElection:
         self._clock, self._random = clock, random
         self._observed: Json = {}
         self._observed_at = 0.0
+        self._unreachable = False
 
     @property
     def holder(self) -> str:
@@ -69,7 +73,8 @@ class LeaderElection:
     async def acquire(self) -> None:
         """Return once we lead."""
         while not await self._attempt():
-            await asyncio.sleep(self._retry * (1 + 1.2 * self._random()))
+            pause = UNREACHABLE_RETRY if self._unreachable else self._retry
+            await asyncio.sleep(pause * (1 + 1.2 * self._random()))
         _log.info("became leader", lease=self._name, identity=self._identity)
 
     async def release(self) -> None:
@@ -100,6 +105,7 @@ class LeaderElection:
 
     async def _attempt(self) -> bool:
         """Try once to take or renew the lease."""
+        self._unreachable = False
         try:
             lease = await self._current()
             if lease is None:
@@ -110,6 +116,7 @@ class LeaderElection:
             else:
                 return False
         except ApiError as error:
+            self._unreachable = isinstance(error, Unreachable)
             if error.code != 409:  # somebody was faster
                 _log.warning("lease not taken", lease=self._name, error=str(error))
             return False

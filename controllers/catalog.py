@@ -18,6 +18,7 @@ from client.plan import Controller, Looking
 from client.runtime import Caches, Runtime
 from controllers.clusterrole_aggregation import ClusterRoleAggregation
 from controllers.deployment import DeploymentController
+from controllers.disruption import DisruptionController
 from controllers.endpoints import EndpointsController
 from controllers.endpointslice import EndpointSliceController
 from controllers.garbage_collector import GarbageCollector
@@ -48,6 +49,7 @@ class Settings:
 CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking]] = {
     "clusterrole-aggregation-controller": lambda _settings: ClusterRoleAggregation(),
     "deployment-controller": lambda _settings: DeploymentController(),
+    "disruption-controller": lambda _settings: DisruptionController(),
     "endpoints-controller": lambda _settings: EndpointsController(),
     "endpointslice-controller": lambda _settings: EndpointSliceController(),
     "namespace-controller": lambda _settings: NamespaceController(),

@@ -41,6 +41,9 @@ def run(
     ] = 40.0,
     terminated_pod_gc_threshold: Annotated[int, typer.Option(help="Finished pods to keep; 0 for all.")] = 12500,
     leader_elect: Annotated[bool, typer.Option(help="Work only while holding the Lease.")] = True,  # noqa: FBT002
+    leader_elect_identity: Annotated[
+        str, typer.Option(help="This candidate's name; a fixed one lets its next start go on at once.")
+    ] = "",
     leader_elect_resource_name: Annotated[str, typer.Option(help="The Lease, for processes that share work.")] = LEASE,
     bind_address: Annotated[str, typer.Option(help="Where to serve /healthz and /metrics.")] = "127.0.0.1",
     secure_port: Annotated[int, typer.Option(help="Port of /healthz and /metrics.")] = 10257,
@@ -67,7 +70,9 @@ def run(
     async def main(stop: asyncio.Event) -> None:
         async with Client(where, user_agent=f"pykube-{LEASE}") as client, asyncio.TaskGroup() as tasks:
             working = Controllers(client, settings, names)
-            election = LeaderElection(client, "kube-system", leader_elect_resource_name, _identity())
+            election = LeaderElection(
+                client, "kube-system", leader_elect_resource_name, leader_elect_identity or _identity()
+            )
             work = tasks.create_task(election.run(working.run) if leader_elect else working.run())
             # A lost lease ends the process (the work's error does): the supervisor starts a fresh candidate.
             await serve(health_app({}), host=bind_address, port=secure_port, tls=tls, stop=stop)

@@ -19,11 +19,13 @@ from apimachinery.kinds import (
     LEASES,
     NAMESPACES,
     NODES,
+    PODDISRUPTIONBUDGETS,
     PODS,
     REPLICASETS,
     REPLICATIONCONTROLLERS,
     SERVICEACCOUNTS,
     SERVICES,
+    STATEFULSETS,
 )
 from apimachinery.objects.apps_v1 import DeploymentStrategy
 from apimachinery.objects.coordination_v1 import LeaseSpec
@@ -39,6 +41,7 @@ from apimachinery.objects.core_v1 import (
     Toleration,
 )
 from apimachinery.objects.discovery_v1 import Endpoint, EndpointPort
+from apimachinery.objects.policy_v1 import PodDisruptionBudgetSpec, PodDisruptionBudgetStatus
 from apimachinery.types import Json
 from client.runtime import Cached
 
@@ -177,6 +180,14 @@ class Deployment(msgspec.Struct, frozen=True, gc=False):
     status: DeploymentStatus = DeploymentStatus()
 
 
+class Budget(msgspec.Struct, frozen=True, gc=False):
+    """A PodDisruptionBudget."""
+
+    metadata: Meta = Meta()
+    spec: PodDisruptionBudgetSpec = PodDisruptionBudgetSpec()
+    status: PodDisruptionBudgetStatus = PodDisruptionBudgetStatus()
+
+
 class Service(msgspec.Struct, frozen=True, gc=False):
     metadata: Meta = Meta()
     spec: ServiceSpec = ServiceSpec()
@@ -273,6 +284,8 @@ CACHED: tuple[Cached, ...] = (
     Cached(REPLICASETS, ReplicaSet, _OWNED),
     Cached(REPLICATIONCONTROLLERS, ReplicaSet),
     Cached(DEPLOYMENTS, Deployment),
+    Cached(STATEFULSETS, ReplicaSet),
+    Cached(PODDISRUPTIONBUDGETS, Budget),
     Cached(SERVICES, Service),
     Cached(ENDPOINTS, Endpoints),
     Cached(ENDPOINTSLICES, EndpointSlice, {SERVICE: _service}),

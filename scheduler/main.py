@@ -23,6 +23,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 def run(
     kubeconfig: Annotated[str, typer.Option(help="Kubeconfig file for the API server.")] = "",
     leader_elect: Annotated[bool, typer.Option(help="Work only while holding the Lease.")] = True,  # noqa: FBT002
+    leader_elect_identity: Annotated[
+        str, typer.Option(help="This candidate's name; a fixed one lets its next start go on at once.")
+    ] = "",
     secure_port: Annotated[int, typer.Option(help="Port of /healthz and /metrics, on 127.0.0.1.")] = 10259,
     tls_cert_file: Annotated[str, typer.Option(help="Certificate for that port; without one it is plain HTTP.")] = "",
     tls_private_key_file: Annotated[str, typer.Option(help="Key of that certificate.")] = "",
@@ -33,18 +36,18 @@ def run(
 
     async def main(stop: asyncio.Event) -> None:
         async with Client(load_kubeconfig(kubeconfig), user_agent="pykube-scheduler") as client:
-            await _serve(client, stop, secure_port, tls, leader_elect=leader_elect)
+            identity = leader_elect_identity or f"{socket.gethostname()}_{os.getpid()}"
+            await _serve(client, stop, secure_port, tls, identity=identity if leader_elect else "")
 
     process.run(main)
 
 
-async def _serve(client: Client, stop: asyncio.Event, port: int, tls: ServerTLS | None, *, leader_elect: bool) -> None:
+async def _serve(client: Client, stop: asyncio.Event, port: int, tls: ServerTLS | None, *, identity: str) -> None:
     recorder = EventRecorder(client, SCHEDULER_NAME)
     scheduler = Scheduler(client, recorder)
     async with asyncio.TaskGroup() as tasks:
         work = [tasks.create_task(recorder.run())]
-        if leader_elect:
-            identity = f"{socket.gethostname()}_{os.getpid()}"
+        if identity:
             election = LeaderElection(client, "kube-system", "kube-scheduler", identity)
             work.append(tasks.create_task(election.run(scheduler.run)))
         else:

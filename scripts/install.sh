@@ -49,7 +49,7 @@ if ! cmp -s requirements.lock .venv/installed.lock; then
     echo "Installing Python packages ..."
     pip=".venv/bin/python -m pip install --quiet --disable-pip-version-check"
     # uv is several times faster; where it cannot be had, pip does the same
-    { $pip uv==0.13.9 && .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock; } 2>/dev/null ||
+    { $pip uv==0.13.9 && .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --require-hashes -r requirements.lock; } 2>/dev/null ||
         $pip --require-hashes -r requirements.lock || {
         echo "pip could not install the packages of requirements.lock: see above." >&2
         exit 1
@@ -58,5 +58,6 @@ if ! cmp -s requirements.lock .venv/installed.lock; then
         echo "pip could not install PyKube itself: see above." >&2
         exit 1
     }
+    .venv/bin/python -m compileall -q apimachinery apiserver bootstrap cli client controllers dns kubelet kubeproxy scheduler serving
     cp requirements.lock .venv/installed.lock
 fi
