@@ -217,7 +217,7 @@ def gone(message: str) -> ApiError:
 
 def too_large_resource_version(wanted: int, current: int) -> ApiError:
     """504 for a revision from the future (storage/errors.go NewTooLargeResourceVersionError)."""
-    message = f"Too large resource version: {wanted}, current: {current}"
+    message = f"Timeout: Too large resource version: {wanted}, current: {current}"
     causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
     return ApiError(504, "Timeout", message, {"retryAfterSeconds": 1, "causes": causes})
 

@@ -153,12 +153,23 @@ def _bool(loader: Any, node: Any) -> bool:
 def _int(loader: Any, node: Any) -> int:
     text = loader.construct_scalar(node).replace("_", "")
     octal = re.fullmatch(r"([-+]?)0([0-7]+)", text)
-    return int(f"{octal[1]}0o{octal[2]}" if octal else text, 0)
+    try:
+        return int(f"{octal[1]}0o{octal[2]}" if octal else text, 0)
+    except ValueError:
+        raise _no(node, "int") from None
+
+
+def _no(node: Any, tag: str) -> yaml.constructor.ConstructorError:
+    """A scalar that is not what its tag says."""
+    return yaml.constructor.ConstructorError(problem=f"cannot decode !!str `{node.value}` as a !!{tag}")
 
 
 def _float(loader: Any, node: Any) -> float:
     text = loader.construct_scalar(node).replace("_", "").lower()
-    value = float(text.replace(".inf", "inf").replace(".nan", "nan"))
+    try:
+        value = float(text.replace(".inf", "inf").replace(".nan", "nan"))
+    except ValueError:
+        raise _no(node, "float") from None
     if not math.isfinite(value):
         name = "NaN" if math.isnan(value) else ("+Inf" if value > 0 else "-Inf")
         raise YamlError(f"json: unsupported value: {name}")

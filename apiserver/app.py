@@ -131,7 +131,11 @@ def create_app(
         pods=PodFeed(cache),
     )
     api.admission = admission.chain(
-        disable=options.admission_disabled, random=random, authorize=authorizer.authorize, fresh=api.fresh
+        disable=options.admission_disabled,
+        random=random,
+        authorize=authorizer.authorize,
+        fresh=api.fresh,
+        clock=clock,
     )
     real = identity.authenticator(options, lookup, clock)
     kubelet = KubeletClientConfig(options.kubelet_certificate, options.kubelet_key, options.kubelet_ca)
@@ -145,7 +149,7 @@ def create_app(
     )
     for resource in catalog.resources(api, parts):
         api.registry.add(resource)
-    metrics = Metrics()
+    metrics = Metrics(api.registry)
     metrics.observe_cache(cache)
     server = Server(
         authenticator=authenticator or real,

@@ -101,7 +101,7 @@ def from_storage(error: StorageError) -> ApiError:
         case TooLarge():
             return errors.request_too_large(f"Request entity too large: limit is 1.5 MiB: {error.message}")
         case Full():
-            text = error.message or "etcdserver: mvcc: database space exceeded"
+            text = "etcdserver: mvcc: database space exceeded"
             hint = "free space: delete objects, compact and defragment etcd, then `etcdctl alarm disarm`"
             return ApiError(500, "InternalError", f"{text} ({hint})")
         case Compacted():
@@ -122,6 +122,9 @@ async def trace(server: Server, call: Call, proceed: Proceed) -> Response:
         response = await proceed(call)
     except ApiError as error:
         code = error.code
+        raise
+    except Disconnected:
+        code = 499
         raise
     else:
         code = response.status

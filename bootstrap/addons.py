@@ -19,8 +19,10 @@ PROXY_NAME = "service.kubernetes.io/service-proxy-name"
 CONTROLLER_ROLES = (
     "clusterrole-aggregation-controller",
     "deployment-controller",
+    "disruption-controller",
     "endpoint-controller",
     "endpointslice-controller",
+    "endpointslicemirroring-controller",
     "generic-garbage-collector",
     "namespace-controller",
     "node-controller",

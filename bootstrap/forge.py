@@ -37,7 +37,6 @@ LIBRARIES = (
     "uvicorn",
     "uvloop",
     "httptools",
-    "fastapi",
     "typer",
     "prometheus_client",
     "cryptography.x509",

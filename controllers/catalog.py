@@ -21,6 +21,7 @@ from controllers.deployment import DeploymentController
 from controllers.disruption import DisruptionController
 from controllers.endpoints import EndpointsController
 from controllers.endpointslice import EndpointSliceController
+from controllers.endpointslice_mirroring import EndpointSliceMirroring
 from controllers.garbage_collector import GarbageCollector
 from controllers.namespace import NamespaceController
 from controllers.node_ipam import NodeIPAM
@@ -52,6 +53,7 @@ CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking]] = {
     "disruption-controller": lambda _settings: DisruptionController(),
     "endpoints-controller": lambda _settings: EndpointsController(),
     "endpointslice-controller": lambda _settings: EndpointSliceController(),
+    "endpointslice-mirroring-controller": lambda _settings: EndpointSliceMirroring(),
     "namespace-controller": lambda _settings: NamespaceController(),
     "node-ipam-controller": lambda settings: NodeIPAM(settings.cluster_cidr, settings.node_mask),
     "node-lifecycle-controller": lambda settings: NodeLifecycle(settings.node_grace),

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from apimachinery.kinds import ENDPOINTSLICES, NODES, PODS, SERVICES
+from apimachinery.objects.core_v1 import EndpointSubset
 from apimachinery.objects.discovery_v1 import Endpoint
 from apimachinery.types import Json
 from client.plan import Create, Delete, Key, Patch, Plan, View, Watch, Write, itself, key_of
@@ -141,7 +142,7 @@ def _reconcile(
     annotation = {TRIGGER_TIME: service_pods.trigger_time(service, found)}
     by_ports: dict[bytes, list[EndpointSlice]] = {}
     for each in sorted(existing, key=lambda each: each.metadata.name):
-        by_ports.setdefault(_encoded_ports(each), []).append(each)
+        by_ports.setdefault(encoded_ports(each), []).append(each)
     groups = wanted or {NO_PORTS: {}}  # a slice without endpoints says that the service has none
     writes: list[Write] = [
         _deletion(each) for ports, slices in by_ports.items() if ports not in groups for each in slices
@@ -159,7 +160,8 @@ def _reconcile(
     return writes
 
 
-def _encoded_ports(each: EndpointSlice) -> bytes:
+def encoded_ports(each: EndpointSlice | EndpointSubset) -> bytes:
+    """The ports as one value to compare by."""
     entries = []
     for port in each.ports:
         entry: Json = {"name": port.name, "port": port.port, "protocol": port.protocol}

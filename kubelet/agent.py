@@ -15,6 +15,10 @@ from apimachinery.objects.core_v1 import Pod, PodSpec
 from apimachinery.objects.meta_v1 import ObjectMeta
 from client.cache import Cache
 from kubelet.doors import Doors, Node
+from kubelet.leftovers import YOUNG, sweep_logs
+from kubelet.pods import cgroups
+from kubelet.pods.admit import active
+from kubelet.pods.world import TERMINAL, Verdict
 from kubelet.runtime.protocol import Container, PodRef, RuntimeError_
 from kubelet.worker import Worker
 
@@ -66,6 +70,7 @@ class Agent:
                 self._changed(None, pod)
             await self._tidy()
             tasks.create_task(self._relist())
+            tasks.create_task(self._sweep())
             tasks.create_task(self._listen())
 
     # ---------------------------------------------------------------------------------------------- the API
@@ -79,9 +84,23 @@ class Agent:
             return
         worker = self._workers.get(new.metadata.uid)
         if worker is None:
-            self._begin(Worker(new, self._node, self._doors))
+            self._begin(Worker(new, self._node, self._doors, verdict=self._refusal(new)))
         else:
             worker.update(new)
+
+    def _refusal(self, pod: Pod) -> Verdict | None:
+        """Asked once in a pod's life: one that a kubelet has taken, or that ends anyway, is not measured again."""
+        status, meta = pod.status, pod.metadata
+        if status.start_time is not None or status.phase in TERMINAL or meta.deletion_timestamp is not None:
+            return None
+        verdict = self._node.admit(pod, active(p for p in self._pods.list() if self._took(p)))
+        if verdict is not None:
+            self._doors.events(pod, "", "Warning", verdict.reason, verdict.message)
+        return verdict
+
+    def _took(self, pod: Pod) -> bool:
+        worker = self._workers.get(pod.metadata.uid)
+        return pod.status.start_time is not None if worker is None else not worker.refused
 
     def _begin(self, worker: Worker) -> None:
         assert self._tasks is not None
@@ -106,10 +125,26 @@ class Agent:
         """What a kubelet before this one left behind: addresses and folders of pods that are no more."""
         containers = await self._first_list()
         await self._doors.network.retain({c.id for c in containers if c.is_sandbox and c.running})
-        known = {pod.metadata.uid for pod in self._pods.list()} | {c.pod.uid for c in containers}
-        for uid in await self._doors.volumes.held() - known:
+        await self._sweep_once(containers)
+
+    async def _sweep(self) -> None:
+        """Forever: whatever of pods that are gone is still on this machine."""
+        while True:
+            await asyncio.sleep(YOUNG)
+            with contextlib.suppress(RuntimeError_, OSError):  # next time, then
+                await self._sweep_once(await self._doors.runtime.list())
+
+    async def _sweep_once(self, containers: Sequence[Container]) -> None:
+        node, held = self._node, await self._doors.volumes.held()
+        known = self._workers.keys() | {c.pod.uid for c in containers}
+        for uid in held - known:
             log.info("removing the volumes of a pod that is gone", uid=uid)
             await self._doors.volumes.unmount(uid)
+        now = self._doors.clock()
+        found = await asyncio.to_thread(cgroups.sweep, node.machine, known, now)
+        found += await asyncio.to_thread(sweep_logs, node.log_root, node.links_root, known, now)
+        if found:
+            log.info("removed what pods that are gone had left", names=found)
 
     async def _first_list(self) -> Sequence[Container]:
         while True:

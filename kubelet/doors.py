@@ -13,6 +13,7 @@ from kubelet.network.protocol import NodeNetwork
 from kubelet.objects import Objects
 from kubelet.pods.container_config import Machine
 from kubelet.pods.images import Images
+from kubelet.pods.world import Verdict
 from kubelet.runtime.protocol import ContainerRuntime
 from kubelet.volumes.protocol import Volumes
 
@@ -50,6 +51,7 @@ class Node:
     resolver: Callable[[], Resolver]
     allocatable: Callable[[], Mapping[str, str]]
     services: Callable[[], Sequence[Service]]
+    admit: Callable[[Pod, Sequence[Pod]], Verdict | None] = lambda _pod, _others: None  # why a new pod is refused
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import httpx
 
 from apimachinery.objects import core_v1
+from kubelet import grpc_health
 from kubelet.runtime.protocol import ContainerRuntime, RuntimeError_
 
 USER_AGENT = "kube-probe/1.34"
@@ -43,9 +44,11 @@ class Handlers:
         self._runtime = runtime
         limits = httpx.Limits(max_keepalive_connections=0)
         self._http = httpx.AsyncClient(verify=False, trust_env=False, limits=limits)  # noqa: S501 - as upstream's probes
+        self._grpc = httpx.AsyncClient(http1=False, http2=True, verify=False, trust_env=False, limits=limits)  # noqa: S501 - no TLS is spoken
 
     async def close(self) -> None:
         await self._http.aclose()
+        await self._grpc.aclose()
 
     async def command(self, id: str, command: Sequence[str], patience: float) -> tuple[bool, str]:
         try:
@@ -81,6 +84,18 @@ class Handlers:
         if 200 <= answer.status_code < 400:
             return True, ""
         return False, f"HTTP probe failed with statuscode: {answer.status_code}"
+
+    async def health(self, action: core_v1.GRPCAction, *, address: str, patience: float) -> tuple[bool, str]:
+        """The standard health check of gRPC, kubelet/grpc_health.py."""
+        port = action.port or 0
+        try:
+            async with asyncio.timeout(patience):
+                return await grpc_health.check(self._grpc, f"http://{address}:{port}", action.service)
+        except (TimeoutError, httpx.TimeoutException):
+            return False, f'timeout: failed to connect service "{address}:{port}" within {patience:g}s'
+        except httpx.HTTPError as error:
+            why = _reason(error, address, port)
+            return False, f'error: failed to connect service at "{address}:{port}": {why}'
 
     async def connect(
         self,

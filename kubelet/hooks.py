@@ -1,6 +1,7 @@
 """Lifecycle hooks: postStart and preStop. Source: pkg/kubelet/lifecycle/handlers.go."""
 
 import asyncio
+import json
 
 from apimachinery.objects import core_v1
 from kubelet.handlers import Handlers, Unresolved
@@ -20,14 +21,19 @@ async def run_hook(
     *,
     id: str,
     address: str,
+    pod: str = "",
 ) -> None:
     """Run to the end; raises HookProblem."""
+    where = f'for Container "{container.name}" in Pod "{pod}"'
     try:
         if hook.exec:
-            passed, message = await handlers.command(id, hook.exec.command, _NO_LIMIT)
-            message = f"Exec lifecycle hook ([{' '.join(hook.exec.command)}]) failed - {message}"
+            passed, output = await handlers.command(id, hook.exec.command, _NO_LIMIT)
+            message = (
+                f"Exec lifecycle hook ([{' '.join(hook.exec.command)}]) {where} failed - message: {json.dumps(output)}"
+            )
         elif hook.http_get:
             passed, message = await handlers.get(container, hook.http_get, address=address, patience=_HTTP_PATIENCE)
+            message = f"HTTP lifecycle hook ({hook.http_get.path}) {where} failed - error: {message}"
         elif hook.tcp_socket:
             passed, message = await handlers.connect(
                 container, hook.tcp_socket, address=address, patience=_HTTP_PATIENCE

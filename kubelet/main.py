@@ -6,7 +6,7 @@ Stopping it, or its death, ends no pod: the next one finds everything in Docker 
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -31,9 +31,12 @@ from kubelet.network.protocol import NetworkError
 from kubelet.node import NodeReporter
 from kubelet.objects import ApiObjects
 from kubelet.options import Options, parse_labels, parse_taints
+from kubelet.pods.admit import SAFE_SYSCTLS, Terms
+from kubelet.pods.admit import admit as decision
 from kubelet.pods.container_config import Machine
 from kubelet.pods.images import Images
 from kubelet.pods.security import Powers
+from kubelet.pods.world import Verdict
 from kubelet.runtime.docker import DockerRuntime
 from kubelet.runtime.docker_json import Owner
 from kubelet.runtime.protocol import RuntimeError_
@@ -123,6 +126,7 @@ async def _wire(
         resolver=lambda: parse_resolver(resolver_file.read_text() if resolver_file.exists() else ""),
         allocatable=lambda: allocatable,
         services=services.list,
+        admit=admission(options, allocatable, own),
     )
     doors = Doors(
         runtime=runtime,
@@ -188,6 +192,25 @@ def _machine(options: Options, machine: node_status.Machine, driver: str) -> Mac
         systemd_cgroups=wanted == "systemd",
         log_root=options.log_dir / "pods",
     )
+
+
+def admission(
+    options: Options, allocatable: Mapping[str, str], own: Cache[NodeView]
+) -> Callable[[Pod, Sequence[Pod]], Verdict | None]:
+    """What a new pod is measured by, as the Node object says it at that moment."""
+
+    def admit(pod: Pod, others: Sequence[Pod]) -> Verdict | None:
+        node = own.get("", options.node_name)
+        terms = Terms(
+            name=options.node_name,
+            labels=node.metadata.labels if node is not None else None,
+            taints=node.spec.taints if node is not None else (),
+            allocatable=allocatable,
+            sysctls=(*SAFE_SYSCTLS, *options.unsafe_sysctls),
+        )
+        return decision(pod, others, terms)
+
+    return admit
 
 
 async def _run_pods(agent: Agent, services: Cache[Service]) -> None:
@@ -318,6 +341,7 @@ def command(
     chain_prefix: Annotated[str, typer.Option(help="How our iptables chains begin.")] = "PYKUBE",
     cluster_name: Annotated[str, typer.Option(help="Marks our containers in a shared Docker.")] = "pykube",
     max_pods: Annotated[int, typer.Option(help="The node's capacity.")] = 110,
+    allowed_unsafe_sysctls: Annotated[str, typer.Option(help="Names, or prefixes that end in *, with commas.")] = "",
     register_with_taints: Annotated[str, typer.Option(help="KEY=VALUE:EFFECT, with commas.")] = "",
     node_labels: Annotated[str, typer.Option(help="KEY=VALUE, with commas.")] = "",
 ) -> None:
@@ -345,6 +369,7 @@ def command(
         chain_prefix=chain_prefix,
         cluster_name=cluster_name,
         max_pods=max_pods,
+        unsafe_sysctls=tuple(part for part in allowed_unsafe_sysctls.split(",") if part),
         taints=_parsed(parse_taints, register_with_taints, "--register-with-taints"),
         labels=_parsed(parse_labels, node_labels, "--node-labels"),
     )

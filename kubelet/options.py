@@ -34,6 +34,7 @@ class Options:
     chain_prefix: str
     cluster_name: str
     max_pods: int
+    unsafe_sysctls: Sequence[str]
     taints: Sequence[Json]
     labels: Mapping[str, str]
 

@@ -125,9 +125,11 @@ class Prober:
                 return await self._handlers.get(spec, probe.http_get, address=address, patience=limit)
             if probe.tcp_socket:
                 return await self._handlers.connect(spec, probe.tcp_socket, address=address, patience=limit)
+            if probe.grpc:
+                return await self._handlers.health(probe.grpc, address=address, patience=limit)
         except Unresolved as error:
             return False, str(error)
-        return False, "gRPC probes are not supported by PyKube yet"
+        return False, "missing probe handler"
 
     def stop(self) -> None:
         for task in self._tasks.values():

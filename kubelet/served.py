@@ -114,7 +114,7 @@ class ServedPods:
     def log_path(self, namespace: str, pod: str, container: str, *, previous: bool) -> Path:
         worker = self._worker(namespace, pod)
         self._latest(worker, container)
-        lives = [c for c in worker.containers if c.name == container and c.started_at]
+        lives = [c for c in worker.containers if c.name == container and (c.started_at or c.exited)]
         if previous:
             ended = lives[1:2] if lives and lives[0].running else lives[:1]
             if not ended or (len(lives) == 1 and lives[0].running):
@@ -127,7 +127,10 @@ class ServedPods:
 
     def _log(self, container: Container) -> Path:
         link = log_link(self._node.log_root, container.pod, container.name, container.attempt)
-        return link if link.exists() else Path(container.log_path)
+        if link.exists():
+            return link
+        own = Path(container.log_path)
+        return own if container.log_path and own.exists() else Path(os.devnull)  # it never ran, and said nothing
 
     async def container_ended(self, namespace: str, pod: str, container: str) -> bool:
         worker = self._agent.find(namespace, pod)

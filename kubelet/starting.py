@@ -25,7 +25,7 @@ from kubelet.pods.container_config import (
 )
 from kubelet.pods.decide import Start
 from kubelet.pods.env import ConfigProblem, Fetched, environment, references
-from kubelet.pods.expansion import expand
+from kubelet.pods.expansion import expand, references_in
 from kubelet.pods.fields import Facts
 from kubelet.pods.images import Event, ImageProblem
 from kubelet.pods.world import Failure, ref
@@ -102,8 +102,10 @@ class Starter:
         except NetworkError as error:
             raise self._no_sandbox(pod, error) from error
 
-    async def start(self, pod: Pod, action: Start, sandbox: Container, volumes: Mapping[str, Path]) -> None:
-        """One container, from its image to its postStart hook."""
+    async def start(
+        self, pod: Pod, action: Start, sandbox: Container, volumes: Mapping[str, Path], target: str = ""
+    ) -> None:
+        """One container, from its image to its postStart hook. `target` is the container it is to look into."""
         container = spec_of(pod, action.name)
         if container is None:
             return
@@ -114,7 +116,7 @@ class Starter:
 
         try:
             image = await self._image(pod, container, event)
-            config = await self._configured(pod, container, action.attempt, sandbox, volumes, image)
+            config = await self._configured(pod, container, action.attempt, sandbox, volumes, image, target)
         except ImageProblem as problem:
             event("Warning", "Failed", f"Error: {problem.failure.reason}")
             raise NotNow(problem.failure) from problem
@@ -150,6 +152,7 @@ class Starter:
         sandbox: Container,
         volumes: Mapping[str, Path],
         image: Image,
+        target: str,
     ) -> ContainerConfig:
         env = await self._environment(pod, container, sandbox)
         prepared = Prepared(
@@ -159,6 +162,7 @@ class Starter:
             subpaths=await asyncio.to_thread(_subpaths, container, volumes, dict(env)),
             files=await asyncio.to_thread(self._files, pod, container, attempt, sandbox),
             profiles=self._profiles(pod),
+            target=target,
         )
         return container_config(pod, container, attempt=attempt, prepared=prepared, machine=self._node.machine)
 
@@ -234,12 +238,13 @@ class Starter:
             return
         address = self._node.addresses[0] if pod.spec.host_network else self._doors.network.address(sandbox.id)
         try:
-            await run_hook(self._doors.handlers, container, hook, id=id, address=address)
+            await run_hook(self._doors.handlers, container, hook, id=id, address=address, pod=str(ref(pod)))
         except HookProblem as problem:
-            event("Warning", "FailedPostStartHook", f"PostStartHook failed: {problem}")
-            event("Normal", "Killing", f"Stopping container {container.name}: FailedPostStartHook")
-            await self._doors.runtime.stop(id, 1)
-            raise self._later("PostStartHookError", f"PostStartHook failed: {problem}") from problem
+            event("Warning", "FailedPostStartHook", "PostStartHook failed")  # what it said may hold secrets
+            event("Normal", "Killing", "FailedPostStartHook")
+            grace = pod.spec.termination_grace_period_seconds
+            await self._doors.runtime.stop(id, 30 if grace is None else max(grace, 1))
+            raise self._later("PostStartHookError", str(problem)) from problem
 
 
 def _every(pod: Pod) -> list[AnyContainer]:
@@ -249,12 +254,22 @@ def _every(pod: Pod) -> list[AnyContainer]:
 def _subpaths(container: AnyContainer, volumes: Mapping[str, Path], env: Mapping[str, str]) -> dict[str, Path]:
     found = {}
     for mount in container.volume_mounts:
-        wanted = mount.sub_path or expand(mount.sub_path_expr, env)
+        wanted = mount.sub_path or _expanded(mount.sub_path_expr, env)
         if wanted and mount.name in volumes:
-            if "$(" in wanted and mount.sub_path_expr:
-                raise ConfigProblem(f"missing value for {wanted!r}")
-            found[mount.mount_path] = hostpath.subpath(volumes[mount.name], wanted)
+            try:
+                found[mount.mount_path] = hostpath.subpath(volumes[mount.name], wanted)
+            except OSError as error:
+                what = f'subPath directory for volumeMount "{mount.name}" of container "{container.name}"'
+                raise ConfigProblem(f"failed to create {what}") from error
     return found
+
+
+def _expanded(text: str, env: Mapping[str, str]) -> str:
+    """A subPathExpr. Every variable in it must have a value."""
+    missing = sorted(name for name in references_in(text) if not env.get(name))
+    if missing:
+        raise ConfigProblem(f"missing value for {', '.join(missing)}")
+    return expand(text, env)
 
 
 def host_ports(pod: Pod) -> list[HostPort]:

@@ -88,6 +88,11 @@ class Worker:
     # ---------------------------------------------------------------------------------------------- from outside
 
     @property
+    def refused(self) -> bool:
+        """It was never taken, and holds nothing of the node."""
+        return self._verdict is not None and self._verdict.rejected
+
+    @property
     def containers(self) -> Sequence[Container]:
         """As last seen."""
         return self._containers
@@ -132,6 +137,9 @@ class Worker:
                 if not over:
                     await self._sleep(again_at)
             self._prober.stop()
+        if self._gone:
+            folder = pod_log_folder(self._node.log_root, ref(self.pod))
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         self._doors.images.forget(self.pod.metadata.uid)
 
     async def _step(self, tasks: asyncio.TaskGroup) -> tuple[bool, float | None]:
@@ -268,11 +276,17 @@ class Worker:
         if self._volumes is None:  # the sandbox is older than this kubelet
             self._volumes = await self._starter.mount(self.pod)
         try:
-            await self._starter.start(self.pod, action, sandbox, self._volumes)
+            await self._starter.start(self.pod, action, sandbox, self._volumes, self._target(action.name))
         except NotNow as problem:
             self._failures[action.name] = problem.failure
         else:
             self._failures.pop(action.name, None)
+
+    def _target(self, name: str) -> str:
+        """Whose processes an ephemeral container is to see."""
+        debugger = next((c for c in self.pod.spec.ephemeral_containers if c.name == name), None)
+        wanted = debugger.target_container_name if debugger is not None else ""
+        return next((c.id for c in self._containers if wanted and c.name == wanted and c.running), "")
 
     async def _remove(self, container: Container) -> None:
         if container.is_sandbox:
@@ -283,11 +297,6 @@ class Worker:
             log_link(self._node.log_root, container.pod, container.name, container.attempt).unlink(missing_ok=True)
             name = f"{container.pod.name}_{container.pod.namespace}_{container.name}-{container.id}.log"
             (self._node.links_root / name).unlink(missing_ok=True)
-        if self._gone:
-            folder = pod_log_folder(self._node.log_root, container.pod)
-            left = [c for c in self._containers if not c.is_sandbox and c.id != container.id]
-            if not left:
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _clean(self) -> None:
         for container in self._containers:
@@ -340,12 +349,14 @@ class Worker:
         address = self._node.addresses[0] if self.pod.spec.host_network else own
         try:
             async with asyncio.timeout(action.grace):
-                await run_hook(self._doors.handlers, spec, hook, id=action.container.id, address=address)
+                pod = str(ref(self.pod))
+                await run_hook(self._doors.handlers, spec, hook, id=action.container.id, address=address, pod=pod)
         except TimeoutError:
             pass  # the grace is used up: the stop signal comes at once
         except HookProblem as problem:
             path = field_path(self.pod, action.container.name)
-            self._doors.events(self.pod, path, "Warning", "FailedPreStopHook", f"PreStopHook failed: {problem}")
+            log.warning("a preStop hook failed", pod=str(ref(self.pod)), error=str(problem))  # it may hold secrets
+            self._doors.events(self.pod, path, "Warning", "FailedPreStopHook", "PreStopHook failed")
 
     # ---------------------------------------------------------------------------------------------- telling
 

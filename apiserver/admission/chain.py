@@ -6,6 +6,7 @@ fresh and runs again.
 """
 
 import random as dice
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -26,6 +27,9 @@ from apiserver.admission import (
 )
 from apiserver.admission.plugin import Plugin, Review
 from apiserver.request import Attributes, Decision, Lookup
+
+#: Stands for the one that each chain makes for itself: it remembers.
+_QUOTA = quota.resource_quota(time.monotonic)
 
 #: Every built-in plugin, in the order in which they run.
 PLUGINS: tuple[Plugin, ...] = (
@@ -48,7 +52,7 @@ PLUGINS: tuple[Plugin, ...] = (
     certificates.SUBJECT_RESTRICTION,
     defaults.DEFAULT_INGRESS_CLASS,
     defaults.DENY_EXTERNAL_IPS,
-    quota.RESOURCE_QUOTA,
+    _QUOTA,
 )
 
 
@@ -132,11 +136,13 @@ def chain(
     random: dice.Random,
     authorize: Callable[[Attributes], Decision] | None = None,
     fresh: Callable[[], Awaitable[None]] = _no_wait,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Chain:
     """The chain with upstream's defaults, some plugins more and some less. Raises ValueError for an unknown name."""
     known = {plugin.name for plugin in PLUGINS}
     unknown = sorted({*enable, *disable} - known)
     if unknown:
         raise ValueError(f"unknown admission plugin: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
-    chosen = [p for p in PLUGINS if (p.is_on or p.name in enable) and p.name not in disable]
+    own = quota.resource_quota(clock)
+    chosen = [own if p is _QUOTA else p for p in PLUGINS if (p.is_on or p.name in enable) and p.name not in disable]
     return Chain(plugins=tuple(chosen), random=random, authorize=authorize, fresh=fresh)

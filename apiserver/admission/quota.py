@@ -1,18 +1,19 @@
 """ResourceQuota: a namespace holds no more than its quotas allow. Source: plugin/pkg/admission/resourcequota.
 
-What is used is counted from the objects themselves, not from `status.used`; two writes that race can both pass.
-(Upstream takes from the status by compare-and-swap; so shall we, with the quota controller.) Scopes: all but
-VolumeAttributesClass.
+What is used is counted from the objects themselves, not from `status.used`, and from those let through a moment ago
+that the cache does not show yet: a burst of creates cannot pass a quota together. (Upstream takes from the status by
+compare-and-swap; several API servers will need that.) Scopes: all but VolumeAttributesClass.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from apimachinery import kinds
 from apimachinery.kinds import KINDS, Kind
 from apimachinery.quantity import Quantity, from_int, parse
 from apimachinery.types import Json
 from apiserver.admission.limits import pod_totals
-from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review
+from apiserver.admission.plugin import CREATE, DELETE, UPDATE, Plugin, Review
 from apiserver.strategies.pod.qos import qos_class
 
 Usage = Mapping[str, Quantity]
@@ -24,18 +25,62 @@ _COUNTED = ("pods", "services", "replicationcontrollers", "resourcequotas", "sec
             "persistentvolumeclaims")  # fmt: skip
 
 
-def _validate(review: Review) -> None:
+#: Seconds after which a create that has not shown up counts no more: it was a dry run, or failed.
+_PENDING_SECONDS = 3.0
+
+
+@dataclass(slots=True)
+class Pending:
+    """The objects let through and perhaps not in the cache yet, by uid: bounded by what 3 seconds bring."""
+
+    clock: Callable[[], float]
+    _passed: dict[str, tuple[float, Kind, str, Json]] = field(default_factory=dict)
+
+    def add(self, kind: Kind, namespace: str, tree: Json) -> None:
+        uid = tree["metadata"].get("uid", "")
+        if uid:
+            self._passed[uid] = (self.clock(), kind, namespace, tree)
+
+    def drop(self, uid: str) -> None:
+        self._passed.pop(uid, None)
+
+    def unseen(self, kind: Kind, namespace: str, seen: Iterable[Json]) -> Sequence[Json]:
+        """What was let through of a kind and is not among the objects seen; what is among them is forgotten."""
+        oldest = self.clock() - _PENDING_SECONDS
+        for tree in seen:
+            self._passed.pop(tree["metadata"].get("uid", ""), None)
+        for uid in [uid for uid, (since, *_) in self._passed.items() if since < oldest]:
+            del self._passed[uid]
+        return [tree for _, of, where, tree in self._passed.values() if (of, where) == (kind, namespace)]
+
+
+def resource_quota(clock: Callable[[], float]) -> Plugin:
+    """The plugin with a memory of its own: one for each server."""
+    pending = Pending(clock)
+
+    def validate(review: Review) -> None:
+        _validate(review, pending)
+
+    return Plugin("ResourceQuota", validate=validate)
+
+
+def _validate(review: Review, pending: Pending) -> None:
     asked = review.attributes
+    if review.operation == DELETE and not asked.subresource and review.old is not None:
+        pending.drop(review.old["metadata"].get("uid", ""))
     if review.operation not in (CREATE, UPDATE) or asked.subresource or not review.namespace:
         return
     kind = next((k for k in KINDS if (k.group, k.plural) == (asked.group, asked.plural)), None)
     if kind is None or not kind.is_stored:
         return
-    for quota in review.lookup.list(kinds.RESOURCEQUOTAS, review.namespace):
-        _check(review, kind, quota)
+    quotas = review.lookup.list(kinds.RESOURCEQUOTAS, review.namespace)
+    for quota in quotas:
+        _check(review, kind, quota, pending)
+    if quotas and review.operation == CREATE:
+        pending.add(kind, review.namespace, review.tree)
 
 
-def _check(review: Review, kind: Kind, quota: Json) -> None:
+def _check(review: Review, kind: Kind, quota: Json, pending: Pending) -> None:
     spec = quota.get("spec") or {}
     if not _in_scope(kind, review.tree, spec):
         return
@@ -48,7 +93,7 @@ def _check(review: Review, kind: Kind, quota: Json) -> None:
     delta = {n: amount for n, amount in delta.items() if amount.nanos > 0}
     if not delta:
         return
-    used = _used(review, kind, spec)
+    used = _used(review, kind, spec, pending)
     over = sorted(n for n in delta if used.get(n, from_int(0)) + delta[n] > hard[n])
     if over:
         used_text = {n: used.get(n, from_int(0)) for n in over}
@@ -62,10 +107,11 @@ def _shown(amounts: Usage, names: Sequence[str]) -> str:
     return ",".join(f"{name}={amounts[name]}" for name in names)
 
 
-def _used(review: Review, kind: Kind, spec: Json) -> dict[str, Quantity]:
+def _used(review: Review, kind: Kind, spec: Json, pending: Pending) -> dict[str, Quantity]:
     """What the objects of the kind use that are in the quota's scope; on an update also the one being written."""
     total: dict[str, Quantity] = {}
-    for tree in review.lookup.list(kind, review.namespace):
+    seen = review.lookup.list(kind, review.namespace)
+    for tree in (*seen, *pending.unseen(kind, review.namespace, seen)):
         if _in_scope(kind, tree, spec):
             for name, amount in usage(kind, tree).items():
                 total[name] = total[name] + amount if name in total else amount
@@ -198,6 +244,3 @@ def _crosses(affinity: Json) -> bool:
         preferred = tree.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
         terms += [term.get("podAffinityTerm") or {} for term in preferred]
     return any(term.get("namespaces") or term.get("namespaceSelector") is not None for term in terms)
-
-
-RESOURCE_QUOTA = Plugin("ResourceQuota", validate=_validate)

@@ -13,7 +13,7 @@ from typing import Any
 BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."
 
 
-@dataclass
+@dataclass(eq=False)  # exceptions must be hashable
 class Refused(Exception):
     """A credential that was presented and does not hold. The text goes into logs and TokenReviews, never into a 401."""
 

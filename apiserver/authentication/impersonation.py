@@ -30,6 +30,8 @@ class Wish:
 
 def wish(scope: Mapping[str, Any]) -> Wish | None:
     """The headers of a request; None without any. Raises ApiError 500 where the user is missing, as upstream does."""
+    if not any(name.startswith(b"impersonate-") for name, _ in scope.get("headers") or ()):
+        return None
     user = next(iter(header_values(scope, "impersonate-user")), "")
     groups = tuple(header_values(scope, "impersonate-group"))
     uid = next(iter(header_values(scope, "impersonate-uid")), "")

@@ -52,8 +52,8 @@ async def _options_body(call: Call) -> Json:
 
 
 def _shows_deleted(resource: Resource) -> bool:
-    """Whether a delete answers with the object in place of a Status: graceful kinds do."""
-    return resource.strategy.graceful
+    """Whether a delete answers with the object in place of a Status."""
+    return resource.strategy.graceful or resource.strategy.shows_deleted
 
 
 def _details(resource: Resource, gone: Entry) -> Json:

@@ -3,6 +3,7 @@
 Sources: apimachinery/pkg/apis/meta/v1/types.go, internalversion/validation/validation.go, validation/validation.go.
 """
 
+import re
 from dataclasses import dataclass
 
 from apimachinery import errors, selectors
@@ -14,6 +15,10 @@ EXACT = "Exact"
 NOT_OLDER_THAN = "NotOlderThan"
 ORPHAN, BACKGROUND, FOREGROUND = "Orphan", "Background", "Foreground"
 _META = "meta.k8s.io"
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+#: A longer number is out of any range (and Python refuses to read very long ones).
+_DIGITS = 40
+_MOST_REVISION = 2**63 - 1  # etcd's
 _TRUE = ("true", "1", "t", "T", "TRUE", "True")
 
 
@@ -110,16 +115,20 @@ def check_resource_version(text: str) -> None:
     """Raise 400 unless it is empty or a number."""
     if text and not (text.isascii() and text.isdigit()):
         raise errors.bad_request(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+    if len(text) > _DIGITS or int(text or 0) > _MOST_REVISION:
+        raise errors.bad_request(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": value out of range')
 
 
 def _number(request: Request, name: str) -> int:
     text = request.first(name)
-    try:
-        value = int(text) if text else 0
-    except ValueError:
-        raise errors.bad_request(
-            f'invalid value for {name}: strconv.ParseInt: parsing "{text}": invalid syntax'
-        ) from None
+    if not text:
+        return 0
+    why = "" if _INTEGER.fullmatch(text) else "invalid syntax"
+    value = 0 if why or len(text) > _DIGITS else int(text)
+    if not why and (len(text) > _DIGITS or not -(2**63) <= value < 2**63):
+        why = "value out of range"
+    if why:
+        raise errors.bad_request(f'invalid value for {name}: strconv.ParseInt: parsing "{text}": {why}')
     if value < 0 and name == "limit":
         problem = FieldError("limit", errors.INVALID, "must be greater than or equal to 0", value)
         raise errors.invalid(_META, "ListOptions", "", [problem])

@@ -7,7 +7,7 @@ entry, since the same selector (`spec.nodeName=...`) comes again and again.
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from apimachinery import errors
+from apimachinery import errors, selectors
 from apiserver.registry import Resource
 from apiserver.resources.options import ListOptions
 from apiserver.storage.entry import Entry
@@ -23,12 +23,19 @@ def selector(resource: Resource, options: ListOptions) -> Selects | None:
     if fields is not None:
         _check_fields(resource, options)
     if fields is None or not fields.requirements:
-        if labels is None:
-            return None
-        return lambda entry: labels.matches(entry.labels)
+        return _by_labels(labels) if labels is not None else None
     if labels is None:
         return lambda entry: fields.matches(fields_of(resource, entry))
     return lambda entry: labels.matches(entry.labels) and fields.matches(fields_of(resource, entry))
+
+
+def _by_labels(labels: selectors.LabelSelector) -> Selects:
+    """The predicate of a label selector; the commonest one, `key=value`, is asked of thousands of entries."""
+    match labels.requirements:
+        case (selectors.Requirement(operator=selectors.EQUAL | selectors.DOUBLE_EQUAL) as only,):
+            key, value = only.key, only.values[0]
+            return lambda entry: entry.labels.get(key) == value
+    return lambda entry: labels.matches(entry.labels)
 
 
 def fields_of(resource: Resource, entry: Entry) -> Mapping[str, str]:

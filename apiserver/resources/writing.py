@@ -16,7 +16,7 @@ from apiserver import negotiation
 from apiserver.call import Call, Response, json_response
 from apiserver.registry import Resource
 from apiserver.request import Attributes
-from apiserver.resources import committing, decoding, presenting
+from apiserver.resources import committing, decoding, fields, presenting
 from apiserver.resources.api import Api
 from apiserver.resources.options import write_options
 from apiserver.resources.stages import Write
@@ -68,8 +68,9 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
 async def respond(call: Call, resource: Resource) -> Response:
     """POST of a kind that is computed and forgotten: a review."""
     assert resource.respond is not None
-    write_options(call)
-    tree = (await decoding.body_of(call, resource.kind)).tree
+    if call.accepted.transform:
+        raise errors.not_acceptable(negotiation.MEDIA_TYPES)  # it has no columns, and no metadata to show
+    tree = await fields.typed_body(call, resource.kind)
     if resource.kind.namespaced:
         decoding.place(tree, resource.kind, call.target.namespace)
     answer = await resource.respond(call, tree)

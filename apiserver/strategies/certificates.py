@@ -50,7 +50,7 @@ def stamp(new: Json, old: Json | None, context: WriteContext) -> Json:
     """The requester on a create; the times of new conditions on an approval."""
     if old is None:
         user = context.user
-        spec = new["spec"]
+        spec = new.setdefault("spec", {})
         spec["username"] = user.name
         if user.uid:
             spec["uid"] = user.uid

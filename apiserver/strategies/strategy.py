@@ -131,6 +131,8 @@ class Strategy:
     allow_create_on_update: bool = False
     allow_unconditional_update: bool = True
     graceful: bool = False
+    #: A delete answers with the object in place of a Status (upstream's ReturnDeletedObject); graceful kinds always do.
+    shows_deleted: bool = False
     #: (object, seconds asked for or None) -> seconds to wait before the object goes; for `graceful` kinds.
     grace_period: Callable[[Json, int | None], int] = no_grace
     #: The rule for `metadata.name` (and, as a prefix, generateName).

@@ -1,6 +1,7 @@
 """Which strategy belongs to which kind, one row each. A kind without a row (a review, say) has none of its own."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from apimachinery import kinds, names
 from apimachinery.errors import FieldError
@@ -118,7 +119,28 @@ _ROWS: tuple[tuple[Kind, Strategy], ...] = (
     (kinds.PRIORITYLEVELCONFIGURATIONS, flowcontrol.PRIORITYLEVELCONFIGURATIONS),
 )
 
-STRATEGIES: Mapping[Kind, Strategy] = dict(_ROWS)
+#: Their storage has upstream's ReturnDeletedObject; generated clients decode a delete's answer as the object.
+_SHOWN_WHEN_DELETED = (
+    kinds.SERVICES,
+    kinds.SERVICEACCOUNTS,
+    kinds.RESOURCEQUOTAS,
+    kinds.PERSISTENTVOLUMECLAIMS,
+    kinds.PERSISTENTVOLUMES,
+    kinds.PODTEMPLATES,
+    kinds.STORAGECLASSES,
+    kinds.CSIDRIVERS,
+    kinds.CSINODES,
+    kinds.VOLUMEATTACHMENTS,
+    kinds.VOLUMEATTRIBUTESCLASSES,
+    kinds.RESOURCECLAIMS,
+    kinds.RESOURCECLAIMTEMPLATES,
+    kinds.DEVICECLASSES,
+    kinds.RESOURCESLICES,
+)
+
+STRATEGIES: Mapping[Kind, Strategy] = {
+    kind: replace(strategy, shows_deleted=True) if kind in _SHOWN_WHEN_DELETED else strategy for kind, strategy in _ROWS
+}
 
 #: Kinds that are answered and not kept, and those whose objects are stored as they come.
 PLAIN = Strategy(prepare=as_sent, name=names.path_segment_name)

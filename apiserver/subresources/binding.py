@@ -9,7 +9,7 @@ from apimachinery.kinds import BINDINGS, PODS
 from apimachinery.types import Json
 from apiserver.call import Call, Response, json_response
 from apiserver.registry import Handler, Resource
-from apiserver.resources import decoding, raw
+from apiserver.resources import decoding, fields, raw
 from apiserver.resources.api import Api
 from apiserver.resources.options import write_options
 
@@ -37,7 +37,7 @@ def collection_handler(api: Api) -> Handler:
 async def bind(api: Api, call: Call, pod: str) -> Response:
     """Give the pod the node that the body names."""
     options = write_options(call)
-    binding = (await decoding.body_of(call, BINDINGS)).tree
+    binding = await fields.typed_body(call, BINDINGS)
     meta = decoding.place(binding, BINDINGS, call.target.namespace)["metadata"]
     name = meta.get("name") or pod
     if pod and name != pod:

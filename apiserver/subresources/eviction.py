@@ -11,7 +11,7 @@ from apimachinery.kinds import CREATE_ONLY, PODDISRUPTIONBUDGETS, PODS, Kind
 from apimachinery.types import Json
 from apiserver.call import Call, Response, json_response
 from apiserver.registry import Handler, Resource
-from apiserver.resources import committing, decoding, deleting, raw
+from apiserver.resources import committing, decoding, deleting, fields, raw
 from apiserver.resources.api import Api
 from apiserver.resources.options import DeleteOptions, delete_options
 from apiserver.resources.writing import attributes_of
@@ -36,7 +36,7 @@ def handlers(api: Api) -> dict[str, Handler]:
 async def evict(api: Api, call: Call, resource: Resource) -> Response:
     """Delete the pod if its budget allows. Raises 429 where it does not."""
     name, namespace = call.target.name, call.target.namespace
-    options = _options(call, (await decoding.body_of(call, EVICTION)).tree, name)
+    options = _options(call, await fields.typed_body(call, EVICTION), name)
     key = PODS.storage_key(namespace, name)
     entry = await committing.read(api, key)
     if entry is None:
@@ -59,8 +59,7 @@ def _options(call: Call, eviction: Json, name: str) -> DeleteOptions:
     said = decoding.metadata_of(eviction).get("name")
     if said and said != name:
         raise errors.bad_request("name in URL does not match name in Eviction object")
-    options = eviction.get("deleteOptions")
-    return delete_options(call, options if isinstance(options, dict) else {})
+    return delete_options(call, eviction.get("deleteOptions") or {})
 
 
 def _ignores_budgets(pod: Json) -> bool:

@@ -15,7 +15,7 @@ from apimachinery.types import Json
 from apiserver import negotiation
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
-from apiserver.resources import committing, decoding, presenting, reading, writing
+from apiserver.resources import committing, decoding, fields, presenting, reading, writing
 from apiserver.resources.api import Api
 from apiserver.resources.options import write_options
 from apiserver.resources.stages import Write
@@ -33,7 +33,7 @@ def handlers(api: Api) -> dict[str, Handler]:
         return _answer(call, entry.tree)
 
     async def update(call: Call, resource: Resource) -> Response:
-        body = (await decoding.body_of(call, SCALE)).tree
+        body = await fields.typed_body(call, SCALE)
         decoding.check_name(body, call.target.name)
         return await _write(api, call, resource, lambda _now: body)
 

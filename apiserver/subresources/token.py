@@ -6,7 +6,7 @@ from apimachinery.kinds import CREATE_ONLY, Kind
 from apiserver.authentication.tokens import Issuer, request_token
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
-from apiserver.resources import decoding, presenting
+from apiserver.resources import fields, presenting
 from apiserver.resources.api import Api
 
 TOKEN_REQUEST = Kind(group="authentication.k8s.io", kind="TokenRequest", plural="tokenrequests", verbs=CREATE_ONLY)
@@ -16,7 +16,7 @@ def handlers(api: Api, issuer: Issuer) -> dict[str, Handler]:
     """The one verb of serviceaccounts/token."""
 
     async def create(call: Call, _resource: Resource) -> Response:
-        body = (await decoding.body_of(call, TOKEN_REQUEST)).tree
+        body = await fields.typed_body(call, TOKEN_REQUEST)
         await api.fresh()  # the account, or the pod that the token is bound to, may be a moment old
         answer, warnings = request_token(
             issuer,

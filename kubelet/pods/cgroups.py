@@ -6,11 +6,12 @@ Source: pkg/kubelet/cm/pod_container_manager_linux.go, helpers_linux.go (Resourc
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from apimachinery import quantity
 from apimachinery.objects.core_v1 import Pod
+from kubelet.leftovers import YOUNG
 from kubelet.pods import qos
 from kubelet.pods.container_config import Machine
 from kubelet.pods.world import is_sidecar
@@ -115,6 +116,22 @@ def remove(parent: str, machine: Machine) -> None:
         return
     for hierarchy in hierarchies():
         _remove_tree(hierarchy / parent.strip("/"))
+
+
+def sweep(machine: Machine, known: Collection[str], now: float, root: Path = ROOT) -> list[str]:
+    """Take away the cgroups of pods that nobody knows and nothing runs in; the uids. Young ones are left alone."""
+    if not machine.cgroup_parent or machine.systemd_cgroups:
+        return []
+    removed = []
+    for hierarchy in hierarchies(root):
+        top = hierarchy / machine.cgroup_parent.strip("/")
+        for folder in [*top.glob("pod*"), *top.glob("*/pod*")]:
+            uid = folder.name.removeprefix("pod")
+            with contextlib.suppress(FileNotFoundError):  # its own worker was faster
+                if uid not in known and now - folder.stat().st_mtime > YOUNG:
+                    _remove_tree(folder)
+                    removed.append(uid)
+    return sorted(set(removed))
 
 
 def _remove_tree(folder: Path) -> None:

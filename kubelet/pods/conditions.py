@@ -25,6 +25,12 @@ def conditions(world: World, phase: str, inits: Sequence[Json], mains: Sequence[
     return [_condition(world, type, *found[type]) for type in OURS]
 
 
+def kept(world: World) -> list[Json]:
+    """Ours, as the API has them."""
+    there = world.pod.status.conditions
+    return [_condition(world, c.type, c.status, c.reason, c.message) for c in there if c.type in OURS]
+
+
 def _condition(world: World, type: str, status: str, reason: str, message: str) -> Json:
     before = next((c for c in world.pod.status.conditions if c.type == type), None)
     kept = before is not None and before.status == status and before.last_transition_time is not None

@@ -11,6 +11,7 @@ from pathlib import Path
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
 from kubelet.pods import qos
+from kubelet.pods.admit import dotted
 from kubelet.pods.decide import spec_hash
 from kubelet.pods.env import ConfigProblem
 from kubelet.pods.expansion import expand
@@ -47,6 +48,7 @@ class Prepared:
     subpaths: Mapping[str, Path]  # by mountPath: where a subPath leads, checked
     files: Sequence[Mount]  # /etc/hosts, /etc/resolv.conf, the termination message
     profiles: Mapping[str, str]
+    target: str = ""  # the container whose processes this one sees
 
 
 def sandbox_config(pod: Pod, *, attempt: int, hostname: str, machine: Machine) -> SandboxConfig:
@@ -60,7 +62,7 @@ def sandbox_config(pod: Pod, *, attempt: int, hostname: str, machine: Machine) -
         host_pid=bool(pod.spec.host_pid),
         host_ipc=bool(pod.spec.host_ipc),
         cgroup_parent=cgroup_parent(pod, machine),
-        sysctls={s.name: s.value for s in (context.sysctls if context else ())},
+        sysctls={dotted(s.name): s.value for s in (context.sysctls if context else ())},
         oom_score_adj=max(-998, machine.powers.lowest_oom_score),
     )
 
@@ -81,7 +83,7 @@ def container_config(
         args=[expand(word, values) for word in container.args],
         env=prepared.env,
         working_dir=container.working_dir,
-        mounts=[*_mounts(container, prepared), *prepared.files],
+        mounts=[*_mounts(pod, container, prepared), *prepared.files],
         labels=_labels(pod, container, prepared.image),
         resources=qos.container_resources(pod, sized, capacity=machine.memory, lowest=machine.powers.lowest_oom_score),
         security=security(
@@ -97,6 +99,7 @@ def container_config(
         stdin_once=bool(container.stdin_once),
         host_pid=bool(pod.spec.host_pid),
         share_pid=bool(pod.spec.share_process_namespace),
+        target=prepared.target,
         host_ipc=bool(pod.spec.host_ipc),
         stop_signal=_stop_signal(container),
         log_link=str(log_link(machine.log_root, identity, container.name, attempt)),
@@ -123,7 +126,9 @@ def image_id(image: Image) -> str:
     return f"docker-pullable://{image.digests[0]}" if image.digests else f"docker://{image.id}"
 
 
-def _mounts(container: AnyContainer, prepared: Prepared) -> list[Mount]:
+def _mounts(pod: Pod, container: AnyContainer, prepared: Prepared) -> list[Mount]:
+    """What the kubelet itself writes (config maps, secrets, ...) no container may change."""
+    ours = {v.name for v in pod.spec.volumes if v.config_map or v.secret or v.downward_api or v.projected}
     found = []
     for mount in container.volume_mounts:
         if mount.sub_path or mount.sub_path_expr:
@@ -133,7 +138,8 @@ def _mounts(container: AnyContainer, prepared: Prepared) -> list[Mount]:
         else:
             raise ConfigProblem(f'cannot find volume "{mount.name}" to mount into container "{container.name}"')
         target = mount.mount_path if mount.mount_path.startswith("/") else f"/{mount.mount_path}"
-        found.append(Mount(str(source), target, bool(mount.read_only), _PROPAGATION[mount.mount_propagation]))
+        read_only = bool(mount.read_only) or mount.name in ours
+        found.append(Mount(str(source), target, read_only, _PROPAGATION[mount.mount_propagation]))
     return found
 
 

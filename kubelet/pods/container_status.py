@@ -12,6 +12,8 @@ from kubelet.pods.world import IMAGE_ID_LABEL, Failure, Role, World, restarts
 from kubelet.runtime.protocol import CREATED, Container
 
 CONTAINER_ID = "docker://"
+_NOT_LOCATED = "The container could not be located when the pod was terminated"
+_NEVER_RAN = 128  # what runtimes report where the process could not be started
 
 
 def container_status(
@@ -87,8 +89,32 @@ def _before(world: World, name: str) -> Json:
     if status is None or not status.container_id:
         return {}
     ended: Json = {"exitCode": 137, "reason": "ContainerStatusUnknown", "containerID": status.container_id}
-    message = "The container could not be located when the pod was terminated"
-    return {"terminated": ended | {"message": message, "startedAt": None, "finishedAt": None}}
+    return {"terminated": ended | {"message": _NOT_LOCATED, "startedAt": None, "finishedAt": None}}
+
+
+def unaccounted(inits: Sequence[core_v1.Container], first: Sequence[Json], mains: Sequence[Json]) -> None:
+    """In a pod that is over nothing waits: whoever should have run and left no trace has ended in an unknown way.
+
+    Changes the statuses in place. As upstream's status manager does when it terminates a pod.
+    """
+    begun = [index for index, status in enumerate(first) if _has_begun(status)]
+    due = [*first[: max(begun, default=0) + 1], *(mains if _initialized(inits, first, mains) else ())]
+    for status in due:
+        if "terminated" not in status["state"]:
+            unknown: Json = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": _NOT_LOCATED}
+            status["state"] = {"terminated": unknown | {"startedAt": None, "finishedAt": None}}
+
+
+def _has_begun(status: Json) -> bool:
+    return "waiting" not in status["state"] or "terminated" in status["lastState"]
+
+
+def _initialized(inits: Sequence[core_v1.Container], first: Sequence[Json], mains: Sequence[Json]) -> bool:
+    if not inits or any(_has_begun(status) for status in mains):
+        return True
+    last = first[-1]
+    ended = last["state"].get("terminated")
+    return bool(last["started"]) if inits[-1].restart_policy == "Always" else bool(ended and not ended["exitCode"])
 
 
 def _default_reason(world: World, role: Role) -> str:
@@ -103,7 +129,8 @@ def _waiting(reason: str, message: str = "") -> Json:
 
 
 def _terminated(world: World, container: Container) -> Json:
-    ended: Json = {"exitCode": container.exit_code, "reason": _reason(container)}
+    code = container.exit_code if container.started_at else _NEVER_RAN
+    ended: Json = {"exitCode": code, "reason": _reason(container)}
     if container.started_at:
         ended["startedAt"] = times.rfc3339(int(container.started_at))
     else:

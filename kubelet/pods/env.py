@@ -5,7 +5,6 @@ before; a value may refer to what stands above it. Source: pkg/kubelet/kubelet_p
 pkg/kubelet/envvars/envvars.go.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +14,6 @@ from kubelet.pods.expansion import expand
 from kubelet.pods.fields import Facts, FieldProblem, pod_field, resource_field
 
 _MASTER_SERVICES = ("kubernetes",)  # of the default namespace; every pod sees it, links or not
-_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 
 class ConfigProblem(Exception):
@@ -129,8 +127,7 @@ def _from(pod: Pod, source: core_v1.EnvFromSource, fetched: Fetched) -> dict[str
         data = {key: value.decode(errors="surrogateescape") for key, value in secret.data.items()}
     else:
         raise ConfigProblem(f"envFrom of pod {pod.metadata.name} has no source")
-    named = {source.prefix + key: value for key, value in data.items()}
-    return {key: value for key, value in named.items() if _NAME.fullmatch(key)}
+    return {source.prefix + key: value for key, value in data.items()}  # since v1.34 every key is a good name
 
 
 def _missing(message: str, *, optional: bool | None) -> None:

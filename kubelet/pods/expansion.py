@@ -17,3 +17,8 @@ def expand(text: str, values: Mapping[str, str]) -> str:
         return values.get(name, match[0])
 
     return _REFERENCE.sub(one, text)
+
+
+def references_in(text: str) -> set[str]:
+    """The names that a text refers to."""
+    return {match[1] for match in _REFERENCE.finditer(text) if match[1] is not None}

@@ -16,9 +16,9 @@ from apimachinery.objects.core_v1 import Pod, PodStatus
 from apimachinery.types import Json
 from kubelet.pods import phase as phases
 from kubelet.pods import qos
-from kubelet.pods.conditions import OURS, conditions
-from kubelet.pods.container_status import container_status
-from kubelet.pods.world import Failure, World, is_sidecar, start_time
+from kubelet.pods.conditions import OURS, conditions, kept
+from kubelet.pods.container_status import container_status, unaccounted
+from kubelet.pods.world import TERMINAL, Failure, Verdict, World, is_sidecar, start_time
 
 #: The fields of a status that the kubelet writes, but for the conditions.
 _OWN = (
@@ -50,6 +50,8 @@ class Host:
 
 def status(world: World, host: Host, *, ending: bool, waiting: Mapping[str, Failure]) -> Json:
     """What the kubelet says of the pod."""
+    if world.verdict is not None and world.verdict.rejected:
+        return _rejected(world, world.verdict)
     spec = world.pod.spec
     waiting = {**_failed(world), **waiting}
     roles = ["sidecar" if is_sidecar(c) else "init" for c in spec.init_containers]
@@ -57,6 +59,8 @@ def status(world: World, host: Host, *, ending: bool, waiting: Mapping[str, Fail
     mains = [container_status(world, c, "main", waiting) for c in spec.containers]
     debuggers = [container_status(world, c, "ephemeral", waiting) for c in spec.ephemeral_containers]
     phase = phases.phase(world, ending=ending)
+    if phase in TERMINAL:
+        unaccounted(spec.init_containers, inits, mains)
     told: Json = {
         "phase": phase,
         "conditions": conditions(world, phase, inits, mains),
@@ -74,6 +78,19 @@ def status(world: World, host: Host, *, ending: bool, waiting: Mapping[str, Fail
     if world.verdict is not None:
         told |= {"reason": world.verdict.reason, "message": world.verdict.message}
     return told
+
+
+def _rejected(world: World, verdict: Verdict) -> Json:
+    """A pod that the node did not take: it has failed, and that is all there is to say."""
+    told = {
+        "phase": "Failed",
+        "reason": verdict.reason,
+        "message": f"Pod was rejected: {verdict.message}",
+        "conditions": kept(world),
+        "qosClass": world.pod.status.qos_class or qos.qos_class(world.pod),
+    }
+    generation = world.pod.metadata.generation
+    return told | ({"observedGeneration": generation} if generation else {})
 
 
 def _failed(world: World) -> dict[str, Failure]:

@@ -43,6 +43,7 @@ class Verdict:
 
     reason: str
     message: str
+    rejected: bool = False  # it was never taken: nothing of it has been started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,7 +125,7 @@ def _host_config(config: ContainerConfig, sandbox_id: str) -> Json:
     host: Json = {
         "NetworkMode": f"container:{sandbox_id}",
         "IpcMode": "host" if config.host_ipc else f"container:{sandbox_id}",
-        "PidMode": "host" if config.host_pid else f"container:{sandbox_id}" if config.share_pid else "",
+        "PidMode": _processes(config, sandbox_id),
         "CgroupParent": config.cgroup_parent,
         "Mounts": [_mount(mount) for mount in config.mounts],
         "LogConfig": _LOGS,
@@ -140,6 +140,13 @@ def _host_config(config: ContainerConfig, sandbox_id: str) -> Json:
     if resources.pids:
         host["PidsLimit"] = resources.pids
     return host | _security(config.security)
+
+
+def _processes(config: ContainerConfig, sandbox_id: str) -> str:
+    if config.host_pid:
+        return "host"
+    shared = sandbox_id if config.share_pid else config.target
+    return f"container:{shared}" if shared else ""
 
 
 def _mount(mount: Mount) -> Json:

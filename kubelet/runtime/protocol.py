@@ -107,6 +107,7 @@ class ContainerConfig:
     stdin_once: bool = False
     host_pid: bool = False
     share_pid: bool = False
+    target: str = ""  # the container whose process namespace it joins, "" for none
     host_ipc: bool = False
     host_network: bool = False
     stop_signal: str = ""

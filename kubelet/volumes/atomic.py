@@ -47,7 +47,9 @@ def write(folder: Path, files: Mapping[str, File], *, group: int | None = None) 
     """Make the folder hold exactly these files; whether anything had to change. `group` is the pod's fsGroup."""
     for path in files:
         check(path)
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        folder.chmod(0o777)  # as an emptyDir's: upstream lays these files into one
     current = folder / DATA
     if current.is_symlink() and _read(current.resolve()) == {path: file.data for path, file in files.items()}:
         return False
@@ -59,6 +61,8 @@ def write(folder: Path, files: Mapping[str, File], *, group: int | None = None) 
         _place(fresh, path, file, group)
     if group is not None:
         _give(fresh, group)
+        os.chown(folder, -1, group)
+        folder.chmod(0o2777)
     draft = folder / "..data_tmp"
     draft.unlink(missing_ok=True)
     draft.symlink_to(fresh.name)

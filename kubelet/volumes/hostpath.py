@@ -46,8 +46,10 @@ def existing(path: str) -> Path:
 
 def subpath(volume: Path, wanted: str, *, mode: int = 0o750) -> Path:
     """Where a subPath leads: inside the volume, whatever links a container put there; made if absent."""
-    if wanted.startswith("/") or ".." in Path(wanted).parts:
-        raise PathProblem(f"subPath {wanted!r} must be relative and may not contain '..'")
+    if wanted.startswith("/"):
+        raise PathProblem(f"error SubPath `{wanted}` must not be an absolute path")
+    if ".." in wanted.split("/"):
+        raise PathProblem(f"unable to provision SubPath `{wanted}`: must not contain '..'")
     root = volume.resolve()
     target = (root / wanted).resolve()
     if not target.is_relative_to(root):

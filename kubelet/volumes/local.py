@@ -54,7 +54,8 @@ class LocalVolumes:
         uid, group = pod.metadata.uid, _group(pod)
         if volume.empty_dir:
             folder = self._folder(uid, "empty-dir", volume.name)
-            await asyncio.to_thread(_empty_dir, folder, volume.empty_dir, group)
+            most = _memory(pod, self._allocatable())
+            await asyncio.to_thread(_empty_dir, folder, volume.empty_dir, group, most)
             return folder
         if volume.host_path:
             return await asyncio.to_thread(hostpath.prepare, volume.host_path)
@@ -80,7 +81,7 @@ class LocalVolumes:
         folder = self._folder(uid, plugin, volume.name)
 
         def lay() -> None:
-            if plugin in ("secret", "projected"):
+            if plugin != "configmap":
                 mounts.mount_tmpfs(folder)  # what is secret never reaches a disk
             write(folder, files, group=group)
 
@@ -140,14 +141,22 @@ def _group(pod: Pod) -> int | None:
     return pod.spec.security_context.fs_group if pod.spec.security_context else None
 
 
-def _empty_dir(folder: Path, source: core_v1.EmptyDirVolumeSource, group: int | None) -> None:
-    fresh = not folder.exists()
+def _memory(pod: Pod, allocatable: Mapping[str, str]) -> int:
+    """How much memory a volume of the pod may take, in bytes: what its containers may, or the node's pods."""
+    limits = [c.resources.limits for c in pod.spec.containers if c.resources and "memory" in c.resources.limits]
+    own = sum(quantity.parse(limit["memory"]).value() for limit in limits)
+    node = quantity.parse(allocatable.get("memory", "0")).value()
+    return min(own, node) if own and node else own or node
+
+
+def _empty_dir(folder: Path, source: core_v1.EmptyDirVolumeSource, group: int | None, most: int = 0) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if source.medium == "Memory":
-        mounts.mount_tmpfs(folder, size=quantity.parse(source.size_limit).value() if source.size_limit else 0)
+        asked = quantity.parse(source.size_limit).value() if source.size_limit else 0
+        mounts.mount_tmpfs(folder, size=min(asked, most) if asked and most else asked or most)
     elif source.medium:
         raise payload.PayloadProblem(f'unknown storage medium "{source.medium}"')
-    if fresh or stat.S_IMODE(folder.stat().st_mode) & 0o777 != 0o777:
+    if stat.S_IMODE(folder.stat().st_mode) & 0o777 != 0o777:
         folder.chmod(0o777)
     if group is not None:
         os.chown(folder, -1, group)

@@ -235,6 +235,29 @@ async def test_quotas_count_and_sum():
     assert await refused(attributes(k.CONFIGMAPS), {"metadata": {"name": "x"}}, quota(pods="0")) is None
 
 
+async def test_creates_that_the_cache_does_not_show_yet_count():
+    now = 0.0
+    admission = chain(random=random.Random(1), clock=lambda: now)
+    world = World(NAMESPACE, ACCOUNT, quota(pods="1"))
+
+    async def passes(uid):
+        new = await admission.mutate(attributes(k.PODS), pod(), None, world)
+        new["metadata"]["uid"] = uid
+        try:
+            await admission.validate(attributes(k.PODS), new, None, world)
+        except ApiError:
+            return False
+        return True
+
+    assert await passes("1")
+    assert not await passes("2")
+    now = 9.0
+    assert await passes("3")  # seconds later the first has not shown up: it failed or was a dry run
+    gone = pod() | {"metadata": {"name": "x", "namespace": "default", "uid": "3"}}
+    await admission.validate(attributes(k.PODS, "delete"), None, gone, world)
+    assert await passes("4")
+
+
 LEVELS = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 STRICT = row(k.NAMESPACES, "strict", status={"phase": "Active"}, metadata={"labels": LEVELS})
 IN_STRICT = row(k.SERVICEACCOUNTS, "default", "strict")

@@ -8,6 +8,7 @@ from apimachinery.kinds import ENDPOINTS, ENDPOINTSLICES, NODES, PODS, SERVICES
 from client.plan import Create, Delete, Patch
 from controllers.endpoints import EndpointsController
 from controllers.endpointslice import CAPACITY, EndpointSliceController
+from controllers.endpointslice_mirroring import EndpointSliceMirroring
 from tests.unit.controllers_view import KEY, NOW, FakeView, meta, pod
 
 NODE = {"metadata": meta("n1", "", labels={"topology.kubernetes.io/zone": "z1"})}
@@ -212,3 +213,52 @@ def test_nothing_is_made_for_a_service_that_goes_away():
     leaving["metadata"]["deletionTimestamp"] = "2023-11-14T00:00:00Z"
     writes = EndpointSliceController().plan(KEY, view(leaving, [pod("a", ip="10.0.0.1")]), NOW).writes
     assert not [write for write in writes if isinstance(write, Create)]
+
+
+def written(*subsets, **more):
+    return {"metadata": meta("web", **more), "subsets": list(subsets)}
+
+
+def mirrored(known):
+    known.apply(EndpointSliceMirroring().plan(KEY, known, NOW))
+    assert EndpointSliceMirroring().plan(KEY, known, NOW).writes == []
+    return known.raw(ENDPOINTSLICES)
+
+
+SUBSET = {
+    "addresses": [{"ip": "10.0.0.1", "nodeName": "n1"}],
+    "notReadyAddresses": [{"ip": "10.0.0.2"}],
+    "ports": [{"name": "a", "port": 80, "protocol": "TCP"}],
+}
+
+
+def test_endpoints_written_by_hand_are_mirrored_and_followed():
+    known = view(service(selector={}), [])
+    known.trees[ENDPOINTS] = {("d", "web"): written(SUBSET, {"addresses": [{"ip": "fd00::1"}]}, labels={"x": "y"})}
+    made = {each["addressType"]: each for each in mirrored(known)}
+    assert made["IPv4"]["endpoints"] == [
+        {"addresses": ["10.0.0.1"], "conditions": {"ready": True}, "nodeName": "n1"},
+        {"addresses": ["10.0.0.2"], "conditions": {"ready": False}},
+    ]
+    assert made["IPv4"]["ports"] == SUBSET["ports"]
+    assert made["IPv6"]["ports"] == []
+    assert made["IPv4"]["metadata"]["labels"]["x"] == "y"
+    known.trees[ENDPOINTS]["d", "web"]["subsets"] = [{**SUBSET, "addresses": [{"ip": "10.0.0.9"}]}]
+    (left,) = mirrored(known)
+    assert [each["addresses"] for each in left["endpoints"]] == [["10.0.0.9"], ["10.0.0.2"]]
+    del known.trees[ENDPOINTS]["d", "web"]
+    assert mirrored(known) == []
+
+
+@pytest.mark.parametrize(
+    ("selector", "more"),
+    [
+        ({"app": "web"}, {}),
+        ({}, {"labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}}),
+        ({}, {"annotations": {"control-plane.alpha.kubernetes.io/leader": "{}"}}),
+    ],
+)
+def test_what_is_not_mirrored(selector, more):
+    known = view(service(selector=selector), [])
+    known.trees[ENDPOINTS] = {("d", "web"): written(SUBSET, **more)}
+    assert mirrored(known) == []

@@ -185,3 +185,34 @@ def test_an_old_reason_and_an_old_address_are_taken_away():
     body = patch(stored(told, conditions=old, podIPs=[{"ip": "10.0.0.9"}]), told)["status"]
     assert body["podIPs"] == [{"$patch": "delete", "ip": "10.0.0.9"}, {"ip": "10.0.0.2"}]
     assert next(c for c in body["conditions"] if c["type"] == "Ready")["reason"] is None
+
+
+UNKNOWN = "ContainerStatusUnknown"
+
+
+@pytest.mark.parametrize(
+    ("given", "inits", "mains"),
+    [
+        pytest.param(
+            world(pod("a", "b", phase="Failed"), life("a", "exited")), [], ["Completed", UNKNOWN], id="never ran"
+        ),
+        pytest.param(world(pod(inits=["i", "j"], phase="Failed")), [UNKNOWN, None], [None], id="before the first"),
+        pytest.param(
+            world(pod(inits=["i", "j"], phase="Failed"), life("i", "exited", 1)),
+            ["Error", None],
+            [None],
+            id="init failed",
+        ),
+        pytest.param(
+            world(pod(inits=["i"], phase="Failed"), life("i", "exited")), ["Completed"], [UNKNOWN], id="after the inits"
+        ),
+    ],
+)
+def test_nothing_waits_in_a_pod_that_is_over(given, inits, mains):
+    told = said(given, ending=True)
+
+    def reasons(statuses):
+        return [s["state"].get("terminated", {}).get("reason") for s in statuses]
+
+    assert reasons(told.get("initContainerStatuses", ())) == inits
+    assert reasons(told["containerStatuses"]) == mains

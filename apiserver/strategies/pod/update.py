@@ -1,6 +1,5 @@
 """What of a pod may change once it exists. Source: validation.go ValidatePodUpdate, ValidatePodStatusUpdate and kin."""
 
-import copy
 import difflib
 from collections.abc import Sequence
 
@@ -75,10 +74,11 @@ def _gates(spec: Json, before: Json) -> Problems:
 
 def _munged(spec: Json, before: Json) -> Json:
     """The new spec with every field that may change put back: what still differs is forbidden."""
-    munged = copy.deepcopy(spec)
+    munged = {**spec}
     for name in ("containers", "initContainers"):
-        for container, was in zip(munged.get(name) or (), before.get(name) or (), strict=False):
-            container["image"] = was.get("image", "")
+        if spec.get(name):
+            pairs = zip(spec[name], before.get(name) or (), strict=False)
+            munged[name] = [{**container, "image": was.get("image", "")} for container, was in pairs]
     for name in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
         _put_back(munged, before, name)
     if before.get("schedulingGates"):  # a gated pod may still be narrowed down to fewer nodes

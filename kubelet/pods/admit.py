@@ -1,0 +1,204 @@
+"""Whether this node takes a pod that was bound to it. Pure: the scheduler asked the same, but may not have been asked.
+
+A pod that brings its own `spec.nodeName` has passed no scheduler; others may have been placed on what was true a
+moment ago. Who is refused fails at once and for good; nothing of it is started. Reasons and wording:
+pkg/kubelet/lifecycle/predicate.go, pkg/kubelet/sysctl/allowlist.go, pkg/kubelet/kubelet.go (rejectPod).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from apimachinery import quantity
+from apimachinery.objects import core_v1
+from apimachinery.objects.core_v1 import Pod
+from apimachinery.selectors import GREATER, IN, LESS, NOT_IN, Requirement
+from kubelet.pods.world import TERMINAL, Verdict, is_sidecar
+
+_OPERATORS = {"In": IN, "NotIn": NOT_IN, "Exists": "exists", "DoesNotExist": "!", "Gt": GREATER, "Lt": LESS}
+_NAMESPACED = ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.", "net.")
+_IPC = ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
+SAFE_SYSCTLS = (
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_wmem",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a pod is measured by. `labels` and `taints` are None while the Node object has not been seen."""
+
+    name: str
+    labels: Mapping[str, str] | None = None
+    taints: Sequence[core_v1.Taint] = ()
+    allocatable: Mapping[str, str] = field(default_factory=dict)
+    sysctls: Sequence[str] = SAFE_SYSCTLS  # allowed ones; `net.core.*` allows all that begin so
+
+
+def admit(pod: Pod, others: Iterable[Pod], terms: Terms) -> Verdict | None:
+    """Why the pod cannot be here, or None. `others` are the pods that the node has taken before."""
+    found = next(_objections(pod, list(others), terms), None)
+    return None if found is None else Verdict(*found, rejected=True)
+
+
+def _objections(pod: Pod, others: Sequence[Pod], terms: Terms) -> Iterator[tuple[str, str]]:
+    yield from _systems(pod, terms)
+    yield from _resources(pod, others, terms)
+    if not selected(pod, terms):
+        text = "node(s) didn't match Pod's node affinity/selector"
+        yield "NodeAffinity", f"Predicate NodeAffinity failed: {text}"
+    mine = _host_ports(pod)
+    if any(_clash(a, b) for other in others for a in _host_ports(other) for b in mine):
+        yield "NodePorts", "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
+    if any(taint.effect == "NoExecute" and not _tolerated(pod, taint) for taint in terms.taints):
+        text = "node(s) had taints that the pod didn't tolerate"
+        yield "TaintToleration", f"Predicate TaintToleration failed: {text}"
+    for refusal in _sysctls(pod, terms.sysctls):
+        yield "SysctlForbidden", f"forbidden sysctl: {refusal}"
+
+
+def _systems(pod: Pod, terms: Terms) -> Iterator[tuple[str, str]]:
+    if pod.spec.os is not None and pod.spec.os.name not in ("", "linux"):
+        yield "PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"
+    wanted = pod.spec.node_selector.get("kubernetes.io/os", "linux")
+    if terms.labels is not None and wanted != "linux":
+        text = "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label"
+        yield "PodOSSelectorNodeLabelDoesNotMatch", text
+
+
+# Resources
+
+
+def _resources(pod: Pod, others: Sequence[Pod], terms: Terms) -> Iterator[tuple[str, str]]:
+    capacity = {name: _amount(name, text) for name, text in terms.allocatable.items()}
+    wanted = {"pods": 1, **requested(pod)}
+    for name, amount in wanted.items():
+        if not amount:
+            continue
+        used = len(others) if name == "pods" else sum(requested(other).get(name, 0) for other in others)
+        there = capacity.get(name, 0)
+        if used + amount > there:
+            numbers = f"requested: {amount}, used: {used}, capacity: {there}"
+            yield f"OutOf{name}", f"Node didn't have enough resource: {name}, {numbers}"
+
+
+def requested(pod: Pod) -> dict[str, int]:
+    """What a pod asks for in all: the sum of its containers and sidecars, or its greediest init container."""
+    overhead = {name: _amount(name, text) for name, text in pod.spec.overhead.items()}
+    sidecars: dict[str, int] = {}
+    most: dict[str, int] = {}
+    for container in pod.spec.init_containers:
+        own = _requests(container)
+        if is_sidecar(container):
+            sidecars = _sum(sidecars, own)
+            own = {}
+        most = _larger(most, _sum(sidecars, own))
+    total = sidecars
+    for container in pod.spec.containers:
+        total = _sum(total, _requests(container))
+    total = _larger(total, most)
+    if pod.spec.resources is not None:
+        total |= {name: _amount(name, text) for name, text in pod.spec.resources.requests.items()}
+    return _sum(total, overhead)
+
+
+def _requests(container: core_v1.Container) -> dict[str, int]:
+    if container.resources is None:
+        return {}
+    asked = {**container.resources.limits, **container.resources.requests}
+    return {name: _amount(name, text) for name, text in asked.items()}
+
+
+def _amount(resource: str, text: str) -> int:
+    parsed = quantity.parse(text)
+    return parsed.milli() if resource == "cpu" else parsed.value()
+
+
+def _sum(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
+    return {name: left.get(name, 0) + right.get(name, 0) for name in {**left, **right}}
+
+
+def _larger(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
+    return {name: max(left.get(name, 0), right.get(name, 0)) for name in {**left, **right}}
+
+
+# Node selectors, ports, taints
+
+
+def selected(pod: Pod, terms: Terms) -> bool:
+    """Whether the node is one of those that the pod's nodeSelector and required affinity name."""
+    labels = terms.labels
+    if labels is None:
+        return True
+    if any(labels.get(key) != value for key, value in pod.spec.node_selector.items()):
+        return False
+    affinity = pod.spec.affinity.node_affinity if pod.spec.affinity else None
+    required = affinity.required_during_scheduling_ignored_during_execution if affinity else None
+    return required is None or any(_matches(term, labels, terms.name) for term in required.node_selector_terms)
+
+
+def _matches(term: core_v1.NodeSelectorTerm, labels: Mapping[str, str], name: str) -> bool:
+    """An empty term selects no node."""
+    by_label = [Requirement(e.key, _OPERATORS[e.operator], tuple(e.values)) for e in term.match_expressions]
+    by_field = [Requirement(e.key, _OPERATORS[e.operator], tuple(e.values)) for e in term.match_fields]
+    asked = bool(by_label or by_field)
+    return (
+        asked and all(r.matches(labels) for r in by_label) and all(r.matches({"metadata.name": name}) for r in by_field)
+    )
+
+
+def _host_ports(pod: Pod) -> list[tuple[str, int, str]]:
+    containers = [*pod.spec.containers, *(c for c in pod.spec.init_containers if is_sidecar(c))]
+    ports = [port for container in containers for port in container.ports if port.host_port]
+    return [(port.protocol or "TCP", port.host_port or 0, port.host_ip or "0.0.0.0") for port in ports]  # noqa: S104
+
+
+def _clash(one: tuple[str, int, str], other: tuple[str, int, str]) -> bool:
+    return one[:2] == other[:2] and (one[2] == other[2] or "0.0.0.0" in (one[2], other[2]))  # noqa: S104
+
+
+def _tolerated(pod: Pod, taint: core_v1.Taint) -> bool:
+    return any(
+        toleration.effect in ("", taint.effect)
+        and toleration.key in ("", taint.key)
+        and (toleration.operator == "Exists" or toleration.value == taint.value)
+        for toleration in pod.spec.tolerations
+    )
+
+
+# Sysctls
+
+
+def _sysctls(pod: Pod, allowed: Sequence[str]) -> Iterator[str]:
+    for sysctl in pod.spec.security_context.sysctls if pod.spec.security_context else ():
+        name = dotted(sysctl.name)
+        if not name.startswith(_NAMESPACED) or not any(_covers(pattern, name) for pattern in allowed):
+            yield f'"{sysctl.name}" not allowlisted'
+        elif pod.spec.host_network and name.startswith("net."):
+            yield f'"{sysctl.name}" not allowed with host net enabled'
+        elif pod.spec.host_ipc and name.startswith(_IPC):
+            yield f'"{sysctl.name}" not allowed with host ipc enabled'
+
+
+def _covers(pattern: str, name: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
+def dotted(name: str) -> str:
+    """`net/ipv4/conf/eth0.1/x` is `net.ipv4.conf.eth0/1.x`: the first separator says which of the two it is."""
+    first = next((c for c in name if c in "./"), ".")
+    return name if first == "." else name.translate(str.maketrans("./", "/."))
+
+
+def active(pods: Iterable[Pod]) -> list[Pod]:
+    """The pods that hold something of the node."""
+    return [pod for pod in pods if pod.status.phase not in TERMINAL and pod.spec.containers]
