@@ -17,6 +17,7 @@ from kubelet.runtime.protocol import ContainerRuntime, RuntimeError_
 
 USER_AGENT = "kube-probe/1.34"
 _SHOWN = 10 * 1024
+_REDIRECTS = 10
 
 
 class Unresolved(Exception):
@@ -76,7 +77,7 @@ class Handlers:
         headers = {"User-Agent": USER_AGENT, "Accept": "*/*"} | {h.name: h.value for h in action.http_headers}
         try:
             async with asyncio.timeout(patience):
-                answer = await self._http.get(url, headers=headers, timeout=patience + 1)
+                answer = await self._landed(url, headers, patience + 1)
         except (TimeoutError, httpx.TimeoutException):
             return False, f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -84,6 +85,16 @@ class Handlers:
         if 200 <= answer.status_code < 400:
             return True, ""
         return False, f"HTTP probe failed with statuscode: {answer.status_code}"
+
+    async def _landed(self, url: str, headers: dict[str, str], timeout: float) -> httpx.Response:
+        """The answer after redirects; one that leads to another host is not followed, and counts as it is."""
+        answer = await self._http.get(url, headers=headers, timeout=timeout)
+        for _ in range(_REDIRECTS):
+            onward = answer.next_request
+            if onward is None or onward.url.host != answer.url.host:
+                return answer
+            answer = await self._http.get(onward.url, headers=headers, timeout=timeout)
+        raise httpx.TooManyRedirects(f"stopped after {_REDIRECTS} redirects")
 
     async def health(self, action: core_v1.GRPCAction, *, address: str, patience: float) -> tuple[bool, str]:
         """The standard health check of gRPC, kubelet/grpc_health.py."""
