@@ -126,5 +126,5 @@ def _become(order: Order, requests: socket.socket, entry: EntryPoint) -> None:
 if __name__ == "__main__":
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with socket.socket(fileno=int(sys.argv[1])) as connection:
-        setproctitle.setproctitle("pykube-forge")
+        setproctitle.setproctitle(f"pykube-forge {sys.argv[2]}")
         serve(connection)

@@ -87,14 +87,37 @@ def record(run: Path, name: str, running: Running) -> None:
     temporary.rename(run / f"{name}.json")
 
 
+def strays(root: Path) -> list[Running]:
+    """Processes of this cluster that run, recorded or not: by the cluster's folder in their command lines.
+
+    What was started in the instant before a kill -9 is written down nowhere; this finds it all the same.
+    """
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid() and _belongs(entry, str(root)):
+            pid = int(entry.name)
+            found.append(Running(pid, start_time(pid)))
+    return [running for running in found if running.started]
+
+
+def _belongs(entry: Path, root: str) -> bool:
+    try:
+        words = (entry / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ").split()
+    except OSError:
+        return False
+    program = Path(words[0]).name if words else ""
+    is_ours = program.startswith("pykube-") or program == "etcd" or "bootstrap.supervisor" in words
+    return is_ours and any(word == root or word.split("=")[-1].startswith(f"{root}/") for word in words)
+
+
 class Forge:
     """The warm process of forge.py, as the supervisor sees it: an order goes in, a pid comes out."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path) -> None:
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its:
             self._process = subprocess.Popen(
-                (sys.executable, "-m", "bootstrap.forge", str(its.fileno())),
+                (sys.executable, "-m", "bootstrap.forge", str(its.fileno()), str(root)),
                 pass_fds=(its.fileno(),),
                 stdin=subprocess.DEVNULL,
                 cwd=Path(__file__).parent.parent,
@@ -301,15 +324,21 @@ def launch(root: Path, processes: Sequence[Process]) -> None:
 
 
 async def halt(root: Path) -> None:
-    """Stops the supervisor with all its processes; where it is dead, stops what it left running."""
+    """Stops the supervisor with all its processes, and whatever else of the cluster runs."""
     run = root / "run"
-    supervisor = recorded(run, "supervisor")
-    await stop(supervisor, grace=GRACE * 3)
-    left = [
-        recorded(run, file.stem) for file in run.glob("*.json") if file.stem not in ("processes", "dockerd", "sysctl")
-    ]
-    for running in left:
-        await stop(running)
+    await stop(recorded(run, "supervisor"), grace=GRACE * 3)
+    others = ("processes", "dockerd", "sysctl")
+    for file in run.glob("*.json"):
+        if file.stem not in others:
+            await stop(recorded(run, file.stem))
+    while left := strays(root):
+        await asyncio.gather(*(stop(running) for running in left))
+
+
+async def _stop_unrecorded(root: Path, processes: Sequence[Process]) -> None:
+    """Stops what an earlier supervisor started and could not write down: two of one component would fight."""
+    known = {found.pid for process in processes if (found := recorded(root / "run", process.name))}
+    await asyncio.gather(*(stop(running) for running in strays(root) if running.pid not in known))
 
 
 def main(root: Path) -> int:
@@ -323,7 +352,8 @@ def main(root: Path) -> int:
         return 0
     record(run, "supervisor", Running(os.getpid(), start_time(os.getpid())))
     processes = msgspec.json.decode((run / "processes.json").read_bytes(), type=tuple[Process, ...])
-    forge = Forge()
+    asyncio.run(_stop_unrecorded(root, processes))
+    forge = Forge(root)
     try:
         asyncio.run(Supervisor(root, processes, forge).serve())
     finally:

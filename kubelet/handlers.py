@@ -8,6 +8,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import httpx
 
@@ -18,6 +19,7 @@ from kubelet.runtime.protocol import ContainerRuntime, RuntimeError_
 USER_AGENT = "kube-probe/1.34"
 _SHOWN = 10 * 1024
 _REDIRECTS = 10
+_LONGEST = 24 * 3600.0  # each probe brings its own limit
 
 
 class Unresolved(Exception):
@@ -43,9 +45,11 @@ class Handlers:
 
     def __init__(self, runtime: ContainerRuntime) -> None:
         self._runtime = runtime
-        limits = httpx.Limits(max_keepalive_connections=0)
-        self._http = httpx.AsyncClient(verify=False, trust_env=False, limits=limits)  # noqa: S501 - as upstream's probes
-        self._grpc = httpx.AsyncClient(http1=False, http2=True, verify=False, trust_env=False, limits=limits)  # noqa: S501 - no TLS is spoken
+        limits, longest = httpx.Limits(max_keepalive_connections=0), httpx.Timeout(_LONGEST)
+        # As upstream's probes: whose certificate it is matters not, and the environment's proxies are not asked.
+        common: dict[str, Any] = {"verify": False, "trust_env": False, "limits": limits, "timeout": longest}
+        self._http = httpx.AsyncClient(**common)
+        self._grpc = httpx.AsyncClient(http1=False, http2=True, **common)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -77,7 +81,7 @@ class Handlers:
         headers = {"User-Agent": USER_AGENT, "Accept": "*/*"} | {h.name: h.value for h in action.http_headers}
         try:
             async with asyncio.timeout(patience):
-                answer = await self._landed(url, headers, patience + 1)
+                answer = await self._landed(url, headers)
         except (TimeoutError, httpx.TimeoutException):
             return False, f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -86,14 +90,14 @@ class Handlers:
             return True, ""
         return False, f"HTTP probe failed with statuscode: {answer.status_code}"
 
-    async def _landed(self, url: str, headers: dict[str, str], timeout: float) -> httpx.Response:
+    async def _landed(self, url: str, headers: dict[str, str]) -> httpx.Response:
         """The answer after redirects; one that leads to another host is not followed, and counts as it is."""
-        answer = await self._http.get(url, headers=headers, timeout=timeout)
+        answer = await self._http.get(url, headers=headers)
         for _ in range(_REDIRECTS):
             onward = answer.next_request
             if onward is None or onward.url.host != answer.url.host:
                 return answer
-            answer = await self._http.get(onward.url, headers=headers, timeout=timeout)
+            answer = await self._http.get(onward.url, headers=headers)
         raise httpx.TooManyRedirects(f"stopped after {_REDIRECTS} redirects")
 
     async def health(self, action: core_v1.GRPCAction, *, address: str, patience: float) -> tuple[bool, str]:

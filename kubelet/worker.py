@@ -201,12 +201,16 @@ class Worker:
         """Read what ended containers left to say, once each."""
         for container in self._containers:
             if container.exited and not container.is_sandbox and container.id not in self._messages:
-                folder = self._node.root / "pods" / self.pod.metadata.uid / "containers" / container.name
                 policy = container.labels.get(TERMINATION_POLICY, "")
                 words = termination.message(
-                    folder / str(container.attempt), policy, Path(container.log_path), container.exit_code
+                    self._words(container), policy, Path(container.log_path), container.exit_code
                 )
                 self._messages[container.id] = words
+
+    def _words(self, container: Container) -> Path:
+        """The file of a container's termination message."""
+        folder = self._node.root / "pods" / self.pod.metadata.uid / "containers" / container.name
+        return folder / str(container.attempt)
 
     # ---------------------------------------------------------------------------------------------- acting
 
@@ -266,10 +270,7 @@ class Worker:
             await self._forget()
 
     async def _start(self, action: Start) -> None:
-        lives = [c for c in self._containers if c.name == action.name and c.exited]
-        if lives:
-            now = self._doors.clock()
-            self._backoff[action.name] = advance(self._backoff.get(action.name), lives[0].finished_at, now)
+        before = next((c for c in self._containers if c.name == action.name and c.exited), None)
         sandbox = next((c for c in self._containers if c.is_sandbox and c.running), None)
         if sandbox is None:
             return
@@ -281,6 +282,10 @@ class Worker:
             self._failures[action.name] = problem.failure
         else:
             self._failures.pop(action.name, None)
+        finally:
+            if before is not None:  # not sooner: whoever looks meanwhile would see the one before in its back-off
+                now = self._doors.clock()
+                self._backoff[action.name] = advance(self._backoff.get(action.name), before.finished_at, now)
 
     def _target(self, name: str) -> str:
         """Whose processes an ephemeral container is to see."""
@@ -297,6 +302,7 @@ class Worker:
             log_link(self._node.log_root, container.pod, container.name, container.attempt).unlink(missing_ok=True)
             name = f"{container.pod.name}_{container.pod.namespace}_{container.name}-{container.id}.log"
             (self._node.links_root / name).unlink(missing_ok=True)
+            self._words(container).unlink(missing_ok=True)
 
     async def _clean(self) -> None:
         for container in self._containers:

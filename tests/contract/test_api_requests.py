@@ -216,3 +216,11 @@ async def test_a_server_in_a_process_starts_no_threads_and_asks_no_clock_but_its
         await api.must("GET", MAPS)
         assert made["metadata"]["creationTimestamp"] == "2024-01-01T00:00:00Z"
         assert threading.active_count() == before
+
+
+async def test_a_review_has_no_table(api):
+    review = {"spec": {"resourceAttributes": {"verb": "get", "resource": "pods"}}}
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    table = {"accept": "application/json;as=Table;g=meta.k8s.io;v=v1"}
+    assert (await api.send("POST", path, review, headers=table)).status_code == 406
+    assert (await api.send("POST", path, review)).status_code == 201

@@ -99,7 +99,11 @@ def needs_kubectl():
 
 
 def make(name, home, offset, octet):
-    """A cluster's description: nothing in it meets another cluster's. `offset` is where to begin to look for ports."""
+    """A cluster's description: nothing in it meets another cluster's, not even that of another run of these tests.
+
+    `offset` is where to begin to look for ports.
+    """
+    name = f"{name}{os.getpid()}"  # kubelets of clusters of one name would end each other's containers
     while preflight.facts(ClusterSpec(ports=Ports.shifted(offset))).taken_ports:
         offset += 100
     flags = (

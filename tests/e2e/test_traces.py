@@ -52,7 +52,7 @@ def test_up_twice_then_down_leaves_no_trace(cluster, tmp_path):
         assert "is ready after" in one.up("--demo").stdout
         again = one.up("--demo")
         assert "was running already" in again.stdout
-        assert yaml.safe_load((tmp_path / "kubeconfig").read_text())["current-context"] == "pykube-traces"
+        assert yaml.safe_load((tmp_path / "kubeconfig").read_text())["current-context"] == f"pykube-{one.name}"
         assert "Ready" in one.kubectl("get", "nodes")
     finally:
         one.down()
@@ -66,7 +66,7 @@ def test_up_twice_then_down_leaves_no_trace(cluster, tmp_path):
 @pytest.mark.parametrize("seconds", [0.3, 0.8, 1.5, 3.0, 6.0])
 def test_killing_up_anywhere_is_mended_by_up_or_down(tmp_path, seconds, cluster):
     one = make("killed", tmp_path, 14000, 93)
-    argv = (str(PROGRAMS / "pykubeadm"), "up", "--name=killed", *one.flags, "--demo")
+    argv = (str(PROGRAMS / "pykubeadm"), "up", f"--name={one.name}", *one.flags, "--demo")
     with subprocess.Popen(argv, env=one.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as up:
         time.sleep(seconds)  # the moment of the kill is the case
         up.send_signal(signal.SIGKILL)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from kubelet.network.files import Resolver
 from kubelet.pods.container_config import Machine
 from kubelet.pods.images import Images
 from kubelet.pods.security import Powers
+from kubelet.pods.world import Verdict
 from kubelet.runtime.fake import FakeRuntime
 from kubelet.volumes.fake import FakeVolumes
 
@@ -169,9 +171,10 @@ async def test_a_container_that_ends_is_started_again_once_then_waits(site):
     async with site.kubelet():
         site.api.put("web")
         await eventually(lambda: is_ready(site, "web"))
-        for _ in range(2):
-            await eventually(site.container)
-            site.runtime.end(site.container().id, 1)
+        site.runtime.end(site.container().id, 1)
+        await eventually(site.container)
+        assert all(reason != "BackOff" for reason, _ in site.events)  # the first restart waits for nothing
+        site.runtime.end(site.container().id, 1)
         await eventually(lambda: "waiting" in site.api.status("web")["containerStatuses"][0]["state"])
         told = site.api.status("web")["containerStatuses"][0]
         assert (told["state"]["waiting"]["reason"], told["restartCount"]) == ("CrashLoopBackOff", 1)
@@ -275,3 +278,25 @@ async def test_a_hook_runs_before_the_stop(site):
         site.api.delete("web")
         await eventually(lambda: not agent.workers)
     assert [command for _, command in site.runtime.execs] == [("echo", "bye")]
+
+
+async def test_a_pod_that_the_node_refuses_fails_and_leaves_nothing(site):
+    async with site.kubelet() as agent:
+        refusal = Verdict("OutOfcpu", "too much", rejected=True)
+        agent._node = replace(agent._node, admit=lambda pod, _others: refusal if pod.metadata.name == "web" else None)
+        site.api.put("web")
+        site.api.put("other")
+        await eventually(lambda: is_ready(site, "other"))
+        await eventually(lambda: site.api.status("web")["phase"] == "Failed")
+        told = site.api.status("web")
+    assert (told["reason"], told["message"]) == ("OutOfcpu", "Pod was rejected: too much")
+    assert ("OutOfcpu", "too much") in site.events
+    assert {life.pod.name for life in site.runtime._all()} == {"other"}
+
+
+async def test_a_hook_that_fails_says_so_without_its_words(site):
+    hook = {"postStart": {"exec": {"command": ["false"]}}}
+    async with site.kubelet():
+        site.api.put("web", container={"lifecycle": hook})
+        await eventually(lambda: ("FailedPostStartHook", "PostStartHook failed") in site.events)
+        await eventually(lambda: ("Killing", "FailedPostStartHook") in site.events)
