@@ -35,22 +35,18 @@ async def serving():
 
 
 async def ask_datagram(port, packet):
-    loop = asyncio.get_running_loop()
-    answered = loop.create_future()
+    def ask():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(5)
+            client.connect(("127.0.0.1", port))
+            while True:
+                try:
+                    client.send(packet)
+                    return DNSRecord.parse(client.recv(4096))
+                except ConnectionRefusedError:  # not listening yet
+                    continue
 
-    class Client(asyncio.DatagramProtocol):
-        def datagram_received(self, data, _address):
-            answered.set_result(data)
-
-        def error_received(self, _error):  # not listening yet
-            transport.sendto(packet)
-
-    transport, _ = await loop.create_datagram_endpoint(Client, remote_addr=("127.0.0.1", port))
-    transport.sendto(packet)
-    try:
-        return DNSRecord.parse(await asyncio.wait_for(answered, 5))
-    finally:
-        transport.close()
+    return await asyncio.to_thread(ask)
 
 
 async def exchange():
