@@ -36,8 +36,17 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         raise typer.Exit(130) from None
 
 
+def _recorded(name: str) -> ClusterSpec | None:
+    """The cluster as an earlier `up` described it. Its folder is root's alone."""
+    try:
+        return load(name, default_home())
+    except PermissionError:
+        Console(stderr=True).print(f"The clusters in {default_home()} belong to root: run this command with sudo.")
+        raise typer.Exit(1) from None
+
+
 def _existing(name: str) -> ClusterSpec:
-    spec = load(name, default_home())
+    spec = _recorded(name)
     if spec is None:
         Console(stderr=True).print(f"There is no cluster {name!r} in {default_home()}: 'pykubeadm up' makes one.")
         raise typer.Exit(1)
@@ -58,7 +67,7 @@ def up(
     etcd_quota_bytes: Annotated[int, typer.Option(help="How large etcd's database may become.")] = 4 * 1024**3,
 ) -> None:
     """Make a one-node cluster on this machine, or mend the one that is there."""
-    spec = load(name, default_home()) or completed(
+    spec = _recorded(name) or completed(
         ClusterSpec(
             name=name,
             home=default_home(),
@@ -96,7 +105,7 @@ def down(name: Name = DEFAULT_NAME) -> None:
     """Take the cluster away: processes, containers, networks, rules, files."""
     from bootstrap.down import down as take_down  # noqa: PLC0415 - netlink and Docker: `up` need not wait for them
 
-    spec = load(name, default_home())
+    spec = _recorded(name)
     if spec is None:
         Console().print(f"There is no cluster {name!r} in {default_home()}; nothing to do.", highlight=False)
         return
