@@ -1,4 +1,4 @@
-"""What tests of every level share: the Docker Engine, started for the session where none runs and stopped after it."""
+"""What tests of every level share: the Docker Engine, started where none runs and stopped after, and one real cluster."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -19,3 +19,17 @@ def docker_socket(tmp_path_factory):
         thread.submit(asyncio.run, docker_engine.ensure(spec)).result()
         yield Path(spec.docker_endpoint.removeprefix("unix://"))
         thread.submit(asyncio.run, docker_engine.stop_ours(spec)).result()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory, docker_socket):
+    """The cluster that most tests share, with the demo deployed."""
+    from tests.e2e.conftest import make, needs_kubectl  # noqa: PLC0415  (only where a real cluster is wanted)
+
+    needs_kubectl()
+    one = make("e2e", tmp_path_factory.mktemp("pykube"), 10000, 97)
+    try:
+        one.up("--demo")
+        yield one
+    finally:
+        one.down(check=False)

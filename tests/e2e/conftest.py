@@ -115,18 +115,6 @@ def make(name, home, offset, octet):
     return Cluster(name, home, flags)
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory, docker_socket):
-    """The cluster that most tests share, with the demo deployed."""
-    needs_kubectl()
-    one = make("e2e", tmp_path_factory.mktemp("pykube"), 10000, 97)
-    try:
-        one.up("--demo")
-        yield one
-    finally:
-        one.down(check=False)
-
-
 @pytest.fixture
 def namespace(cluster, request):
     """A namespace of the test's own, gone when it ends."""

@@ -1,10 +1,8 @@
-"""The shared cluster of the end-to-end tests, for comparisons of kubectl with pykubectl."""
+"""Comparisons of kubectl with pykubectl need a real cluster: that of the end-to-end tests (tests/conftest.py)."""
 
 from pathlib import Path
 
 import pytest
-
-from tests.e2e.conftest import cluster  # noqa: F401  (the fixture)
 
 
 def pytest_collection_modifyitems(items):
