@@ -160,7 +160,6 @@ def _proxy(spec: ClusterSpec) -> Process:
     flags = _flags(
         kubeconfig=kubeconfig.path(spec, "proxy"),
         hostname_override=spec.node_name,
-        node_ip=spec.node_ip,
         cluster_cidr=spec.pod_cidr,
         chain_prefix=spec.chain_prefix,
         healthz_port=spec.ports.proxy_health,

@@ -23,7 +23,6 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 def run(
     kubeconfig: Annotated[str, typer.Option(help="Kubeconfig file for the API server.")] = "",
     hostname_override: Annotated[str, typer.Option(help="This node's name.")] = "",
-    node_ip: Annotated[str, typer.Option(help="This node's address.")] = "",  # noqa: ARG001  (upstream's flag; informative)
     cluster_cidr: Annotated[str, typer.Option(help="The pods' addresses; others are masqueraded.")] = "10.244.0.0/16",
     chain_prefix: Annotated[str, typer.Option(help="What the names of the chains begin with.")] = "KUBE",
     healthz_port: Annotated[int, typer.Option(help="Port of /healthz.")] = 10256,
