@@ -81,6 +81,7 @@ class Worker:
         self._refresh, self._tries = False, 0
         self._ending_since = 0.0
         self._cleaned = False
+        self._acted = 0  # how many acts have ended: what was seen before the last one is no ground for another
         self._making: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None
         self._status: Json | None = None
@@ -143,9 +144,12 @@ class Worker:
         self._doors.images.forget(self.pod.metadata.uid)
 
     async def _step(self, tasks: asyncio.TaskGroup) -> tuple[bool, float | None]:
+        acted = self._acted
         self._containers = await self._doors.runtime.list(self.pod.metadata.uid)
         await asyncio.to_thread(self._hear)
         now = self._doors.clock()
+        if acted != self._acted:
+            return False, now  # an act ended while we looked, and we may have seen what was before it: look again
         world = self._world(now)
         plan = decide(world)
         if plan.ending and not self._ending_since:
@@ -248,6 +252,7 @@ class Worker:
             await asyncio.sleep(_TROUBLE)
         finally:
             self._making = None
+            self._acted += 1
             self.wake()
 
     async def _one(self, action: Action) -> None:
@@ -343,6 +348,7 @@ class Worker:
             await asyncio.sleep(_TROUBLE)
         finally:
             self._stopping.pop(id, None)
+            self._acted += 1
             self.wake()
 
     async def _pre_stop(self, action: Stop) -> None:

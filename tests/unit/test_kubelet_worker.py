@@ -239,8 +239,8 @@ async def test_a_pod_that_finishes_is_not_restarted_and_gives_back_what_it_held(
         site.api.put("job", restartPolicy="Never", container={"command": ["true"]})
         await eventually(lambda: site.api.status("job")["phase"] == "Succeeded")
         await eventually(lambda: not site.network.addresses and not site.volumes.mounted)
+        await eventually(lambda: [c.name for c in site.runtime._all()] == ["main"])
         assert site.api.status("job")["podIP"] == "10.1.0.2"
-        assert [c.name for c in site.runtime._all()] == ["main"]
 
 
 async def test_init_containers_go_first(site):
