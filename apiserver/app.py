@@ -29,10 +29,11 @@ from apiserver.call import Receive, Send
 from apiserver.connect import KubeletClientConfig
 from apiserver.discovery.state import Discovery
 from apiserver.dispatch import Dispatcher
+from apiserver.fairness import Fairness, Keeper
 from apiserver.identity import Administrators
 from apiserver.metrics import Metrics
 from apiserver.options import Options
-from apiserver.pipeline import ASGI, Authenticates, Limits, Server, log_audit, pipeline
+from apiserver.pipeline import ASGI, Authenticates, Server, log_audit, pipeline
 from apiserver.registry import Registry
 from apiserver.resources.api import Api
 from apiserver.resources.lookup import CacheLookup, ChangeCounter
@@ -55,11 +56,12 @@ class App:
     """An API server. `api` is what its handlers work with; calling it answers one HTTP request."""
 
     def __init__(
-        self, api: Api, options: Options, services: ServiceAllocator, limits: Limits, aggregator: Aggregator
+        self, api: Api, options: Options, services: ServiceAllocator, fairness: Fairness, aggregator: Aggregator
     ) -> None:
         self.api = api
         self.aggregator = aggregator
-        self.limits = limits
+        self.fairness = fairness
+        self.flow_control = Keeper(api, fairness)
         self._services = services
         self.options = options
         self.asgi: ASGI = _not_yet
@@ -77,6 +79,7 @@ class App:
             await self._bootstrap()
             self._ready.set()
             tasks.create_task(self.aggregator.run())
+            tasks.create_task(self.flow_control.run())
             tasks.create_task(endpoints.keep(self.api, self.options))
             tasks.create_task(upkeep.repair_services(self.api, self._services, self.options.repair_seconds))
 
@@ -86,6 +89,7 @@ class App:
             try:
                 await bootstrapping.ensure(self.api, self.options)
                 await self.aggregator.register()
+                await self.flow_control.ensure()
                 await self.api.fresh()
             except (StorageError, ApiError) as error:
                 log.warning("the first objects could not be made, trying again", error=str(error))
@@ -162,18 +166,20 @@ def create_app(
     discovery = Discovery(api.registry.kinds(), address=address, fixed=identity.documents(options))
     front_proxy = ProxyIdentity(options.proxy_client_certificate, options.proxy_client_key)
     aggregator = Aggregator(api, discovery, front_proxy, by_endpoints=options.aggregator_routing)
+    fairness = Fairness(api, server_limit=options.max_reads + options.max_writes)
+    metrics.observe_fairness(fairness)
     server = Server(
         authenticator=authenticator or real,
         authorizer=authorizer,
         metrics=metrics,
-        limits=Limits(metrics, reads=options.max_reads, writes=options.max_writes),
+        fairness=fairness,
         clock=clock,
         new_id=api.new_uid,
         fresh=api.fresh,
         audits=log_audit if options.audit else None,
         aggregates=aggregator.answer,
     )
-    app = App(api, options, services, server.limits, aggregator)
+    app = App(api, options, services, fairness, aggregator)
     health = health_app(health_checks(api, app.is_ready), registry=metrics.registry)
-    app.asgi = pipeline(server, answering(Dispatcher(api), shell(discovery, health)))
+    app.asgi = pipeline(server, answering(Dispatcher(api), shell(discovery, health, fairness, clock)))
     return app
