@@ -29,7 +29,7 @@ def present(call: Call, resource: Resource, entry: Entry, now: float, status: in
     if accepted.transform == TABLE:
         tree = table(resource, [entry], now, {"resourceVersion": str(entry.revision)}, included(call))
         return encoded(call, msgspec.json.encode(tree), status)
-    return encoded(call, partial(entry), status)
+    return encoded(call, partial(resource, entry), status)
 
 
 def encoded(call: Call, value: bytes, status: int = 200) -> Response:
@@ -51,8 +51,25 @@ def pretty(call: Call) -> bool:
     return call.headers.get("user-agent", "").startswith(_PEOPLE)
 
 
+async def prepare(resource: Resource, entries: Sequence[Entry]) -> None:
+    """Make sure that all of these can be shown. Raises ApiError where a webhook cannot convert them."""
+    if resource.transforms is not None:
+        await resource.transforms.prepare(entries)
+
+
+async def loaded(resource: Resource, entry: Entry) -> Json:
+    """A tree of one's own: as it is stored or, where objects are transformed, as it is served."""
+    if resource.transforms is None:
+        return private(entry)
+    await resource.transforms.prepare([entry])
+    tree: Json = msgspec.json.decode(resource.transforms.served(entry))
+    return tree
+
+
 def served(resource: Resource, entry: Entry) -> bytes:
     """The object as JSON in the version served; made once per version."""
+    if resource.transforms is not None:
+        return resource.transforms.served(entry)
     if not resource.is_converted:
         return entry.value
     return entry.made(resource.kind.api_version, lambda it: msgspec.json.encode(resource.to_served(private(it))))
@@ -71,12 +88,13 @@ class _Metadata(msgspec.Struct, gc=False):
 _metadata = msgspec.json.Decoder(_Metadata)
 
 
-def partial(entry: Entry) -> bytes:
+def partial(resource: Resource, entry: Entry) -> bytes:
     """PartialObjectMetadata: the object's metadata alone, without decoding it."""
+    value = entry.value if resource.transforms is None else resource.transforms.served(entry)
     return b'{"kind":"%b","apiVersion":"%b","metadata":%b}' % (
         PARTIAL.encode(),
         _META_V1.encode(),
-        bytes(_metadata.decode(entry.value).metadata),
+        bytes(_metadata.decode(value).metadata),
     )
 
 
@@ -91,16 +109,24 @@ def table(resource: Resource, entries: Sequence[Entry], now: float, metadata: Js
         "kind": TABLE,
         "apiVersion": _META_V1,
         "metadata": metadata,
-        "columnDefinitions": tables.columns(resource.stored),
+        "columnDefinitions": columns(resource),
         "rows": [row(resource, entry, now, include) for entry in entries],
     }
 
 
+def columns(resource: Resource) -> list[Json]:
+    """The column definitions of a resource's Table."""
+    return tables.columns(resource.stored) if resource.table is None else resource.table.definitions()
+
+
 def row(resource: Resource, entry: Entry, now: float, include: str) -> Json:
     """One row of a Table."""
-    line: Json = {"cells": tables.row(resource.stored, entry.tree, now)}
+    if resource.table is None:
+        line: Json = {"cells": tables.row(resource.stored, entry.tree, now)}
+    else:
+        line = {"cells": resource.table.cells(msgspec.json.decode(served(resource, entry)), now)}
     if include == "Metadata":
-        line["object"] = msgspec.Raw(partial(entry))
+        line["object"] = msgspec.Raw(partial(resource, entry))
     elif include == "Object":
         line["object"] = msgspec.Raw(served(resource, entry))
     return line
@@ -111,7 +137,7 @@ def item(resource: Resource, accepted: Accepted, entry: Entry, now: float, inclu
     if not accepted.transform:
         return served(resource, entry)
     if accepted.transform in (PARTIAL, PARTIAL_LIST):
-        return partial(entry)
+        return partial(resource, entry)
     return msgspec.json.encode(table(resource, [entry], now, {"resourceVersion": str(entry.revision)}, include))
 
 
@@ -120,7 +146,7 @@ def list_head(resource: Resource, accepted: Accepted, metadata: Json) -> bytes:
     if accepted.transform:
         kind, version = PARTIAL_LIST, _META_V1
     else:
-        kind, version = f"{resource.kind.kind}List", resource.kind.api_version
+        kind, version = resource.kind.list_name, resource.kind.api_version
     return b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[' % (
         kind.encode(),
         version.encode(),
