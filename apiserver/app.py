@@ -25,6 +25,8 @@ from apiserver.authorization import authorizer as authorization
 from apiserver.authorization.node_graph_feed import PodFeed
 from apiserver.call import Receive, Send
 from apiserver.connect import KubeletClientConfig
+from apiserver.customresources import conversion
+from apiserver.customresources.loop import CustomResources
 from apiserver.discovery.state import Discovery
 from apiserver.dispatch import Dispatcher
 from apiserver.identity import Administrators
@@ -52,8 +54,16 @@ log = structlog.get_logger("apiserver")
 class App:
     """An API server. `api` is what its handlers work with; calling it answers one HTTP request."""
 
-    def __init__(self, api: Api, options: Options, services: ServiceAllocator, limits: Limits) -> None:
+    def __init__(
+        self,
+        api: Api,
+        options: Options,
+        services: ServiceAllocator,
+        limits: Limits,
+        custom_resources: CustomResources,
+    ) -> None:
         self.api = api
+        self._custom_resources = custom_resources
         self.limits = limits
         self._services = services
         self.options = options
@@ -70,6 +80,8 @@ class App:
             tasks.create_task(self.api.cache.run())
             await self.api.cache.wait_until(1)
             await self._bootstrap()
+            self.api.catch_up()
+            tasks.create_task(self._custom_resources.run())
             self._ready.set()
             tasks.create_task(endpoints.keep(self.api, self.options))
             tasks.create_task(upkeep.repair_services(self.api, self._services, self.options.repair_seconds))
@@ -163,7 +175,9 @@ def create_app(
     )
     address = f"{options.advertise_address}:{options.secure_port}" if options.advertise_address else ""
     discovery = Discovery(api.registry.kinds(), address=address, fixed=identity.documents(options))
-    app = App(api, options, services, server.limits)
+    custom_resources = CustomResources(api, discovery, conversion.converters(api))
+    api.catch_up = custom_resources.catch_up
+    app = App(api, options, services, server.limits, custom_resources)
     health = health_app(health_checks(api, app.is_ready), registry=metrics.registry)
     app.asgi = pipeline(server, answering(Dispatcher(api), shell(discovery, health)))
     return app
