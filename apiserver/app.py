@@ -12,6 +12,7 @@ what is no resource (shell.py); resources go straight to one dispatcher.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -19,6 +20,7 @@ import structlog
 
 from apimachinery import kinds as k
 from apimachinery.errors import ApiError
+from apimachinery.types import Json
 from apiserver import admission, bootstrapping, catalog, endpoints, identity, upkeep
 from apiserver.aggregation import Aggregator
 from apiserver.aggregation.remote import ProxyIdentity
@@ -36,6 +38,7 @@ from apiserver.metrics import Metrics
 from apiserver.options import Options
 from apiserver.pipeline import ASGI, Authenticates, Limits, Server, log_audit, pipeline
 from apiserver.registry import Registry
+from apiserver.resources import raw
 from apiserver.resources.api import Api
 from apiserver.resources.lookup import CacheLookup, ChangeCounter
 from apiserver.shell import answering, health_checks, shell
@@ -121,6 +124,11 @@ def _not_yet(_scope: Any, _receive: Receive, _send: Send) -> Awaitable[None]:
     raise AssertionError("the app is not put together yet")
 
 
+async def _modify_quota(api: Api, namespace: str, name: str, change: Callable[[Json], Json]) -> None:
+    resource = api.registry.of(k.RESOURCEQUOTAS)
+    await raw.modify(api, resource, resource.stored.storage_key(namespace, name), change)
+
+
 def create_app(
     storage: Storage,
     options: Options = _NO_OPTIONS,
@@ -153,7 +161,7 @@ def create_app(
         random=random,
         authorize=authorizer.authorize,
         fresh=api.fresh,
-        clock=clock,
+        accounts=admission.Accounts(partial(_modify_quota, api), clock),
     )
     real = identity.authenticator(options, lookup, clock)
     kubelet = KubeletClientConfig(options.kubelet_certificate, options.kubelet_key, options.kubelet_ca)

@@ -24,7 +24,7 @@ async def delete(api: Api, call: Call, resource: Resource) -> Response:
     """DELETE of one object."""
     options = delete_options(call, await _options_body(call))
     key = key_of(call, resource)
-    removed, shown = await remove(api, resource, key, options, attributes_of(call))
+    removed, shown = await remove(api, resource, key, options, attributes_of(call, dry_run=options.dry_run))
     if not removed or _shows_deleted(resource):
         await presenting.prepare(resource, [shown])
         return presenting.present(call, resource, shown, api.clock())
@@ -123,7 +123,7 @@ async def delete_collection(api: Api, call: Call, resource: Resource) -> Respons
     found = await listing.select(api, call, resource, selecting)
     shown: list[Entry] = []
     for item in found.entries:
-        attributes = attributes_of(call, verb="delete", name=item.name)
+        attributes = attributes_of(call, verb="delete", name=item.name, dry_run=options.dry_run)
         attributes = replace(attributes, namespace=item.namespace or attributes.namespace)
         try:
             shown.append((await remove(api, resource, item.key, options, attributes))[1])

@@ -27,7 +27,7 @@ SERVED_PATCHES = (negotiation.JSON_PATCH, negotiation.MERGE_PATCH, negotiation.S
 _NO_VERSION = msgspec.Raw(b"0x0")
 
 
-def attributes_of(call: Call, verb: str = "", name: str = "") -> Attributes:
+def attributes_of(call: Call, verb: str = "", name: str = "", *, dry_run: bool = False) -> Attributes:
     """The request as authorizers and admission plugins see it."""
     info = call.target
     return Attributes(
@@ -40,6 +40,7 @@ def attributes_of(call: Call, verb: str = "", name: str = "") -> Attributes:
         namespace=info.namespace,
         name=name or info.name,
         path=info.path,
+        dry_run=dry_run,
     )
 
 
@@ -55,7 +56,7 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
         api=api,
         call=call,
         resource=resource,
-        attributes=attributes_of(call, name=name if isinstance(name, str) else ""),
+        attributes=attributes_of(call, name=name if isinstance(name, str) else "", dry_run=options.dry_run),
         options=options,
         source=_copies(resource, tree),
         duplicates=body.duplicates,
@@ -97,7 +98,7 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
         api=api,
         call=call,
         resource=resource,
-        attributes=attributes_of(call),
+        attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
         duplicates=body.duplicates,
@@ -130,7 +131,7 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         api=api,
         call=call,
         resource=resource,
-        attributes=attributes_of(call),
+        attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
         is_patch=True,
