@@ -44,6 +44,7 @@ from kubelet.served import ServedPods
 from kubelet.server.app import create_app
 from kubelet.server.gate import ApiReviews, Gate
 from kubelet.volumes.local import LocalVolumes
+from kubelet.volumes.provisioner import PROVISIONER, Provisioner
 from serving import logs
 from serving.https import ServerTLS, serve
 from serving.process import run
@@ -170,6 +171,8 @@ async def _wire(
     tasks.create_task(_keep_network(own, network, agent, reporter, problems, name))
     if options.network_kubeconfig:
         tasks.create_task(_keep_routes(options, network))
+    if options.local_path_kubeconfig:
+        tasks.create_task(_provision(options))
     tasks.create_task(_run_pods(agent, services))
     served = ServedPods(agent, runtime, node, options.configuration())
     await _start_server(options, served, client, tasks)
@@ -276,6 +279,16 @@ async def _keep_routes(options: Options, network: BridgeNetwork) -> None:
             await changed.wait()
 
 
+async def _provision(options: Options) -> None:
+    """Volumes out of this node's folders, as a user that may write volumes: a kubelet may not."""
+    config = client_config.load_kubeconfig(options.local_path_kubeconfig)
+    async with Client(config, user_agent="pykube-local-path") as client, asyncio.TaskGroup() as tasks:
+        recorder = EventRecorder(client, PROVISIONER, options.node_name)
+        made = Provisioner(client, recorder, options.node_name, options.root_dir / "local-path")
+        tasks.create_task(recorder.run())
+        tasks.create_task(made.run())
+
+
 def routes_to(nodes: Sequence[NodeView], name: str) -> dict[str, str]:
     """Pod CIDR -> node address, for all nodes but this one."""
     found = {}
@@ -320,6 +333,9 @@ def command(
     network_kubeconfig: Annotated[
         str, typer.Option(help="Who may list nodes, for routes between them; none: no routes.")
     ] = "",
+    local_path_kubeconfig: Annotated[
+        str, typer.Option(help="Who may make volumes out of this node's folders; none: none are made.")
+    ] = "",
     node_name: Annotated[str, typer.Option("--node-name", "--hostname-override", help="Default: the host name.")] = "",
     node_ip: Annotated[str, typer.Option(help="Default: the address of the default route.")] = "",
     root_dir: Annotated[Path, typer.Option(help="Volumes and other state.")] = Path("/var/lib/kubelet"),
@@ -350,6 +366,7 @@ def command(
     options = Options(
         kubeconfig=kubeconfig,
         network_kubeconfig=network_kubeconfig,
+        local_path_kubeconfig=local_path_kubeconfig,
         node_name=(node_name or socket.gethostname()).lower(),
         node_ip=node_ip or _default_ip(),
         root_dir=root_dir.absolute(),

@@ -15,6 +15,7 @@ class Options:
 
     kubeconfig: str
     network_kubeconfig: str
+    local_path_kubeconfig: str
     node_name: str
     node_ip: str
     root_dir: Path
