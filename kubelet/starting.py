@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+import structlog
+
 from apimachinery.errors import ApiError
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod, Secret
@@ -32,6 +34,9 @@ from kubelet.pods.world import Failure, ref
 from kubelet.runtime.protocol import Container, ContainerConfig, Image, Mount, RuntimeError_
 from kubelet.volumes import hostpath
 from kubelet.volumes.protocol import MountProblem
+from kubelet.volumes.subpaths import check as check_subpath
+
+log = structlog.get_logger("kubelet.starting")
 
 RETRY = 10.0
 _FIELD = {"init": "spec.initContainers", "sidecar": "spec.initContainers", "ephemeral": "spec.ephemeralContainers"}
@@ -74,9 +79,8 @@ class Starter:
         try:
             return await self._doors.volumes.mount(pod)
         except MountProblem as problem:
-            message = f'MountVolume.SetUp failed for volume "{problem.volume}" : {problem}'
-            self._doors.events(pod, "", "Warning", "FailedMount", message)
-            raise self._later("FailedMount", message) from problem
+            self._doors.events(pod, "", "Warning", "FailedMount", str(problem))
+            raise self._later("FailedMount", str(problem)) from problem
 
     async def make_sandbox(self, pod: Pod, attempt: int) -> Container:
         name, _ = names.hostname(pod, node_name=self._node.name, cluster_domain=self._node.cluster_domain)
@@ -159,12 +163,31 @@ class Starter:
             image=image,
             env=env,
             volumes=volumes,
-            subpaths=await asyncio.to_thread(_subpaths, container, volumes, dict(env)),
+            subpaths=await self._subpaths(pod, container, volumes, dict(env)),
             files=await asyncio.to_thread(self._files, pod, container, attempt, sandbox),
             profiles=self._profiles(pod),
             target=target,
         )
         return container_config(pod, container, attempt=attempt, prepared=prepared, machine=self._node.machine)
+
+    async def _subpaths(
+        self, pod: Pod, container: AnyContainer, volumes: Mapping[str, Path], env: Mapping[str, str]
+    ) -> dict[str, Path]:
+        found = {}
+        for index, mount in enumerate(container.volume_mounts):
+            wanted = subpath_of(mount, env)
+            if not wanted or mount.name not in volumes:
+                continue
+            volume = (mount.name, volumes[mount.name])
+            try:
+                found[mount.mount_path] = await self._doors.volumes.subpath(
+                    pod.metadata.uid, container.name, index, volume, wanted
+                )
+            except (OSError, hostpath.PathProblem) as error:  # its words would tell of the node's file system
+                log.warning("cannot prepare a subPath", pod=str(ref(pod)), container=container.name, error=str(error))
+                what = f'subPath for volumeMount "{mount.name}" of container "{container.name}"'
+                raise ConfigProblem(f"failed to prepare {what}") from error
+        return found
 
     async def _environment(self, pod: Pod, container: AnyContainer, sandbox: Container) -> list[tuple[str, str]]:
         namespace, uid = pod.metadata.namespace, pod.metadata.uid
@@ -251,17 +274,11 @@ def _every(pod: Pod) -> list[AnyContainer]:
     return [*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers]
 
 
-def _subpaths(container: AnyContainer, volumes: Mapping[str, Path], env: Mapping[str, str]) -> dict[str, Path]:
-    found = {}
-    for mount in container.volume_mounts:
-        wanted = mount.sub_path or _expanded(mount.sub_path_expr, env)
-        if wanted and mount.name in volumes:
-            try:
-                found[mount.mount_path] = hostpath.subpath(volumes[mount.name], wanted)
-            except OSError as error:
-                what = f'subPath directory for volumeMount "{mount.name}" of container "{container.name}"'
-                raise ConfigProblem(f"failed to create {what}") from error
-    return found
+def subpath_of(mount: core_v1.VolumeMount, env: Mapping[str, str]) -> str:
+    """What part of the volume is asked for, "" for all of it. Raises ConfigProblem, PathProblem."""
+    wanted = mount.sub_path or _expanded(mount.sub_path_expr, env)
+    check_subpath(wanted)
+    return wanted
 
 
 def _expanded(text: str, env: Mapping[str, str]) -> str:

@@ -112,7 +112,7 @@ class ContainerConfig:
     host_network: bool = False
     stop_signal: str = ""
     log_link: str = ""  # where a symbolic link to the runtime's log is kept, "" for none
-    devices: Sequence[str] = ()
+    devices: Sequence[tuple[str, str]] = ()  # of the node, in the container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
