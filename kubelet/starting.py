@@ -83,15 +83,33 @@ class Starter:
             raise self._later("FailedMount", str(problem)) from problem
 
     async def make_sandbox(self, pod: Pod, attempt: int) -> Container:
-        name, _ = names.hostname(pod, node_name=self._node.name, cluster_domain=self._node.cluster_domain)
-        config = sandbox_config(pod, attempt=attempt, hostname=name, machine=self._node.machine)
+        self._tell_names(pod)
         try:
+            named = names.hostname(pod, node_name=self._node.name, cluster_domain=self._node.cluster_domain)
+            name = names.kernel_name(pod, *named)
+            config = sandbox_config(pod, attempt=attempt, hostname=name, machine=self._node.machine)
             await asyncio.to_thread(cgroups.ensure, config.cgroup_parent, pod, self._node.machine)
             sandbox = await self._doors.runtime.run_sandbox(config)
-        except (RuntimeError_, OSError) as error:
+        except (RuntimeError_, OSError, ValueError) as error:
             raise self._no_sandbox(pod, error) from error
         await self.wire(pod, sandbox)
         return sandbox
+
+    def _resolver(self, pod: Pod) -> tuple[names.Resolver, list[str]]:
+        node = self._node
+        return names.limited(
+            names.resolver(pod, node=node.resolver(), cluster_dns=node.cluster_dns, cluster_domain=node.cluster_domain)
+        )
+
+    def _tell_names(self, pod: Pod) -> None:
+        for problem in self._resolver(pod)[1]:
+            self._doors.events(pod, "", "Warning", "DNSConfigForming", problem)
+        policy = pod.spec.dns_policy or "ClusterFirst"
+        wants = policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not pod.spec.host_network)
+        if wants and not self._node.cluster_dns:
+            fallback = 'cannot create Pod using "ClusterFirst" policy. Falling back to "Default" policy.'
+            message = f'pod: "{ref(pod)}". kubelet does not have ClusterDNS IP configured and {fallback}'
+            self._doors.events(pod, "", "Warning", "MissingClusterDNS", message)
 
     def _no_sandbox(self, pod: Pod, error: Exception) -> NotNow:
         message = f"Failed to create pod sandbox: {error}"
@@ -239,14 +257,16 @@ class Starter:
 
     def _names(self, pod: Pod, sandbox: Container) -> dict[str, str]:
         node = self._node
-        resolver = names.resolver(
-            pod, node=node.resolver(), cluster_dns=node.cluster_dns, cluster_domain=node.cluster_domain
-        )
+        resolver, _ = self._resolver(pod)
         name, domain = names.hostname(pod, node_name=node.name, cluster_domain=node.cluster_domain)
         own = Path("/etc/hosts").read_text() if pod.spec.host_network else ""
         address = self._doors.network.address(sandbox.id)
         hosts = names.hosts(pod, address=address, name=name, domain=domain, node_hosts=own)
-        return {"/etc/hosts": hosts, "/etc/resolv.conf": resolver.text(), "/etc/hostname": f"{name}\n"}
+        return {
+            "/etc/hosts": hosts,
+            "/etc/resolv.conf": resolver.text(),
+            "/etc/hostname": f"{names.kernel_name(pod, name, domain)}\n",
+        }
 
     def _link(self, pod: Pod, name: str, attempt: int, id: str) -> None:
         """/var/log/containers/POD_NS_CONTAINER-ID.log, as log collectors expect it."""
