@@ -4,9 +4,10 @@ Stopping it, or its death, ends no pod: the next one finds everything in Docker 
 """
 
 import asyncio
+import functools
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -23,8 +24,11 @@ from client.events import EventRecorder
 from kubelet import node_status
 from kubelet.agent import Agent
 from kubelet.api import ApiEvents, ApiPods
+from kubelet.credential_plugins import Plugins
+from kubelet.credential_plugins import read as read_providers
 from kubelet.doors import Doors, Node
 from kubelet.handlers import Handlers
+from kubelet.image_gc import HIGH, LOW, ImageKeeper
 from kubelet.network.bridge import BridgeNetwork
 from kubelet.network.files import parse_resolver
 from kubelet.network.protocol import NetworkError
@@ -34,7 +38,8 @@ from kubelet.options import Options, parse_labels, parse_taints
 from kubelet.pods.admit import SAFE_SYSCTLS, Terms
 from kubelet.pods.admit import admit as decision
 from kubelet.pods.container_config import Machine
-from kubelet.pods.images import Images
+from kubelet.pods.images import AT_ONCE, Images
+from kubelet.pods.keyring import Keyring, of_configuration
 from kubelet.pods.security import Powers
 from kubelet.pods.world import Verdict
 from kubelet.runtime.docker import DockerRuntime
@@ -129,12 +134,25 @@ async def _wire(
         services=services.list,
         admit=admission(options, allocatable, own),
     )
+    about = {"kind": "Node", "apiVersion": "v1", "name": name, "uid": name}
+    keeper = ImageKeeper(
+        runtime,
+        options.root_dir / "pulled-images.json",
+        functools.partial(recorder.event, about),
+        high=options.image_gc_high,
+        low=options.image_gc_low,
+    )
     doors = Doors(
         runtime=runtime,
         network=network,
         volumes=LocalVolumes(options.root_dir, objects, allocatable=lambda: allocatable),
         objects=objects,
-        images=Images(runtime),
+        images=Images(
+            runtime,
+            keyrings=_keyrings(options),
+            pulled=keeper.pulled,
+            at_once=1 if options.serialize_image_pulls else options.max_parallel_image_pulls,
+        ),
         handlers=handlers,
         api=ApiPods(client),
         events=ApiEvents(recorder),
@@ -168,6 +186,7 @@ async def _wire(
         tasks.create_task(cache.run())
     tasks.create_task(recorder.run())
     tasks.create_task(reporter.run())
+    tasks.create_task(keeper.run())
     tasks.create_task(_keep_network(own, network, agent, reporter, problems, name))
     if options.network_kubeconfig:
         tasks.create_task(_keep_routes(options, network))
@@ -176,6 +195,21 @@ async def _wire(
     tasks.create_task(_run_pods(agent, services))
     served = ServedPods(agent, runtime, node, options.configuration())
     await _start_server(options, served, client, tasks)
+
+
+def _keyrings(options: Options) -> Callable[[str], Awaitable[Sequence[Keyring]]]:
+    """The node's own credentials: Docker's configuration files, then the providers' programs."""
+    plugins = Plugins()
+    if options.credential_config:
+        providers = read_providers(Path(options.credential_config).read_text())
+        plugins = Plugins(providers, Path(options.credential_bin_dir))
+    files = (options.root_dir / "config.json", Path.home() / ".docker" / "config.json")
+
+    async def keyrings(image: str) -> Sequence[Keyring]:
+        own = [of_configuration(file.read_bytes()) for file in files if file.is_file()]
+        return [*own, *await plugins.keyrings(image)]
+
+    return keyrings
 
 
 def _machine(options: Options, machine: node_status.Machine, driver: str) -> Machine:
@@ -357,6 +391,16 @@ def command(
     chain_prefix: Annotated[str, typer.Option(help="How our iptables chains begin.")] = "PYKUBE",
     cluster_name: Annotated[str, typer.Option(help="Marks our containers in a shared Docker.")] = "pykube",
     max_pods: Annotated[int, typer.Option(help="The node's capacity.")] = 110,
+    serialize_image_pulls: Annotated[bool, typer.Option(help="One image after the other.")] = False,  # noqa: FBT002
+    max_parallel_image_pulls: Annotated[int, typer.Option(min=1, help="How many images side by side.")] = AT_ONCE,
+    image_gc_high_threshold: Annotated[
+        int, typer.Option(min=0, max=100, help="How full the images' disk may be, in percent, before images go.")
+    ] = HIGH,
+    image_gc_low_threshold: Annotated[int, typer.Option(min=0, max=100, help="How full it is to be then.")] = LOW,
+    image_credential_provider_config: Annotated[
+        str, typer.Option(help="A CredentialProviderConfig: programs that know registries' passwords.")
+    ] = "",
+    image_credential_provider_bin_dir: Annotated[str, typer.Option(help="Where these programs are.")] = "",
     allowed_unsafe_sysctls: Annotated[str, typer.Option(help="Names, or prefixes that end in *, with commas.")] = "",
     register_with_taints: Annotated[str, typer.Option(help="KEY=VALUE:EFFECT, with commas.")] = "",
     node_labels: Annotated[str, typer.Option(help="KEY=VALUE, with commas.")] = "",
@@ -386,6 +430,12 @@ def command(
         chain_prefix=chain_prefix,
         cluster_name=cluster_name,
         max_pods=max_pods,
+        serialize_image_pulls=serialize_image_pulls,
+        max_parallel_image_pulls=max_parallel_image_pulls,
+        image_gc_high=image_gc_high_threshold,
+        image_gc_low=image_gc_low_threshold,
+        credential_config=image_credential_provider_config,
+        credential_bin_dir=image_credential_provider_bin_dir,
         unsafe_sysctls=tuple(part for part in allowed_unsafe_sysctls.split(",") if part),
         taints=_parsed(parse_taints, register_with_taints, "--register-with-taints"),
         labels=_parsed(parse_labels, node_labels, "--node-labels"),

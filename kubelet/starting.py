@@ -159,11 +159,17 @@ class Starter:
 
     async def _image(self, pod: Pod, container: AnyContainer, event: Event) -> Image:
         namespace, uid = pod.metadata.namespace, pod.metadata.uid
-        secrets: list[Secret] = []
+        secrets, missing = list[Secret](), list[str]()
         for reference in pod.spec.image_pull_secrets:
-            found = await self._doors.objects.secret(namespace, reference.name, uid)
+            found = await self._doors.objects.secret(namespace, reference.name, uid) if reference.name else None
             if found is not None:
                 secrets.append(found)
+            elif reference.name:
+                missing.append(reference.name)
+        if missing:
+            what = f"Unable to retrieve some image pull secrets ({', '.join(missing)})"
+            message = f"{what}; attempting to pull the image may not succeed."
+            self._doors.events(pod, "", "Warning", "FailedToRetrieveImagePullSecret", message)
         return await self._doors.images.ensure(uid, container, secrets=secrets, event=event)
 
     async def _configured(

@@ -162,6 +162,18 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Disk:
+    """The disk that images lie on, in bytes."""
+
+    capacity: int
+    available: int
+
+    @property
+    def used_percent(self) -> int:
+        return 100 - self.available * 100 // self.capacity if self.capacity else 0
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something happened to a container of ours: look at its pod. `uid` "" means: look at every pod."""
 
@@ -268,6 +280,12 @@ class ContainerRuntime(Protocol):
     async def image(self, name: str) -> Image | None: ...
 
     async def images(self) -> Sequence[Image]: ...
+
+    async def remove_image(self, id: str) -> None:
+        """Take it off the node; refused while any container uses it."""
+        ...
+
+    async def image_disk(self) -> Disk: ...
 
     def events(self) -> AsyncIterator[Event]:
         """What happens from now on, forever; ends (or raises) when the runtime goes away."""
