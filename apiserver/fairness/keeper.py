@@ -37,6 +37,12 @@ class Keeper:
         self._fairness = fairness
         self._changed = asyncio.Event()
 
+    async def start(self) -> None:
+        """Make the objects be there, and everything of them known. Raises StorageError, ApiError."""
+        await self.ensure()
+        await self._api.fresh()
+        await self._sync()
+
     async def run(self) -> None:
         """Follow the objects, for ever; keep those that must be there."""
         async with asyncio.TaskGroup() as tasks:
