@@ -240,9 +240,24 @@ class _Watch:
     cursor: Cursor | None
     initial: Sequence[Entry]
     revision: int  # of the initial objects
+    is_over: bool = False
+
+    def end(self) -> None:
+        """Let it end as if its time were up: the server goes."""
+        self.is_over = True
+        if self.cursor is not None:
+            self.cursor.rest()
 
     async def run(self, send: Send) -> None:
         """Write events until the time is up, the client leaves or the cursor falls off the ring."""
+        watches = self.view.api.watches
+        watches.add(self)
+        try:
+            await self._run(send)
+        finally:
+            watches.discard(self)
+
+    async def _run(self, send: Send) -> None:
         if self.cursor is None:
             await _send(send, [self.view.failure(errors.expired(self._too_old()))])
             return
@@ -278,7 +293,7 @@ class _Watch:
         marks = self._next_mark(loop.time(), ends)
         while True:
             now = loop.time()
-            if now >= ends:
+            if now >= ends or self.is_over:
                 return
             if now >= marks:
                 await _send(send, [self.view.bookmark(cursor.revision)])

@@ -38,6 +38,12 @@ class Admission(Protocol):
     ) -> None: ...
 
 
+class Ends(Protocol):
+    """Something that runs until it is told to end."""
+
+    def end(self) -> None: ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Api:
     """The parts that handlers share. One per server process."""
@@ -49,6 +55,7 @@ class Api:
     clock: Callable[[], float]  # epoch seconds
     random: random.Random
     admission: Admission = field(init=False)  # reads through this Api, so it comes after it
+    watches: set["Ends"] = field(default_factory=set)  # those that run
     decode: Decode = no_protobuf  # of values that an upstream server stored as protobuf
     #: Has the registry follow what the cache has: definitions of resources may be younger than what is served.
     catch_up: Callable[[], None] = lambda: None
