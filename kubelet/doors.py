@@ -1,7 +1,7 @@
 """What a pod's worker works with: the doors to the world, and what is true for every pod of the node."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from kubelet.objects import Objects
 from kubelet.pods.container_config import Machine
 from kubelet.pods.images import Images
 from kubelet.pods.world import Verdict
+from kubelet.probe_counts import ProbeCounts
 from kubelet.runtime.protocol import ContainerRuntime
 from kubelet.volumes.protocol import Volumes
 
@@ -68,3 +69,4 @@ class Doors:
     events: Events
     clock: Callable[[], float]
     spawn: Callable[[Coroutine[Any, Any, None]], Any]
+    probes: ProbeCounts = field(default_factory=ProbeCounts)

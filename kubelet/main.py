@@ -171,7 +171,7 @@ async def _wire(
     if options.network_kubeconfig:
         tasks.create_task(_keep_routes(options, network))
     tasks.create_task(_run_pods(agent, services))
-    served = ServedPods(agent, runtime, node, options.configuration())
+    served = ServedPods(agent, runtime, node, options.configuration(), probes=doors.probes)
     await _start_server(options, served, client, tasks)
 
 

@@ -20,6 +20,7 @@ from kubelet.agent import Agent
 from kubelet.doors import Node
 from kubelet.pods.container_config import log_link
 from kubelet.pods.world import ref
+from kubelet.probe_counts import ProbeCounts
 from kubelet.runtime.protocol import Container, ContainerRuntime, NoSuchContainer, Process, RuntimeError_
 from kubelet.starting import spec_of
 from kubelet.worker import Worker
@@ -48,10 +49,17 @@ class ServedPods:
     """`Pods` for the server."""
 
     def __init__(
-        self, agent: Agent, runtime: ContainerRuntime, node: Node, config: Json, clock: Callable[[], float] = time.time
+        self,
+        agent: Agent,
+        runtime: ContainerRuntime,
+        node: Node,
+        config: Json,
+        *,
+        probes: ProbeCounts,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._agent, self._runtime, self._node, self._config, self._clock = agent, runtime, node, config, clock
-        self._started_at = clock()
+        self._probes, self._started_at = probes, clock()
 
     def list_pods(self) -> Json:
         items = [plain(w.pod) for w in self._agent.workers.values() if w.pod.spec.containers]
@@ -143,6 +151,9 @@ class ServedPods:
         last = max(self._agent.relisted_at, self._started_at)
         if self._clock() - last > _HANGS_AFTER:
             raise RuntimeError("PLEG is not healthy: the container runtime was last seen too long ago")
+
+    def probe_metrics(self) -> str:
+        return self._probes.text()
 
     def config(self) -> Json:
         return {"kubeletconfig": self._config}

@@ -238,7 +238,9 @@ class Starter:
             return
         address = self._node.addresses[0] if pod.spec.host_network else self._doors.network.address(sandbox.id)
         try:
-            await run_hook(self._doors.handlers, container, hook, id=id, address=address, pod=str(ref(pod)))
+            told = await run_hook(self._doors.handlers, container, hook, id=id, address=address, pod=str(ref(pod)))
+            if told:
+                self._doors.events(pod, "", "Warning", "LifecycleHTTPFallback", told)
         except HookProblem as problem:
             event("Warning", "FailedPostStartHook", "PostStartHook failed")  # what it said may hold secrets
             event("Normal", "Killing", "FailedPostStartHook")

@@ -30,6 +30,7 @@ from kubelet.pods.container_config import (
     pod_log_folder,
 )
 from kubelet.pods.decide import (
+    LEAST_STOP,
     Action,
     Clean,
     Forget,
@@ -54,7 +55,6 @@ T = TypeVar("T")
 _RESYNC = 60.0
 _FIRST_PAUSE, _LAST_PAUSE = 0.25, 120.0  # between tries of what the whole pod needs: volumes, sandbox
 _TROUBLE = 1.0  # how long to wait when Docker or the API do not answer
-_LEAST_STOP = 2.0  # what a preStop hook leaves for the stop signal, at least
 
 
 class Worker:
@@ -68,8 +68,11 @@ class Worker:
         self._told = pod.status.phase in TERMINAL or gone  # the last word has been said
         self._starter = Starter(node, doors)
         self._woken = asyncio.Event()
+        self._looked = asyncio.Condition()
         self._gone_event = asyncio.Event()
-        self._prober = Prober(doors.handlers, spawn=doors.spawn, changed=self.wake, unhealthy=self._unhealthy)
+        self._prober = Prober(
+            doors.handlers, spawn=doors.spawn, changed=self.wake, tell=self._probed, counts=doors.probes
+        )
         self._seen_at = doors.clock()
         self._containers: Sequence[Container] = ()
         self._backoff: dict[str, Backoff] = {}
@@ -138,6 +141,7 @@ class Worker:
                 if not over:
                     await self._sleep(again_at)
             self._prober.stop()
+            self._doors.probes.forget(self.pod.metadata.uid)
         if self._gone:
             folder = pod_log_folder(self._node.log_root, ref(self.pod))
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -146,6 +150,8 @@ class Worker:
     async def _step(self, tasks: asyncio.TaskGroup) -> tuple[bool, float | None]:
         acted = self._acted
         self._containers = await self._doors.runtime.list(self.pod.metadata.uid)
+        async with self._looked:
+            self._looked.notify_all()
         await asyncio.to_thread(self._hear)
         now = self._doors.clock()
         if acted != self._acted:
@@ -341,8 +347,9 @@ class Worker:
                 path = field_path(self.pod, action.container.name)
                 self._doors.events(self.pod, path, "Normal", "Killing", action.message)
                 await self._pre_stop(action)
+            await self._turn(action, action.grace - (self._doors.clock() - began))
             left = action.grace - (self._doors.clock() - began)
-            await self._doors.runtime.stop(id, max(left, min(action.grace, _LEAST_STOP)))
+            await self._doors.runtime.stop(id, max(left, LEAST_STOP))
         except RuntimeError_ as error:
             log.warning("cannot stop a container", pod=str(ref(self.pod)), error=str(error))
             await asyncio.sleep(_TROUBLE)
@@ -350,6 +357,16 @@ class Worker:
             self._stopping.pop(id, None)
             self._acted += 1
             self.wake()
+
+    async def _turn(self, action: Stop, patience: float) -> None:
+        """Wait for those who have to end before."""
+        try:
+            async with asyncio.timeout(patience), self._looked:
+                await self._looked.wait_for(
+                    lambda: not any(c.running and c.id in action.after for c in self._containers)
+                )
+        except TimeoutError:
+            pass  # the grace is used up
 
     async def _pre_stop(self, action: Stop) -> None:
         spec = spec_of(self.pod, action.container.name)
@@ -362,7 +379,11 @@ class Worker:
         try:
             async with asyncio.timeout(action.grace):
                 pod = str(ref(self.pod))
-                await run_hook(self._doors.handlers, spec, hook, id=action.container.id, address=address, pod=pod)
+                told = await run_hook(
+                    self._doors.handlers, spec, hook, id=action.container.id, address=address, pod=pod
+                )
+            if told:
+                self._doors.events(self.pod, "", "Warning", "LifecycleHTTPFallback", told)
         except TimeoutError:
             pass  # the grace is used up: the stop signal comes at once
         except HookProblem as problem:
@@ -372,8 +393,8 @@ class Worker:
 
     # ---------------------------------------------------------------------------------------------- telling
 
-    def _unhealthy(self, container: core_v1.Container, message: str) -> None:
-        self._doors.events(self.pod, field_path(self.pod, container.name), "Warning", "Unhealthy", message)
+    def _probed(self, container: core_v1.Container, reason: str, message: str) -> None:
+        self._doors.events(self.pod, field_path(self.pod, container.name), "Warning", reason, message)
 
     def _tell_waiting(self, plan: Plan) -> None:
         for name, failure in plan.waiting.items():

@@ -117,5 +117,6 @@ def test_a_refused_pod_has_failed_and_says_nothing_of_its_containers():
         "message": "Pod was rejected: Node didn't have enough resource: pods, requested: 1, used: 0, capacity: 0",
         "conditions": [],
         "qosClass": "BestEffort",
+        "startTime": "1970-01-12T13:46:40Z",
     }
     assert patch(given, told)["status"]["phase"] == "Failed"
