@@ -139,6 +139,7 @@ def _kubelet(spec: ClusterSpec) -> Process:
         node_ip=spec.node_ip,
         root_dir=spec.node_dir,
         port=spec.ports.kubelet,
+        healthz_port=spec.ports.kubelet - 2,
         tls_cert_file=f"{serving}.crt",
         tls_private_key_file=f"{serving}.key",
         client_ca_file=spec.pki / "ca.crt",

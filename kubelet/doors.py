@@ -52,7 +52,9 @@ class Node:
     resolver: Callable[[], Resolver]
     allocatable: Callable[[], Mapping[str, str]]
     services: Callable[[], Sequence[Service]]
+    runtime: Callable[[str], str] = lambda _class: ""  # RuntimeClass -> OCI runtime; LookupError where there is none
     admit: Callable[[Pod, Sequence[Pod]], Verdict | None] = lambda _pod, _others: None  # why a new pod is refused
+    resize: Callable[[Pod, Sequence[Pod]], tuple[str, str] | None] = lambda _pod, _others: None  # or why it cannot grow
 
 
 @dataclass(frozen=True, kw_only=True)

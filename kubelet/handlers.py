@@ -40,13 +40,13 @@ def port_number(container: core_v1.Container | core_v1.EphemeralContainer, port:
     if isinstance(port, int):
         return port
     if port is None:
-        raise Unresolved("the handler names no port")
-    if port.isdigit():
-        return int(port)
+        raise Unresolved("intOrString had no kind")
     for own in container.ports:
         if own.name == port:
             return own.container_port
-    raise Unresolved(f"couldn't find port: {port!r}")
+    if not port.isdigit():
+        raise Unresolved(f'strconv.Atoi: parsing "{port}": invalid syntax')
+    return int(port)
 
 
 class Handlers:

@@ -7,9 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from pyroute2 import netns
 
 from apimachinery import times
@@ -18,6 +16,7 @@ from apimachinery.types import Json
 from kubelet import usage
 from kubelet.agent import Agent
 from kubelet.doors import Node
+from kubelet.plain import plain
 from kubelet.pods.container_config import log_link
 from kubelet.pods.world import ref
 from kubelet.probe_counts import ProbeCounts
@@ -26,23 +25,6 @@ from kubelet.starting import spec_of
 from kubelet.worker import Worker
 
 _HANGS_AFTER = 120.0  # without a relist for so long the kubelet is not well (upstream: 3 minutes)
-
-
-def plain(value: Any) -> Any:
-    """A view as the tree that it came from, without what says nothing. Structures stay, even empty: `emptyDir: {}`."""
-    if isinstance(value, msgspec.Struct):
-        fields = msgspec.structs.fields(value)
-        found = {field.encode_name: getattr(value, field.name) for field in fields}
-        return {name: plain(inner) for name, inner in found.items() if not _empty(inner)}
-    if isinstance(value, dict):
-        return {name: plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    return msgspec.to_builtins(value)
-
-
-def _empty(value: Any) -> bool:
-    return value is None or (isinstance(value, str | tuple | dict) and not value)
 
 
 class ServedPods:

@@ -80,16 +80,17 @@ class Starter:
 
     async def make_sandbox(self, pod: Pod, attempt: int) -> Container:
         name, _ = names.hostname(pod, node_name=self._node.name, cluster_domain=self._node.cluster_domain)
-        config = sandbox_config(pod, attempt=attempt, hostname=name, machine=self._node.machine)
         try:
+            runtime = self._node.runtime(pod.spec.runtime_class_name)
+            config = sandbox_config(pod, attempt=attempt, hostname=name, machine=self._node.machine, runtime=runtime)
             await asyncio.to_thread(cgroups.ensure, config.cgroup_parent, pod, self._node.machine)
             sandbox = await self._doors.runtime.run_sandbox(config)
-        except (RuntimeError_, OSError) as error:
-            raise self._no_sandbox(pod, error) from error
+        except (RuntimeError_, OSError, LookupError) as error:
+            raise self._no_sandbox(pod, error.args[0] if isinstance(error, LookupError) else error) from error
         await self.wire(pod, sandbox)
         return sandbox
 
-    def _no_sandbox(self, pod: Pod, error: Exception) -> NotNow:
+    def _no_sandbox(self, pod: Pod, error: Exception | str) -> NotNow:
         message = f"Failed to create pod sandbox: {error}"
         self._doors.events(pod, "", "Warning", "FailedCreatePodSandBox", message)
         return self._later("FailedCreatePodSandBox", message)
@@ -120,7 +121,7 @@ class Starter:
         except ImageProblem as problem:
             event("Warning", "Failed", f"Error: {problem.failure.reason}")
             raise NotNow(problem.failure) from problem
-        except (ConfigProblem, hostpath.PathProblem, ApiError, OSError) as problem:
+        except (ConfigProblem, hostpath.PathProblem, ApiError, OSError, LookupError) as problem:
             event("Warning", "Failed", f"Error: {problem}")
             raise self._later("CreateContainerConfigError", str(problem)) from problem
         id = ""
@@ -163,6 +164,7 @@ class Starter:
             files=await asyncio.to_thread(self._files, pod, container, attempt, sandbox),
             profiles=self._profiles(pod),
             target=target,
+            runtime=self._node.runtime(pod.spec.runtime_class_name),
         )
         return container_config(pod, container, attempt=attempt, prepared=prepared, machine=self._node.machine)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from kubelet.pods import cgroups
 from kubelet.runtime.protocol import Container
 
+_UNLIMITED = 1 << 62  # what cgroup v1 says where there is no limit is a little more
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -20,6 +21,12 @@ class Usage:
     cpu: int
     memory: int
     working_set: int
+    rss: int = 0
+    faults: int = 0
+    major_faults: int = 0
+    cache: int = 0
+    swap: int = 0
+    limit: int = 0  # of memory, 0 for none
 
 
 def of_container(container: Container) -> Usage | None:
@@ -28,17 +35,43 @@ def of_container(container: Container) -> Usage | None:
     with contextlib.suppress(OSError, ValueError, KeyError):
         if "" in folders and cgroups.is_unified():
             return _unified(folders[""])
-        cpu = int((folders["cpuacct"] / "cpuacct.usage").read_text())
-        memory = int((folders["memory"] / "memory.usage_in_bytes").read_text())
-        idle = _stat(folders["memory"] / "memory.stat").get("total_inactive_file", 0)
-        return Usage(cpu, memory, max(memory - idle, 0))
+        return _split(folders["cpuacct"], folders["memory"])
     return None
 
 
+def _split(accounting: Path, memory: Path) -> Usage:
+    """Of cgroup v1, where each controller has a tree of its own."""
+    stat = _stat(memory / "memory.stat")
+    used = int((memory / "memory.usage_in_bytes").read_text())
+    limit = int((memory / "memory.limit_in_bytes").read_text())
+    idle = stat.get("total_inactive_file", 0)
+    return Usage(
+        cpu=int((accounting / "cpuacct.usage").read_text()),
+        memory=used,
+        working_set=max(used - idle, 0),
+        rss=stat.get("total_rss", 0),
+        faults=stat.get("total_pgfault", 0),
+        major_faults=stat.get("total_pgmajfault", 0),
+        cache=stat.get("total_cache", 0),
+        swap=stat.get("total_swap", 0),
+        limit=limit if limit < _UNLIMITED else 0,
+    )
+
+
 def _unified(folder: Path) -> Usage:
-    cpu = _stat(folder / "cpu.stat")["usage_usec"] * 1000
-    memory = int((folder / "memory.current").read_text())
-    return Usage(cpu, memory, max(memory - _stat(folder / "memory.stat").get("inactive_file", 0), 0))
+    stat, used = _stat(folder / "memory.stat"), int((folder / "memory.current").read_text())
+    limit, swap = (folder / "memory.max").read_text().strip(), folder / "memory.swap.current"
+    return Usage(
+        cpu=_stat(folder / "cpu.stat")["usage_usec"] * 1000,
+        memory=used,
+        working_set=max(used - stat.get("inactive_file", 0), 0),
+        rss=stat.get("anon", 0),
+        faults=stat.get("pgfault", 0),
+        major_faults=stat.get("pgmajfault", 0),
+        cache=stat.get("file", 0),
+        swap=int(swap.read_text()) if swap.exists() else 0,
+        limit=0 if limit == "max" else int(limit),
+    )
 
 
 def _folders(pid: int) -> dict[str, Path]:
@@ -67,9 +100,84 @@ def of_node() -> Usage:
         key: int(value.split()[0]) * 1024
         for key, value in (line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
     }
-    used = memory["MemTotal"] - memory["MemFree"]
     busy = (user + nice + system + interrupt + soft) * (1_000_000_000 // _TICK)
-    return Usage(busy, used, memory["MemTotal"] - memory["MemAvailable"])
+    total, swap = memory["MemTotal"], memory.get("SwapTotal", 0) - memory.get("SwapFree", 0)
+    used = total - memory["MemFree"]
+    events = _stat(Path("/proc/vmstat"))
+    return Usage(
+        cpu=busy,
+        memory=used,
+        working_set=total - memory["MemAvailable"],
+        rss=memory.get("AnonPages", 0),
+        faults=events.get("pgfault", 0),
+        major_faults=events.get("pgmajfault", 0),
+        cache=memory.get("Cached", 0),
+        swap=max(swap, 0),
+        limit=total,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FileSystem:
+    """One file system: bytes and inodes."""
+
+    capacity: int
+    available: int
+    inodes: int
+    inodes_free: int
+
+
+def file_system(folder: Path) -> FileSystem:
+    found = os.statvfs(folder)
+    size = found.f_frsize
+    return FileSystem(found.f_blocks * size, found.f_bavail * size, found.f_files, found.f_favail)
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """How many processes (threads) there are, and may be."""
+
+    running: int
+    most: int
+
+
+def processes() -> Processes:
+    running = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
+    limits = (Path("/proc/sys/kernel") / name for name in ("pid_max", "threads-max"))
+    return Processes(running, min(int(limit.read_text()) for limit in limits))
+
+
+def tree(folder: Path) -> tuple[int, int]:
+    """(bytes, inodes) that the files below a folder take up; what vanishes meanwhile counts for nothing."""
+    used = inodes = 0
+    pending = [folder]
+    while pending:
+        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    used += entry.stat(follow_symlinks=False).st_blocks * 512
+                    inodes += 1
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(Path(entry.path))
+    return used, inodes
+
+
+def of_cgroup(parent: str) -> Usage | None:
+    """What everything in a cgroup uses together."""
+    name = parent.strip("/")
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        if cgroups.is_unified():
+            return _unified(cgroups.ROOT / name)
+        return _split(cgroups.ROOT / "cpuacct" / name, cgroups.ROOT / "memory" / name)
+    return None
+
+
+def processes_of(parent: str) -> int:
+    """How many processes a cgroup has."""
+    hierarchy = cgroups.ROOT if cgroups.is_unified() else cgroups.ROOT / "pids"
+    with contextlib.suppress(OSError, ValueError):
+        return int((hierarchy / parent.strip("/") / "pids.current").read_text())
+    return 0
 
 
 def disk(folder: Path) -> tuple[int, int]:

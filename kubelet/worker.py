@@ -30,6 +30,7 @@ from kubelet.pods.container_config import (
     pod_log_folder,
 )
 from kubelet.pods.decide import (
+    KEPT_LIVES,
     LEAST_STOP,
     Action,
     Clean,
@@ -37,6 +38,7 @@ from kubelet.pods.decide import (
     MakeSandbox,
     Plan,
     Remove,
+    Resize,
     Start,
     Stop,
     StopSandbox,
@@ -46,6 +48,7 @@ from kubelet.pods.decide import (
 from kubelet.pods.status import Host, differing, patch, status
 from kubelet.pods.world import TERMINAL, Failure, Verdict, World, expired, ref, start_time
 from kubelet.prober import Prober
+from kubelet.resizing import Judge, Resizing
 from kubelet.runtime.protocol import Container, RuntimeError_
 from kubelet.starting import RETRY, NotNow, Starter, field_path, spec_of
 
@@ -61,9 +64,17 @@ class Worker:
     """Runs one pod until nothing of it is left. `update` and `wake` may be called at any time."""
 
     def __init__(
-        self, pod: Pod, node: Node, doors: Doors, *, gone: bool = False, verdict: Verdict | None = None
+        self,
+        pod: Pod,
+        node: Node,
+        doors: Doors,
+        *,
+        gone: bool = False,
+        verdict: Verdict | None = None,
+        judge: Judge = lambda _pod: None,
     ) -> None:
-        self.pod, self._node, self._doors = pod, node, doors
+        self.api_pod, self._node, self._doors = pod, node, doors
+        self.resizing = Resizing(pod, node, doors, judge)
         self._gone, self._verdict = gone, verdict
         self._told = pod.status.phase in TERMINAL or gone  # the last word has been said
         self._starter = Starter(node, doors)
@@ -79,6 +90,8 @@ class Worker:
         self._failures: dict[str, Failure] = {}
         self._stopping: dict[str, float] = {}
         self._messages: dict[str, str] = {}
+        self._forced: set[str] = set()
+        self._kept = KEPT_LIVES
         self._waiting_told: set[tuple[str, int]] = set()
         self._volumes: Mapping[str, Path] | None = None
         self._refresh, self._tries = False, 0
@@ -90,6 +103,11 @@ class Worker:
         self._status: Json | None = None
 
     # ---------------------------------------------------------------------------------------------- from outside
+
+    @property
+    def pod(self) -> Pod:
+        """The pod with the resources that it has been promised."""
+        return self.resizing.pod
 
     @property
     def refused(self) -> bool:
@@ -106,11 +124,22 @@ class Worker:
         if pod is None:
             self._gone = True
             self._gone_event.set()
-        elif _revision(pod) >= _revision(self.pod):  # our own write's answer may have been faster than the watch
+        elif _revision(pod) >= _revision(self.api_pod):  # our own write's answer may have been faster than the watch
             labels = (pod.metadata.labels, pod.metadata.annotations)
             self._refresh = self._refresh or labels != (self.pod.metadata.labels, self.pod.metadata.annotations)
-            self.pod = pod
+            self._take(pod)
         self.wake()
+
+    def _take(self, pod: Pod) -> None:
+        self.api_pod = pod
+        self.resizing.update(pod)
+
+    def evict(self, verdict: Verdict) -> None:
+        """End the pod for a reason of the node's own; the first one counts."""
+        if self._verdict is None and not self._told and not self._gone:
+            self._verdict = verdict
+            self._doors.events(self.pod, "", "Warning", verdict.reason, verdict.message)
+            self.wake()
 
     def refresh(self) -> None:
         """Something that the pod's volumes show has changed."""
@@ -121,6 +150,11 @@ class Worker:
     def retry(self) -> None:
         """What stood in the way may be there no more: the network is ready, say."""
         self._failures.pop("", None)
+        self.wake()
+
+    def discard(self) -> None:
+        """The node's disk is full: keep no container that has ended but the last life of each."""
+        self._kept = 1
         self.wake()
 
     def wake(self) -> None:
@@ -156,6 +190,10 @@ class Worker:
         now = self._doors.clock()
         if acted != self._acted:
             return False, now  # an act ended while we looked, and we may have seen what was before it: look again
+        self.resizing.learn(self._containers)
+        if self.resizing.waits:
+            self.resizing.update(self.api_pod)
+        self.resizing.settle(self._containers)
         world = self._world(now)
         plan = decide(world)
         if plan.ending and not self._ending_since:
@@ -189,6 +227,11 @@ class Worker:
             ending_since=self._ending_since,
             cleaned=self._cleaned,
             started_at=self._seen_at,
+            actuated=self.resizing.actuated(self._containers),
+            resize_at=self.resizing.retry_at,
+            resizing=self.resizing.conditions(),
+            forced=frozenset(self._forced),
+            kept_lives=self._kept,
         )
 
     def _started_at(self) -> float:
@@ -229,6 +272,8 @@ class Worker:
         for action in plan.actions:
             if isinstance(action, Stop | StopSandbox):
                 grace = action.grace if isinstance(action, Stop) else 0.0
+                if isinstance(action, Stop) and action.forced:
+                    self._forced.add(action.container.name)
                 again = action.container.id in self._stopping
                 self._stopping[action.container.id] = self._doors.clock() + grace
                 tasks.create_task(self._stop(action, again=again))
@@ -273,6 +318,8 @@ class Worker:
             await self._starter.wire(self.pod, action.container)
         elif isinstance(action, Start):
             await self._start(action)
+        elif isinstance(action, Resize):
+            await self.resizing.carry_out(action.containers)
         elif isinstance(action, Remove):
             await self._remove(action.container)
         elif isinstance(action, Clean):
@@ -293,6 +340,7 @@ class Worker:
             self._failures[action.name] = problem.failure
         else:
             self._failures.pop(action.name, None)
+            self._forced.discard(action.name)
         finally:
             if before is not None:  # not sooner: whoever looks meanwhile would see the one before in its back-off
                 now = self._doors.clock()
@@ -423,8 +471,8 @@ class Worker:
                 answer = await self._doors.api.patch_status(self.pod, body)
                 if answer is None:
                     return  # that pod is there no more: the watch will say so
-                if _revision(answer) > _revision(self.pod):
-                    self.pod = answer
+                if _revision(answer) > _revision(self.api_pod):
+                    self._take(answer)
                 if patch(self.pod, self._status) == body:  # the server does not take it as it is: do not insist
                     log.warning(
                         "the API keeps a different status",

@@ -82,8 +82,8 @@ def _resources(pod: Pod, others: Sequence[Pod], terms: Terms) -> Iterator[tuple[
     capacity = {name: _amount(name, text) for name, text in terms.allocatable.items()}
     wanted = {"pods": 1, **requested(pod)}
     for name, amount in wanted.items():
-        if not amount:
-            continue
+        if not amount or ("/" in name and name not in capacity):
+            continue  # an extended resource that this node knows nothing of is somebody else's to count
         used = len(others) if name == "pods" else sum(requested(other).get(name, 0) for other in others)
         there = capacity.get(name, 0)
         if used + amount > there:

@@ -20,6 +20,7 @@ from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
 from kubelet.pods import phase
 from kubelet.pods.backoff import ready_at, spoken
+from kubelet.pods.resize import differs, restarting, tree
 from kubelet.pods.world import (
     HASH_LABEL,
     TERMINAL,
@@ -69,6 +70,14 @@ class Stop:
     grace: float
     message: str  # of the Killing event
     after: frozenset[str] = frozenset()  # ids
+    forced: bool = False  # it comes back whatever the restart policy says
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Give running containers what the pod has been promised."""
+
+    containers: Sequence[Container]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,7 @@ class Forget:
     """Say the last word and remove the API object."""
 
 
-Action = MakeSandbox | Wire | Start | Stop | StopSandbox | Remove | Clean | Forget
+Action = MakeSandbox | Wire | Start | Resize | Stop | StopSandbox | Remove | Clean | Forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +173,14 @@ class _Steps:
 
     actions: list[Action] = field(default_factory=list)
     waiting: dict[str, Failure] = field(default_factory=dict)
+    sized: list[Container] = field(default_factory=list)  # to be resized as they run
 
-    def plan(self) -> Plan:
+    def plan(self, world: World) -> Plan:
         again = min((failure.retry_at for failure in self.waiting.values()), default=None)
-        return Plan(self.actions, self.waiting, again)
+        if self.sized and world.resize_at > world.now:
+            return Plan(self.actions, self.waiting, _sooner(again, world.resize_at))
+        resizes = [Resize(tuple(self.sized))] if self.sized else []
+        return Plan([*self.actions, *resizes], self.waiting, again)
 
 
 def _containers(world: World) -> Plan:
@@ -186,7 +199,7 @@ def _containers(world: World) -> Plan:
     for debugger in pod.spec.ephemeral_containers:
         if world.latest(debugger.name) is None:
             _start(world, debugger.name, "ephemeral", steps)
-    return steps.plan()
+    return steps.plan(world)
 
 
 def _furthest(world: World) -> int:
@@ -219,9 +232,10 @@ def _sidecar(world: World, container: core_v1.Container, steps: _Steps) -> bool:
 
 def _main(world: World, container: core_v1.Container, steps: _Steps) -> None:
     here = world.here(container.name)
-    if here is None and world.pod.spec.restart_policy == "OnFailure" and world.end(container.name) == 0:
+    forced = container.name in world.forced
+    if here is None and world.pod.spec.restart_policy == "OnFailure" and world.end(container.name) == 0 and not forced:
         return  # in a sandbox that is no more: a success is not repeated
-    if here is None or (here.exited and restarts(world.pod, "main", here.exit_code)):
+    if here is None or (here.exited and (forced or restarts(world.pod, "main", here.exit_code))):
         _start(world, container.name, "main", steps)
     elif here.running:
         _unfit(world, container, here, steps, "main")
@@ -232,7 +246,7 @@ def _unfit(world: World, container: core_v1.Container, here: Container, steps: _
     failed = world.probed(here).failed
     changed = here.labels.get(HASH_LABEL, "") not in ("", spec_hash(container))
     if not failed and not changed:
-        return False
+        return _missized(world, container, here, steps)
     message = f"{container.name} definition changed" if changed else f"{container.name} failed {failed} probe"
     if role == "sidecar":
         message = f"Init container {message}"
@@ -240,7 +254,21 @@ def _unfit(world: World, container: core_v1.Container, here: Container, steps: _
         back = changed or world.pod.spec.restart_policy != "Never"
         message = f"Container {message}{', will be restarted' if back else ''}"
     if here.id not in world.stopping:
-        steps.actions.append(Stop(here, _probe_grace(world.pod, container, failed), message))
+        steps.actions.append(Stop(here, _probe_grace(world.pod, container, failed), message, forced=changed))
+    return True
+
+
+def _missized(world: World, container: core_v1.Container, here: Container, steps: _Steps) -> bool:
+    """Bring a running container to what the pod has been promised; whether it has to start anew for that."""
+    changed = differs(tree(container), world.actuated.get(here.id, tree(container)))
+    if not changed:
+        return False
+    if not restarting(container, changed):
+        steps.sized.append(here)
+        return False
+    if here.id not in world.stopping:
+        message = f"Container {container.name} resize requires restart"
+        steps.actions.append(Stop(here, _grace(world.pod), message, forced=True))
     return True
 
 
@@ -286,7 +314,7 @@ def _tidy(world: World) -> Iterator[Remove]:
     """Lives that nobody asks for any more."""
     names = {c.name for c in world.containers if c.name}
     for name in sorted(names):
-        yield from (Remove(c) for c in world.history(name)[KEPT_LIVES:] if not c.running)
+        yield from (Remove(c) for c in world.history(name)[world.kept_lives :] if not c.running)
     sandboxes = [c for c in world.containers if c.is_sandbox]
     yield from (Remove(c) for c in sandboxes[1:] if not c.running)
 

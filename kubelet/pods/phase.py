@@ -10,7 +10,7 @@ from kubelet.pods.world import TERMINAL, World, is_sidecar, restarts, role_of
 def _ended(world: World, name: str) -> int | None:
     """The exit code of a container that has ended for good."""
     code = world.end(name)
-    return None if code is None or restarts(world.pod, role_of(world.pod, name), code) else code
+    return None if code is None or name in world.forced or restarts(world.pod, role_of(world.pod, name), code) else code
 
 
 def finished(world: World) -> bool:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
+from apimachinery.types import Json
 from kubelet.pods.backoff import Backoff
 from kubelet.runtime.protocol import CREATED, Container, PodRef
 
@@ -67,6 +68,11 @@ class World:
     ending_since: float = 0.0  # when the kubelet began to end it, 0 where it has not
     cleaned: bool = False  # volumes, network and folders of the pod have been given back
     started_at: float = 0.0  # when this kubelet first saw the pod
+    actuated: Mapping[str, Json] = field(default_factory=dict)  # by container id: the resources it runs with
+    kept_lives: int = 2  # how many of each container's lives stay
+    forced: frozenset[str] = frozenset()  # names of containers that come back whatever the restart policy says
+    resize_at: float = 0.0  # not to be tried again before
+    resizing: Sequence[tuple[str, str, str, int]] = ()  # conditions of a resize: type, reason, message, generation
 
     @property
     def sandbox(self) -> Container | None:

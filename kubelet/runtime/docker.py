@@ -30,6 +30,7 @@ from kubelet.runtime.protocol import (
     NoSuchContainer,
     NoSuchImage,
     Process,
+    Resources,
     RuntimeError_,
     SandboxConfig,
     Version,
@@ -85,7 +86,14 @@ class DockerRuntime:
 
     async def version(self) -> Version:
         found, info = await self._call(self._client.version), await self._call(self._client.info)
-        return Version("docker", found["Version"], found["ApiVersion"], info.get("CgroupDriver", "cgroupfs"))
+        return Version(
+            name="docker",
+            version=found["Version"],
+            api=found["ApiVersion"],
+            cgroup_driver=info.get("CgroupDriver", "cgroupfs"),
+            root=info.get("DockerRootDir", "/var/lib/docker"),
+            runtimes=sorted(info.get("Runtimes") or ()),
+        )
 
     async def prepare(self) -> None:
         if await self.image(pause.reference()) is None:
@@ -165,6 +173,10 @@ class DockerRuntime:
         link = (inspected["Config"]["Labels"] or {}).get(docker_json.LOG_LINK)
         if link and inspected.get("LogPath"):
             _link(Path(link), inspected["LogPath"])
+
+    async def update(self, id: str, resources: Resources) -> None:
+        call = functools.partial(self._client.update_container, id, **docker_json.update_arguments(resources))
+        await self._through(call)
 
     async def stop(self, id: str, grace: float) -> None:
         try:
