@@ -138,6 +138,7 @@ def _kubelet(spec: ClusterSpec) -> Process:
         node_name=spec.node_name,
         node_ip=spec.node_ip,
         root_dir=spec.node_dir,
+        pod_manifest_path=spec.root / "manifests",
         port=spec.ports.kubelet,
         healthz_port=spec.ports.kubelet - 2,
         tls_cert_file=f"{serving}.crt",
