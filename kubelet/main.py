@@ -34,6 +34,7 @@ from kubelet.eviction.thresholds import parse_signals, thresholds
 from kubelet.eviction.watch import Pressure, for_all_pods, observations, use_of
 from kubelet.eviction.watch import Terms as PressureTerms
 from kubelet.handlers import Handlers
+from kubelet.measures import Measures
 from kubelet.mirrors import Mirrors
 from kubelet.network.bridge import BridgeNetwork
 from kubelet.network.files import parse_resolver
@@ -244,7 +245,8 @@ async def _wire(
     if options.network_kubeconfig:
         tasks.create_task(_keep_routes(options, network))
     tasks.create_task(agent.run())
-    served_pods = ServedPods(agent, runtime, node, served(configuration), probes=doors.probes)
+    looks = Measures(node=node, image_root=pressure.terms.image_root, cpus=machine.cpus)
+    served_pods = ServedPods(agent, runtime, node, served(configuration), probes=doors.probes, measures=looks)
     await _start_server(options, served_pods, client, tasks)
 
 

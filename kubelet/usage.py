@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,6 +145,47 @@ def processes() -> Processes:
     return Processes(running, min(int(limit.read_text()) for limit in limits))
 
 
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """The traffic of one network interface since it came up."""
+
+    name: str
+    received: int
+    received_packets: int
+    receive_errors: int
+    sent: int
+    sent_packets: int
+    send_errors: int
+
+
+def network(process: str) -> list[Interface]:
+    """The interfaces of a process' network namespace but for loopback; the first is the one of the default route."""
+    with contextlib.suppress(OSError, ValueError):
+        return interfaces(Path(f"{process}/net/dev").read_text())
+    return []
+
+
+def interfaces(text: str) -> list[Interface]:
+    """Of /proc/net/dev. What joins others (bridges, veth pairs of the node) counts every byte once more: left out."""
+    found = []
+    for line in text.splitlines()[2:]:
+        name, _, numbers = line.partition(":")
+        n = [int(number) for number in numbers.split()]
+        if not name.strip().startswith(("lo", "veth", "br-", "docker", "pk")):
+            found.append(Interface(name.strip(), n[0], n[1], n[2], n[8], n[9], n[10]))
+    return found
+
+
+def of_process(pid: int) -> Usage | None:
+    """What one process uses by itself."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+        cpu = (int(fields[11]) + int(fields[12])) * (1_000_000_000 // _TICK)
+        return Usage(cpu, resident, resident, rss=resident, faults=int(fields[7]), major_faults=int(fields[9]))
+    return None
+
+
 def tree(folder: Path) -> tuple[int, int]:
     """(bytes, inodes) that the files below a folder take up; what vanishes meanwhile counts for nothing."""
     used = inodes = 0
@@ -178,15 +217,3 @@ def processes_of(parent: str) -> int:
     with contextlib.suppress(OSError, ValueError):
         return int((hierarchy / parent.strip("/") / "pids.current").read_text())
     return 0
-
-
-def disk(folder: Path) -> tuple[int, int]:
-    """(total, free) bytes."""
-    found = shutil.disk_usage(folder)
-    return found.total, found.free
-
-
-def of_all(containers: Sequence[Container]) -> dict[str, Usage]:
-    """By container id, for all that run."""
-    found = ((c.id, of_container(c)) for c in containers if c.running)
-    return {id: usage for id, usage in found if usage is not None}
