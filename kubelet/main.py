@@ -79,6 +79,7 @@ T = TypeVar("T")
 _REPAIR = 30.0  # how often the network's rules are looked after
 _RETRY = 1.0
 _SYS_RESOURCE = 1 << 24
+_APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -296,6 +297,8 @@ def _machine(options: Options, machine: node_status.Machine, driver: str) -> Mac
 def measures(options: Options, allocatable: Mapping[str, str], own: Cache[NodeView]) -> Callable[[], Terms]:
     """What a new pod is measured by, as the Node object says it at that moment."""
 
+    enforced = _APPARMOR.exists() and _APPARMOR.read_text().strip() == "Y"
+
     def terms() -> Terms:
         node = own.get("", options.node_name)
         return Terms(
@@ -304,6 +307,7 @@ def measures(options: Options, allocatable: Mapping[str, str], own: Cache[NodeVi
             taints=node.spec.taints if node is not None else (),
             allocatable={**allocatable, **node_status.extended(node)},
             sysctls=(*SAFE_SYSCTLS, *options.configuration.allowed_unsafe_sysctls),
+            apparmor=enforced,
         )
 
     return terms

@@ -82,6 +82,7 @@ class Starter:
         name, _ = names.hostname(pod, node_name=self._node.name, cluster_domain=self._node.cluster_domain)
         try:
             runtime = self._node.runtime(pod.spec.runtime_class_name)
+            _refuse_user_namespace(pod, runtime)
             config = sandbox_config(pod, attempt=attempt, hostname=name, machine=self._node.machine, runtime=runtime)
             await asyncio.to_thread(cgroups.ensure, config.cgroup_parent, pod, self._node.machine)
             sandbox = await self._doors.runtime.run_sandbox(config)
@@ -253,6 +254,13 @@ class Starter:
 
 def _every(pod: Pod) -> list[AnyContainer]:
     return [*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers]
+
+
+def _refuse_user_namespace(pod: Pod, runtime: str) -> None:
+    """Docker maps users for all of its containers or for none."""
+    if pod.spec.host_users is False:
+        who = f'RuntimeClass handler "{runtime}"' if runtime else "runtime"
+        raise LookupError(f"can't set `spec.hostUsers: false`, {who} does not support user namespaces")
 
 
 def _subpaths(container: AnyContainer, volumes: Mapping[str, Path], env: Mapping[str, str]) -> dict[str, Path]:

@@ -161,7 +161,10 @@ class Interface:
 def network(process: str) -> list[Interface]:
     """The interfaces of a process' network namespace but for loopback; the first is the one of the default route."""
     with contextlib.suppress(OSError, ValueError):
-        return interfaces(Path(f"{process}/net/dev").read_text())
+        routes = [line.split() for line in Path(f"{process}/net/route").read_text().splitlines()[1:]]
+        first = next((route[0] for route in routes if route[1] == "00000000"), "")
+        found = interfaces(Path(f"{process}/net/dev").read_text())
+        return sorted(found, key=lambda interface: interface.name != first)
     return []
 
 

@@ -124,7 +124,9 @@ class Worker:
         if pod is None:
             self._gone = True
             self._gone_event.set()
-        elif _revision(pod) >= _revision(self.api_pod):  # our own write's answer may have been faster than the watch
+        elif _revision(pod) == _revision(self.api_pod) > 0:
+            return  # our own write, and its answer was faster than the watch
+        elif _revision(pod) >= _revision(self.api_pod):
             labels = (pod.metadata.labels, pod.metadata.annotations)
             self._refresh = self._refresh or labels != (self.pod.metadata.labels, self.pod.metadata.annotations)
             self._take(pod)
@@ -463,6 +465,7 @@ class Worker:
             self._telling = tasks.create_task(self._write())
 
     async def _write(self) -> None:
+        again = False
         try:
             while not self._gone and self._status is not None:
                 body = patch(self.pod, self._status)
@@ -480,14 +483,16 @@ class Worker:
                         fields=differing(self.pod, self._status),
                         there=self.pod.status,
                     )
+                    again = True
                     await asyncio.sleep(RETRY)
                     return
         except ApiError as error:
+            again = True
             log.warning("cannot tell the pod's status", pod=str(ref(self.pod)), error=error.message)
             await asyncio.sleep(_TROUBLE)
         finally:
             self._telling = None
-            if not self._gone:
+            if again and not self._gone:
                 self.wake()
 
 

@@ -38,7 +38,7 @@ from kubelet.runtime.protocol import (
 
 T = TypeVar("T")
 _THREADS = 128  # a stop waits for a whole grace period in its thread
-_WATCHED = ["create", "start", "die", "oom", "destroy"]
+_WATCHED = ["start", "die", "oom", "destroy"]
 
 
 def _words(error: errors.APIError) -> str:
@@ -123,10 +123,7 @@ class DockerRuntime:
             inspected = await self._call(self._client.inspect_container, id)
         except NoSuchContainer:
             return None
-        container = docker_json.observed(inspected)
-        if inspected["State"]["Status"] == state:  # else it moved on between the two calls: look again next time
-            self._seen[id] = (state, container)
-        return container
+        return self._known(inspected)
 
     async def run_sandbox(self, config: SandboxConfig) -> Container:
         body = docker_json.sandbox_body(config, self._owner, pause.reference())
@@ -140,7 +137,13 @@ class DockerRuntime:
         except RuntimeError_:
             await self.remove(id)
             raise
-        return docker_json.observed(await self._call(self._client.inspect_container, id))
+        return self._known(await self._call(self._client.inspect_container, id))
+
+    def _known(self, inspected: Mapping[str, Any]) -> Container:
+        """Remember what was just seen: the next list need not ask again."""
+        container = docker_json.observed(inspected)
+        self._seen[container.id] = (inspected["State"]["Status"], container)
+        return container
 
     async def _create(self, name: str, body: Mapping[str, Any]) -> str:
         """Create; what an earlier life of ours left under the name without starting it is removed first."""
@@ -170,6 +173,7 @@ class DockerRuntime:
     async def start(self, id: str) -> None:
         await self._through(self._client.start, id)
         inspected = await self._call(self._client.inspect_container, id)
+        self._known(inspected)
         link = (inspected["Config"]["Labels"] or {}).get(docker_json.LOG_LINK)
         if link and inspected.get("LogPath"):
             _link(Path(link), inspected["LogPath"])

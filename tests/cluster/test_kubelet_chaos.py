@@ -275,9 +275,9 @@ def _not_too_often(chaos):
         assert number <= allowed, f"{name} of {uid} was started {number} times for {allowed} reasons"
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_storm_leaves_nothing_behind(seed, tmp_path):
     with asyncio.Runner(loop_factory=InlineLoop) as runner:
-        chaos = runner.run(storm(seed, tmp_path, 500))
+        chaos = runner.run(storm(seed, tmp_path, 400))
     assert chaos.made > 100
     assert chaos.kubelets > 5
