@@ -84,7 +84,8 @@ def _powers(pod: Pod, terms: Terms) -> Iterator[tuple[str, str]]:
         # differs: Docker cannot be kept from adding the groups that the image's /etc/group gives the user
         text = "SupplementalGroupsPolicy=Strict is not supported in this node"
         yield "SupplementalGroupsPolicyNotSupported", text
-    every = (*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers)
+    every: list[core_v1.Container | core_v1.EphemeralContainer] = [*pod.spec.init_containers, *pod.spec.containers]
+    every += pod.spec.ephemeral_containers
     profiles = [context.app_armor_profile for context in (shared, *(c.security_context for c in every)) if context]
     if not terms.apparmor and any(p is not None and p.type != "Unconfined" for p in profiles):
         yield "AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host"
