@@ -8,7 +8,7 @@ and their mirrors in it get no workers. Source: pkg/kubelet/pleg, pod_workers.go
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -16,6 +16,7 @@ import structlog
 from apimachinery.objects.core_v1 import Pod, PodSpec
 from apimachinery.objects.meta_v1 import ObjectMeta
 from client.cache import Cache
+from kubelet import metrics
 from kubelet.doors import Doors, Node
 from kubelet.leftovers import YOUNG, sweep_logs
 from kubelet.mirrors import Mirrors
@@ -60,6 +61,11 @@ class Agent:
         """The pods that hold something of the node, by uid, and their containers as last seen."""
         held = active([w.pod for w in self._workers.values() if not w.refused])
         return {pod.metadata.uid: (pod, self._workers[pod.metadata.uid].containers) for pod in held}
+
+    def containers(self) -> Iterator[Container]:
+        """All of the node, as last seen."""
+        for worker in list(self._workers.values()):
+            yield from worker.containers
 
     def evict(self, uid: str, verdict: Verdict) -> None:
         worker = self._workers.get(uid)
@@ -170,6 +176,7 @@ class Agent:
             return None
         verdict = self._node.admit(pod, self._others())
         if verdict is not None:
+            metrics.REJECTIONS.labels(verdict.reason).inc()
             self._doors.events(pod, "", "Warning", verdict.reason, verdict.message)
         return verdict
 
@@ -237,7 +244,8 @@ class Agent:
     async def _relist(self) -> None:
         while True:
             try:
-                containers = await self._doors.runtime.list()
+                with metrics.RELIST.time():
+                    containers = await self._doors.runtime.list()
                 self.relisted_at = self._doors.clock()
                 self._compare(containers)
             except RuntimeError_ as error:

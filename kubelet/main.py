@@ -24,7 +24,7 @@ from client import config as client_config
 from client.cache import Cache
 from client.client import Client
 from client.events import EventRecorder
-from kubelet import node_status
+from kubelet import metrics, node_status
 from kubelet.agent import Agent
 from kubelet.api import ApiEvents, ApiPods
 from kubelet.configuration import BadConfiguration, Configuration
@@ -184,6 +184,8 @@ async def _wire(
     )
     manifests = Path(configuration.static_pod_path) if configuration.static_pod_path else None
     agent = Agent(pods, node, doors, manifests=manifests, mirrors=mirrors)
+    metrics.NODE_NAME.labels(name).set(1)
+    metrics.watch(agent.containers)
     objects.subscribe(agent.refresh)
     problems = {"network": "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady"}
 

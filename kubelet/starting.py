@@ -11,6 +11,7 @@ from pathlib import Path
 from apimachinery.errors import ApiError
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod, Secret
+from kubelet import metrics
 from kubelet.doors import Doors, Node
 from kubelet.hooks import HookProblem, run_hook
 from kubelet.network import files as names
@@ -34,7 +35,12 @@ from kubelet.volumes import hostpath
 from kubelet.volumes.protocol import MountProblem
 
 RETRY = 10.0
-_FIELD = {"init": "spec.initContainers", "sidecar": "spec.initContainers", "ephemeral": "spec.ephemeralContainers"}
+_TYPES = {
+    "init": "init_container",
+    "sidecar": "init_container",
+    "main": "container",
+    "ephemeral": "ephemeral_container",
+}
 
 
 class NotNow(Exception):
@@ -89,6 +95,7 @@ class Starter:
         except (RuntimeError_, OSError, LookupError) as error:
             raise self._no_sandbox(pod, error.args[0] if isinstance(error, LookupError) else error) from error
         await self.wire(pod, sandbox)
+        metrics.STARTED_PODS.inc()
         return sandbox
 
     def _no_sandbox(self, pod: Pod, error: Exception | str) -> NotNow:
@@ -131,8 +138,12 @@ class Starter:
             event("Normal", "Created", f"Created container: {container.name}")
             await self._doors.runtime.start(id)
         except RuntimeError_ as error:
+            metrics.START_ERRORS.labels(
+                _TYPES[action.role], "RunContainerError" if id else "CreateContainerError"
+            ).inc()
             event("Warning", "Failed", f"Error: {error}")
             raise self._later("RunContainerError" if id else "CreateContainerError", str(error)) from error
+        metrics.STARTED_CONTAINERS.labels(_TYPES[action.role]).inc()
         event("Normal", "Started", f"Started container {container.name}")
         await asyncio.to_thread(self._link, pod, container.name, action.attempt, id)
         await self._post_start(pod, container, id, sandbox, event)

@@ -18,6 +18,7 @@ from apimachinery.errors import ApiError
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
 from apimachinery.types import Json
+from kubelet import metrics
 from kubelet.doors import Doors, Node
 from kubelet.hooks import HookProblem, run_hook
 from kubelet.network.protocol import NetworkError
@@ -91,6 +92,7 @@ class Worker:
         self._stopping: dict[str, float] = {}
         self._messages: dict[str, str] = {}
         self._forced: set[str] = set()
+        self._ran = False
         self._kept = KEPT_LIVES
         self._waiting_told: set[tuple[str, int]] = set()
         self._volumes: Mapping[str, Path] | None = None
@@ -460,6 +462,9 @@ class Worker:
         if self._told or self._gone:
             return
         told = status(world, Host(self._node.addresses), ending=plan.ending, waiting=plan.waiting)
+        if told["phase"] == "Running" and self.pod.status.phase == "Pending" and not self._ran:
+            self._ran = True
+            metrics.POD_START.observe(max(self._doors.clock() - self._seen_at, 0))
         self._status = told
         if self._telling is None and patch(self.pod, told) is not None:
             self._telling = tasks.create_task(self._write())

@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from apimachinery.objects.core_v1 import Pod
-from kubelet import usage
+from kubelet import metrics, usage
 from kubelet.eviction import ranking
 from kubelet.eviction.ranking import PodUse
 from kubelet.eviction.thresholds import MEMORY, SIGNALS, Observation, State, Threshold, step
@@ -107,6 +107,7 @@ class Pressure:
                 continue
             why = ranking.message(resource, pod, use.get(uid), due, seen)
             grace = _AT_ONCE if due[0].hard else self.terms.longest_grace
+            metrics.EVICTIONS.labels(due[0].signal).inc()
             self.evict(uid, Verdict("Evicted", why, disruption=why, grace=grace))
             return
         log.warning("unable to evict any pods from the node")
