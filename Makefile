@@ -1,9 +1,9 @@
 # PyKube's commands. `make` alone lists them.
 .DEFAULT_GOAL := help
 unexport PYTHONDONTWRITEBYTECODE  # servers start three times as fast from bytecode
-.PHONY: help install up down test unit check format generate lock bench
+.PHONY: help install up down test unit check format generate lock bench conformance
 BIN := .venv/bin
-PATHS := apimachinery apiserver bootstrap cli client controllers dns kubelet kubeproxy scheduler serving scripts tests bench
+PATHS := apimachinery apiserver bootstrap cli client controllers dns kubelet kubeproxy scheduler serving scripts tests bench conformance
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -42,3 +42,6 @@ lock: ## pin every package anew (needs uv)
 
 bench: install ## measure, and print a table
 	@$(BIN)/python -m bench
+
+conformance: install ## run upstream's own conformance tests (needs Go and debootstrap; an hour)
+	@$(BIN)/python -m conformance
