@@ -19,7 +19,8 @@ down: install ## take the cluster away without a trace
 
 test: install ## run every test, on clusters of its own
 	@scripts/install-test.sh
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/unit tests/cluster tests/contract
+	@$(BIN)/python -m pytest tests/e2e tests/kubectl
 
 unit: install ## run the tests that need no server
 	@$(BIN)/python -m pytest tests/unit tests/cluster
