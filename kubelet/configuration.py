@@ -15,6 +15,8 @@ import yaml
 from apimachinery import quantity
 from apimachinery.types import Json
 from kubelet.eviction.thresholds import DEFAULT_HARD, parse_signals
+from kubelet.image_gc import HIGH, LOW
+from kubelet.pods.images import AT_ONCE
 
 KIND, API_VERSION = "KubeletConfiguration", "kubelet.config.k8s.io/v1beta1"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|us|µs|ns|m|s)")
@@ -75,6 +77,10 @@ class Configuration:
     shutdown_grace_period: float = 0.0
     shutdown_grace_period_critical_pods: float = 0.0
     shutdown_by_priority: Sequence[Grace] = ()
+    serialize_image_pulls: bool = False
+    max_parallel_image_pulls: int = AT_ONCE
+    image_gc_high: int = HIGH
+    image_gc_low: int = LOW
     raw: Mapping[str, Any] = field(default_factory=dict)  # the file itself, for whoever knows more of it
 
 
@@ -184,6 +190,10 @@ _HONOURED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "evictionMaxPodGracePeriod": ("eviction_max_pod_grace_period", _whole),
     "evictionMinimumReclaim": ("eviction_minimum_reclaim", _signals),
     "evictionPressureTransitionPeriod": ("eviction_pressure_transition_period", parse_duration),
+    "serializeImagePulls": ("serialize_image_pulls", _flag),
+    "maxParallelImagePulls": ("max_parallel_image_pulls", _whole),
+    "imageGCHighThresholdPercent": ("image_gc_high", _whole),
+    "imageGCLowThresholdPercent": ("image_gc_low", _whole),
     "shutdownGracePeriod": ("shutdown_grace_period", parse_duration),
     "shutdownGracePeriodCriticalPods": ("shutdown_grace_period_critical_pods", parse_duration),
     "shutdownGracePeriodByPodPriority": ("shutdown_by_priority", _graces),
@@ -193,8 +203,7 @@ _HONOURED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
 _FREE_TEXT = """
 address readOnlyPort containerLogMaxSize containerLogMaxFiles containerLogMaxWorkers containerLogMonitorInterval
 containerRuntimeEndpoint imageServiceEndpoint contentType kubeAPIQPS kubeAPIBurst eventRecordQPS eventBurst
-imageMinimumGCAge imageMaximumGCAge imageGCHighThresholdPercent imageGCLowThresholdPercent serializeImagePulls
-maxParallelImagePulls registryPullQPS registryBurst imagePullCredentialsVerificationPolicy
+imageMinimumGCAge imageMaximumGCAge registryPullQPS registryBurst imagePullCredentialsVerificationPolicy
 preloadedImagesVerificationAllowlist volumeStatsAggPeriod syncFrequency httpCheckFrequency runtimeRequestTimeout
 streamingConnectionIdleTimeout maxOpenFiles oomScoreAdj rotateCertificates logging enableContentionProfiling
 configMapAndSecretChangeDetectionStrategy makeIPTablesUtilChains iptablesMasqueradeBit iptablesDropBit

@@ -4,10 +4,11 @@ Stopping it, or its death, ends no pod: the next one finds everything in Docker 
 """
 
 import asyncio
+import functools
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -28,12 +29,15 @@ from kubelet import metrics, node_status
 from kubelet.agent import Agent
 from kubelet.api import ApiEvents, ApiPods
 from kubelet.configuration import BadConfiguration, Configuration
+from kubelet.credential_plugins import Plugins
+from kubelet.credential_plugins import read as read_providers
 from kubelet.doors import Doors, Node
 from kubelet.eviction.ranking import refusal as under_pressure
 from kubelet.eviction.thresholds import parse_signals, thresholds
 from kubelet.eviction.watch import Pressure, for_all_pods, observations, use_of
 from kubelet.eviction.watch import Terms as PressureTerms
 from kubelet.handlers import Handlers
+from kubelet.image_gc import ImageKeeper
 from kubelet.measures import Measures
 from kubelet.mirrors import Mirrors
 from kubelet.network.bridge import BridgeNetwork
@@ -55,6 +59,7 @@ from kubelet.pods.admit import SAFE_SYSCTLS, Terms
 from kubelet.pods.admit import admit as decision
 from kubelet.pods.container_config import Machine
 from kubelet.pods.images import Images
+from kubelet.pods.keyring import Keyring, of_configuration
 from kubelet.pods.resize import refusal
 from kubelet.pods.security import Powers
 from kubelet.pods.world import Verdict
@@ -67,6 +72,7 @@ from kubelet.server.app import create_app
 from kubelet.server.gate import ApiReviews, Gate
 from kubelet.shutdown import PROBLEM, REFUSAL, Shutdown, graces
 from kubelet.volumes.local import LocalVolumes
+from kubelet.volumes.provisioner import PROVISIONER, Provisioner
 from serving import logs
 from serving.asgi import ASGI
 from serving.health import health_app
@@ -169,13 +175,26 @@ async def _wire(
         admit=admit,
         resize=lambda pod, others: refusal(pod, others, terms()),
     )
+    about = {"kind": "Node", "apiVersion": "v1", "name": name, "uid": name}
+    keeper = ImageKeeper(
+        runtime,
+        options.root_dir / "pulled-images.json",
+        functools.partial(recorder.event, about),
+        high=configuration.image_gc_high,
+        low=configuration.image_gc_low,
+    )
     mirrors = Mirrors(client, ApiPods(client), lambda: own.get("", name))
     doors = Doors(
         runtime=runtime,
         network=network,
         volumes=LocalVolumes(options.root_dir, objects, allocatable=lambda: allocatable),
         objects=objects,
-        images=Images(runtime),
+        images=Images(
+            runtime,
+            keyrings=_keyrings(options),
+            pulled=keeper.pulled,
+            at_once=1 if configuration.serialize_image_pulls else configuration.max_parallel_image_pulls,
+        ),
         handlers=handlers,
         api=mirrors,
         events=ApiEvents(recorder),
@@ -216,6 +235,13 @@ async def _wire(
         client, recorder, facts, clock=time.time, current=lambda: own.get("", name), configuration=configuration
     )
 
+    async def reclaim() -> None:
+        try:
+            await agent.discard()
+            await keeper.clear()
+        except (RuntimeError_, OSError) as error:
+            log.warning("cannot reclaim disk", error=str(error))
+
     def pressed() -> None:
         conditions[0] = pressure.conditions
         reporter.report()
@@ -226,7 +252,7 @@ async def _wire(
         evict=agent.evict,
         tell=lambda *event: reporter.event(name, *event),
         changed=pressed,
-        reclaim=agent.discard,
+        reclaim=reclaim,
         clock=time.time,
         observe=observations,
         use=use_of,
@@ -242,11 +268,13 @@ async def _wire(
     own.subscribe(lambda old, new: reporter.report() if _grown(old, new) else None)
     for cache in (pods, services, own, classes):
         tasks.create_task(cache.run())
-    for part in (recorder.run(), reporter.run(), mirrors.run(), pressure.run(), shutdown.run()):
+    for part in (recorder.run(), reporter.run(), keeper.run(), mirrors.run(), pressure.run(), shutdown.run()):
         tasks.create_task(part)
     tasks.create_task(_keep_network(own, network, agent, reporter, problems, name))
     if options.network_kubeconfig:
         tasks.create_task(_keep_routes(options, network))
+    if options.local_path_kubeconfig:
+        tasks.create_task(_provision(options))
     tasks.create_task(agent.run())
     looks = Measures(node=node, image_root=pressure.terms.image_root, cpus=machine.cpus)
     served_pods = ServedPods(agent, runtime, node, served(configuration), probes=doors.probes, measures=looks)
@@ -270,6 +298,21 @@ def _watched(options: Options, node: Node, image_root: Path) -> PressureTerms:
         log_root=node.log_root,
         machine=node.machine,
     )
+
+
+def _keyrings(options: Options) -> Callable[[str], Awaitable[Sequence[Keyring]]]:
+    """The node's own credentials: Docker's configuration files, then the providers' programs."""
+    plugins = Plugins()
+    if options.credential_config:
+        providers = read_providers(Path(options.credential_config).read_text())
+        plugins = Plugins(providers, Path(options.credential_bin_dir))
+    files = (options.root_dir / "config.json", Path.home() / ".docker" / "config.json")
+
+    async def keyrings(image: str) -> Sequence[Keyring]:
+        own = [of_configuration(file.read_bytes()) for file in files if file.is_file()]
+        return [*own, *await plugins.keyrings(image)]
+
+    return keyrings
 
 
 def _machine(options: Options, machine: node_status.Machine, driver: str) -> Machine:
@@ -373,6 +416,16 @@ async def _keep_routes(options: Options, network: BridgeNetwork) -> None:
             await changed.wait()
 
 
+async def _provision(options: Options) -> None:
+    """Volumes out of this node's folders, as a user that may write volumes: a kubelet may not."""
+    config = client_config.load_kubeconfig(options.local_path_kubeconfig)
+    async with Client(config, user_agent="pykube-local-path") as client, asyncio.TaskGroup() as tasks:
+        recorder = EventRecorder(client, PROVISIONER, options.node_name)
+        made = Provisioner(client, recorder, options.node_name, options.root_dir / "local-path")
+        tasks.create_task(recorder.run())
+        tasks.create_task(made.run())
+
+
 def routes_to(nodes: Sequence[NodeView], name: str) -> dict[str, str]:
     """Pod CIDR -> node address, for all nodes but this one."""
     found = {}
@@ -426,6 +479,9 @@ def command(
     network_kubeconfig: Annotated[
         str, typer.Option(help="Who may list nodes, for routes between them; none: no routes.")
     ] = "",
+    local_path_kubeconfig: Annotated[
+        str, typer.Option(help="Who may make volumes out of this node's folders; none: none are made.")
+    ] = "",
     node_name: Annotated[str, typer.Option("--node-name", "--hostname-override", help="Default: the host name.")] = "",
     node_ip: Annotated[str, typer.Option(help="Default: the address of the default route.")] = "",
     root_dir: Annotated[Path, typer.Option(help="Volumes and other state.")] = Path("/var/lib/kubelet"),
@@ -448,6 +504,19 @@ def command(
     chain_prefix: Annotated[str, typer.Option(help="How our iptables chains begin.")] = "PYKUBE",
     cluster_name: Annotated[str, typer.Option(help="Marks our containers in a shared Docker.")] = "pykube",
     max_pods: Annotated[int | None, typer.Option(help="The node's capacity.", show_default="110")] = None,
+    serialize_image_pulls: Annotated[bool | None, typer.Option(help="One image after the other.")] = None,
+    max_parallel_image_pulls: Annotated[int | None, typer.Option(min=1, help="How many images side by side.")] = None,
+    image_gc_high_threshold: Annotated[
+        int | None,
+        typer.Option(min=0, max=100, help="How full the images' disk may be, in percent, before images go."),
+    ] = None,
+    image_gc_low_threshold: Annotated[
+        int | None, typer.Option(min=0, max=100, help="How full it is to be then.")
+    ] = None,
+    image_credential_provider_config: Annotated[
+        str, typer.Option(help="A CredentialProviderConfig: programs that know registries' passwords.")
+    ] = "",
+    image_credential_provider_bin_dir: Annotated[str, typer.Option(help="Where these programs are.")] = "",
     pod_max_pids: Annotated[int | None, typer.Option(help="Processes of a pod at most.")] = None,
     pod_manifest_path: Annotated[str | None, typer.Option(help="Where manifests of static pods lie.")] = None,
     system_reserved: Annotated[str | None, typer.Option(help="Kept from pods: cpu=100m,memory=1Gi.")] = None,
@@ -474,6 +543,10 @@ def command(
         "cgroup_root": cgroup_parent,
         "cgroup_driver": cgroup_driver,
         "max_pods": max_pods,
+        "serialize_image_pulls": serialize_image_pulls,
+        "max_parallel_image_pulls": max_parallel_image_pulls,
+        "image_gc_high": image_gc_high_threshold,
+        "image_gc_low": image_gc_low_threshold,
         "pod_pids_limit": pod_max_pids,
         "static_pod_path": pod_manifest_path,
         "system_reserved": _given(parse_pairs, system_reserved, "--system-reserved"),
@@ -486,6 +559,7 @@ def command(
     options = Options(
         kubeconfig=kubeconfig,
         network_kubeconfig=network_kubeconfig,
+        local_path_kubeconfig=local_path_kubeconfig,
         node_name=(node_name or socket.gethostname()).lower(),
         node_ip=node_ip or _default_ip(),
         root_dir=root_dir.absolute(),
@@ -495,6 +569,8 @@ def command(
         bridge=bridge,
         chain_prefix=chain_prefix,
         cluster_name=cluster_name,
+        credential_config=image_credential_provider_config,
+        credential_bin_dir=image_credential_provider_bin_dir,
         labels=_parsed(parse_labels, node_labels, "--node-labels"),
         configuration=_configured(config, flags),
     )

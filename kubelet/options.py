@@ -20,6 +20,7 @@ class Options:
 
     kubeconfig: str
     network_kubeconfig: str
+    local_path_kubeconfig: str
     node_name: str
     node_ip: str
     root_dir: Path
@@ -29,6 +30,8 @@ class Options:
     bridge: str
     chain_prefix: str
     cluster_name: str
+    credential_config: str
+    credential_bin_dir: str
     labels: Mapping[str, str]
     configuration: Configuration
 
@@ -70,6 +73,10 @@ def served(configuration: Configuration) -> Json:
         "shutdownGracePeriod": go_duration(c.shutdown_grace_period),
         "shutdownGracePeriodCriticalPods": go_duration(c.shutdown_grace_period_critical_pods),
         "seccompDefault": c.seccomp_default,
+        "serializeImagePulls": c.serialize_image_pulls,
+        "maxParallelImagePulls": None if c.serialize_image_pulls else c.max_parallel_image_pulls,
+        "imageGCHighThresholdPercent": c.image_gc_high,
+        "imageGCLowThresholdPercent": c.image_gc_low,
         "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}},
         "authorization": {"mode": "Webhook"},
     }

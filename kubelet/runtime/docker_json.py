@@ -136,6 +136,11 @@ def _host_config(config: ContainerConfig, sandbox_id: str) -> Json:
         "OomScoreAdj": resources.oom_score_adj,
         "Runtime": config.runtime,
     }
+    if config.devices:
+        host["Devices"] = [
+            {"PathOnHost": source, "PathInContainer": target, "CgroupPermissions": "mrw"}
+            for source, target in config.devices
+        ]
     if resources.cpu_quota:
         host |= {"CpuQuota": resources.cpu_quota, "CpuPeriod": resources.cpu_period}
     if resources.memory:
