@@ -42,6 +42,10 @@ _TITLES = {
 _WITHOUT_VALUE = (FORBIDDEN_FIELD, REQUIRED, TOO_LONG, INTERNAL_FIELD)
 
 
+#: The value of an error that shows none (upstream's OmitValueType).
+NO_VALUE: Any = object()
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One problem with one field. `path` is upstream's, e.g. `spec.containers[0].image`; `value` is what was sent."""
@@ -54,7 +58,8 @@ class FieldError:
     def body(self) -> str:
         """The text without the path, as it stands in a Status cause: `Invalid value: "x": must be ...`."""
         text = _TITLES[self.kind]
-        if self.kind not in _WITHOUT_VALUE and not (self.kind == TOO_MANY and self.value is None):
+        shows = self.kind not in _WITHOUT_VALUE and self.value is not NO_VALUE
+        if shows and not (self.kind == TOO_MANY and self.value is None):
             text += f": {_shown(self.value)}"
         return f"{text}: {self.detail}" if self.detail else text
 
@@ -66,7 +71,7 @@ def _shown(value: Any) -> str:
     """How Go's `%q` / `%v` show a value in a field error: strings quoted, the rest as JSON."""
     if value is None:
         return "null"
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(value, order="sorted").decode()
 
 
 def not_supported(path: str, value: Any, supported: Sequence[str]) -> FieldError:

@@ -85,9 +85,7 @@ def compiled_struct(name: str, schema: Json, *, rule_of: RuleOf, schema_of: Sche
         scalar = _type(inner) in ("string", "boolean", "integer", "number")
         keeps = field in required or field in pointers or (scalar and not known) or _is_struct(inner)
         rows[field] = (plain, _rule(inner, go_type, rule_of, schema_of), keeps)
-    always = [
-        (field, _maker(properties[field], zero, rule_of)) for field, zero in ALWAYS.get(short(name), {}).items()
-    ]
+    always = [(field, _maker(properties[field], zero, rule_of)) for field, zero in ALWAYS.get(short(name), {}).items()]
     return _struct(name.rsplit(".", 1)[-1], go_name(name), rows, always)
 
 

@@ -6,6 +6,7 @@ enableServiceLinks). All of it is idempotent.
 
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, fill_zero, items, part
+from apiserver.strategies.pod import alpha
 
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _CONTAINERS = ("initContainers", "containers")
@@ -33,6 +34,7 @@ def pod_template(template: Json) -> None:
 
 def pod_spec(spec: Json) -> None:
     """Defaults of a PodSpec, wherever it stands."""
+    alpha.drop(spec)
     fill(spec, "restartPolicy", "Always")
     if spec.get("terminationGracePeriodSeconds") is None:
         spec["terminationGracePeriodSeconds"] = 30
