@@ -43,6 +43,8 @@ class Dispatcher:
         resource = self._api.registry.find(info.group, info.version, info.plural)
         if resource is None or not _fits(resource, call):
             raise errors.path_not_found()
+        if resource.strategy.deprecated:
+            call.warn(resource.strategy.deprecated)
         return await self._handler(resource, call)(call, resource)
 
     def _handler(self, resource: Resource, call: Call) -> Handler:

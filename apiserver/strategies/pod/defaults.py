@@ -38,6 +38,8 @@ def pod_spec(spec: Json) -> None:
     fill(spec, "restartPolicy", "Always")
     if spec.get("terminationGracePeriodSeconds") is None:
         spec["terminationGracePeriodSeconds"] = 30
+    elif spec["terminationGracePeriodSeconds"] < 0:
+        spec["terminationGracePeriodSeconds"] = 1
     fill(spec, "dnsPolicy", "ClusterFirst")
     part(spec, "securityContext")
     fill(spec, "schedulerName", "default-scheduler")
@@ -169,7 +171,7 @@ def _block_sources(volume: Json) -> None:
         fill(volume["scaleIO"], "fsType", "xfs")
     template = (volume.get("ephemeral") or {}).get("volumeClaimTemplate")
     if template is not None:
-        fill(part(template, "spec"), "volumeMode", "Filesystem")
+        part(template, "spec").setdefault("volumeMode", "Filesystem")
 
 
 persistent_volume_source = _block_sources

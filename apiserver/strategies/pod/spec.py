@@ -156,12 +156,18 @@ def _operating_system(path: str, tree: Json | None) -> Problems:
         yield not_supported(path, name, ("linux", "windows"))
 
 
+def _annotation_key(path: str, key: str) -> Problems:
+    """Upper case is allowed, and shown as it was written."""
+    for message in names.qualified_name(key.lower()):
+        yield invalid(path, key, message)
+
+
 def template(path: str, tree: Json) -> Problems:
     """A PodTemplateSpec: metadata, spec, and no ephemeral containers."""
     metadata, spec = tree.get("metadata") or {}, tree.get("spec") or {}
     yield from labels(f"{path}.labels", metadata.get("labels"))
     for key in metadata.get("annotations") or {}:
-        yield from named(f"{path}.annotations", key.lower(), names.qualified_name)
+        yield from _annotation_key(f"{path}.annotations", key)
     yield from pod_spec(f"{path}.spec", spec)
     if spec.get("ephemeralContainers"):
         yield forbidden(f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template")

@@ -25,8 +25,8 @@ MISMATCH = "`selector` does not match template `labels`"
 
 def selector_and_template(spec: Json, what: str, kind: str) -> Problems:
     """`spec.selector` is there, is not empty, and selects what `spec.template` makes."""
-    selector = spec.get("selector")
-    template = spec.get("template")
+    selector, template = spec.get("selector"), spec.get("template")
+    wrong: list[FieldError] = []
     if selector is None:
         yield required("spec.selector")
     else:
@@ -34,8 +34,10 @@ def selector_and_template(spec: Json, what: str, kind: str) -> Problems:
         yield from wrong
         if is_empty_selector(selector):
             yield invalid("spec.selector", selector, f"empty selector is invalid for {what}")
-        elif not wrong:
-            yield from mismatch(selector, template or {})
+        if wrong:
+            yield invalid("spec.selector", selector, "invalid label selector")
+    if selector is None or not (wrong or is_empty_selector(selector)):
+        yield from mismatch(selector, template or {})
     yield from pods.template("spec.template", template or {})
     yield from restart_policy("spec.template.spec.restartPolicy", template or {}, kind)
 
