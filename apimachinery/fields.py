@@ -161,7 +161,7 @@ def _deferred(name: str, rule_of: RuleOf) -> Rule:
 
 def _list(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
     item_rule = _rule(schema, go_type_of(schema, schema_of), rule_of, schema_of)
-    plain, zero = _plain(schema), _zero(schema)
+    plain, zero = _plain(schema), _zero(schema, schema_of)
 
     def decode(value: Any, unknown: Unknown) -> Any:
         if value.__class__ is not list:
@@ -175,7 +175,7 @@ def _list(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> R
 
 def _map(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
     item_rule = _rule(schema, go_type_of(schema, schema_of), rule_of, schema_of)
-    plain, zero = _plain(schema), _zero(schema)
+    plain, zero = _plain(schema), _zero(schema, schema_of)
 
     def decode(value: Any, unknown: Unknown) -> Any:
         if value.__class__ is not dict:
@@ -302,10 +302,12 @@ def _is_struct(schema: Json) -> bool:
     return bool(_target(schema)) or (_type(schema) in ("object", "") and not schema.get("additionalProperties"))
 
 
-def _zero(schema: Json) -> Callable[[], Any]:
+def _zero(schema: Json, schema_of: SchemaOf) -> Callable[[], Any]:
     """What Go makes of a null inside a list or a map."""
     name = _target(schema)
     if name:
+        if not schema_of(name).keys() & {"type", "properties", "oneOf"}:
+            return lambda: None  # raw JSON
         return {_QUANTITY: lambda: "0", _INT_OR_STRING: lambda: 0, _TIME: lambda: None}.get(name, dict)
     return {"string": str, "integer": int, "boolean": bool, "number": int, "array": list}.get(_type(schema), dict)
 

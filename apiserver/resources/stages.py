@@ -69,9 +69,7 @@ async def patch(write: Write, _new: Json, old: Json | None) -> Json:
 
 async def prune(write: Write, new: Json, _old: Json | None) -> Json:
     """The object as the schema knows it."""
-    return fields.checked(
-        new, write.resource.kind, write.options, write.call, write.duplicates, is_patch=write.is_patch
-    )
+    return fields.checked(new, write.resource, write.options, write.call, write.duplicates, is_patch=write.is_patch)
 
 
 async def default(write: Write, new: Json, _old: Json | None) -> Json:
@@ -114,7 +112,9 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
 async def validate(write: Write, new: Json, old: Json | None) -> Json:
     """Refuse with every problem at once; warn of what is allowed but unwise."""
     resource = write.resource
-    problems = check_metadata(resource.stored, new, old, resource.strategy.name)
+    strategy = resource.strategy
+    standard = not strategy.any_finalizer
+    problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard)
     problems += _checked(write, new, old)
     if problems:
         kind, name = resource.kind, new["metadata"].get("name", "")
