@@ -1,0 +1,154 @@
+"""Requests as `Subject`s: the versions an object can be shown in, and how a webhook's version comes back.
+
+For stored objects the forms are the versions that the registry serves of them; what comes back is pruned and defaulted
+by its own version, as upstream decodes a patched object. For the objects of subresources (a Scale, an Eviction, the
+options of an exec) there is the one form. Source: endpoints/handlers/{create,update,delete}.go, rest.go.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import msgspec
+
+from apimachinery.kinds import Kind
+from apimachinery.types import Json
+from apiserver.admission.subject import CONNECT, CREATE, DELETE, UPDATE, Form, Subject
+from apiserver.call import Call
+from apiserver.registry import Registry, Resource
+from apiserver.request import Attributes
+from apiserver.resources.options import DeleteOptions, WriteOptions
+
+_META = "meta.k8s.io/v1"
+#: Takes a tree in the version of a resource: pruned, defaulted, in the version stored.
+Settle = Callable[[Json, Resource], Json]
+
+
+def form(kind: Kind, of: Kind | None = None) -> Form:
+    """The form of a resource; `of` is the kind of a subresource's object."""
+    of = of or kind
+    return Form(kind.group, kind.version, kind.plural, of.group, of.version, of.kind)
+
+
+def written(
+    registry: Registry,
+    resource: Resource,
+    attributes: Attributes,
+    options: WriteOptions,
+    settle: Settle,
+    *,
+    creates: bool,
+    name: str = "",
+) -> Subject:
+    """A create, update or patch of a stored object."""
+    return Subject(
+        attributes=attributes,
+        operation=CREATE if creates else UPDATE,
+        own=form(resource.kind),
+        equivalents=partial(_equivalents, registry, resource),
+        options=write_options_tree(options, "CreateOptions" if creates else "UpdateOptions"),
+        dry_run=options.dry_run,
+        show=partial(_shown, registry),
+        take=partial(_taken, registry, settle),
+        name=attributes.name or name,
+    )
+
+
+def deleted(registry: Registry, resource: Resource, attributes: Attributes, options: DeleteOptions) -> Subject:
+    """A delete of a stored object."""
+    return Subject(
+        attributes=attributes,
+        operation=DELETE,
+        own=form(resource.kind),
+        equivalents=partial(_equivalents, registry, resource),
+        options=_delete_options_tree(options),
+        dry_run=options.dry_run,
+        show=partial(_shown, registry),
+    )
+
+
+def posted(resource: Resource, attributes: Attributes, of: Kind, options: WriteOptions) -> Subject:
+    """A create of something that is not stored: a review, or the object of a subresource."""
+    return Subject(
+        attributes=replace(attributes, verb="create"),
+        operation=CREATE,
+        own=form(resource.kind, of),
+        options=write_options_tree(options, "CreateOptions"),
+        dry_run=options.dry_run,
+    )
+
+
+def connected(resource: Resource, attributes: Attributes, of: Kind) -> Subject:
+    """A connect: exec, attach, portforward, proxy. It has no options beside its object."""
+    return Subject(attributes=attributes, operation=CONNECT, own=form(resource.kind, of))
+
+
+def _equivalents(registry: Registry, resource: Resource) -> list[Form]:
+    return [form(other.kind) for other in _versions(registry, resource)]
+
+
+def _versions(registry: Registry, resource: Resource) -> list[Resource]:
+    """Every served resource that stores the same objects."""
+    return [other for other in registry.resources() if other.stored is resource.stored]
+
+
+def _resource(registry: Registry, form: Form) -> Resource:
+    found = registry.find(form.group, form.version, form.plural)
+    assert found is not None, form
+    return found
+
+
+def _shown(registry: Registry, tree: Json, form: Form) -> Json:
+    return _resource(registry, form).to_served(tree)
+
+
+def _taken(registry: Registry, settle: Settle, tree: Json, form: Form) -> Json:
+    mine: Json = msgspec.json.decode(msgspec.json.encode(tree))  # shares nothing with what the webhook was sent
+    return settle(mine, _resource(registry, form))
+
+
+def write_options_tree(options: WriteOptions, kind: str) -> Json:
+    found: Json = {"kind": kind, "apiVersion": _META}
+    if options.dry_run:
+        found["dryRun"] = ["All"]
+    if options.field_manager:
+        found["fieldManager"] = options.field_manager
+    if options.field_validation != "Warn":
+        found["fieldValidation"] = options.field_validation
+    return found
+
+
+def _delete_options_tree(options: DeleteOptions) -> Json:
+    found: Json = {"kind": "DeleteOptions", "apiVersion": _META}
+    if options.grace is not None:
+        found["gracePeriodSeconds"] = options.grace
+    preconditions = {
+        key: value for key, value in (("uid", options.uid), ("resourceVersion", options.resource_version)) if value
+    }
+    if preconditions:
+        found["preconditions"] = preconditions
+    if options.orphan is not None:
+        found["orphanDependents"] = options.orphan
+    if options.propagation:
+        found["propagationPolicy"] = options.propagation
+    if options.dry_run:
+        found["dryRun"] = ["All"]
+    return found
+
+
+def connect_options(call: Call, of: Kind) -> Json:
+    """The object of a connect: what its query says."""
+    found: Json = {"kind": of.kind, "apiVersion": of.api_version}
+    for name in ("container",):
+        if value := call.first(name):
+            found[name] = value
+    for name in ("stdin", "stdout", "stderr", "tty"):
+        if call.first(name) in ("true", "1"):
+            found[name] = True
+    if command := call.query.get("command"):
+        found["command"] = list(command)
+    if ports := [int(text) for value in call.query.get("ports", ()) for text in value.split(",") if text.isdigit()]:
+        found["ports"] = ports
+    if "ProxyOptions" in of.kind:
+        found["path"] = "/" + "/".join(call.target.parts)
+    return found
