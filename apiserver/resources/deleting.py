@@ -15,7 +15,7 @@ from apiserver.request import Attributes
 from apiserver.resources import committing, decoding, deletion, listing, metadata, presenting
 from apiserver.resources.api import Api
 from apiserver.resources.options import DeleteOptions, delete_options, list_options
-from apiserver.resources.writing import attributes_of, key_of, success
+from apiserver.resources.writing import attributes_of, key_of
 from apiserver.storage.entry import Entry, entry
 from apiserver.storage.protocol import Conflict
 
@@ -27,7 +27,7 @@ async def delete(api: Api, call: Call, resource: Resource) -> Response:
     removed, shown = await remove(api, resource, key, options, attributes_of(call))
     if not removed or _shows_deleted(resource):
         return presenting.present(call, resource, shown, api.clock())
-    return success(_details(resource, shown))
+    return presenting.status(call, _details(resource, shown))
 
 
 def _unheard(_text: str) -> None:

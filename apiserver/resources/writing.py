@@ -13,7 +13,7 @@ from apimachinery import errors, patch, schema, strict_json
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver import negotiation
-from apiserver.call import Call, Response, json_response
+from apiserver.call import Call, Response
 from apiserver.registry import Resource
 from apiserver.request import Attributes
 from apiserver.resources import committing, decoding, fields, presenting
@@ -194,10 +194,3 @@ def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool) 
         )
     if version not in ("", "0") and version != before["resourceVersion"]:
         raise resource.conflict(name)
-
-
-def success(details: Json) -> Response:
-    """The Status of a request that leaves no object to show."""
-    return json_response(
-        {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
-    )
