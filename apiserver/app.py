@@ -19,7 +19,7 @@ import structlog
 
 from apimachinery import kinds as k
 from apimachinery.errors import ApiError
-from apiserver import admission, bootstrapping, catalog, endpoints, identity, upkeep
+from apiserver import admission, bootstrapping, catalog, dynamics, endpoints, identity, upkeep
 from apiserver.allocation import ServiceAllocator
 from apiserver.authorization import authorizer as authorization
 from apiserver.authorization.node_graph_feed import PodFeed
@@ -131,11 +131,13 @@ def create_app(
         pods=PodFeed(cache),
     )
     api.admission = admission.chain(
+        enable=options.admission_enabled,
         disable=options.admission_disabled,
         random=random,
         authorize=authorizer.authorize,
         fresh=api.fresh,
         clock=clock,
+        dynamic=dynamics.dynamic(api, authorizer.authorize),
     )
     real = identity.authenticator(options, lookup, clock)
     kubelet = KubeletClientConfig(options.kubelet_certificate, options.kubelet_key, options.kubelet_ca)

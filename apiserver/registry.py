@@ -137,6 +137,10 @@ class Registry:
         """The resource of a kind that is known to be served."""
         return self._rows[kind.group, kind.version, kind.plural]
 
+    def resources(self) -> list[Resource]:
+        """Every resource served now."""
+        return list(self._rows.values())
+
     def kinds(self) -> list[Kind]:
         """Every kind served, in the order added: what discovery lists."""
         return [resource.kind for resource in self._rows.values()]

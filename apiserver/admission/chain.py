@@ -97,7 +97,7 @@ class Chain:
         old: Json | None,
         lookup: Lookup,
         warn: Callable[[str], None] = _unheard,
-        subject: Subject | None = None,
+        subject: Callable[[], Subject] | None = None,
     ) -> Json:
         """Run what changes the object. Raises ApiError."""
         steps = [plugin.mutate for plugin in (*self.plugins, *self.last)]
@@ -107,9 +107,9 @@ class Chain:
             return tree
 
         new = await built_in(new)
-        if self.dynamic is None or subject is None:
+        if subject is None or self.dynamic is None or not self.dynamic.may_mutate():
             return new
-        changed = await self.dynamic.mutate(subject, new, old, warn, built_in)
+        changed = await self.dynamic.mutate(subject(), new, old, warn, built_in)
         assert changed is not None
         return changed
 
@@ -120,25 +120,28 @@ class Chain:
         old: Json | None,
         lookup: Lookup,
         warn: Callable[[str], None] = _unheard,
-        subject: Subject | None = None,
+        subject: Callable[[], Subject] | None = None,
     ) -> None:
         """Run what only looks. Raises ApiError."""
         review = self._review(attributes, new, old, lookup, warn)
         await self._run([plugin.validate for plugin in self.plugins], review)
-        if self.dynamic is not None and subject is not None:
-            if new is None:
-                await self.dynamic.mutate(subject, None, old, warn, None)  # a delete is shown to mutating ones, too
-            await self.dynamic.validate(subject, new, old, warn)
+        if subject is not None and self.dynamic is not None:
+            if new is None and self.dynamic.may_mutate():
+                await self.dynamic.mutate(subject(), None, old, warn, None)  # a delete is shown to mutating ones, too
+            if self.dynamic.may_refuse():
+                await self.dynamic.validate(subject(), new, old, warn)
         if self.last:
             await self._run([plugin.validate for plugin in self.last], review)
 
-    async def review(self, subject: Subject, tree: Json, warn: Callable[[str], None]) -> Json:
+    async def review(self, subject: Callable[[], Subject], tree: Json, warn: Callable[[str], None]) -> Json:
         """An object that is answered and forgotten, as webhooks and policies want it. Raises ApiError."""
-        if self.dynamic is None:
+        dynamic = self.dynamic
+        if dynamic is None or not (dynamic.may_mutate() or dynamic.may_refuse()):
             return tree
-        changed = await self.dynamic.mutate(subject, tree, None, warn, None)
+        seen = subject()
+        changed = await dynamic.mutate(seen, tree, None, warn, None)
         assert changed is not None
-        await self.dynamic.validate(subject, changed, None, warn)
+        await dynamic.validate(seen, changed, None, warn)
         return changed
 
     def _review(

@@ -27,6 +27,14 @@ class Dynamic:
     webhooks: Webhooks
     policies: Policies | None
 
+    def may_mutate(self) -> bool:
+        """Whether any webhook is there that could change an object."""
+        return bool(self.webhooks.mutating())
+
+    def may_refuse(self) -> bool:
+        """Whether any policy or webhook is there that could refuse."""
+        return bool(self.webhooks.validating()) or (self.policies is not None and self.policies.any())
+
     async def mutate(
         self, subject: Subject, new: Json | None, old: Json | None, warn: Warn, again: Again | None
     ) -> Json | None:
@@ -36,7 +44,7 @@ class Dynamic:
     async def validate(self, subject: Subject, new: Json | None, old: Json | None, warn: Warn) -> None:
         """Raise ApiError where a policy or a webhook refuses."""
         if self.policies is not None:
-            self.policies.validate(subject, new, old, warn)
+            await self.policies.validate(subject, new, old, warn)
         await self.webhooks.validate(subject, new, old, warn)
 
     def without(self, *, mutating: bool, validating: bool, policies: bool) -> "Dynamic":

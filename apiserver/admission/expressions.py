@@ -24,16 +24,14 @@ from apiserver.request import Decision as Answer
 Authorize = Callable[[Attributes], Answer]
 
 
-def _object(name: str, **fields: Type) -> Type:
-    return object_type(name, {key: Property(key, type) for key, type in fields.items()})
+def _object(type_name: str, /, **fields: Type) -> Type:
+    return object_type(type_name, {key: Property(key, type) for key, type in fields.items()})
 
 
 _KIND = _object("kubernetes.GroupVersionKind", group=STRING, version=STRING, kind=STRING)
 _RESOURCE = _object("kubernetes.GroupVersionResource", group=STRING, version=STRING, resource=STRING)
 _STRINGS = list_of(STRING)
-_USER = _object(
-    "kubernetes.UserInfo", username=STRING, uid=STRING, groups=_STRINGS, extra=map_of(STRING, _STRINGS)
-)
+_USER = _object("kubernetes.UserInfo", username=STRING, uid=STRING, groups=_STRINGS, extra=map_of(STRING, _STRINGS))
 REQUEST = _object(
     "kubernetes.AdmissionRequest",
     kind=_KIND,
@@ -213,5 +211,3 @@ def judge(conditions: Sequence[Json], values: Mapping[str, Any], *, ignore: bool
     if problems:
         return Verdict(matches=False, error=problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]")
     return Verdict(matches=True)
-
-

@@ -36,7 +36,7 @@ class Criteria:
                 return None
         except errors.ApiError as error:
             wrong = error  # counts only if all else matches
-        if not self.objects.is_everything() and not (self._labelled(new) or self._labelled(old)):
+        if not self.objects.is_everything and not (self._labelled(new) or self._labelled(old)):
             return None
         if self.excluded and self._by_rules(self.excluded, subject) is not None:
             return None
@@ -46,7 +46,7 @@ class Criteria:
         return form
 
     def _namespace_matches(self, subject: Subject, new: Json | None, lookup: Lookup) -> bool:
-        if self.namespaces.is_everything() or not (subject.namespace or subject.is_namespace):
+        if self.namespaces.is_everything or not (subject.namespace or subject.is_namespace):
             return True
         if subject.is_namespace and not subject.subresource and subject.operation in (CREATE, UPDATE):
             return self.namespaces.matches(labels_of(new))
@@ -85,7 +85,7 @@ def _applies(rule: Json, subject: Subject, form: Form) -> bool:
 
 
 def _has(items: Sequence[str] | None, value: str) -> bool:
-    return bool(items) and ("*" in items or value in items)
+    return items is not None and ("*" in items or value in items)
 
 
 def _names(text: str, plural: str, subresource: str) -> bool:

@@ -130,7 +130,7 @@ def denied(name: str, status: Json | None) -> ApiError:
     code, reason = status.get("code") or 0, status.get("reason") or ""
     message = status.get("message") or reason
     text = f'admission webhook "{name}" denied the request' + (f": {message}" if message else " without explanation")
-    return ApiError(code if code >= 400 else 400, reason, text, status.get("details") or {})
+    return ApiError(max(code, 400), reason, text, status.get("details") or {})
 
 
 def failed(name: str, why: str) -> ApiError:

@@ -1,11 +1,11 @@
 """What dynamic admission sees of a request: the operation, the versions the object can be shown in, the options.
 
 A `Form` is a resource with the kind of its objects (`pods/exec` has PodExecOptions). The write path works on the object
-in the version stored; `show` gives it in a form, `take` brings a changed one back, defaulted and pruned as upstream does
-after a webhook's patch. Made by resources/reviewing.py; nothing here does I/O.
+in the version stored; `show` gives it in a form, `take` brings a changed one back, defaulted and pruned as upstream
+does it after a webhook's patch. Made by resources/reviewing.py; nothing here does I/O.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from apimachinery.types import Json
@@ -33,8 +33,16 @@ class Form:
         return {"group": self.kind_group, "version": self.kind_version, "kind": self.kind}
 
 
-def _unchanged(tree: Json, _form: Form) -> Json:
+#: To or from a form; awaits where a conversion asks a webhook.
+Turn = Callable[[Json, Form], Awaitable[Json]]
+
+
+async def _unchanged(tree: Json, _form: Form) -> Json:
     return tree
+
+
+def _unheard(_key: str, _value: str) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +55,9 @@ class Subject:
     equivalents: Callable[[], Sequence[Form]] = field(default=tuple)  # other versions of the same objects
     options: Json | None = None
     dry_run: bool = False
-    show: Callable[[Json, Form], Json] = _unchanged
-    take: Callable[[Json, Form], Json] = _unchanged
+    show: Turn = _unchanged
+    take: Turn = _unchanged
+    annotate: Callable[[str, str], None] = _unheard  #: adds an annotation to the audit event
     #: The object's name, where the request does not say it (a create).
     name: str = ""
 
@@ -71,6 +80,10 @@ class Subject:
     def is_configuration(self) -> bool:
         """Webhook configurations and policies are never sent to any: a mistake in one could not be mended."""
         return self.own.group == _CONFIGURATION and self.own.kind_group == _CONFIGURATION
+
+    async def shown(self, tree: Json | None, form: Form) -> Json | None:
+        """The tree in a form, None where there is none."""
+        return await self.show(tree, form) if tree is not None else None
 
     def request(self, form: Form) -> Json:
         """AdmissionRequest without uid and objects: what webhooks are sent and `request` is in expressions."""

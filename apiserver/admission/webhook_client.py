@@ -71,7 +71,11 @@ class WebhookClient:
 
     async def _post(self, config: Json, url: httpx.URL, body: bytes) -> tuple[int, bytes]:
         place = self._place(config, url)
-        headers = {"content-type": "application/json", "accept": "application/json, */*", "user-agent": "kube-apiserver"}
+        headers = {
+            "content-type": "application/json",
+            "accept": "application/json, */*",
+            "user-agent": "kube-apiserver",
+        }
         headers["host"] = url.netloc.decode()
         target = url.copy_with(host=place.host, port=place.port)
         request = httpx.Request("POST", target, content=body, headers=headers)

@@ -131,15 +131,15 @@ class Webhooks:
     ) -> Json | None:
         """Ask each in turn. `called`: those to ask again if something changes; `due`: those after which it did."""
         for hook in found:
-            form = self._concerned(hook, subject, new, old)
+            form = await self._concerned(hook, subject, new, old)
             if form is None:
                 continue
-            shown = subject.show(new, form) if new is not None else None
+            shown = await subject.shown(new, form)
             answer = await self._answer(hook, subject, form, shown, old, warn, mutating=True)
             changed = _patched(hook, answer, shown) if answer is not None else None
             if changed is not None:
                 before = new
-                new = subject.take(changed, form)
+                new = await subject.take(changed, form)
                 if new != before:
                     due |= {before_it.uid for before_it in called}
                     called.clear()
@@ -152,11 +152,13 @@ class Webhooks:
         found = self.validating()
         if not found or subject.is_configuration:
             return
-        concerned = [(hook, form) for hook in found if (form := self._concerned(hook, subject, new, old)) is not None]
+        concerned = [
+            (hook, form) for hook in found if (form := await self._concerned(hook, subject, new, old)) is not None
+        ]
         outcomes: list[ApiError | None] = [None] * len(concerned)
 
         async def ask(index: int, hook: Hook, form: Form) -> None:
-            shown = subject.show(new, form) if new is not None else None
+            shown = await subject.shown(new, form)
             try:
                 await self._answer(hook, subject, form, shown, old, warn, mutating=False)
             except ApiError as error:
@@ -169,15 +171,15 @@ class Webhooks:
             if error is not None:
                 raise error
 
-    def _concerned(self, hook: Hook, subject: Subject, new: Json | None, old: Json | None) -> Form | None:
+    async def _concerned(self, hook: Hook, subject: Subject, new: Json | None, old: Json | None) -> Form | None:
         form = hook.criteria.match(subject, new, old, self.lookup)
         if form is None or not hook.conditions:
             return form
         values = expressions.bindings(
             subject,
             form,
-            subject.show(new, form) if new is not None else None,
-            subject.show(old, form) if old is not None else None,
+            await subject.shown(new, form),
+            await subject.shown(old, form),
             self.authorize,
         )
         verdict = expressions.judge(hook.conditions, values, ignore=hook.ignores_failures)
@@ -208,6 +210,8 @@ class Webhooks:
                 raise review.failed(hook.name, f"{why}: {error}") from None
             log.warning("a webhook failed, going on without it", webhook=hook.name, error=str(error))
             return None
+        for key, value in answer.audit.items():
+            subject.annotate(f"{hook.name}/{key}", value)
         for text in answer.warnings:
             warn(text)
         if not answer.allowed:
@@ -221,7 +225,7 @@ class Webhooks:
         if version is None:
             raise Unreachable("webhook does not accept known AdmissionReview versions (v1, v1beta1)")
         uid = self.new_uid()
-        before = subject.show(old, form) if old is not None else None
+        before = await subject.shown(old, form)
         body = review.review(version, uid, subject, form, shown, before)
         return review.verified(await self.client.ask(hook.client, body, hook.seconds), version, uid, mutating=mutating)
 

@@ -15,9 +15,7 @@ from apiserver.request import Lookup
 Pick = Callable[[Sequence[tuple[str, int]]], tuple[str, int]]
 
 
-def resolve(
-    lookup: Lookup, namespace: str, name: str, port: int, pick: Pick = random.choice
-) -> tuple[str, int]:
+def resolve(lookup: Lookup, namespace: str, name: str, port: int, pick: Pick = random.choice) -> tuple[str, int]:
     """Where to connect to. Raises 404 without the service, 503 without a port or a ready endpoint."""
     service = lookup.get(SERVICES, namespace, name)
     if service is None:

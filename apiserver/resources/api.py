@@ -39,7 +39,7 @@ class Admission(Protocol):
         old: Json | None,
         lookup: Lookup,
         warn: Warn,
-        subject: Subject | None = None,
+        subject: Callable[[], Subject] | None = None,
     ) -> Json: ...
 
     async def validate(
@@ -49,10 +49,10 @@ class Admission(Protocol):
         old: Json | None,
         lookup: Lookup,
         warn: Warn,
-        subject: Subject | None = None,
+        subject: Callable[[], Subject] | None = None,
     ) -> None: ...
 
-    async def review(self, subject: Subject, tree: Json, warn: Warn) -> Json: ...
+    async def review(self, subject: Callable[[], Subject], tree: Json, warn: Warn) -> Json: ...
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The handlers of delete and deletecollection: decide purely, then compare-and-swap, again after every lost race."""
 
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
@@ -12,7 +13,7 @@ from apiserver import negotiation
 from apiserver.call import Call, Response
 from apiserver.registry import Resource
 from apiserver.request import Attributes
-from apiserver.resources import committing, decoding, deletion, listing, metadata, presenting
+from apiserver.resources import committing, decoding, deletion, listing, metadata, presenting, reviewing
 from apiserver.resources.api import Api
 from apiserver.resources.options import DeleteOptions, delete_options, list_options
 from apiserver.resources.writing import attributes_of, key_of
@@ -24,14 +25,10 @@ async def delete(api: Api, call: Call, resource: Resource) -> Response:
     """DELETE of one object."""
     options = delete_options(call, await _options_body(call))
     key = key_of(call, resource)
-    removed, shown = await remove(api, resource, key, options, attributes_of(call))
+    removed, shown = await remove(api, resource, key, options, attributes_of(call), call)
     if not removed or _shows_deleted(resource):
         return presenting.present(call, resource, shown, api.clock())
     return presenting.status(call, _details(resource, shown))
-
-
-def _unheard(_text: str) -> None:
-    """A delete's warnings have no way back through deletecollection."""
 
 
 _OPTIONS = Kind(kind="DeleteOptions", plural="deleteoptions", verbs=())
@@ -64,9 +61,12 @@ def _details(resource: Resource, gone: Entry) -> Json:
 
 
 async def remove(
-    api: Api, resource: Resource, key: str, options: DeleteOptions, attributes: Attributes
+    api: Api, resource: Resource, key: str, options: DeleteOptions, attributes: Attributes, call: Call | None = None
 ) -> tuple[bool, Entry]:
-    """Delete the object or mark it. Gives whether it is gone, and what to show. Raises 404, 409."""
+    """Delete the object or mark it. Gives whether it is gone, and what to show. Raises 404, 409.
+
+    Without a call it is the server's own doing, which no webhook and no policy sees.
+    """
     current, is_sure = api.cache.get(key), False
     while True:
         if current is None and not is_sure:
@@ -74,7 +74,7 @@ async def remove(
         if current is None:
             raise resource.not_found(attributes.name)
         try:
-            done = await _attempt(api, resource, current, options, attributes)
+            done = await _attempt(api, resource, current, options, attributes, call)
         except ApiError:
             if is_sure:
                 raise
@@ -89,11 +89,11 @@ async def remove(
 
 
 async def _attempt(
-    api: Api, resource: Resource, current: Entry, options: DeleteOptions, attributes: Attributes
+    api: Api, resource: Resource, current: Entry, options: DeleteOptions, attributes: Attributes, call: Call | None
 ) -> tuple[bool, Entry]:
     tree = presenting.private(current)
     deletion.check_preconditions(resource, tree, options)
-    await api.admission.validate(attributes, None, current.tree, api.lookup, _unheard)
+    await _admitted(api, resource, current.tree, options, attributes, call)
     outcome = deletion.decide(resource, tree, options, api.clock())
     if not (outcome.removes or outcome.changes):
         return False, current
@@ -110,6 +110,20 @@ async def _attempt(
     )
 
 
+async def _admitted(
+    api: Api, resource: Resource, old: Json, options: DeleteOptions, attributes: Attributes, call: Call | None
+) -> None:
+    if call is None:
+        await api.admission.validate(attributes, None, old, api.lookup, _unheard)
+        return
+    subject = partial(reviewing.deleted, api.registry, resource, attributes, options, call.annotate)
+    await api.admission.validate(attributes, None, old, api.lookup, call.warn, subject)
+
+
+def _unheard(_text: str) -> None:
+    """Nobody to warn."""
+
+
 async def delete_collection(api: Api, call: Call, resource: Resource) -> Response:
     """DELETE of all objects that the selectors choose. Answers with the list of them."""
     selecting = replace(list_options(call), limit=0)
@@ -120,7 +134,7 @@ async def delete_collection(api: Api, call: Call, resource: Resource) -> Respons
         attributes = attributes_of(call, verb="delete", name=item.name)
         attributes = replace(attributes, namespace=item.namespace or attributes.namespace)
         try:
-            shown.append((await remove(api, resource, item.key, options, attributes))[1])
+            shown.append((await remove(api, resource, item.key, options, attributes, call))[1])
         except ApiError as error:
             if error.code != 404:  # gone meanwhile: what was wanted
                 raise

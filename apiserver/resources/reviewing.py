@@ -5,7 +5,7 @@ by its own version, as upstream decodes a patched object. For the objects of sub
 options of an exec) there is the one form. Source: endpoints/handlers/{create,update,delete}.go, rest.go.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
@@ -21,7 +21,7 @@ from apiserver.resources.options import DeleteOptions, WriteOptions
 
 _META = "meta.k8s.io/v1"
 #: Takes a tree in the version of a resource: pruned, defaulted, in the version stored.
-Settle = Callable[[Json, Resource], Json]
+Settle = Callable[[Json, Resource], Awaitable[Json]]
 
 
 def form(kind: Kind, of: Kind | None = None) -> Form:
@@ -54,7 +54,13 @@ def written(
     )
 
 
-def deleted(registry: Registry, resource: Resource, attributes: Attributes, options: DeleteOptions) -> Subject:
+def deleted(
+    registry: Registry,
+    resource: Resource,
+    attributes: Attributes,
+    options: DeleteOptions,
+    annotate: Callable[[str, str], None],
+) -> Subject:
     """A delete of a stored object."""
     return Subject(
         attributes=attributes,
@@ -64,13 +70,15 @@ def deleted(registry: Registry, resource: Resource, attributes: Attributes, opti
         options=_delete_options_tree(options),
         dry_run=options.dry_run,
         show=partial(_shown, registry),
+        annotate=annotate,
     )
 
 
-def posted(resource: Resource, attributes: Attributes, of: Kind, options: WriteOptions) -> Subject:
+def posted(call: Call, resource: Resource, attributes: Attributes, of: Kind, options: WriteOptions) -> Subject:
     """A create of something that is not stored: a review, or the object of a subresource."""
     return Subject(
         attributes=replace(attributes, verb="create"),
+        annotate=call.annotate,
         operation=CREATE,
         own=form(resource.kind, of),
         options=write_options_tree(options, "CreateOptions"),
@@ -78,9 +86,9 @@ def posted(resource: Resource, attributes: Attributes, of: Kind, options: WriteO
     )
 
 
-def connected(resource: Resource, attributes: Attributes, of: Kind) -> Subject:
+def connected(call: Call, resource: Resource, attributes: Attributes, of: Kind) -> Subject:
     """A connect: exec, attach, portforward, proxy. It has no options beside its object."""
-    return Subject(attributes=attributes, operation=CONNECT, own=form(resource.kind, of))
+    return Subject(attributes=attributes, operation=CONNECT, own=form(resource.kind, of), annotate=call.annotate)
 
 
 def _equivalents(registry: Registry, resource: Resource) -> list[Form]:
@@ -98,13 +106,13 @@ def _resource(registry: Registry, form: Form) -> Resource:
     return found
 
 
-def _shown(registry: Registry, tree: Json, form: Form) -> Json:
+async def _shown(registry: Registry, tree: Json, form: Form) -> Json:
     return _resource(registry, form).to_served(tree)
 
 
-def _taken(registry: Registry, settle: Settle, tree: Json, form: Form) -> Json:
+async def _taken(registry: Registry, settle: Settle, tree: Json, form: Form) -> Json:
     mine: Json = msgspec.json.decode(msgspec.json.encode(tree))  # shares nothing with what the webhook was sent
-    return settle(mine, _resource(registry, form))
+    return await settle(mine, _resource(registry, form))
 
 
 def write_options_tree(options: WriteOptions, kind: str) -> Json:
