@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from apimachinery import errors
 from apimachinery import kinds as k
 from apimachinery.types import Json
 from apiserver.admission.dynamic import Dynamic
 from apiserver.admission.policies import ParamKind, Policies
 from apiserver.admission.webhook_client import WebhookClient
 from apiserver.admission.webhooks import Source, Webhooks
-from apiserver.connect.services import resolve
+from apiserver.aggregation.resolving import Unresolved, cluster_address, endpoint_address
 from apiserver.registry import Resource
 from apiserver.request import Attributes, Decision
 from apiserver.resources.api import Api
@@ -24,7 +25,7 @@ def dynamic(api: Api, authorize: Callable[[Attributes], Decision]) -> Dynamic:
         Webhooks(
             mutating=Source(api.lookup, mutating, ChangeCounter(api.cache, (mutating,))),
             validating=Source(api.lookup, validating, ChangeCounter(api.cache, (validating,))),
-            client=WebhookClient(partial(resolve, api.lookup)),
+            client=WebhookClient(partial(_resolve, api)),
             lookup=api.lookup,
             authorize=authorize,
             new_uid=api.new_uid,
@@ -36,6 +37,27 @@ def dynamic(api: Api, authorize: Callable[[Attributes], Decision]) -> Dynamic:
             authorize=authorize,
         ),
     )
+
+
+def _resolve(api: Api, namespace: str, name: str, port: int) -> tuple[str, int]:
+    """Where a webhook's service is: at one of its endpoints, so that no kube-proxy need run beside the server."""
+    service = api.lookup.get(k.SERVICES, namespace, name)
+    if service is None:
+        raise errors.not_found("", "services", name)
+    try:
+        if service["spec"].get("type") == "ExternalName":
+            address = cluster_address(service, port)
+        else:
+            slices = [piece for piece in api.lookup.list(k.ENDPOINTSLICES, namespace) if _belongs(piece, name)]
+            address = endpoint_address(service, slices, port, api.random.choice)
+    except Unresolved as error:
+        raise errors.service_unavailable(str(error)) from None
+    host, _, found = address.rpartition(":")
+    return host.strip("[]"), int(found)
+
+
+def _belongs(piece: Json, service: str) -> bool:
+    return (piece["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == service
 
 
 def _params(api: Api, api_version: str, kind: str) -> ParamKind | None:

@@ -152,6 +152,7 @@ def _kubelet(spec: ClusterSpec) -> Process:
         cluster_cidr=spec.pod_cidr,
         log_dir=spec.pod_log_dir,
         network_kubeconfig=kubeconfig.path(spec, "proxy"),
+        local_path_kubeconfig=kubeconfig.path(spec, "local-path"),
     )
     return Process(name="kubelet", argv=(_program("pykube-kubelet"), *flags), after="apiserver")
 

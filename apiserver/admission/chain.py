@@ -10,7 +10,6 @@ fresh and runs again.
 """
 
 import random as dice
-import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -24,23 +23,30 @@ from apiserver.admission import (
     node_restriction,
     pod_security,
     priority,
-    quota,
     runtime_classes,
     serviceaccounts,
     storage,
 )
 from apiserver.admission.dynamic import Dynamic
 from apiserver.admission.plugin import Plugin, Review
+from apiserver.admission.quota_accounts import Accounts
 from apiserver.admission.subject import Subject
 from apiserver.request import Attributes, Decision, Lookup
 
-#: Stands for the one that each chain makes for itself: it remembers.
-_QUOTA = quota.resource_quota(time.monotonic)
+#: Runs after all others have let the write through, since it writes itself (`Chain.accounts`).
+_QUOTA = Plugin("ResourceQuota")
 
 #: Names of the flags for what is configured through the API; they run between the built-in plugins and the quota.
 MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS = "MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"
 VALIDATING_POLICIES = "ValidatingAdmissionPolicy"
 _DYNAMIC = (MUTATING_WEBHOOKS, VALIDATING_POLICIES, VALIDATING_WEBHOOKS)
+
+#: What upstream has besides, off by default or without effect by default: it may be turned off, but not on.
+_ABSENT = (
+    *("AlwaysAdmit", "AlwaysDeny", "ClusterTrustBundleAttest", "EventRateLimit", "ImagePolicyWebhook"),
+    *("LimitPodHardAntiAffinityTopology", "MutatingAdmissionPolicy", "NamespaceAutoProvision", "NamespaceExists"),
+    *("OwnerReferencesPermissionEnforcement", "PodNodeSelector", "PodTolerationRestriction", "PodTopologyLabels"),
+)
 
 #: Every built-in plugin, in the order in which they run.
 PLUGINS: tuple[Plugin, ...] = (
@@ -79,16 +85,16 @@ def _unheard(_text: str) -> None:
 class Chain:
     """The plugins that are on. `fresh` waits until what `lookup` reads is as new as the store.
 
-    `last` are the plugins that run after what is configured through the API (`dynamic`). A request without a `subject`
-    is the server's own, which no webhook and no policy sees.
+    `dynamic` is what is configured through the API. A request without a `subject` is the server's own, which no webhook
+    and no policy sees.
     """
 
     plugins: Sequence[Plugin]
-    last: Sequence[Plugin] = ()
     dynamic: Dynamic | None = None
     random: dice.Random
     authorize: Callable[[Attributes], Decision] | None = None
     fresh: Callable[[], Awaitable[None]] = field(default=_no_wait)
+    accounts: Accounts | None = None
 
     async def mutate(
         self,
@@ -100,7 +106,7 @@ class Chain:
         subject: Callable[[], Subject] | None = None,
     ) -> Json:
         """Run what changes the object. Raises ApiError."""
-        steps = [plugin.mutate for plugin in (*self.plugins, *self.last)]
+        steps = [plugin.mutate for plugin in self.plugins]
 
         async def built_in(tree: Json) -> Json:
             await self._run(steps, self._review(attributes, tree, old, lookup, warn))
@@ -130,8 +136,8 @@ class Chain:
                 await self.dynamic.mutate(subject(), None, old, warn, None)  # a delete is shown to mutating ones, too
             if self.dynamic.may_refuse():
                 await self.dynamic.validate(subject(), new, old, warn)
-        if self.last:
-            await self._run([plugin.validate for plugin in self.last], review)
+        if self.accounts is not None:
+            await self.accounts.charge(review, self.fresh)
 
     async def review(self, subject: Callable[[], Subject], tree: Json, warn: Callable[[str], None]) -> Json:
         """An object that is answered and forgotten, as webhooks and policies want it. Raises ApiError."""
@@ -182,7 +188,7 @@ def chain(
     random: dice.Random,
     authorize: Callable[[Attributes], Decision] | None = None,
     fresh: Callable[[], Awaitable[None]] = _no_wait,
-    clock: Callable[[], float] = time.monotonic,
+    accounts: Accounts | None = None,
     dynamic: Dynamic | None = None,
 ) -> Chain:
     """The chain with upstream's defaults, some plugins more and some less. Raises ValueError for an unknown name."""
@@ -195,12 +201,12 @@ def chain(
             policies=VALIDATING_POLICIES in disable,
         )
     return Chain(
-        plugins=tuple(p for p in chosen if p is not _QUOTA),
-        last=(quota.resource_quota(clock),) if _QUOTA in chosen else (),
+        plugins=tuple(chosen),
         dynamic=dynamic,
         random=random,
         authorize=authorize,
         fresh=fresh,
+        accounts=accounts if _QUOTA in chosen else None,
     )
 
 
@@ -209,8 +215,11 @@ def check_names(enable: Collection[str], disable: Collection[str]) -> None:
     known = {plugin.name for plugin in PLUGINS} | {*_DYNAMIC}
     for flag, asked in (("enable", enable), ("disable", disable)):
         for name in asked:
-            if name not in known:
+            if name not in known and name not in _ABSENT:
                 raise ValueError(f'{flag}-admission-plugins plugin "{name}" is unknown')
+    for name in enable:
+        if name in _ABSENT:
+            raise ValueError(f'enable-admission-plugins plugin "{name}" is not implemented by PyKube')
     if both := sorted({*enable} & {*disable}):
         shown = " ".join(both)
         raise ValueError(f"[{shown}] in enable-admission-plugins and disable-admission-plugins overlapped")

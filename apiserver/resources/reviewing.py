@@ -11,6 +11,7 @@ from functools import partial
 
 import msgspec
 
+from apimachinery import errors
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.admission.subject import CONNECT, CREATE, DELETE, UPDATE, Form, Subject
@@ -48,8 +49,8 @@ def written(
         equivalents=partial(_equivalents, registry, resource),
         options=write_options_tree(options, "CreateOptions" if creates else "UpdateOptions"),
         dry_run=options.dry_run,
-        show=partial(_shown, registry),
-        take=partial(_taken, registry, settle),
+        show=partial(_shown, registry, resource),
+        take=partial(_taken, registry, resource, settle),
         name=attributes.name or name,
     )
 
@@ -69,7 +70,7 @@ def deleted(
         equivalents=partial(_equivalents, registry, resource),
         options=_delete_options_tree(options),
         dry_run=options.dry_run,
-        show=partial(_shown, registry),
+        show=partial(_shown, registry, resource),
         annotate=annotate,
     )
 
@@ -92,27 +93,43 @@ def connected(call: Call, resource: Resource, attributes: Attributes, of: Kind) 
 
 
 def _equivalents(registry: Registry, resource: Resource) -> list[Form]:
-    return [form(other.kind) for other in _versions(registry, resource)]
+    return [form(other.kind) for other in registry.resources() if _same_objects(resource, other)]
 
 
-def _versions(registry: Registry, resource: Resource) -> list[Resource]:
-    """Every served resource that stores the same objects."""
-    return [other for other in registry.resources() if other.stored is resource.stored]
+def _same_objects(one: Resource, other: Resource) -> bool:
+    """Whether two resources are versions of the same objects."""
+    if one.transforms is None or other.transforms is None:
+        return one.stored is other.stored
+    return (one.kind.group, one.kind.plural) == (other.kind.group, other.kind.plural)
 
 
-def _resource(registry: Registry, form: Form) -> Resource:
+def _resource(registry: Registry, resource: Resource, form: Form) -> Resource:
+    if form.version == resource.kind.version and form.group == resource.kind.group:
+        return resource
     found = registry.find(form.group, form.version, form.plural)
-    assert found is not None, form
+    if found is None:  # it went since the rules were looked at
+        raise errors.internal(f"unable to convert to {form.group}/{form.version}: unknown kind")
     return found
 
 
-async def _shown(registry: Registry, tree: Json, form: Form) -> Json:
-    return _resource(registry, form).to_served(tree)
+def _private(tree: Json) -> Json:
+    copied: Json = msgspec.json.decode(msgspec.json.encode(tree))
+    return copied
 
 
-async def _taken(registry: Registry, settle: Settle, tree: Json, form: Form) -> Json:
-    mine: Json = msgspec.json.decode(msgspec.json.encode(tree))  # shares nothing with what the webhook was sent
-    return await settle(mine, _resource(registry, form))
+async def _shown(registry: Registry, resource: Resource, tree: Json, form: Form) -> Json:
+    other = _resource(registry, resource, form)
+    if other is resource or other.transforms is None:
+        return other.to_served(tree)
+    return await other.transforms.adopted(_private(tree))
+
+
+async def _taken(registry: Registry, resource: Resource, settle: Settle, tree: Json, form: Form) -> Json:
+    other = _resource(registry, resource, form)
+    settled = await settle(_private(tree), other)  # shares nothing with what the webhook was sent
+    if other is resource or resource.transforms is None:
+        return settled
+    return await resource.transforms.adopted(settled)
 
 
 def write_options_tree(options: WriteOptions, kind: str) -> Json:

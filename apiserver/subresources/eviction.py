@@ -54,7 +54,7 @@ async def evict(api: Api, call: Call, resource: Resource) -> Response:
     now = times.rfc3339(api.clock())
     await raw.modify(api, resource, key, lambda tree: marked(tree, now), dry_run=options.dry_run)
     pinned = replace(options, uid=options.uid or pod["metadata"]["uid"])  # never a namesake that came later
-    await deleting.remove(api, resource, key, pinned, attributes_of(call, verb="delete"), call)
+    await deleting.remove(api, resource, key, pinned, attributes_of(call, verb="delete"), call=call)
     return presenting.status(call, code=201)
 
 
