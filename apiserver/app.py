@@ -21,7 +21,7 @@ import structlog
 from apimachinery import kinds as k
 from apimachinery.errors import ApiError
 from apimachinery.types import Json
-from apiserver import admission, bootstrapping, catalog, dynamics, endpoints, identity, upkeep
+from apiserver import admission, bootstrapping, catalog, dynamics, endpoints, identity, policy_status, upkeep
 from apiserver.aggregation import Aggregator
 from apiserver.aggregation.remote import ProxyIdentity
 from apiserver.allocation import ServiceAllocator
@@ -91,6 +91,7 @@ class App:
             tasks.create_task(self._custom_resources.run())
             self._ready.set()
             tasks.create_task(self.aggregator.run())
+            tasks.create_task(policy_status.keep(self.api))
             tasks.create_task(endpoints.keep(self.api, self.options))
             tasks.create_task(upkeep.repair_services(self.api, self._services, self.options.repair_seconds))
 
