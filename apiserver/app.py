@@ -130,6 +130,7 @@ def create_app(
         rbac_version=ChangeCounter(cache, _RBAC_KINDS),
         pods=PodFeed(cache),
     )
+    api.authorize = authorizer.authorize
     api.admission = admission.chain(
         disable=options.admission_disabled,
         random=random,

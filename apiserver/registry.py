@@ -11,10 +11,13 @@ is how custom resources will be served.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol, TypeAlias
 
-from apimachinery import errors
-from apimachinery.kinds import BY_RESOURCE, Kind
+from apimachinery import conversion, errors
+from apimachinery.apply import blanks, types
+from apimachinery.apply.ownership import Ownership
+from apimachinery.kinds import BY_RESOURCE, KINDS, Kind
 from apimachinery.types import Json
 from apiserver.call import Call, Response
 from apiserver.request import Request, User
@@ -61,6 +64,22 @@ class Deletion:
     mark: Callable[[Json], Json] = _as_it_is
 
 
+@cache
+def _versions(stored: Kind) -> Mapping[str, Kind]:
+    return {kind.api_version: kind for kind in KINDS if stored_kind(kind) is stored}
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """How a kind's objects merge under server-side apply. The defaults are those of the built-in kinds."""
+
+    type_of: Callable[[Kind], types.Type] = types.built_in
+    blank: Callable[[Kind], Json] = blanks.blank  # what there is before a create
+    #: The kind in every version that is served, by apiVersion; given the version stored.
+    versions: Callable[[Kind], Mapping[str, Kind]] = _versions
+    convert: Convert | None = conversion.convert
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """One kind as served in one version."""
@@ -75,6 +94,9 @@ class Resource:
     guard: Callable[[User, Json, Json | None], None] | None = None  # who may write what; raises 403 (roles)
     reserves: Reserves | None = None
     ttl: int = 0  # seconds an object lives, 0 for ever (events)
+    merging: Merging = Merging()
+    #: The rules of field management by subresource, made when first needed (see `resources.managing`).
+    ownerships: dict[str, Ownership] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def is_converted(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Protocol
 from apimachinery import errors
 from apimachinery.types import Json
 from apiserver.registry import Registry
-from apiserver.request import Attributes, Lookup
+from apiserver.request import Attributes, Decision, Lookup
 from apiserver.storage.entry import Decode, no_protobuf
 from apiserver.storage.protocol import Storage
 from apiserver.storage.watchcache import WatchCache
@@ -49,6 +49,7 @@ class Api:
     clock: Callable[[], float]  # epoch seconds
     random: random.Random
     admission: Admission = field(init=False)  # reads through this Api, so it comes after it
+    authorize: Callable[[Attributes], Decision] | None = None  # of a write that turns out to be a create; None: all may
     decode: Decode = no_protobuf  # of values that an upstream server stored as protobuf
 
     async def fresh(self) -> None:

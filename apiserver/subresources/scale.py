@@ -4,24 +4,30 @@ Works for every kind with spec.replicas, spec.selector and status.replicas (depl
 replication controllers). Source: pkg/registry/apps/deployment/storage/storage.go (ScaleREST).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
-from apimachinery import errors, selectors
+from apimachinery import errors, selectors, times
+from apimachinery.apply import scaling
+from apimachinery.apply.ownership import MANAGED_FIELDS
 from apimachinery.errors import FieldError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver import negotiation
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
-from apiserver.resources import committing, decoding, fields, presenting, reading, writing
+from apiserver.resources import committing, decoding, fields, managing, presenting, reading, writing
 from apiserver.resources.api import Api
 from apiserver.resources.options import write_options
 from apiserver.resources.stages import Write
+from apiserver.strategies.strategy import Strategy
 
 #: No resource of its own: it exists as a subresource only.
 SCALE = Kind(group="autoscaling", kind="Scale", plural="scales", verbs=())
+NAME = "scale"
+#: For the merge of what is applied to a Scale.
+_RESOURCE = Resource(kind=SCALE, stored=SCALE, strategy=Strategy())
 _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
@@ -35,12 +41,16 @@ def handlers(api: Api) -> dict[str, Handler]:
     async def update(call: Call, resource: Resource) -> Response:
         body = await fields.typed_body(call, SCALE)
         decoding.check_name(body, call.target.name)
-        return await _write(api, call, resource, lambda _now: body)
+        return await _write(api, call, resource, lambda _old: body)
 
     async def patch(call: Call, resource: Resource) -> Response:
         media_type = negotiation.patch_type(call.headers.get("content-type", ""), writing.SERVED_PATCHES)
-        apply = writing.patcher(resource, media_type, await call.body())
-        return await _write(api, call, resource, apply)
+        data = await call.body()
+        if media_type != negotiation.APPLY_PATCH:
+            return await _write(api, call, resource, writing.patcher(resource, media_type, data))
+        rules = managing.ownership(_RESOURCE, NAME)
+        apply = writing.applier(rules, call, write_options(call), data, times.rfc3339(api.clock()))
+        return await _write(api, call, resource, apply, applies=True)
 
     return {"get": get, "update": update, "patch": patch}
 
@@ -69,29 +79,48 @@ def _selector_text(selector: Json | None) -> str:
     return str(selectors.from_labels(selector))
 
 
-async def _write(api: Api, call: Call, resource: Resource, change: Callable[[Json], Json]) -> Response:
+async def _write(
+    api: Api, call: Call, resource: Resource, change: Callable[[Json], Json], *, applies: bool = False
+) -> Response:
+    options, now = write_options(call), api.clock()
+
     def source(old: Json | None) -> Json:
         assert old is not None
-        scale = change(of(old))
-        decoding.metadata_of(scale)
+        stored = old["metadata"].get(MANAGED_FIELDS) or []
+        before = managing.with_entries(of(old), scaling.to_scale(stored, _replicas(resource)))
+        scale = change(before)
+        meta = decoding.metadata_of(scale)
         writing.check_version(resource, scale, old, is_needed=False)
         spec = scale.get("spec") or {}
         replicas = spec.get("replicas", 0) if isinstance(spec, dict) else None
         _check(replicas, old["metadata"]["name"])
-        return {**old, "spec": {**old["spec"], "replicas": replicas}}
+        entries = meta.get(MANAGED_FIELDS) or []
+        if not applies:
+            after = {**before, "spec": {"replicas": replicas} if replicas else {}}
+            manager = managing.manager_of(call, options)
+            entries = managing.ownership(_RESOURCE, NAME).update(before, after, manager, times.rfc3339(now))
+        entries = scaling.to_parent(stored, entries, _replicas(resource), resource.kind.api_version)
+        new = {**old, "metadata": {**old["metadata"]}, "spec": {**old["spec"], "replicas": replicas}}
+        return managing.with_entries(new, entries)
 
     write = Write(
         api=api,
         call=call,
         resource=resource,
         attributes=writing.attributes_of(call),
-        options=write_options(call),
+        options=options,
         source=source,
-        subresource="scale",
-        now=api.clock(),
+        has_entries=True,
+        subresource=NAME,
+        now=now,
     )
     committed = await committing.update(write, writing.key_of(call, resource))
     return _answer(call, committed.entry.tree)
+
+
+def _replicas(resource: Resource) -> Mapping[str, tuple[str, ...]]:
+    """Where the replicas are, by the version that an owner wrote through."""
+    return dict.fromkeys(resource.merging.versions(resource.stored), ("spec", "replicas"))
 
 
 def _check(replicas: object, name: str) -> None:
