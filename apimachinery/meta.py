@@ -23,8 +23,13 @@ FIELD_MANAGER_BYTES, _SUBRESOURCE_BYTES = 128, 256
 _FIXED = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
-def check_metadata(kind: Kind, tree: Json, old: Json | None, rule: names.NameRule) -> list[FieldError]:
-    """What is wrong with the metadata of a write; `old` is None on create. `rule` is the kind's for names."""
+def check_metadata(
+    kind: Kind, tree: Json, old: Json | None, rule: names.NameRule, *, standard_finalizers: bool = True
+) -> list[FieldError]:
+    """What is wrong with the metadata of a write; `old` is None on create. `rule` is the kind's for names.
+
+    Finalizers without a domain are refused where only `standard_finalizers` may be so.
+    """
     metadata = tree.get("metadata") or {}
     if old is None:
         problems = _check_names(kind, metadata, rule)
@@ -34,7 +39,7 @@ def check_metadata(kind: Kind, tree: Json, old: Json | None, rule: names.NameRul
     problems += names.check_labels(metadata.get("labels") or {}, "metadata.labels")
     problems += names.check_annotations(metadata.get("annotations") or {}, "metadata.annotations")
     problems += check_owners(metadata.get("ownerReferences") or [])
-    problems += _check_finalizer_kinds(metadata.get("finalizers") or [])
+    problems += _check_finalizer_kinds(metadata.get("finalizers") or []) if standard_finalizers else []
     return problems + _check_managers(metadata.get("managedFields") or [])
 
 

@@ -1,15 +1,17 @@
 """What the server serves: one `Resource` per kind and version, found by group, version and plural.
 
 A resource joins the `Kind` (coordinates), the `Strategy` (rules of the write path), the kind it is stored as, and its
-subresources. Generic code asks the resource and never looks at a kind's name. Rows can come and go at run time, which
-is how custom resources will be served.
+subresources. Generic code asks the resource and never looks at a kind's name. Rows come and go at run time: that is how
+custom resources are served.
 
     Handler      answers one verb of a resource or subresource
     Virtual      a create-only resource that is computed and forgotten (reviews): one function from body to answer
     Deletion     what, besides finalizers, keeps a deleted object (namespaces), and how it is marked meanwhile
+    Transforms   how an object changes between the store and the wire, where each one may change differently
+    Ending       tells watches that their resource is served no more, or otherwise than before
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Protocol, TypeAlias
@@ -21,7 +23,9 @@ from apimachinery.kinds import BY_RESOURCE, KINDS, Kind
 from apimachinery.types import Json
 from apiserver.call import Call, Response
 from apiserver.request import Request, User
+from apiserver.storage.entry import Entry
 from apiserver.strategies.strategy import Strategy
+from apiserver.tables.table import Table
 
 Handler: TypeAlias = Callable[[Call, "Resource"], Awaitable[Response]]
 #: From the body sent to the object answered; raises ApiError.
@@ -48,6 +52,45 @@ class Reserves(Protocol):
     async def release(self, gone: Json) -> None: ...
 
 
+class Transforms(Protocol):
+    """Between the store and the wire, for objects that may each be stored in another version (custom resources).
+
+    `prepare` makes `served` possible, for all entries at once where a webhook is asked; an entry keeps what was made,
+    under `form`.
+    """
+
+    @property
+    def form(self) -> str: ...
+
+    async def prepare(self, entries: Sequence[Entry]) -> None: ...
+
+    def served(self, entry: Entry) -> bytes: ...
+
+    async def stored(self, tree: Json) -> Json: ...
+
+
+class Ending:
+    """Whether a resource, as it was served, is over; who waits for that is called once."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._calls: dict[object, Callable[[], None]] = {}
+
+    def listen(self, who: object, call: Callable[[], None]) -> None:
+        """Have `call` called when it is over."""
+        self._calls[who] = call
+
+    def forget(self, who: object) -> None:
+        """Do not call any more."""
+        self._calls.pop(who, None)
+
+    def end(self) -> None:
+        """It is over."""
+        self.is_over = True
+        for call in list(self._calls.values()):
+            call()
+
+
 def _nothing_holds(_tree: Json) -> bool:
     return False
 
@@ -69,6 +112,10 @@ def _versions(stored: Kind) -> Mapping[str, Kind]:
     return {kind.api_version: kind for kind in KINDS if stored_kind(kind) is stored}
 
 
+def _replicas(stored: Kind) -> Mapping[str, tuple[str, ...]]:
+    return dict.fromkeys(_versions(stored), ("spec", "replicas"))
+
+
 @dataclass(frozen=True, slots=True)
 class Merging:
     """How a kind's objects merge under server-side apply. The defaults are those of the built-in kinds."""
@@ -77,7 +124,9 @@ class Merging:
     blank: Callable[[Kind], Json] = blanks.blank  # what there is before a create
     #: The kind in every version that is served, by apiVersion; given the version stored.
     versions: Callable[[Kind], Mapping[str, Kind]] = _versions
-    convert: Convert | None = conversion.convert
+    convert: Convert = conversion.convert
+    #: The names that lead to the count of replicas, by apiVersion; for kinds with a Scale. () where a version has none.
+    replicas: Callable[[Kind], Mapping[str, tuple[str, ...]]] = _replicas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +146,17 @@ class Resource:
     merging: Merging = Merging()
     #: The rules of field management by subresource, made when first needed (see `resources.managing`).
     ownerships: dict[str, Ownership] = field(default_factory=dict, compare=False, repr=False)
+    transforms: Transforms | None = None
+    #: What the schema keeps of a tree, and the unknown fields when asked; None: the built-in definitions decide.
+    decode: Callable[[Json, bool], tuple[Json, list[str]]] | None = None
+    table: Table | None = None  # None: that of the kind
+    warnings: tuple[str, ...] = ()  # told with every answer (deprecated versions)
+    ending: Ending | None = None  # None: it is never over
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether the kind is a Go type for upstream: then strategic merge patches know it."""
+        return self.decode is None
 
     @property
     def is_converted(self) -> bool:

@@ -29,6 +29,7 @@ CONTROLLER_ROLES = (
     "pod-garbage-collector",
     "replicaset-controller",
     "replication-controller",
+    "resourcequota-controller",
     "root-ca-cert-publisher",
     "service-account-controller",
     "ttl-controller",

@@ -23,6 +23,7 @@ from apimachinery.kinds import (
     PODS,
     REPLICASETS,
     REPLICATIONCONTROLLERS,
+    RESOURCEQUOTAS,
     SERVICEACCOUNTS,
     SERVICES,
     STATEFULSETS,
@@ -242,6 +243,12 @@ class ConfigMap(msgspec.Struct, frozen=True, gc=False):
     data: Mapping[str, str] = {}
 
 
+class ResourceQuota(msgspec.Struct, frozen=True, gc=False):
+    metadata: Meta = Meta()
+    spec: Json = {}
+    status: Json = {}
+
+
 class AggregationRule(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     cluster_role_selectors: tuple[Json, ...] = ()
 
@@ -290,6 +297,7 @@ CACHED: tuple[Cached, ...] = (
     Cached(ENDPOINTS, Endpoints),
     Cached(ENDPOINTSLICES, EndpointSlice, {SERVICE: _service}),
     Cached(NODES, Node),
+    Cached(RESOURCEQUOTAS, ResourceQuota),
     Cached(LEASES, Lease, namespace=NODE_LEASES),
     Cached(NAMESPACES, Namespace),
     Cached(SERVICEACCOUNTS, Object, fields="metadata.name=default"),

@@ -31,12 +31,12 @@ def _decoded(stored: list[Json]) -> Managed:
 
 
 def to_scale(stored: list[Json], replicas: Mapping[str, tuple[str, ...]]) -> list[Json]:
-    """The entries of the Scale. `replicas`: by version, the path of names to the object's replicas."""
+    """The entries of the Scale. `replicas`: by version, the names that lead to the object's replicas, () for none."""
     parent = _decoded(stored)
     owners = {
         owner: Owned(_REPLICAS, SCALE_VERSION, owned.applied)
         for owner, owned in parent.owners.items()
-        if owned.version in replicas and fieldset.has(owned.fields, path_of(replicas[owned.version]))
+        if fieldset.has(owned.fields, path_of(replicas.get(owned.version, ())))
     }
     return entries.encode(Managed(owners, parent.times))
 

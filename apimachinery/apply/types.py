@@ -229,11 +229,14 @@ def built_in(kind: Kind) -> Type:
     return definition(name) if name is not None else DEDUCED
 
 
-def custom(schema: Json | None) -> Type:
-    """The type of a custom resource, from the openAPIV3Schema of its version. None: deduced."""
+def custom(schema: Json | None, *, preserves: bool = False) -> Type:
+    """The type of a custom resource, from the openAPIV3Schema of its version. No schema: deduced.
+
+    `preserves`: the definition keeps unknown fields everywhere (spec.preserveUnknownFields).
+    """
     if not schema:
         return DEDUCED
-    return _Compiler(definition).fill(Type(), _with_meta(_embedded(schema)), is_open=False)
+    return _Compiler(definition).fill(Type(), _with_meta(_embedded(schema)), is_open=preserves)
 
 
 def _with_meta(schema: Json) -> Json:

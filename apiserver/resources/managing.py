@@ -48,10 +48,7 @@ class _Versions:
         """An object in another version. Raises NoVersion."""
         if tree["apiVersion"] == version:
             return tree
-        kind = self._kind(version)
-        if self.resource.merging.convert is None:
-            raise NoVersion(version)
-        return self.resource.merging.convert(without_nulls(tree), kind)
+        return self.resource.merging.convert(without_nulls(tree), self._kind(version))
 
 
 def ownership(resource: Resource, subresource: str) -> Ownership:

@@ -5,7 +5,7 @@ upstream treats otherwise. Source: GetResetFields in pkg/registry/*/*/strategy.g
 """
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 
 from apimachinery import kinds as k
 from apimachinery.apply import fieldset
@@ -37,7 +37,7 @@ _ROWS: Mapping[Kind, Mapping[str, _Paths]] = {
 }
 
 
-@cache
+@lru_cache(maxsize=1024)
 def reset_fields(kind: Kind, subresource: str) -> Fields:
     """The set of fields that are reset by a write of a stored kind."""
     rows = _ROWS.get(kind, {})

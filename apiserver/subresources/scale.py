@@ -4,7 +4,7 @@ Works for every kind with spec.replicas, spec.selector and status.replicas (depl
 replication controllers). Source: pkg/registry/apps/deployment/storage/storage.go (ScaleREST).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 
@@ -19,7 +19,7 @@ from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
 from apiserver.resources import committing, decoding, fields, managing, presenting, reading, writing
 from apiserver.resources.api import Api
-from apiserver.resources.options import write_options
+from apiserver.resources.options import WriteOptions, write_options
 from apiserver.resources.stages import Write
 from apiserver.strategies.strategy import Strategy
 
@@ -27,7 +27,7 @@ from apiserver.strategies.strategy import Strategy
 SCALE = Kind(group="autoscaling", kind="Scale", plural="scales", verbs=())
 NAME = "scale"
 #: For the merge of what is applied to a Scale.
-_RESOURCE = Resource(kind=SCALE, stored=SCALE, strategy=Strategy())
+RESOURCE = Resource(kind=SCALE, stored=SCALE, strategy=Strategy())
 _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
@@ -44,13 +44,8 @@ def handlers(api: Api) -> dict[str, Handler]:
         return await _write(api, call, resource, lambda _old: body)
 
     async def patch(call: Call, resource: Resource) -> Response:
-        media_type = negotiation.patch_type(call.headers.get("content-type", ""), writing.SERVED_PATCHES)
-        data = await call.body()
-        if media_type != negotiation.APPLY_PATCH:
-            return await _write(api, call, resource, writing.patcher(resource, media_type, data))
-        rules = managing.ownership(_RESOURCE, NAME)
-        apply = writing.applier(rules, call, write_options(call), data, times.rfc3339(api.clock()))
-        return await _write(api, call, resource, apply, applies=True)
+        change, applies = changing(api, call, resource, await call.body())
+        return await _write(api, call, resource, change, applies=applies)
 
     return {"get": get, "update": update, "patch": patch}
 
@@ -86,28 +81,21 @@ async def _write(
 
     def source(old: Json | None) -> Json:
         assert old is not None
-        stored = old["metadata"].get(MANAGED_FIELDS) or []
-        before = managing.with_entries(of(old), scaling.to_scale(stored, _replicas(resource)))
+        before = scale_of(resource, of(old), old)
         scale = change(before)
-        meta = decoding.metadata_of(scale)
+        decoding.metadata_of(scale)
         writing.check_version(resource, scale, old, is_needed=False)
         spec = scale.get("spec") or {}
         replicas = spec.get("replicas", 0) if isinstance(spec, dict) else None
         _check(replicas, old["metadata"]["name"])
-        entries = meta.get(MANAGED_FIELDS) or []
-        if not applies:
-            after = {**before, "spec": {"replicas": replicas} if replicas else {}}
-            manager = managing.manager_of(call, options)
-            entries = managing.ownership(_RESOURCE, NAME).update(before, after, manager, times.rfc3339(now))
-        entries = scaling.to_parent(stored, entries, _replicas(resource), resource.kind.api_version)
-        new = {**old, "metadata": {**old["metadata"]}, "spec": {**old["spec"], "replicas": replicas}}
-        return managing.with_entries(new, entries)
+        new = {**old, "spec": {**old["spec"], "replicas": replicas}}
+        return with_owner(call, resource, options, new, before, scale, now=now, applies=applies)
 
     write = Write(
         api=api,
         call=call,
         resource=resource,
-        attributes=writing.attributes_of(call),
+        attributes=writing.attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
         has_entries=True,
@@ -118,9 +106,44 @@ async def _write(
     return _answer(call, committed.entry.tree)
 
 
-def _replicas(resource: Resource) -> Mapping[str, tuple[str, ...]]:
-    """Where the replicas are, by the version that an owner wrote through."""
-    return dict.fromkeys(resource.merging.versions(resource.stored), ("spec", "replicas"))
+def scale_of(resource: Resource, scale: Json, tree: Json) -> Json:
+    """The Scale with what the object's managedFields say of its replicas."""
+    stored = tree["metadata"].get(MANAGED_FIELDS) or []
+    return managing.with_entries(scale, scaling.to_scale(stored, resource.merging.replicas(resource.stored)))
+
+
+def with_owner(
+    call: Call,
+    resource: Resource,
+    options: WriteOptions,
+    new: Json,
+    before: Json,
+    scale: Json,
+    *,
+    now: float,
+    applies: bool,
+) -> Json:
+    """The object after a write of its Scale, with whose its replicas are now."""
+    if applies:
+        entries = scale["metadata"].get(MANAGED_FIELDS) or []
+    else:
+        replicas = (scale.get("spec") or {}).get("replicas")
+        after = {**before, "spec": {"replicas": replicas} if replicas else {}}
+        rules = managing.ownership(RESOURCE, NAME)
+        entries = rules.update(before, after, managing.manager_of(call, options), times.rfc3339(now))
+    stored = new["metadata"].get(MANAGED_FIELDS) or []
+    places = resource.merging.replicas(resource.stored)
+    new = {**new, "metadata": {**new["metadata"]}}
+    return managing.with_entries(new, scaling.to_parent(stored, entries, places, resource.kind.api_version))
+
+
+def changing(api: Api, call: Call, resource: Resource, data: bytes) -> tuple[Callable[[Json], Json], bool]:
+    """What a patch of a Scale does to it, and whether it applies a configuration. Raises 400, 415."""
+    media_type = negotiation.patch_type(call.headers.get("content-type", ""), writing.SERVED_PATCHES)
+    if media_type != negotiation.APPLY_PATCH:
+        return writing.patcher(resource, media_type, data), False
+    rules = managing.ownership(RESOURCE, NAME)
+    return writing.applier(rules, call, write_options(call), data, times.rfc3339(api.clock())), True
 
 
 def _check(replicas: object, name: str) -> None:
