@@ -138,7 +138,9 @@ def _kubelet(spec: ClusterSpec) -> Process:
         node_name=spec.node_name,
         node_ip=spec.node_ip,
         root_dir=spec.node_dir,
+        pod_manifest_path=spec.root / "manifests",
         port=spec.ports.kubelet,
+        healthz_port=spec.ports.kubelet - 2,
         tls_cert_file=f"{serving}.crt",
         tls_private_key_file=f"{serving}.key",
         client_ca_file=spec.pki / "ca.crt",
@@ -152,6 +154,7 @@ def _kubelet(spec: ClusterSpec) -> Process:
         cluster_cidr=spec.pod_cidr,
         log_dir=spec.pod_log_dir,
         network_kubeconfig=kubeconfig.path(spec, "proxy"),
+        local_path_kubeconfig=kubeconfig.path(spec, "local-path"),
     )
     return Process(name="kubelet", argv=(_program("pykube-kubelet"), *flags), after="apiserver")
 

@@ -22,12 +22,14 @@ from controllers.disruption import DisruptionController
 from controllers.endpoints import EndpointsController
 from controllers.endpointslice import EndpointSliceController
 from controllers.endpointslice_mirroring import EndpointSliceMirroring
+from controllers.ephemeral_volume import EphemeralVolumes
 from controllers.every_kind import EveryKind
 from controllers.garbage_collector import GarbageCollector
 from controllers.namespace import NamespaceController
 from controllers.node_ipam import NodeIPAM
 from controllers.node_lifecycle import GRACE, NodeLifecycle
 from controllers.node_ttl import NodeTTL
+from controllers.persistentvolume_binder import PersistentVolumeBinder
 from controllers.podgc import PodGC
 from controllers.replicaset import REPLICASET, REPLICATIONCONTROLLER
 from controllers.resource_quota import ResourceQuotaController
@@ -35,6 +37,9 @@ from controllers.root_ca import RootCAPublisher
 from controllers.serviceaccount import ServiceAccountController
 from controllers.taint_eviction import TaintEviction
 from controllers.views import CACHED
+from controllers.volume_attachment import AttachDetach
+from controllers.volume_expander import VolumeExpander
+from controllers.volume_protection import ClaimProtection, VolumeProtection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +61,15 @@ CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking]] = {
     "endpoints-controller": lambda _settings: EndpointsController(),
     "endpointslice-controller": lambda _settings: EndpointSliceController(),
     "endpointslice-mirroring-controller": lambda _settings: EndpointSliceMirroring(),
+    "ephemeral-volume-controller": lambda _settings: EphemeralVolumes(),
     "namespace-controller": lambda _settings: NamespaceController(),
     "node-ipam-controller": lambda settings: NodeIPAM(settings.cluster_cidr, settings.node_mask),
     "node-lifecycle-controller": lambda settings: NodeLifecycle(settings.node_grace),
+    "persistentvolume-attach-detach-controller": lambda _settings: AttachDetach(),
+    "persistentvolume-binder-controller": lambda _settings: PersistentVolumeBinder(),
+    "persistentvolume-expander-controller": lambda _settings: VolumeExpander(),
+    "persistentvolume-protection-controller": lambda _settings: VolumeProtection(),
+    "persistentvolumeclaim-protection-controller": lambda _settings: ClaimProtection(),
     "pod-garbage-collector-controller": lambda settings: PodGC(settings.terminated_threshold),
     "replicaset-controller": lambda _settings: REPLICASET,
     "replicationcontroller-controller": lambda _settings: REPLICATIONCONTROLLER,

@@ -15,12 +15,14 @@ from kubelet.runtime.protocol import (
     RUNNING,
     Container,
     ContainerConfig,
+    Disk,
     Event,
     Image,
     NoSuchContainer,
     NoSuchImage,
     PodRef,
     Process,
+    Resources,
     RuntimeError_,
     SandboxConfig,
     Version,
@@ -47,7 +49,9 @@ class FakeRuntime:
         self._made = 0
         self._listeners: list[asyncio.Queue[Event]] = []
         self.pullable: set[str] = set()
+        self.disk = Disk(100, 50)
         self.execs: list[tuple[str, Sequence[str]]] = []
+        self.updates: list[tuple[str, Resources]] = []
         self.exec_result: tuple[int, bytes] = (0, b"")
 
     async def version(self) -> Version:
@@ -131,6 +135,11 @@ class FakeRuntime:
         )
         self._set(ended, "die")
 
+    async def update(self, id: str, resources: Resources) -> None:
+        await asyncio.sleep(0)
+        self._running(id)
+        self.updates.append((id, resources))
+
     async def stop(self, id: str, grace: float) -> None:
         await asyncio.sleep(0)
         life = self._lives.get(id)
@@ -185,6 +194,15 @@ class FakeRuntime:
 
     async def images(self) -> Sequence[Image]:
         return list(self._images.values())
+
+    async def remove_image(self, id: str) -> None:
+        await asyncio.sleep(0)
+        if any(life.container.image_id == id for life in self._lives.values()):
+            raise RuntimeError_(f"unable to delete {id}: image is being used")
+        self._images = {name: image for name, image in self._images.items() if image.id != id}
+
+    async def image_disk(self) -> Disk:
+        return self.disk
 
     async def events(self) -> AsyncIterator[Event]:
         queue = asyncio.Queue[Event]()
