@@ -21,7 +21,17 @@ import structlog
 from apimachinery import kinds as k
 from apimachinery.errors import ApiError
 from apimachinery.types import Json
-from apiserver import admission, bootstrapping, catalog, endpoints, identity, identity_lease, upkeep
+from apiserver import (
+    admission,
+    bootstrapping,
+    catalog,
+    dynamics,
+    endpoints,
+    identity,
+    identity_lease,
+    policy_status,
+    upkeep,
+)
 from apiserver.aggregation import Aggregator
 from apiserver.aggregation.remote import ProxyIdentity
 from apiserver.allocation import ServiceAllocator
@@ -101,6 +111,7 @@ class App:
             self._ready.set()
             tasks.create_task(self.aggregator.run())
             tasks.create_task(self.flow_control.run())
+            tasks.create_task(policy_status.keep(self.api))
             self._announcing = tasks.create_task(endpoints.keep(self.api, self.options))
             tasks.create_task(identity_lease.keep(self.api, self.options.hostname))
             tasks.create_task(upkeep.repair_services(self.api, self._services, self.options.repair_seconds))
@@ -178,12 +189,15 @@ def create_app(
         rbac_version=ChangeCounter(cache, _RBAC_KINDS),
         pods=PodFeed(cache),
     )
+    api.authorize = authorizer.authorize
     api.admission = admission.chain(
+        enable=options.admission_enabled,
         disable=options.admission_disabled,
         random=random,
         authorize=authorizer.authorize,
         fresh=api.fresh,
         accounts=admission.Accounts(partial(_modify_quota, api), clock),
+        dynamic=dynamics.dynamic(api, authorizer.authorize),
     )
     real = identity.authenticator(options, lookup, clock)
     kubelet = KubeletClientConfig(options.kubelet_certificate, options.kubelet_key, options.kubelet_ca)
