@@ -55,6 +55,7 @@ from apiserver.resources.api import Api
 from apiserver.resources.lookup import CacheLookup, ChangeCounter
 from apiserver.shell import answering, shell
 from apiserver.storage.entry import Decode, no_protobuf
+from apiserver.storage.measured import Measured, StorageCollector
 from apiserver.storage.protocol import Storage, StorageError
 from apiserver.storage.watchcache import WatchCache
 from serving.health import health_app
@@ -157,6 +158,14 @@ def _not_yet(_scope: Any, _receive: Receive, _send: Send) -> Awaitable[None]:
     raise AssertionError("the app is not put together yet")
 
 
+def _resource_of(registry: Registry, folder: str) -> tuple[str, str]:
+    """The group and resource that are stored in a folder; none where it is nobody's, or several share it."""
+    for kind in registry.kinds():
+        if kind.storage_prefix() == folder:
+            return kind.group, kind.plural
+    return "", folder.removeprefix("/registry/").strip("/")
+
+
 async def _modify_quota(api: Api, namespace: str, name: str, change: Callable[[Json], Json]) -> None:
     resource = api.registry.of(k.RESOURCEQUOTAS)
     await raw.modify(api, resource, resource.stored.storage_key(namespace, name), change)
@@ -213,6 +222,9 @@ def create_app(
         api.registry.add(resource)
     metrics = Metrics(api.registry)
     metrics.observe_cache(cache)
+    metrics.observe_watches(api.watch_counts)
+    if isinstance(storage, Measured):
+        metrics.registry.register(StorageCollector(storage, partial(_resource_of, api.registry)))
     address = f"{options.advertise_address}:{options.secure_port}" if options.advertise_address else ""
     discovery = Discovery(api.registry.kinds(), address=address, fixed=identity.documents(options))
     front_proxy = ProxyIdentity(options.proxy_client_certificate, options.proxy_client_key)

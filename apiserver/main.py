@@ -28,6 +28,7 @@ from apiserver.options import ISSUER
 from apiserver.storage import compaction
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_channel import EtcdTLS
+from apiserver.storage.measured import Measured
 from apiserver.storage.memory import MemoryStorage
 from apiserver.storage.protocol import Storage
 from serving import logs, process
@@ -137,7 +138,7 @@ def run(
                 await _serve(MemoryStorage(), options, tls, bind_address, stop, delay)
                 return
             async with EtcdStorage(_split(etcd_servers), tls=etcd) as store, _compacting(store, every):
-                await _serve(store, options, tls, bind_address, stop, delay)
+                await _serve(Measured(store), options, tls, bind_address, stop, delay)
 
     process.run(main)
 

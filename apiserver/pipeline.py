@@ -136,7 +136,9 @@ async def trace(server: Server, call: Call, proceed: Proceed) -> Response:
         return response
     finally:
         seconds = server.clock() - began
-        server.metrics.answered(call.info, code, seconds)
+        row = server.metrics.row(call)
+        row.add(code, seconds)
+        call.counts = row
         if seconds > _SLOW_SECONDS or code >= 500:
             log.warning(
                 "slow or failed request", path=call.path, method=call.method, code=code, seconds=round(seconds, 3)
@@ -305,10 +307,13 @@ async def _stream(server: Server, call: Call, response: Response) -> None:
         server.fairness.watchers[watched] += 1
     elif task is not None:
         server.streams.add(task)
+    if call.counts is not None:
+        call.counts.running += 1
     try:
-        with server.metrics.longrunning(info.verb).track_inprogress():
-            await response.send(call)
+        await response.send(call)
     finally:
+        if call.counts is not None:
+            call.counts.running -= 1
         if is_watch:
             server.fairness.watchers[watched] -= 1
         elif task is not None:

@@ -197,10 +197,6 @@ class Cursor:
         """End a waiting `next` as if its time were over."""
         self._finish()
 
-    def rest(self) -> None:
-        """Let who waits in `next` go on at once, with a Progress."""
-        self._finish()
-
     def _mine(self, group: Group) -> Group:
         """The part of a group that this watcher wants."""
         if group[0].revision <= self._after:
