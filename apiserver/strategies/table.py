@@ -30,6 +30,7 @@ from apiserver.strategies import (
     webhooks,
 )
 from apiserver.strategies.defaulting import part
+from apiserver.strategies.definitions import strategy as definitions
 from apiserver.strategies.pod import spec as pods
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.pod.strategy import PODS
@@ -104,7 +105,7 @@ _ROWS: tuple[tuple[Kind, Strategy], ...] = (
     (kinds.VALIDATINGWEBHOOKCONFIGURATIONS, webhooks.VALIDATINGWEBHOOKCONFIGURATIONS),
     (kinds.VALIDATINGADMISSIONPOLICIES, webhooks.VALIDATINGADMISSIONPOLICIES),
     (kinds.VALIDATINGADMISSIONPOLICYBINDINGS, webhooks.VALIDATINGADMISSIONPOLICYBINDINGS),
-    (kinds.CUSTOMRESOURCEDEFINITIONS, extensions.CUSTOMRESOURCEDEFINITIONS),
+    (kinds.CUSTOMRESOURCEDEFINITIONS, definitions.CUSTOMRESOURCEDEFINITIONS),
     (kinds.APISERVICES, extensions.APISERVICES),
     (kinds.CSIDRIVERS, drivers.CSIDRIVERS),
     (kinds.CSINODES, drivers.CSINODES),
