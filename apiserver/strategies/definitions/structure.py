@@ -129,8 +129,8 @@ def is_int_or_string(schema: Json) -> bool:
 
 
 def _all_of_int_or_string(schema: Json) -> bool:
-    branches = schema.get("allOf")
-    return bool(branches) and is_int_or_string(branches[0])
+    branches = schema.get("allOf") or [{}]
+    return is_int_or_string(branches[0])
 
 
 def _values(path: str, schema: Json, *, skips_any: bool, skips_first: bool) -> Problems:
