@@ -18,6 +18,7 @@ down: install ## take the cluster away without a trace
 	@$(BIN)/pykubeadm down
 
 test: install ## run every test, on clusters of its own
+	@scripts/install-test.sh
 	@$(BIN)/python -m pytest
 
 unit: install ## run the tests that need no server

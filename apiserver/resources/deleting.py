@@ -15,7 +15,7 @@ from apiserver.request import Attributes
 from apiserver.resources import committing, decoding, deletion, listing, metadata, presenting
 from apiserver.resources.api import Api
 from apiserver.resources.options import DeleteOptions, delete_options, list_options
-from apiserver.resources.writing import attributes_of, key_of, success
+from apiserver.resources.writing import attributes_of, key_of
 from apiserver.storage.entry import Entry, entry
 from apiserver.storage.protocol import Conflict
 
@@ -24,11 +24,11 @@ async def delete(api: Api, call: Call, resource: Resource) -> Response:
     """DELETE of one object."""
     options = delete_options(call, await _options_body(call))
     key = key_of(call, resource)
-    removed, shown = await remove(api, resource, key, options, attributes_of(call))
+    removed, shown = await remove(api, resource, key, options, attributes_of(call, dry_run=options.dry_run))
     if not removed or _shows_deleted(resource):
         await presenting.prepare(resource, [shown])
         return presenting.present(call, resource, shown, api.clock())
-    return success(_details(resource, shown))
+    return presenting.status(call, _details(resource, shown))
 
 
 def _unheard(_text: str) -> None:
@@ -123,7 +123,7 @@ async def delete_collection(api: Api, call: Call, resource: Resource) -> Respons
     found = await listing.select(api, call, resource, selecting)
     shown: list[Entry] = []
     for item in found.entries:
-        attributes = attributes_of(call, verb="delete", name=item.name)
+        attributes = attributes_of(call, verb="delete", name=item.name, dry_run=options.dry_run)
         attributes = replace(attributes, namespace=item.namespace or attributes.namespace)
         try:
             shown.append((await remove(api, resource, item.key, options, attributes))[1])

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from apimachinery import errors, times
+from apimachinery import errors, schema, times
 from apimachinery.errors import FieldError
 from apimachinery.meta import check_metadata
 from apimachinery.types import Json
@@ -89,7 +89,7 @@ async def prepare(write: Write, new: Json, old: Json | None) -> Json:
         return strategy.prepare_status(new, old)
     if part := strategy.parts.get(write.subresource):
         return part.prepare(new, old)
-    return strategy.prepare(new, old)
+    return schema.complete_status(write.resource.stored, strategy.prepare(new, old))
 
 
 async def stamp(write: Write, new: Json, old: Json | None) -> Json:

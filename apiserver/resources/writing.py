@@ -13,7 +13,7 @@ from apimachinery import errors, patch, schema, strict_json
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver import negotiation
-from apiserver.call import Call, Response, json_response
+from apiserver.call import Call, Response
 from apiserver.registry import Resource
 from apiserver.request import Attributes
 from apiserver.resources import committing, decoding, fields, presenting
@@ -27,7 +27,7 @@ SERVED_PATCHES = (negotiation.JSON_PATCH, negotiation.MERGE_PATCH, negotiation.S
 _NO_VERSION = msgspec.Raw(b"0x0")
 
 
-def attributes_of(call: Call, verb: str = "", name: str = "") -> Attributes:
+def attributes_of(call: Call, verb: str = "", name: str = "", *, dry_run: bool = False) -> Attributes:
     """The request as authorizers and admission plugins see it."""
     info = call.target
     return Attributes(
@@ -40,6 +40,7 @@ def attributes_of(call: Call, verb: str = "", name: str = "") -> Attributes:
         namespace=info.namespace,
         name=name or info.name,
         path=info.path,
+        dry_run=dry_run,
     )
 
 
@@ -55,7 +56,7 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
         api=api,
         call=call,
         resource=resource,
-        attributes=attributes_of(call, name=name if isinstance(name, str) else ""),
+        attributes=attributes_of(call, name=name if isinstance(name, str) else "", dry_run=options.dry_run),
         options=options,
         source=_copies(resource, tree),
         duplicates=body.duplicates,
@@ -97,7 +98,7 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
         api=api,
         call=call,
         resource=resource,
-        attributes=attributes_of(call),
+        attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
         duplicates=body.duplicates,
@@ -130,7 +131,7 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         api=api,
         call=call,
         resource=resource,
-        attributes=attributes_of(call),
+        attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
         is_patch=True,
@@ -197,10 +198,3 @@ def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool) 
         )
     if version not in ("", "0") and version != before["resourceVersion"]:
         raise resource.conflict(name)
-
-
-def success(details: Json) -> Response:
-    """The Status of a request that leaves no object to show."""
-    return json_response(
-        {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
-    )

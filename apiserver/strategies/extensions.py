@@ -1,9 +1,6 @@
-"""CustomResourceDefinitions and APIServices: names, versions, the shape of a definition; not the depths of its schemas.
+"""APIServices. Source: kube-aggregator/pkg/apis/apiregistration/validation."""
 
-Source: apiextensions-apiserver/pkg/apis/apiextensions/validation, kube-aggregator/pkg/apis/apiregistration/validation.
-"""
-
-from apimachinery import names
+from apimachinery import names, times
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver.strategies.problems import (
@@ -13,7 +10,7 @@ from apiserver.strategies.problems import (
     port,
     required,
 )
-from apiserver.strategies.strategy import Strategy
+from apiserver.strategies.strategy import Strategy, WriteContext
 
 
 def default_service(tree: Json) -> Json:
@@ -59,6 +56,24 @@ def _service(tree: Json) -> Problems:
         yield invalid("spec.insecureSkipTLSVerify", True, "may not be true if caBundle is present")
 
 
+def stamp_service(new: Json, old: Json | None, context: WriteContext) -> Json:
+    """A local APIService is available from the start."""
+    if old is None and (new.get("spec") or {}).get("service") is None:
+        condition = {
+            "type": "Available",
+            "status": "True",
+            "lastTransitionTime": times.rfc3339(context.now),
+            "reason": "Local",
+            "message": "Local APIServices are always available",
+        }
+        new["status"] = {"conditions": [condition]}
+    return new
+
+
 APISERVICES = Strategy(
-    default=default_service, check=check_service, name=names.path_segment_name, allow_unconditional_update=False
+    default=default_service,
+    stamp=stamp_service,
+    check=check_service,
+    name=names.path_segment_name,
+    allow_unconditional_update=False,
 )
