@@ -42,8 +42,7 @@ def named(tree: Json, others: Iterable[Json], now: float) -> Json:
     if _same_names(names, accepted) and _is_equivalent(made, condition(tree, NAMES_ACCEPTED)):
         return tree
     new = copied(tree)
-    new["status"] = {**status, "acceptedNames": names}
-    new["status"].setdefault("conditions", [])
+    new["status"] = {**status, "acceptedNames": names, "conditions": copied(status.get("conditions") or [])}
     new = with_condition(new, made, now)
     return with_condition(new, _before_established(new, held=held), now)
 
@@ -170,7 +169,7 @@ def _is_equivalent(made: Json, found: Json | None) -> bool:
 def with_condition(tree: Json, made: Json, now: float) -> Json:
     """Set a condition in a tree of one's own; its time moves when its status does."""
     status = tree.setdefault("status", {})
-    conditions = status.setdefault("conditions", [])
+    conditions = status["conditions"] = status.get("conditions") or []
     found = next((entry for entry in conditions if entry.get("type") == made["type"]), None)
     if found is None:
         conditions.append({**_ordered(made), "lastTransitionTime": times.rfc3339(now)})
