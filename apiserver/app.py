@@ -21,7 +21,7 @@ import structlog
 from apimachinery import kinds as k
 from apimachinery.errors import ApiError
 from apimachinery.types import Json
-from apiserver import admission, bootstrapping, catalog, endpoints, identity, upkeep
+from apiserver import admission, bootstrapping, catalog, dynamics, endpoints, identity, upkeep
 from apiserver.aggregation import Aggregator
 from apiserver.aggregation.remote import ProxyIdentity
 from apiserver.allocation import ServiceAllocator
@@ -157,11 +157,13 @@ def create_app(
         pods=PodFeed(cache),
     )
     api.admission = admission.chain(
+        enable=options.admission_enabled,
         disable=options.admission_disabled,
         random=random,
         authorize=authorizer.authorize,
         fresh=api.fresh,
         accounts=admission.Accounts(partial(_modify_quota, api), clock),
+        dynamic=dynamics.dynamic(api, authorizer.authorize),
     )
     real = identity.authenticator(options, lookup, clock)
     kubelet = KubeletClientConfig(options.kubelet_certificate, options.kubelet_key, options.kubelet_ca)

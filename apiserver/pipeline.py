@@ -186,6 +186,7 @@ def log_audit(call: Call, code: int) -> None:
         verb=info.verb,
         uri=call.path,
         code=code,
+        **({"annotations": call.annotations} if call.annotations else {}),
     )
 
 

@@ -53,7 +53,7 @@ class Transforms(Protocol):
     """Between the store and the wire, for objects that may each be stored in another version (custom resources).
 
     `prepare` makes `served` possible, for all entries at once where a webhook is asked; an entry keeps what was made,
-    under `form`.
+    under `form`. `adopted` is an object of another version in this one; the tree given is used up.
     """
 
     @property
@@ -64,6 +64,8 @@ class Transforms(Protocol):
     def served(self, entry: Entry) -> bytes: ...
 
     async def stored(self, tree: Json) -> Json: ...
+
+    async def adopted(self, tree: Json) -> Json: ...
 
 
 class Ending:
@@ -118,6 +120,8 @@ class Resource:
     guard: Callable[[User, Json, Json | None], None] | None = None  # who may write what; raises 403 (roles)
     reserves: Reserves | None = None
     ttl: int = 0  # seconds an object lives, 0 for ever (events)
+    #: The server itself acts by its objects (webhooks): a write is answered when the cache, which it reads, has it.
+    is_obeyed: bool = False
     transforms: Transforms | None = None
     #: What the schema keeps of a tree, and the unknown fields when asked; None: the built-in definitions decide.
     decode: Callable[[Json, bool], tuple[Json, list[str]]] | None = None
@@ -190,6 +194,10 @@ class Registry:
     def of(self, kind: Kind) -> Resource:
         """The resource of a kind that is known to be served."""
         return self._rows[kind.group, kind.version, kind.plural]
+
+    def resources(self) -> list[Resource]:
+        """Every resource served now."""
+        return list(self._rows.values())
 
     def kinds(self) -> list[Kind]:
         """Every kind served, in the order added: what discovery lists."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from apimachinery import errors
 from apimachinery.types import Json
+from apiserver.admission.subject import Subject
 from apiserver.registry import Registry
 from apiserver.request import Attributes, Lookup
 from apiserver.storage.entry import Decode, no_protobuf
@@ -31,11 +32,27 @@ Warn = Callable[[str], None]
 class Admission(Protocol):
     """The chain of admission plugins as the write path sees it. Both raise ApiError to refuse."""
 
-    async def mutate(self, attributes: Attributes, new: Json, old: Json | None, lookup: Lookup, warn: Warn) -> Json: ...
+    async def mutate(
+        self,
+        attributes: Attributes,
+        new: Json,
+        old: Json | None,
+        lookup: Lookup,
+        warn: Warn,
+        subject: Callable[[], Subject] | None = None,
+    ) -> Json: ...
 
     async def validate(
-        self, attributes: Attributes, new: Json | None, old: Json | None, lookup: Lookup, warn: Warn
+        self,
+        attributes: Attributes,
+        new: Json | None,
+        old: Json | None,
+        lookup: Lookup,
+        warn: Warn,
+        subject: Callable[[], Subject] | None = None,
     ) -> None: ...
+
+    async def review(self, subject: Callable[[], Subject], tree: Json, warn: Warn) -> Json: ...
 
 
 @dataclass(slots=True, kw_only=True)

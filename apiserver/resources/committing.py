@@ -84,6 +84,8 @@ async def _put(write: Write, key: str, new: Json, old: Json | None, expect: int)
         raise
     if grant is not None:
         await grant.keep()
+    if write.resource.is_obeyed:
+        await write.api.reach(stored.revision)
     return as_entry(write.api, stored)
 
 
@@ -112,19 +114,25 @@ async def update(write: Write, key: str, *, may_create: bool = False) -> Committ
             if not may_create:
                 raise write.resource.not_found(write.name)
             return await create(write)
+        refused: ApiError | None = None
         try:
             done = await _attempt(write, current, is_sure=is_sure)
-        except ApiError:
+        except ApiError as error:
             if is_sure:
                 raise
-            done = None
+            done, refused = None, error
         except Conflict as conflict:
             current = as_entry(api, conflict.current) if conflict.current is not None else None
             is_sure = True
             continue
         if done is not None:
             return done
-        current, is_sure = await read(api, key), True
+        seen, is_sure = current.revision, True
+        current = await read(api, key)
+        if current is not None and current.revision == seen:  # the cache was right, and so was what came of it
+            if refused is not None:
+                raise refused
+            return Committed(current)
 
 
 async def _attempt(write: Write, current: Entry, *, is_sure: bool) -> Committed | None:

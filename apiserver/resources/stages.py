@@ -6,25 +6,27 @@ the new and the old object and has no effect outside them, but for warnings, whi
     patch      what was sent, put onto the object as it is stored now
     prune      the schema's view: mistyped fields refused, unknown ones reported or refused, nulls dropped
     default    the kind's static defaults
-    mutate     admission plugins that change the object
+    mutate     admission that changes the object: plugins, webhooks
     prepare    the kind's strategy: server-owned fields reset or kept
     stamp      uid, timestamps, generation, who and when
     validate   metadata and strategy, every problem at once as one 422
-    admit      admission plugins that only say yes or no
+    admit      admission that only says yes or no: plugins, policies, webhooks
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 from apimachinery import errors, schema, times
-from apimachinery.errors import FieldError
+from apimachinery.errors import ApiError, FieldError
 from apimachinery.meta import check_metadata
 from apimachinery.types import Json
+from apiserver.admission.subject import Subject
 from apiserver.call import Call
 from apiserver.registry import Resource
 from apiserver.request import Attributes
-from apiserver.resources import fields, metadata
+from apiserver.resources import fields, metadata, reviewing
 from apiserver.resources.api import Api
 from apiserver.resources.decoding import metadata_of
 from apiserver.resources.options import WriteOptions
@@ -50,6 +52,8 @@ class Write:
     is_patch: bool = False
     #: Metadata and status as sent, without strategy: the server's own writes (binding).
     subresource: str = ""
+    #: How webhooks and policies see the write, from the object and the old one; None: as a write of the object itself.
+    subject: Callable[["Write", Json, Json | None], Subject] | None = None
     now: float
 
     @property
@@ -78,8 +82,34 @@ async def default(write: Write, new: Json, _old: Json | None) -> Json:
 
 
 async def mutate(write: Write, new: Json, old: Json | None) -> Json:
-    """Admission plugins that may change the object."""
-    return await write.api.admission.mutate(write.attributes, new, old, write.api.lookup, write.call.warn)
+    """Admission that may change the object."""
+    subject = partial(_subject, write, new, old)
+    return await write.api.admission.mutate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
+
+
+def _subject(write: Write, new: Json, old: Json | None) -> Subject:
+    if write.subject is not None:
+        return write.subject(write, new, old)
+    found = reviewing.written(
+        write.api.registry,
+        write.resource,
+        write.attributes,
+        write.options,
+        partial(_settled, write),
+        creates=old is None,
+        name=metadata_of(new).get("name") or "",
+    )
+    return replace(found, annotate=write.call.annotate)
+
+
+async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
+    """What a webhook made of an object, as the object's own version knows it. Raises 500 for what is none."""
+    options = replace(write.options, field_validation="Ignore")
+    quiet = replace(write, resource=resource, options=options, duplicates=(), is_patch=False)
+    try:
+        return await default(quiet, await prune(quiet, tree, None), None)
+    except ApiError as error:
+        raise errors.internal(error.message) from None
 
 
 async def prepare(write: Write, new: Json, old: Json | None) -> Json:
@@ -135,8 +165,9 @@ def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
 
 
 async def admit(write: Write, new: Json, old: Json | None) -> Json:
-    """Admission plugins that only look."""
-    await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn)
+    """Admission that only looks."""
+    subject = partial(_subject, write, new, old)
+    await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
     if write.resource.guard is not None:
         write.resource.guard(write.attributes.user, new, old)
     return new
