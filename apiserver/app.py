@@ -156,6 +156,7 @@ def create_app(
         rbac_version=ChangeCounter(cache, _RBAC_KINDS),
         pods=PodFeed(cache),
     )
+    webhooks = dynamics.webhook_client(api)
     api.admission = admission.chain(
         enable=options.admission_enabled,
         disable=options.admission_disabled,
@@ -163,7 +164,7 @@ def create_app(
         authorize=authorizer.authorize,
         fresh=api.fresh,
         accounts=admission.Accounts(partial(_modify_quota, api), clock),
-        dynamic=dynamics.dynamic(api, authorizer.authorize),
+        dynamic=dynamics.dynamic(api, authorizer.authorize, webhooks),
     )
     real = identity.authenticator(options, lookup, clock)
     kubelet = KubeletClientConfig(options.kubelet_certificate, options.kubelet_key, options.kubelet_ca)
@@ -194,7 +195,7 @@ def create_app(
         audits=log_audit if options.audit else None,
         aggregates=aggregator.answer,
     )
-    custom_resources = CustomResources(api, discovery, conversion.converters(api))
+    custom_resources = CustomResources(api, discovery, conversion.converters(webhooks, api.new_uid))
     api.catch_up = custom_resources.catch_up
     app = App(api, options, services, server.limits, custom_resources, aggregator)
     health = health_app(health_checks(api, app.is_ready), registry=metrics.registry)
