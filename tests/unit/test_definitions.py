@@ -94,6 +94,36 @@ def test_schemas_keep_what_their_go_type_keeps():
     assert kept["additionalProperties"] == {"type": "string", "minLength": 0}
 
 
+def with_rule(rule, **more):
+    spec = {"type": "object", "properties": {"a": {"type": "integer"}}, "x-kubernetes-validations": [rule], **more}
+    return crd(versions=[version(schema={"type": "object", "properties": {"spec": spec}})])
+
+
+def test_rules_are_compiled_with_the_types_of_their_place():
+    where = "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0]"
+    assert problems(with_rule({"rule": "self.a > 1"})) == []
+    (found,) = problems(with_rule({"rule": "self.b > 1"}))
+    assert found.startswith(f'{where}.rule: Invalid value: {{"Rule":"self.b > 1","Message":"",')
+    assert "compilation failed: ERROR: <input>:1:5: undefined field 'b'" in found
+    (found,) = problems(with_rule({"rule": "self.a"}))
+    assert found.endswith("cel expression must evaluate to a bool")
+    (found,) = problems(with_rule({"rule": "self.a > 1", "messageExpression": "self.a"}))
+    assert found.endswith("messageExpression must evaluate to a string")
+    assert problems(with_rule({"rule": "self.a > 1", "optionalOldSelf": True})) == [
+        f"{where}.optionalOldSelf: Invalid value: true: may not be set if oldSelf is not used in rule"
+    ]
+
+
+def test_old_values_are_compared_only_where_they_correlate():
+    item = {"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}
+    listed = {"type": "object", "properties": {"l": {"type": "array", "items": item}}}
+    (found,) = problems(crd(versions=[version(schema=listed)]))
+    assert found.endswith(
+        "oldSelf cannot be used on the uncorrelatable portion of the schema within "
+        "spec.validation.openAPIV3Schema.properties[l]"
+    )
+
+
 def accepted(tree, *others):
     return naming.named(tree, others, NOW)
 

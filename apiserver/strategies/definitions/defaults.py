@@ -10,7 +10,7 @@ from apimachinery.errors import FieldError
 from apimachinery.trees import copied
 from apimachinery.types import Json
 from apiserver.strategies.problems import Problems, invalid
-from apiserver.structural import embedded, pruning
+from apiserver.structural import embedded, pruning, rules
 from apiserver.structural.node import META_FIELDS, Node, as_resource, compiled
 from apiserver.structural.values import Validator
 
@@ -89,4 +89,10 @@ def _check_in_meta(path: str, node: Node, root: Node, outer: Surround) -> Proble
 
 
 def _values(path: str, node: Node) -> list[FieldError]:
-    return Validator(node.source, of_defaults=True).check(node.default, prefix=path)
+    problems = Validator(node.source, of_defaults=True).check(node.default, prefix=path)
+    if problems or not node.has_rules:
+        return problems
+    compiled = rules.compiled(node.source, is_root=node.embedded)
+    # As a value that stays, and as one that is new: rules may tell the two apart.
+    staying = rules.check(compiled, node.default, node.default, None, prefix=path)
+    return staying or rules.check(compiled, node.default, None, None, prefix=path)

@@ -11,9 +11,10 @@ import msgspec
 
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
-from apiserver.strategies.definitions import columns, inner
+from apiserver.strategies.definitions import inner
 from apiserver.strategies.problems import Problems, forbidden, invalid, required
 from apiserver.structural.node import EMBEDDED, LIST_KEYS, LIST_TYPE, MAP_TYPE, META_FIELDS, PRESERVES, RULES
+from apiserver.structural.paths import resolved
 
 TYPES = ("array", "boolean", "integer", "number", "object", "string")
 _REASONS = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
@@ -274,6 +275,6 @@ def _rule(path: str, rule: Json, schema: Json) -> Problems:
         yield invalid(f"{path}.fieldPath", where, "must not contain line breaks")
     if where:
         try:
-            columns.resolved(where, schema)
+            resolved(where, schema)
         except ValueError:
             yield invalid(f"{path}.fieldPath", where, "must be a valid path")

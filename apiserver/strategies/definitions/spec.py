@@ -12,7 +12,7 @@ import msgspec
 from apimachinery import names
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
-from apiserver.strategies.definitions import approval, columns, defaults, inner, schemas, structure, walking
+from apiserver.strategies.definitions import approval, columns, defaults, inner, rules, schemas, structure, walking
 from apiserver.strategies.definitions.certificates import bundle_problem
 from apiserver.strategies.definitions.schemas import Options
 from apiserver.strategies.problems import IMMUTABLE, Problems, forbidden, invalid, port, required
@@ -239,7 +239,10 @@ def _schema(path: str, validation: Json | None, options: Options, *, has_status:
         unreadable = structure.unsupported(schema)
         if not unreadable:
             problems += structure.check(here, schema) or defaults.check(here, schema, pruned=options.pruned_defaults)
+    is_typed = options.structural and not unreadable and not problems
     problems += schemas.check(here, schema, options)
+    if is_typed:
+        problems += rules.check(here, schema, [problem.path for problem in problems])
     if not problems and unreadable:
         problems.append(invalid(here, "", unreadable))
     yield from problems
