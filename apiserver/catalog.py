@@ -55,6 +55,7 @@ def _resource(api: Api, parts: Parts, kind: Kind, respond: Virtual | None) -> Re
         kind=kind,
         stored=stored,
         strategy=strategy_of(stored),
+        warnings=tuple(filter(None, (strategy_of(stored).deprecated,))),
         deletion=_DELETIONS.get(kind, Deletion()),
         respond=respond,
         subresources=_subresources(api, parts, kind, stored),

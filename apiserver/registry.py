@@ -125,6 +125,7 @@ class Resource:
     transforms: Transforms | None = None
     #: What the schema keeps of a tree, and the unknown fields when asked; None: the built-in definitions decide.
     decode: Callable[[Json, bool], tuple[Json, list[str]]] | None = None
+    schema: Json | None = None  # the openAPIV3Schema of a custom resource
     table: Table | None = None  # None: that of the kind
     warnings: tuple[str, ...] = ()  # told with every answer (deprecated versions)
     ending: Ending | None = None  # None: it is never over

@@ -191,6 +191,7 @@ from typing import TypeVar
 
 import msgspec
 
+from apimachinery.trees import without_nulls
 from apimachinery.types import Json
 
 T = TypeVar("T")
@@ -209,13 +210,19 @@ def _renamed(names: Mapping[str, str]) -> Callable[[str], str]:
 
 
 def view(tree: Json, kind: type[T]) -> T:
-    """A raw object as a typed, frozen view."""
-    return msgspec.convert(tree, kind)
+    """A raw object as a typed, frozen view. Raises msgspec.ValidationError."""
+    try:
+        return msgspec.convert(tree, kind)
+    except msgspec.ValidationError:  # a null stands for a list that is not there: Go writes it so in places
+        return msgspec.convert(without_nulls(tree), kind)
 
 
-def decode(data: bytes, kind: type[T]) -> T:
-    """Bytes of JSON as a typed, frozen view; several times faster than decoding to a tree."""
-    return msgspec.json.decode(data, type=kind)
+def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+    """Bytes of JSON as a typed, frozen view; several times faster than decoding to a tree. Raises DecodeError."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError:
+        return view(msgspec.json.decode(data), kind)
 '''
 
 if __name__ == "__main__":

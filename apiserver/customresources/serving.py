@@ -127,6 +127,7 @@ def _resource(
             converter=converter,
         ),
         decode=own.decode,
+        schema=own.openapi,
         table=columns.table(own.version.columns),
         warnings=_warnings(definition, own.version),
         ending=ending,

@@ -65,6 +65,7 @@ _ROWS: tuple[tuple[Kind, Strategy], ...] = (
     (kinds.SERVICES, services.SERVICES),
     (kinds.NODES, nodes.NODES),
     (kinds.NAMESPACES, namespaces.NAMESPACES),
+    (kinds.COMPONENTSTATUSES, Strategy(deprecated="v1 ComponentStatus is deprecated in v1.19+")),
     (kinds.CONFIGMAPS, config.CONFIGMAPS),
     (kinds.SECRETS, config.SECRETS),
     (kinds.SERVICEACCOUNTS, config.SERVICEACCOUNTS),

@@ -330,3 +330,40 @@ async def test_the_api_operations(server):
     }
     patched = await server.must("PATCH", f"{POLICIES}/s/status", status, type=MERGE)
     assert patched["status"]["conditions"][0]["type"] == "X"
+
+
+async def settled(server, name, generation=1):
+    tree = await server.must("GET", f"{POLICIES}/{name}")
+    async with server.watch(POLICIES, resourceVersion=tree["metadata"]["resourceVersion"]) as events:
+        while (tree.get("status") or {}).get("observedGeneration") != generation:
+            _, tree = await events.next()
+    return tree["status"]
+
+
+async def test_type_checking_warns_in_the_status(server):
+    await server.must("POST", POLICIES, policy("good", {"expression": "object.spec.replicas > 1"}))
+    assert await settled(server, "good") == {"observedGeneration": 1, "typeChecking": {}}
+    bad = policy(
+        "bad",
+        {"expression": "object.spec.replicas > '1'"},
+        {"expression": "object.spec.replicas.foo > 1", "messageExpression": "string(object.nothing)"},
+        {"expression": "variables.image.startsWith('x') && object.metadata.labels['a'] == 'b'"},
+        variables=[{"name": "image", "expression": "object.spec.template.spec.containers[0].image"}],
+    )
+    await server.must("POST", POLICIES, bad)
+    found = (await settled(server, "bad"))["typeChecking"]["expressionWarnings"]
+    assert [row["fieldRef"] for row in found] == [
+        "spec.validations[0].expression",
+        "spec.validations[1].expression",
+        "spec.validations[1].messageExpression",
+    ]
+    assert found[0]["warning"] == (
+        "apps/v1, Kind=Deployment: compilation failed: ERROR: <input>:1:22: found no matching overload for '_>_' applied to "
+        "'(int, string)'\n | object.spec.replicas > '1'\n | .....................^\n"
+    )
+    assert "type 'int' does not support field selection" in found[1]["warning"]
+    assert "undefined field 'nothing'" in found[2]["warning"]
+    bad["spec"]["validations"] = [{"expression": "true"}]
+    bad["metadata"] = (await server.must("GET", f"{POLICIES}/bad"))["metadata"]
+    await server.must("PUT", f"{POLICIES}/bad", bad)
+    assert await settled(server, "bad", 2) == {"observedGeneration": 2, "typeChecking": {}}

@@ -111,9 +111,9 @@ class Webhook:
 
 
 @asynccontextmanager
-async def webhook(answer):
+async def webhook(answer, host="127.0.0.1"):
     made = Webhook(answer)
-    server = await asyncio.start_server(made._serve, "127.0.0.1", 0, ssl=authority()[1])
+    server = await asyncio.start_server(made._serve, host, 0, ssl=authority()[1])
     made.port = server.sockets[0].getsockname()[1]
     try:
         yield made
