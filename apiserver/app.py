@@ -199,6 +199,7 @@ def create_app(
         pods=PodFeed(cache),
     )
     api.authorize = authorizer.authorize
+    webhooks = dynamics.webhook_client(api)
     api.admission = admission.chain(
         enable=options.admission_enabled,
         disable=options.admission_disabled,
@@ -206,7 +207,7 @@ def create_app(
         authorize=authorizer.authorize,
         fresh=api.fresh,
         accounts=admission.Accounts(partial(_modify_quota, api), clock),
-        dynamic=dynamics.dynamic(api, authorizer.authorize),
+        dynamic=dynamics.dynamic(api, authorizer.authorize, webhooks),
     )
     real = identity.authenticator(options, lookup, clock)
     kubelet = KubeletClientConfig(options.kubelet_certificate, options.kubelet_key, options.kubelet_ca)
@@ -242,7 +243,7 @@ def create_app(
         audits=log_audit if options.audit else None,
         aggregates=aggregator.answer,
     )
-    custom_resources = CustomResources(api, discovery, conversion.converters(api))
+    custom_resources = CustomResources(api, discovery, conversion.converters(webhooks, api.new_uid))
     api.catch_up = custom_resources.catch_up
     app = App(api, options, services, fairness, custom_resources, aggregator, server.streams)
     health = health_app(app.checks.ready, live=app.checks.alive, healthy=app.checks.alive, registry=metrics.registry)

@@ -31,6 +31,7 @@ from apiserver.strategies import (
     webhooks,
 )
 from apiserver.strategies.defaulting import part
+from apiserver.strategies.definitions import strategy as definitions
 from apiserver.strategies.pod import spec as pods
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.pod.strategy import PODS
@@ -106,7 +107,7 @@ _ROWS: tuple[tuple[Kind, Strategy], ...] = (
     (kinds.VALIDATINGWEBHOOKCONFIGURATIONS, webhooks.VALIDATINGWEBHOOKCONFIGURATIONS),
     (kinds.VALIDATINGADMISSIONPOLICIES, policies.VALIDATINGADMISSIONPOLICIES),
     (kinds.VALIDATINGADMISSIONPOLICYBINDINGS, policies.VALIDATINGADMISSIONPOLICYBINDINGS),
-    (kinds.CUSTOMRESOURCEDEFINITIONS, extensions.CUSTOMRESOURCEDEFINITIONS),
+    (kinds.CUSTOMRESOURCEDEFINITIONS, definitions.CUSTOMRESOURCEDEFINITIONS),
     (kinds.APISERVICES, extensions.APISERVICES),
     (kinds.CSIDRIVERS, drivers.CSIDRIVERS),
     (kinds.CSINODES, drivers.CSINODES),
