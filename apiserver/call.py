@@ -69,6 +69,11 @@ class Call(Request):
             self._body = await self._read()
         return self._body
 
+    @property
+    def body_read(self) -> bytes:
+        """The body, if somebody has read it."""
+        return self._body or b""
+
     def preset(self, body: bytes) -> None:
         """Give the body, where no client sends one."""
         self._body = body
