@@ -54,7 +54,7 @@ def _is_multiple(name: str, value: quantity.Quantity) -> bool:
         size = quantity.parse(name.removeprefix(_HUGE))
     except ValueError:
         return True
-    return size.nanos > 0 and value.nanos > 0 and value.nanos % size.nanos == 0
+    return size.nanos > 0 and value.nanos % size.nanos == 0  # nodes without any say 0
 
 
 def container_resource_name(path: str, name: str) -> Problems:
