@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
+from apimachinery.errors import ApiError
 from apimachinery.objects.core_v1 import Pod, PodSpec
 from apimachinery.objects.meta_v1 import ObjectMeta
 from client.cache import Cache
@@ -139,7 +140,10 @@ class Agent:
         known = self._workers.keys() | {c.pod.uid for c in containers}
         for uid in held - known:
             log.info("removing the volumes of a pod that is gone", uid=uid)
-            await self._doors.volumes.unmount(uid)
+            try:
+                await self._doors.volumes.unmount(uid)
+            except (ApiError, OSError) as error:  # a storage driver may not be there yet
+                log.warning("volumes of a pod that is gone stay", uid=uid, error=str(error))
         now = self._doors.clock()
         found = await asyncio.to_thread(cgroups.sweep, node.machine, known, now)
         found += await asyncio.to_thread(sweep_logs, node.log_root, node.links_root, known, now)

@@ -26,6 +26,9 @@ from kubelet.agent import Agent
 from kubelet.api import ApiEvents, ApiPods
 from kubelet.credential_plugins import Plugins
 from kubelet.credential_plugins import read as read_providers
+from kubelet.csi.api import CsiApi
+from kubelet.csi.registry import Registry
+from kubelet.csi.volumes import CsiVolumes
 from kubelet.doors import Doors, Node
 from kubelet.handlers import Handlers
 from kubelet.image_gc import HIGH, LOW, ImageKeeper
@@ -142,10 +145,13 @@ async def _wire(
         high=options.image_gc_high,
         low=options.image_gc_low,
     )
+    csi_api = CsiApi(client, name)
+    drivers = Registry(options.root_dir / "plugins_registry", csi_api)
+    csi = CsiVolumes(options.root_dir, name, drivers, csi_api)
     doors = Doors(
         runtime=runtime,
         network=network,
-        volumes=LocalVolumes(options.root_dir, objects, allocatable=lambda: allocatable),
+        volumes=LocalVolumes(options.root_dir, objects, allocatable=lambda: allocatable, csi=csi),
         objects=objects,
         images=Images(
             runtime,
@@ -187,6 +193,7 @@ async def _wire(
     tasks.create_task(recorder.run())
     tasks.create_task(reporter.run())
     tasks.create_task(keeper.run())
+    tasks.create_task(drivers.run())
     tasks.create_task(_keep_network(own, network, agent, reporter, problems, name))
     if options.network_kubeconfig:
         tasks.create_task(_keep_routes(options, network))

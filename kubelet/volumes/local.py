@@ -20,7 +20,7 @@ from kubelet.volumes.atomic import BadPath, write
 from kubelet.volumes.protocol import Csi, CsiProblem, MountProblem
 
 _DAY = 86400.0
-_PROBLEMS = (payload.PayloadProblem, hostpath.PathProblem, CsiProblem, BadPath, OSError, ApiError)
+_PROBLEMS = (payload.PayloadProblem, hostpath.PathProblem, BadPath, OSError, ApiError)
 
 
 class LocalVolumes:
@@ -56,6 +56,9 @@ class LocalVolumes:
                     found[volume.name] = await self._one(pod, volume)
             except Unbound as error:
                 raise MountProblem(volume.name, _unprocessed(volume.name, str(error))) from error
+            except CsiProblem as error:
+                words = f'{error.step} failed for volume "{shown}" : {error}'
+                raise MountProblem(volume.name, words) from error
             except _PROBLEMS as error:
                 raise MountProblem(volume.name, f'MountVolume.SetUp failed for volume "{shown}" : {error}') from error
         return found
@@ -120,7 +123,9 @@ class LocalVolumes:
         return token.text
 
     def refresh_at(self, uid: str) -> float | None:
-        return min((renew for (owner, _, _), (_, renew) in self._tokens.items() if owner == uid), default=None)
+        times = [renew for (owner, _, _), (_, renew) in self._tokens.items() if owner == uid]
+        again = self._csi.refresh_at(uid) if self._csi is not None else None
+        return min((*times, *([again] if again is not None else [])), default=None)
 
     # ---------------------------------------------------------------------------------------------- claims
 
@@ -139,7 +144,7 @@ class LocalVolumes:
         spec, uid, name = held.spec, pod.metadata.uid, held.metadata.name
         read_only = bool(volume.persistent_volume_claim and volume.persistent_volume_claim.read_only)
         if spec.csi:
-            return await self._driver().persistent(pod, volume.name, held, read_only=read_only)
+            return await self._driver().persistent(pod, held, read_only=read_only)
         if spec.volume_mode == "Block":
             return await asyncio.to_thread(hostpath.device, spec.local.path if spec.local else "")
         if spec.host_path:
@@ -183,7 +188,10 @@ class LocalVolumes:
         folder = self._root / "pods" / uid
         if self._csi is not None:
             await asyncio.to_thread(mounts.unmount_below, folder / "volume-subpaths")
-            await self._csi.release(uid)
+            try:
+                await self._csi.release(uid)
+            except CsiProblem as error:
+                raise OSError(str(error)) from error
         await asyncio.to_thread(_clear, folder)
         self._tokens = {key: held for key, held in self._tokens.items() if key[0] != uid}
         self._objects.release(uid)
