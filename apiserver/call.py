@@ -10,10 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs, unquote
 
-import msgspec
-
 from apimachinery import errors
-from apimachinery.types import Json
 from apiserver.negotiation import Accepted
 from apiserver.request import Request, RequestInfo, User
 
@@ -152,14 +149,3 @@ def warning_header(text: str) -> bytes:
     """RFC 7234's Warning with code 299, as client-go parses it."""
     quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")
     return f'299 - "{quoted}"'.encode()
-
-
-def json_response(tree: Json, status: int = 200) -> Response:
-    """A tree as JSON, without any negotiation."""
-    return Response(status=status, body=msgspec.json.encode(tree) + b"\n")
-
-
-def error_response(error: errors.ApiError) -> Response:
-    """The Status of an error, always JSON: every client reads that."""
-    headers = [("retry-after", str(error.retry_after))] if error.retry_after else []
-    return Response(status=error.code, headers=headers, body=msgspec.json.encode(error.status()) + b"\n")

@@ -1,9 +1,15 @@
-"""Watch events as bytes: one JSON object a line, made once per event and shared by all watchers who see it alike."""
+"""Watch events as bytes, made once per event and shared by all watchers who see it alike.
+
+In JSON an event is one object a line; in protobuf a WatchEvent behind its length. What is framed is always a whole
+object in the same media type.
+"""
 
 import msgspec
 
 from apimachinery.errors import ApiError
 from apimachinery.types import Json
+from apiserver import protobuf
+from apiserver.negotiation import PROTOBUF
 
 ADDED, MODIFIED, DELETED, BOOKMARK, ERROR = "ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
@@ -12,19 +18,25 @@ _HEADS = {type_: b'{"type":"%b","object":' % type_.encode() for type_ in (ADDED,
 
 
 def frame(type_: str, value: bytes) -> bytes:
-    """One event. `value` is the object's JSON."""
+    """One event in JSON."""
     return _HEADS[type_] + value + b"}\n"
 
 
-def bookmark(api_version: str, kind: str, revision: int, *, ends_initial: bool = False) -> bytes:
-    """An event that says how far the watch has come, and maybe that the initial objects are through."""
-    metadata: Json = {"resourceVersion": str(revision), "creationTimestamp": None}
+def made(media_type: str, type_: str, tree: Json) -> bytes:
+    """One event of an object that no entry holds: a bookmark, a Status, a Table."""
+    if media_type == PROTOBUF:
+        return protobuf.watch_frame(type_, protobuf.encode(tree))
+    return frame(type_, msgspec.json.encode(tree))
+
+
+def bookmark(api_version: str, kind: str, revision: int, *, ends_initial: bool = False) -> Json:
+    """The object of an event that says how far the watch has come, maybe that the initial objects are through."""
+    metadata: Json = {"resourceVersion": str(revision)}
     if ends_initial:
         metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
-    tree = {"kind": kind, "apiVersion": api_version, "metadata": metadata}
-    return frame(BOOKMARK, msgspec.json.encode(tree))
+    return {"kind": kind, "apiVersion": api_version, "metadata": metadata}
 
 
-def failure(error: ApiError) -> bytes:
+def failure(media_type: str, error: ApiError) -> bytes:
     """The event that ends a watch with a Status."""
-    return frame(ERROR, msgspec.json.encode(error.status()))
+    return made(media_type, ERROR, error.status())

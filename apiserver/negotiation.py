@@ -1,11 +1,12 @@
 """What the client can read and what it sent: Accept and Content-Type, without any I/O.
 
-`accepted(header)` picks the first acceptable of JSON, YAML, and the two transformations `as=Table` and
-`as=PartialObjectMetadata(List)` of meta.k8s.io/v1. 406 and 415 come with upstream's text. CBOR is not
-spoken and protobuf is only read: asked for alone they give 406.
-Source: apiserver/pkg/endpoints/handlers/negotiation/negotiate.go.
+`accepted(header)` picks the first acceptable of JSON, YAML and protobuf, and of the transformations `as=Table` and
+`as=PartialObjectMetadata(List)` of meta.k8s.io. Custom resources are not spoken in protobuf, nor is a Table; the
+metadata of anything is. 406 and 415 come with upstream's text, also for CBOR, whose clients then fall back.
+Source: apiserver/pkg/endpoints/handlers/negotiation/negotiate.go, handlers/rest.go (AllowsMediaTypeTransform).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,14 +15,17 @@ from apimachinery import errors
 JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
-MEDIA_TYPES = (JSON, YAML)
-#: What a body may be: protobuf is read, but never written (every client that sends it takes JSON back).
-BODY_TYPES = (JSON, YAML, PROTOBUF)
+#: In the order in which a wildcard takes them.
+MEDIA_TYPES = (JSON, YAML, PROTOBUF)
+#: What a watch can be: a stream of YAML has no frames.
+STREAM_TYPES = (f"{JSON};stream=watch", f"{PROTOBUF};stream=watch")
 
 TABLE = "Table"
 PARTIAL = "PartialObjectMetadata"
 PARTIAL_LIST = "PartialObjectMetadataList"
 _TRANSFORMS = (TABLE, PARTIAL, PARTIAL_LIST)
+_META_GROUP = "meta.k8s.io"
+_META_VERSIONS = ("v1", "v1beta1")
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -36,49 +40,87 @@ class Accepted:
 
     media_type: str = JSON
     transform: str = ""
+    version: str = "v1"  # of the transformation's group
+    pretty: bool = False
 
     @property
-    def content_type(self) -> str:
-        """The Content-Type of the answer."""
-        if not self.transform:
-            return self.media_type
-        return f"{self.media_type};as={self.transform};g=meta.k8s.io;v=v1"
+    def meta_version(self) -> str:
+        """The apiVersion of what the transformation makes."""
+        return f"{_META_GROUP}/{self.version}"
 
 
 DEFAULT = Accepted()
 
 
 @lru_cache(maxsize=256)
-def accepted(header: str) -> Accepted:
-    """The best of what an Accept header allows. Raises 406 when nothing fits."""
+def accepted(header: str, *, custom: bool = False) -> Accepted:
+    """The best of what an Accept header allows for a resource; `custom`: one without protobuf. Raises 406."""
+    found = _best(header, transforms=True, spoken=(JSON, YAML) if custom else MEDIA_TYPES)
+    if found is not None:
+        return found
+    named = {media_type_of(clause) for clause in header.split(",")}
+    if custom or named & {"*/*", *MEDIA_TYPES}:
+        raise errors.not_acceptable(MEDIA_TYPES)
+    # The words of upstream's router, which looks before the handler does; custom resources do not pass it.
+    available = ", ".join((*MEDIA_TYPES, *STREAM_TYPES))
+    text = f"406: Not Acceptable\n\nAvailable representations: {available}"
+    raise errors.ApiError(406, "NotAcceptable", text)
+
+
+@lru_cache(maxsize=256)
+def accepted_for_errors(header: str) -> Accepted | None:
+    """How a Status is sent: never transformed; None when nothing of the header fits."""
+    return _best(header, transforms=False, spoken=MEDIA_TYPES)
+
+
+def _best(header: str, *, transforms: bool, spoken: tuple[str, ...]) -> Accepted | None:
     if not header:
         return DEFAULT
-    clauses = [_parsed(clause) for clause in header.split(",")]
-    for _, media_type, parameters in sorted(clauses, key=lambda clause: -clause[0]):
-        spoken = _spoken(media_type)
-        if not spoken:
-            continue
-        transform = parameters.get("as", "")
-        if not transform:
-            return Accepted(spoken)
-        if transform in _TRANSFORMS and parameters.get("g") == "meta.k8s.io" and parameters.get("v") == "v1":
-            return Accepted(spoken, transform)
-    raise errors.not_acceptable(MEDIA_TYPES)
+    for _, media_type, parameters in sorted(map(_parsed, header.split(",")), key=_preference):
+        for candidate in MEDIA_TYPES:
+            if not _covers(media_type, candidate):
+                continue
+            if (stream := parameters.get("stream")) and (stream != "watch" or candidate == YAML):
+                continue
+            if parameters.get("sv"):
+                continue  # the version of another server: upstream refuses it too
+            transform = parameters.get("as", "")
+            if transform or "g" in parameters or "v" in parameters:
+                if not transforms or not _makes(parameters, candidate):
+                    continue
+            elif candidate not in spoken:
+                continue
+            version = parameters.get("v", "v1") if transform else "v1"
+            return Accepted(candidate, transform, version, pretty=parameters.get("pretty") == "1")
+    return None
 
 
-def _spoken(media_type: str) -> str:
-    if media_type in ("*/*", "application/*"):
-        return JSON
-    return media_type if media_type in MEDIA_TYPES else ""
+_Clause = tuple[float, str, Mapping[str, str]]
 
 
-def _parsed(clause: str) -> tuple[float, str, dict[str, str]]:
+def _preference(clause: _Clause) -> tuple[float, bool, bool]:
+    quality, media_type, _ = clause
+    return (-quality, media_type.startswith("*/"), media_type.endswith("/*"))
+
+
+def _covers(asked: str, media_type: str) -> bool:
+    return asked == media_type or asked in ("*/*", "application/*")
+
+
+def _makes(parameters: Mapping[str, str], media_type: str) -> bool:
+    """Whether a transformation can be had in a media type."""
+    known = parameters.get("g") == _META_GROUP and parameters.get("v") in _META_VERSIONS
+    transform = parameters.get("as")
+    return known and transform in _TRANSFORMS and not (transform == TABLE and media_type == PROTOBUF)
+
+
+def _parsed(clause: str) -> _Clause:
     media_type, *rest = (part.strip() for part in clause.split(";"))
     parameters = dict(part.split("=", 1) for part in rest if "=" in part)
     try:
         quality = float(parameters.get("q", "1"))
     except ValueError:
-        quality = 0.0
+        quality = 1.0
     return quality, media_type.lower(), parameters
 
 
@@ -90,8 +132,8 @@ def media_type_of(content_type: str) -> str:
 def body_type(content_type: str) -> str:
     """The media type of an object's body, JSON when none is named. Raises 415."""
     media_type = media_type_of(content_type) or JSON
-    if media_type not in BODY_TYPES:
-        raise errors.unsupported_media_type(BODY_TYPES)
+    if media_type not in MEDIA_TYPES:
+        raise errors.unsupported_media_type(MEDIA_TYPES)
     return media_type
 
 

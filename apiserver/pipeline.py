@@ -11,6 +11,7 @@ WRITE_STAGES (resources/stages.py) run inside the compare-and-swap loop, and aga
     impersonate    as whom
     limit          not too many at once: 429 with Retry-After
     authorize      may they
+    aggregate      where an APIService hands the group version to an extension server, that one answers
     negotiate      in which form the answer goes back; 406
 """
 
@@ -25,13 +26,15 @@ import structlog
 
 from apimachinery import errors
 from apimachinery.errors import ApiError
+from apiserver import protobuf
 from apiserver.authentication.impersonation import impersonate as impersonated
 from apiserver.authorization.messages import denied
-from apiserver.call import Call, Disconnected, Receive, Response, Send, call_from, error_response, raw_segments
+from apiserver.call import Call, Disconnected, Receive, Response, Send, call_from, raw_segments
 from apiserver.metrics import Metrics
 from apiserver.negotiation import accepted
 from apiserver.request import MASTERS, Attributes, Decision, Request, User
 from apiserver.resolve import pinned_fields, request_info
+from apiserver.resources import presenting
 from apiserver.storage.protocol import Compacted, Full, StorageError, TooLarge, Unavailable
 from serving.health import ENDPOINTS
 
@@ -71,6 +74,7 @@ class Server:
     new_id: Callable[[], str]
     fresh: Callable[[], Awaitable[None]]  # waits until what authenticator and authorizer read is as new as the store
     audits: Callable[[Call, int], None] | None = None
+    aggregates: Callable[[Call], Response | None] | None = None
 
 
 Stage: TypeAlias = Callable[[Server, Call, Proceed], Awaitable[Response]]
@@ -81,17 +85,17 @@ async def recover(_server: Server, call: Call, proceed: Proceed) -> Response:
     try:
         return await proceed(call)
     except ApiError as error:
-        return error_response(error)
+        return presenting.failed(call, error)
     except StorageError as error:
-        return error_response(from_storage(error))
+        return presenting.failed(call, from_storage(error))
     except Disconnected:
         raise
     except RecursionError:
-        return error_response(errors.bad_request("the object is nested too deeply"))
+        return presenting.failed(call, errors.bad_request("the object is nested too deeply"))
     except Exception as error:  # the top of a request: a bug must not take the server down
         log.exception("a request failed", path=call.path, method=call.method, request_id=call.id, error=repr(error))
-        return error_response(
-            errors.internal(f"{type(error).__name__}; see the API server's log for request {call.id}")
+        return presenting.failed(
+            call, errors.internal(f"{type(error).__name__}; see the API server's log for request {call.id}")
         )
 
 
@@ -230,11 +234,18 @@ async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
     return await proceed(call)
 
 
+async def aggregate(server: Server, call: Call, proceed: Proceed) -> Response:
+    """Let the extension server answer that serves the group version; which forms it can answer in is its business."""
+    response = server.aggregates(call) if server.aggregates is not None else None
+    return response if response is not None else await proceed(call)
+
+
 async def negotiate(_server: Server, call: Call, proceed: Proceed) -> Response:
     """Choose the form of the answer."""
     info = call.target
     if info.is_resource and info.subresource not in CONNECTS:
-        call.accepted = accepted(call.headers.get("accept", ""))
+        group_version = f"{info.group}/{info.version}" if info.group else info.version
+        call.accepted = accepted(call.headers.get("accept", ""), custom=not protobuf.speaks(group_version))
     return await proceed(call)
 
 
@@ -248,6 +259,7 @@ REQUEST_STAGES: tuple[Stage, ...] = (
     impersonate,
     limit,
     authorize,
+    aggregate,
     negotiate,
 )
 
@@ -279,7 +291,7 @@ def pipeline(server: Server, last: Proceed) -> ASGI:
             with server.metrics.longrunning(call.target.verb).track_inprogress():
                 await response.send(call)
         except ApiError as error:  # of a stream, which raises it only before it has sent anything
-            await error_response(error).send(call)
+            await presenting.failed(call, error).send(call)
         except Disconnected:
             return  # nobody is there to answer
 

@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import msgspec
+
 from apimachinery import errors
 from apimachinery.errors import ApiError
-from apiserver import framing
+from apiserver import framing, protobuf
 from apiserver.call import Call, Receive, Response, Send, warning_header
-from apiserver.negotiation import PARTIAL, PARTIAL_LIST, TABLE
+from apiserver.negotiation import JSON, PROTOBUF, STREAM_TYPES, TABLE, YAML
 from apiserver.registry import Resource
 from apiserver.resources import listing, presenting
 from apiserver.resources.api import Api
@@ -42,7 +44,7 @@ class Left(Exception):
     """The client closed the connection."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class View:
     """How one watcher sees objects. `form` names it: watchers with an equal form share their events' bytes."""
 
@@ -52,6 +54,7 @@ class View:
     selects: Selects | None
     include: str
     form: tuple[str, ...]
+    has_columns: bool = False  # a Table says what its columns are once, in the first event
 
     def frames(self, group: Group) -> list[bytes]:
         """A group's events as this watcher sees them."""
@@ -59,8 +62,21 @@ class View:
         for event in group:
             type_ = self.type_of(event)
             if type_:
-                found.append(event.made((type_, *self.form), partial(self.frame, type_)))
+                found.append(event.made((type_, self.has_columns, *self.form), partial(self.frame, type_)))
+                self.has_columns = True
         return found
+
+    async def prepare(self, groups: Sequence[Group]) -> None:
+        """Make sure that the events can be shown and judged. Raises ApiError."""
+        if self.resource.transforms is None:
+            return
+        entries: list[Entry] = []
+        for event in (event for group in groups for event in group):
+            if event.new is not None:
+                entries.append(event.new)
+            if event.old is not None and (event.new is None or self.selects is not None):
+                entries += [event.old, event.gone]
+        await self.resource.transforms.prepare(entries)
 
     def type_of(self, event: CacheEvent) -> str:
         """ADDED, MODIFIED or DELETED, "" for what does not concern the watcher."""
@@ -75,37 +91,56 @@ class View:
         """The bytes of an event."""
         entry = event.gone if type_ == framing.DELETED else event.new
         assert entry is not None
-        return framing.frame(type_, self.item(entry))
+        return self._framed(type_, entry)
 
-    def item(self, entry: Entry) -> bytes:
-        """An object's bytes in this view."""
-        return presenting.item(self.resource, self.call.accepted, entry, self.api.clock(), self.include)
+    def initial(self, entry: Entry) -> bytes:
+        """The event that shows an object which is there already."""
+        framed = self._framed(framing.ADDED, entry)
+        self.has_columns = True
+        return framed
+
+    def _framed(self, type_: str, entry: Entry) -> bytes:
+        accepted = self.call.accepted
+        if accepted.media_type == PROTOBUF:
+            return protobuf.watch_frame(type_, presenting.enveloped(self.resource, accepted, entry))
+        if accepted.transform == TABLE:
+            metadata = {"resourceVersion": str(entry.revision)}
+            tree = presenting.table(self.resource, accepted, [entry], self.api.clock(), metadata, self.include)
+            if self.has_columns:
+                tree["columnDefinitions"] = None
+            return framing.made(accepted.media_type, type_, tree)
+        return framing.frame(type_, presenting.item(self.resource, accepted, entry, self.api.clock(), self.include))
 
     def bookmark(self, revision: int, *, ends_initial: bool = False) -> bytes:
-        """A bookmark of this view's kind."""
-        transform = self.call.accepted.transform
-        if transform in (PARTIAL, PARTIAL_LIST):
-            return framing.bookmark("meta.k8s.io/v1", PARTIAL, revision, ends_initial=ends_initial)
-        if transform == TABLE:
-            return framing.bookmark("meta.k8s.io/v1", TABLE, revision, ends_initial=ends_initial)
-        kind = self.resource.kind
-        return framing.bookmark(kind.api_version, kind.kind, revision, ends_initial=ends_initial)
+        """A bookmark: an empty object of what this view shows."""
+        accepted, kind = self.call.accepted, self.resource.kind
+        tree = framing.bookmark(kind.api_version, kind.kind, revision, ends_initial=ends_initial)
+        if accepted.media_type == JSON and not accepted.transform and presenting.is_typed(self.resource):
+            tree = protobuf.decode(protobuf.encode(tree))  # with the empty parts that an object of its kind has
+        value = msgspec.json.encode(tree)
+        framed = self._framed(framing.BOOKMARK, Entry("/", revision, value, len(value)))
+        self.has_columns = True
+        return framed
+
+    def failure(self, error: ApiError) -> bytes:
+        """The event that ends the watch."""
+        return framing.failure(self.call.accepted.media_type, error)
 
 
 async def watch(api: Api, call: Call, resource: Resource) -> Response:
-    """GET of a collection with watch=true. Raises 400, 410 and 504 before the stream begins."""
+    """GET of a collection with watch=true. Raises 400, 406, 410 and 504 before the stream begins."""
     options = list_options(call, watch=True)
     selects = selector(resource, options)
     accepted = call.accepted
-    if accepted.media_type != "application/json":
-        raise errors.not_acceptable(("application/json", "application/json;stream=watch"))
+    if accepted.media_type == YAML:
+        raise errors.not_acceptable(STREAM_TYPES)
     view = View(
         api=api,
         call=call,
         resource=resource,
         selects=selects,
         include=presenting.included(call),
-        form=(resource.kind.api_version, accepted.transform, presenting.included(call) if accepted.transform else ""),
+        form=_form(call, resource),
     )
     prefix = _prefix(call, resource)
     await _reach(api, options)
@@ -113,14 +148,33 @@ async def watch(api: Api, call: Call, resource: Resource) -> Response:
     after = api.cache.revision if is_whole else options.revision
     initial: Sequence[Entry] = ()
     if is_whole:
-        initial = [e for e in api.cache.list(prefix) if selects is None or selects(e)]
-    wanted = None if selects is None else lambda event: bool(view.type_of(event))
+        initial = await _initial(api, resource, prefix, selects)
+    # What is not prepared yet cannot be judged: then every event wakes the watcher.
+    judges_later = resource.transforms is not None and options.fields is not None
+    wanted = None if selects is None or judges_later else lambda event: bool(view.type_of(event))
     try:
         cursor = api.cache.watch(prefix, after, wanted)
     except Compacted:
         # In the stream and not as an answer of its own, as upstream: clients look for it there.
         return _stream(_Watch(view, options, None, (), 0), call)
     return _stream(_Watch(view, options, cursor, initial, after), call)
+
+
+def _form(call: Call, resource: Resource) -> tuple[str, ...]:
+    """What makes the bytes of two watchers' events differ."""
+    accepted = call.accepted
+    if not accepted.transform:
+        return (accepted.media_type, resource.kind.api_version)
+    included = presenting.included(call) if accepted.transform == TABLE else ""
+    return (accepted.media_type, resource.kind.api_version, accepted.transform, accepted.version, included)
+
+
+async def _initial(api: Api, resource: Resource, prefix: str, selects: Selects | None) -> Sequence[Entry]:
+    """The objects there are, chosen and ready to be shown."""
+    entries = api.cache.list(prefix)
+    if resource.transforms is not None:
+        await resource.transforms.prepare(entries)
+    return [entry for entry in entries if selects is None or selects(entry)]
 
 
 def _prefix(call: Call, resource: Resource) -> str:
@@ -145,7 +199,7 @@ def _stream(watching: "_Watch", call: Call) -> Response:
         headers = [
             (b"audit-id", call.id.encode()),
             (b"cache-control", b"no-cache, private"),
-            (b"content-type", watching.view.call.accepted.content_type.encode()),
+            (b"content-type", _content_type(call).encode()),
             *((b"warning", warning_header(text)) for text in call.warnings),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -163,6 +217,11 @@ def _stream(watching: "_Watch", call: Call) -> Response:
     return Response(stream=run)
 
 
+def _content_type(call: Call) -> str:
+    media_type = call.accepted.media_type
+    return media_type if media_type == JSON else f"{media_type};stream=watch"
+
+
 async def _until_gone(receive: Receive) -> None:
     """Raise Left when the client closes the connection."""
     while True:
@@ -171,7 +230,7 @@ async def _until_gone(receive: Receive) -> None:
             raise Left
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Watch:
     """One running watch."""
 
@@ -184,15 +243,21 @@ class _Watch:
     async def run(self, send: Send) -> None:
         """Write events until the time is up, the client leaves or the cursor falls off the ring."""
         if self.cursor is None:
-            await _send(send, [framing.failure(errors.expired(self._too_old()))])
+            await _send(send, [self.view.failure(errors.expired(self._too_old()))])
             return
+        ending = self.view.resource.ending
+        if ending is not None:
+            ending.listen(self, self.cursor.interrupt)
         try:
             await self._initial(send)
             await self._follow(send, self.cursor)
         except Compacted:
-            await _send(send, [framing.failure(errors.expired(self._too_old()))])
+            await _send(send, [self.view.failure(errors.expired(self._too_old()))])
         except ApiError as error:
-            await _send(send, [framing.failure(error)])
+            await _send(send, [self.view.failure(error)])
+        finally:
+            if ending is not None:
+                ending.forget(self)
 
     def _too_old(self) -> str:
         current = self.view.api.cache.revision
@@ -201,7 +266,7 @@ class _Watch:
     async def _initial(self, send: Send) -> None:
         for start in range(0, len(self.initial), listing.CHUNK):
             part = self.initial[start : start + listing.CHUNK]
-            await _send(send, [framing.frame(framing.ADDED, self.view.item(entry)) for entry in part])
+            await _send(send, [self.view.initial(entry) for entry in part])
         self.initial = ()
         if self.options.initial_events and self.options.bookmarks:
             await _send(send, [self.view.bookmark(self.revision, ends_initial=True)])
@@ -217,14 +282,21 @@ class _Watch:
             if now >= marks:
                 await _send(send, [self.view.bookmark(cursor.revision)])
                 marks = self._next_mark(now, ends)
+            if self._is_over():
+                ends = now  # what there is comes first
             group = await cursor.next(min(ends, marks) - now)
             if isinstance(group, Progress):
                 continue
-            frames = self.view.frames(group)
-            for more in cursor.ready():
-                frames += self.view.frames(more)
+            groups = [group, *cursor.ready()]
+            await self.view.prepare(groups)
+            frames = [frame for group in groups for frame in self.view.frames(group)]
             if frames:
                 await _send(send, frames)
+
+    def _is_over(self) -> bool:
+        """Whether the resource is served no more, or otherwise than when the watch began."""
+        ending = self.view.resource.ending
+        return ending is not None and ending.is_over
 
     def _next_mark(self, now: float, ends: float) -> float:
         """When the next bookmark is due: each minute, and a moment before the end."""

@@ -36,6 +36,7 @@ CONTROLLER_ROLES = (
     "pvc-protection-controller",
     "replicaset-controller",
     "replication-controller",
+    "resourcequota-controller",
     "root-ca-cert-publisher",
     "service-account-controller",
     "ttl-controller",

@@ -162,6 +162,7 @@ def _proxy(spec: ClusterSpec) -> Process:
         kubeconfig=kubeconfig.path(spec, "proxy"),
         hostname_override=spec.node_name,
         cluster_cidr=spec.pod_cidr,
+        service_cidr=spec.service_cidr,
         chain_prefix=spec.chain_prefix,
         healthz_port=spec.ports.proxy_health,
         metrics_port=spec.ports.proxy_metrics,

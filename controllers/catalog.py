@@ -23,6 +23,7 @@ from controllers.endpoints import EndpointsController
 from controllers.endpointslice import EndpointSliceController
 from controllers.endpointslice_mirroring import EndpointSliceMirroring
 from controllers.ephemeral_volume import EphemeralVolumes
+from controllers.every_kind import EveryKind
 from controllers.garbage_collector import GarbageCollector
 from controllers.namespace import NamespaceController
 from controllers.node_ipam import NodeIPAM
@@ -31,6 +32,7 @@ from controllers.node_ttl import NodeTTL
 from controllers.persistentvolume_binder import PersistentVolumeBinder
 from controllers.podgc import PodGC
 from controllers.replicaset import REPLICASET, REPLICATIONCONTROLLER
+from controllers.resource_quota import ResourceQuotaController
 from controllers.root_ca import RootCAPublisher
 from controllers.serviceaccount import ServiceAccountController
 from controllers.taint_eviction import TaintEviction
@@ -71,6 +73,7 @@ CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking]] = {
     "pod-garbage-collector-controller": lambda settings: PodGC(settings.terminated_threshold),
     "replicaset-controller": lambda _settings: REPLICASET,
     "replicationcontroller-controller": lambda _settings: REPLICATIONCONTROLLER,
+    "resourcequota-controller": lambda _settings: ResourceQuotaController(),
     "root-ca-certificate-publisher-controller": lambda settings: RootCAPublisher(settings.root_ca),
     "serviceaccount-controller": lambda _settings: ServiceAccountController(),
     "taint-eviction-controller": lambda _settings: TaintEviction(),
@@ -110,12 +113,12 @@ class Controllers:
         self._client, self._clock = client, clock
         read = {kind for each in made for kind in _kinds_of(each)}
         self.caches = Caches(client, [row for row in CACHED if row.kind in read], random=random)
-        self.runtime = Runtime(client, self.caches, made, recorder=self._recorder, clock=clock)
-        self.collector = (
-            GarbageCollector(client, self.caches, self._recorder(COLLECTOR), random=random)
-            if COLLECTOR in names
-            else None
+        self.every = EveryKind(client, self.caches, random=random)
+        self.runtime = Runtime(
+            client, self.caches, made, recorder=self._recorder, clock=clock, everything=self.every.subscribe
         )
+        self.collector = GarbageCollector(client, self.every, self._recorder(COLLECTOR)) if COLLECTOR in names else None
+        self._watches_all = self.collector is not None or any(hasattr(each, "keys_of_any") for each in made)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -124,6 +127,8 @@ class Controllers:
             for recorder in self._recorders.values():
                 tasks.create_task(recorder.run())
             await self.caches.wait_synced()
+            if self._watches_all:
+                tasks.create_task(self.every.run())
             tasks.create_task(self.runtime.run())
             if self.collector is not None:
                 tasks.create_task(self.collector.run())

@@ -26,6 +26,7 @@ from apimachinery.kinds import (
     PODS,
     REPLICASETS,
     REPLICATIONCONTROLLERS,
+    RESOURCEQUOTAS,
     SERVICEACCOUNTS,
     SERVICES,
     STATEFULSETS,
@@ -266,6 +267,12 @@ class ConfigMap(msgspec.Struct, frozen=True, gc=False):
     data: Mapping[str, str] = {}
 
 
+class ResourceQuota(msgspec.Struct, frozen=True, gc=False):
+    metadata: Meta = Meta()
+    spec: Json = {}
+    status: Json = {}
+
+
 class AggregationRule(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     cluster_role_selectors: tuple[Json, ...] = ()
 
@@ -396,6 +403,7 @@ CACHED: tuple[Cached, ...] = (
     Cached(ENDPOINTS, Endpoints),
     Cached(ENDPOINTSLICES, EndpointSlice, {SERVICE: _service}),
     Cached(NODES, Node),
+    Cached(RESOURCEQUOTAS, ResourceQuota),
     Cached(LEASES, Lease, namespace=NODE_LEASES),
     Cached(NAMESPACES, Namespace),
     Cached(SERVICEACCOUNTS, Object, fields="metadata.name=default"),

@@ -22,6 +22,14 @@ def docker_socket(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def go_program(tmp_path_factory):
+    """The program of tests/go: upstream's own libraries and clients."""
+    from tests.contract import go_tool  # noqa: PLC0415
+
+    return go_tool.build(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
 def cluster(tmp_path_factory, docker_socket):
     """The cluster that most tests share, with the demo deployed."""
     from tests.e2e.conftest import make, needs_kubectl  # noqa: PLC0415  (only where a real cluster is wanted)

@@ -6,8 +6,8 @@
     N, Exact; continue      the store's history at that revision
 
 From the cache a list is its items' bytes, joined in chunks and never encoded; large ones are compressed a chunk at a
-time, so that no other request waits for long. Items are sorted by key.
-# differs: items carry kind and apiVersion; upstream's lists of built-in kinds leave them out.
+time, so that no other request waits for long. Items are sorted by key. A list in protobuf is joined as well, but its
+length stands before it, so that all its items are made first.
 Source: apiserver/pkg/storage/{cacher/cacher.go,etcd3/store.go}, endpoints/filters/compression.go.
 """
 
@@ -20,8 +20,9 @@ import msgspec
 
 from apimachinery import errors
 from apimachinery.types import Json
+from apiserver import protobuf
 from apiserver.call import Call, Response
-from apiserver.negotiation import PARTIAL, PARTIAL_LIST, TABLE
+from apiserver.negotiation import JSON, PARTIAL, PROTOBUF, TABLE, Accepted
 from apiserver.registry import Resource
 from apiserver.resources import presenting, tokens
 from apiserver.resources.api import Api
@@ -68,6 +69,7 @@ class Selection:
 async def list_objects(api: Api, call: Call, resource: Resource) -> Response:
     """GET of a collection."""
     selection = await select(api, call, resource, list_options(call))
+    await presenting.prepare(resource, selection.entries)
     return answer(api, call, resource, selection)
 
 
@@ -82,15 +84,17 @@ async def select(api: Api, call: Call, resource: Resource, options: ListOptions)
     """The objects a list asks for. Raises 400, 410 and 504."""
     prefix, selects = prefix_of(call, resource), selector(resource, options)
     if options.token:
-        return await _continued(api, prefix, options, selects, tokens.decode(options.token))
+        return await _continued(api, resource, prefix, options, selects, tokens.decode(options.token))
     version = options.revision
     if version and (options.match == EXACT or (options.limit and not options.match)):
-        return await _as_of(api, prefix, options, selects, version)
+        return await _as_of(api, resource, prefix, options, selects, version)
     if not options.resource_version:
         await api.fresh()
     elif version:
         await api.reach(version)
     entries, revision = _cached(api, call, resource, prefix), api.cache.revision
+    if options.fields is not None:
+        await presenting.prepare(resource, entries)
     limit = options.limit if options.resource_version != "0" else 0  # as upstream: any version, all of it
     return _page(entries, revision, prefix, selects, limit)
 
@@ -122,18 +126,26 @@ def _page(entries: Sequence[Entry], revision: int, prefix: str, selects: Selects
 
 
 async def _continued(
-    api: Api, prefix: str, options: ListOptions, selects: Selects | None, token: tokens.Token
+    api: Api, resource: Resource, prefix: str, options: ListOptions, selects: Selects | None, token: tokens.Token
 ) -> Selection:
     if token.revision != tokens.INCONSISTENT:
-        return await _as_of(api, prefix, options, selects, token.revision, token.start)
+        return await _as_of(api, resource, prefix, options, selects, token.revision, token.start)
     await api.fresh()
     start = prefix + token.start
     entries = [entry for entry in api.cache.list(prefix) if entry.key >= start]
+    if options.fields is not None:
+        await presenting.prepare(resource, entries)
     return _page(entries, api.cache.revision, prefix, selects, options.limit)
 
 
 async def _as_of(
-    api: Api, prefix: str, options: ListOptions, selects: Selects | None, revision: int, start: str = ""
+    api: Api,
+    resource: Resource,
+    prefix: str,
+    options: ListOptions,
+    selects: Selects | None,
+    revision: int,
+    start: str = "",
 ) -> Selection:
     """A list at a revision of the past, from the store's history."""
     if revision > api.cache.revision:
@@ -148,6 +160,8 @@ async def _as_of(
             raise _expired(start) from None
         for item in page.items:
             entry = as_entry(api, item)
+            if options.fields is not None:
+                await presenting.prepare(resource, [entry])
             after = item.key
             if selects is None or selects(entry):
                 found.append(entry)
@@ -183,55 +197,73 @@ def _expired(start: str) -> errors.ApiError:
 def answer(api: Api, call: Call, resource: Resource, selection: Selection) -> Response:
     """The list as the client asked for it."""
     accepted = call.accepted
+    if accepted.transform == PARTIAL:
+        text = f"you requested PartialObjectMetadata, but the requested object is a list (*{_list_type(resource)})"
+        raise errors.ApiError(406, "NotAcceptable", text)
+    entries, metadata = selection.entries, selection.metadata()
+    if accepted.media_type == PROTOBUF:
+        return _sent(call, _messages(resource, accepted, entries, metadata), sum(entry.size for entry in entries))
     if accepted.transform == TABLE:
-        tree = presenting.table(
-            resource, selection.entries, api.clock(), selection.metadata(), presenting.included(call)
-        )
+        tree = presenting.table(resource, accepted, entries, api.clock(), metadata, presenting.included(call))
         return _whole(call, msgspec.json.encode(tree))
-    head = presenting.list_head(resource, accepted, selection.metadata())
-    entries = selection.entries
-    if not presenting.is_plain_json(accepted) or presenting.pretty(call):
-        return presenting.encoded(call, head + _joined(resource, call, entries) + b"]}")
-    if len(entries) <= CHUNK:
-        return _whole(call, head + _joined(resource, call, entries) + b"]}\n")
-    chunks = _chunks(resource, call, head, entries)
+    head = presenting.list_head(resource, accepted, metadata)
+    if len(entries) <= CHUNK or accepted.media_type != JSON or presenting.pretty(call):
+        return _whole(call, head + presenting.joined(resource, accepted, entries) + b"]}\n")
+    return _sent(call, _chunks(resource, accepted, head, entries), sum(entry.size for entry in entries))
+
+
+def _list_type(resource: Resource) -> str:
+    return f"{presenting.go_type(resource)}List"
+
+
+def _sent(call: Call, chunks: AsyncIterator[bytes], size: int) -> Response:
+    """A body in chunks, compressed where that pays."""
     headers: list[tuple[str, str]] = []
-    if _compresses(call, sum(entry.size for entry in entries)):
+    if _compresses(call, size):
         chunks = compressed(chunks)
         headers = [("content-encoding", "gzip"), ("vary", "Accept-Encoding")]
-    return Response(content_type=accepted.content_type, headers=headers, chunks=chunks)
+    return Response(content_type=call.accepted.media_type, headers=headers, chunks=chunks)
 
 
 def _whole(call: Call, data: bytes) -> Response:
     """A body that is small or had to be made whole."""
-    if call.accepted.media_type == "application/json" and not presenting.pretty(call) and _compresses(call, len(data)):
+    response = presenting.encoded(call, data)
+    if _compresses(call, len(response.body)):
         packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
-        headers = [("content-encoding", "gzip"), ("vary", "Accept-Encoding")]
-        body = packer.compress(data) + packer.flush()
-        return Response(content_type=call.accepted.content_type, headers=headers, body=body)
-    return presenting.encoded(call, data)
+        response.body = packer.compress(response.body) + packer.flush()
+        response.headers = [("content-encoding", "gzip"), ("vary", "Accept-Encoding")]
+    return response
 
 
 def _compresses(call: Call, size: int) -> bool:
     return size >= GZIP_FROM and "gzip" in call.headers.get("accept-encoding", "")
 
 
-def _joined(resource: Resource, call: Call, entries: Sequence[Entry]) -> bytes:
-    if call.accepted.transform in (PARTIAL, PARTIAL_LIST):
-        return b",".join([presenting.partial(entry) for entry in entries])
-    if resource.is_converted:
-        return b",".join([presenting.served(resource, entry) for entry in entries])
-    return b",".join([entry.value for entry in entries])
-
-
-async def _chunks(resource: Resource, call: Call, head: bytes, entries: Sequence[Entry]) -> AsyncIterator[bytes]:
+async def _chunks(
+    resource: Resource, accepted: Accepted, head: bytes, entries: Sequence[Entry]
+) -> AsyncIterator[bytes]:
     """The list's bytes, giving way to other requests after each chunk."""
     lead = head
     for start in range(0, len(entries), CHUNK):
-        yield lead + _joined(resource, call, entries[start : start + CHUNK])
+        yield lead + presenting.joined(resource, accepted, entries[start : start + CHUNK])
         lead = b","
         await asyncio.sleep(0)
     yield b"]}\n"
+
+
+async def _messages(
+    resource: Resource, accepted: Accepted, entries: Sequence[Entry], metadata: Json
+) -> AsyncIterator[bytes]:
+    """The list as protobuf, giving way to other requests while its items are made."""
+    items: list[bytes] = []
+    for start in range(0, len(entries), CHUNK):
+        items += [presenting.raw(resource, accepted, entry) for entry in entries[start : start + CHUNK]]
+        await asyncio.sleep(0)
+    api_version, kind = presenting.list_type(resource, accepted)
+    parts = protobuf.list_body(api_version, kind, metadata, items)
+    for start in range(0, len(parts), 4 * CHUNK):
+        yield b"".join(parts[start : start + 4 * CHUNK])
+        await asyncio.sleep(0)
 
 
 async def compressed(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -1,7 +1,8 @@
-"""Entries to answers: the object as stored, in another version, as a Table, as PartialObjectMetadata; JSON or YAML.
+"""Entries to answers: the object as stored, in another version, as a Table, its metadata; JSON, YAML or protobuf.
 
 JSON of the stored version costs nothing here: the cache's bytes are sent as they are. Other forms of an object are made
-on first demand and kept with the entry, but for table rows, whose ages move on.
+on first demand and kept with the entry, but for table rows, whose ages move on. In a list of a built-in kind the items
+carry neither kind nor apiVersion, as upstream's typed lists; the known head is cut off the bytes.
 """
 
 from collections.abc import Sequence
@@ -9,50 +10,111 @@ from collections.abc import Sequence
 import msgspec
 import yaml
 
+from apimachinery import errors
 from apimachinery.types import Json
-from apiserver import tables
+from apiserver import negotiation, protobuf, tables
 from apiserver.call import Call, Response
-from apiserver.negotiation import JSON, PARTIAL, PARTIAL_LIST, TABLE, YAML, Accepted
+from apiserver.negotiation import PARTIAL, PARTIAL_LIST, PROTOBUF, TABLE, YAML, Accepted
 from apiserver.registry import Resource
 from apiserver.storage.entry import Entry
 
-_META_V1 = "meta.k8s.io/v1"
 #: Browsers and people: upstream indents for them (negotiate.go, isPrettyPrint).
 _PEOPLE = ("curl", "Wget", "Mozilla/5.0")
+_NOT_A_LIST = "you requested PartialObjectMetadataList, but the requested object is not a list (*{})"
 
 
 def present(call: Call, resource: Resource, entry: Entry, now: float, status: int = 200) -> Response:
     """One object as the client asked for it."""
     accepted = call.accepted
-    if not accepted.transform:
-        return encoded(call, served(resource, entry), status)
-    if accepted.transform == TABLE:
-        tree = table(resource, [entry], now, {"resourceVersion": str(entry.revision)}, included(call))
-        return encoded(call, msgspec.json.encode(tree), status)
-    return encoded(call, partial(entry), status)
+    if accepted.transform == PARTIAL_LIST:
+        raise errors.ApiError(406, "NotAcceptable", _NOT_A_LIST.format(go_type(resource)))
+    if accepted.media_type == PROTOBUF:
+        return Response(status=status, content_type=PROTOBUF, body=enveloped(resource, accepted, entry))
+    return encoded(call, item(resource, accepted, entry, now, included(call)), status)
 
 
 def encoded(call: Call, value: bytes, status: int = 200) -> Response:
     """JSON bytes in the media type asked for."""
-    accepted = call.accepted
-    if accepted.media_type == YAML:
-        text = yaml.dump(msgspec.json.decode(value), Dumper=yaml.CSafeDumper, default_flow_style=False)
-        return Response(status=status, content_type=accepted.content_type, body=text.encode())
-    if pretty(call):
-        value = msgspec.json.format(value, indent=2) + b"\n"
-    return Response(status=status, content_type=accepted.content_type, body=value)
+    return _in_form(call, call.accepted, value, status)
+
+
+def _in_form(call: Call, accepted: Accepted, value: bytes, status: int) -> Response:
+    media_type = accepted.media_type
+    if media_type == PROTOBUF:
+        body = protobuf.encode(msgspec.json.decode(value))
+    elif media_type == YAML:
+        body = yaml.dump(msgspec.json.decode(value), Dumper=yaml.CSafeDumper, default_flow_style=False).encode()
+    elif pretty(call):
+        body = msgspec.json.format(value, indent=2)
+    else:
+        body = value if value.endswith(b"\n") else value + b"\n"
+    return Response(status=status, content_type=media_type, body=body)
+
+
+def failed(call: Call, error: errors.ApiError) -> Response:
+    """The Status of an error, in the form asked for; in JSON where that form is not there."""
+    value = msgspec.json.encode(error.status())
+    accepted = negotiation.accepted_for_errors(call.headers.get("accept", ""))
+    if accepted is None:
+        response = Response(status=error.code, body=msgspec.json.format(value, indent=2))
+    else:
+        response = _in_form(call, accepted, value, error.code)
+    if error.retry_after:
+        response.headers = [("retry-after", str(error.retry_after))]
+    return response
+
+
+def status(call: Call, details: Json | None = None, *, code: int = 0) -> Response:
+    """The Status of a request that leaves no object to show."""
+    tree: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    if details:
+        tree["details"] = details
+    if code:
+        tree["code"] = code
+    return encoded(call, msgspec.json.encode(tree), code or 200)
 
 
 def pretty(call: Call) -> bool:
     """Whether to indent: asked for, or a person's tool."""
+    if call.accepted.pretty:
+        return True
     asked = call.first("pretty")
     if asked:
         return asked in ("true", "1")
     return call.headers.get("user-agent", "").startswith(_PEOPLE)
 
 
+def go_type(resource: Resource) -> str:
+    """What upstream calls the type of an object in its messages."""
+    if not is_typed(resource):
+        return "unstructured.Unstructured"
+    return f"{resource.kind.group.split('.')[0] or 'core'}.{resource.kind.kind}"
+
+
+def is_typed(resource: Resource) -> bool:
+    """Whether the kind is built in: it has a message in protobuf, and its lists know what their items are."""
+    return protobuf.speaks(resource.kind.api_version)
+
+
+async def prepare(resource: Resource, entries: Sequence[Entry]) -> None:
+    """Make sure that all of these can be shown. Raises ApiError where a webhook cannot convert them."""
+    if resource.transforms is not None:
+        await resource.transforms.prepare(entries)
+
+
+async def loaded(resource: Resource, entry: Entry) -> Json:
+    """A tree of one's own: as it is stored or, where objects are transformed, as it is served."""
+    if resource.transforms is None:
+        return private(entry)
+    await resource.transforms.prepare([entry])
+    tree: Json = msgspec.json.decode(resource.transforms.served(entry))
+    return tree
+
+
 def served(resource: Resource, entry: Entry) -> bytes:
     """The object as JSON in the version served; made once per version."""
+    if resource.transforms is not None:
+        return resource.transforms.served(entry)
     if not resource.is_converted:
         return entry.value
     return entry.made(resource.kind.api_version, lambda it: msgspec.json.encode(resource.to_served(private(it))))
@@ -71,13 +133,42 @@ class _Metadata(msgspec.Struct, gc=False):
 _metadata = msgspec.json.Decoder(_Metadata)
 
 
-def partial(entry: Entry) -> bytes:
+def partial(resource: Resource, entry: Entry, version: str = "v1") -> bytes:
     """PartialObjectMetadata: the object's metadata alone, without decoding it."""
-    return b'{"kind":"%b","apiVersion":"%b","metadata":%b}' % (
+    value = entry.value if resource.transforms is None else resource.transforms.served(entry)
+    return b'{"kind":"%b","apiVersion":"meta.k8s.io/%b","metadata":%b}' % (
         PARTIAL.encode(),
-        _META_V1.encode(),
-        bytes(_metadata.decode(entry.value).metadata),
+        version.encode(),
+        bytes(_metadata.decode(value).metadata),
     )
+
+
+def raw(resource: Resource, accepted: Accepted, entry: Entry) -> bytes:
+    """The object, or its metadata, as a protobuf message; made once for each version."""
+    if accepted.transform:
+        return entry.made((PROTOBUF, PARTIAL), lambda it: protobuf.raw(msgspec.json.decode(partial(resource, it))))
+    version = resource.kind.api_version
+    return entry.made((PROTOBUF, version), lambda it: protobuf.raw(_served_tree(resource, it)))
+
+
+def _served_tree(resource: Resource, entry: Entry) -> Json:
+    """The object in the version served. Not to be modified."""
+    return msgspec.json.decode(served(resource, entry)) if resource.is_converted else entry.tree
+
+
+def enveloped(resource: Resource, accepted: Accepted, entry: Entry) -> bytes:
+    """A whole protobuf body."""
+    api_version, kind = type_of(resource, accepted)
+    return protobuf.envelope(api_version, kind, raw(resource, accepted, entry))
+
+
+def type_of(resource: Resource, accepted: Accepted) -> tuple[str, str]:
+    """The apiVersion and kind of what one object is shown as."""
+    if accepted.transform == TABLE:
+        return accepted.meta_version, TABLE
+    if accepted.transform:
+        return accepted.meta_version, PARTIAL
+    return resource.kind.api_version, resource.kind.kind
 
 
 def included(call: Call) -> str:
@@ -85,49 +176,80 @@ def included(call: Call) -> str:
     return call.first("includeObject") or "Metadata"
 
 
-def table(resource: Resource, entries: Sequence[Entry], now: float, metadata: Json, include: str) -> Json:
+def table(
+    resource: Resource, accepted: Accepted, entries: Sequence[Entry], now: float, metadata: Json, include: str
+) -> Json:
     """A Table with one row for each object."""
     return {
         "kind": TABLE,
-        "apiVersion": _META_V1,
+        "apiVersion": accepted.meta_version,
         "metadata": metadata,
-        "columnDefinitions": tables.columns(resource.stored),
-        "rows": [row(resource, entry, now, include) for entry in entries],
+        "columnDefinitions": columns(resource),
+        "rows": [row(resource, accepted, entry, now, include) for entry in entries],
     }
 
 
-def row(resource: Resource, entry: Entry, now: float, include: str) -> Json:
+def columns(resource: Resource) -> list[Json]:
+    """The column definitions of a resource's Table."""
+    return tables.columns(resource.stored) if resource.table is None else resource.table.definitions()
+
+
+def row(resource: Resource, accepted: Accepted, entry: Entry, now: float, include: str) -> Json:
     """One row of a Table."""
-    line: Json = {"cells": tables.row(resource.stored, entry.tree, now)}
+    if resource.table is None:
+        line: Json = {"cells": tables.row(resource.stored, entry.tree, now)}
+    else:
+        line = {"cells": resource.table.cells(msgspec.json.decode(served(resource, entry)), now)}
     if include == "Metadata":
-        line["object"] = msgspec.Raw(partial(entry))
+        line["object"] = msgspec.Raw(partial(resource, entry, accepted.version))
     elif include == "Object":
         line["object"] = msgspec.Raw(served(resource, entry))
     return line
 
 
 def item(resource: Resource, accepted: Accepted, entry: Entry, now: float, include: str) -> bytes:
-    """One object as it stands in a watch event."""
+    """One object as JSON: as an answer of its own, and in a watch event."""
     if not accepted.transform:
         return served(resource, entry)
     if accepted.transform in (PARTIAL, PARTIAL_LIST):
-        return partial(entry)
-    return msgspec.json.encode(table(resource, [entry], now, {"resourceVersion": str(entry.revision)}, include))
+        return partial(resource, entry, accepted.version)
+    metadata = {"resourceVersion": str(entry.revision)}
+    return msgspec.json.encode(table(resource, accepted, [entry], now, metadata, include))
+
+
+def list_type(resource: Resource, accepted: Accepted) -> tuple[str, str]:
+    """The apiVersion and kind of a list."""
+    if accepted.transform:
+        return accepted.meta_version, PARTIAL_LIST
+    return resource.kind.api_version, resource.kind.list_name
 
 
 def list_head(resource: Resource, accepted: Accepted, metadata: Json) -> bytes:
     """The bytes of a list before its first item."""
-    if accepted.transform:
-        kind, version = PARTIAL_LIST, _META_V1
-    else:
-        kind, version = f"{resource.kind.kind}List", resource.kind.api_version
+    api_version, kind = list_type(resource, accepted)
     return b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[' % (
         kind.encode(),
-        version.encode(),
+        api_version.encode(),
         msgspec.json.encode(metadata),
     )
 
 
-def is_plain_json(accepted: Accepted) -> bool:
-    """Whether a list can be joined from its items' bytes."""
-    return accepted.media_type == JSON and accepted.transform != TABLE
+def joined(resource: Resource, accepted: Accepted, entries: Sequence[Entry]) -> bytes:
+    """The items of a list in JSON."""
+    if accepted.transform:
+        return b",".join([partial(resource, entry, accepted.version) for entry in entries])
+    if resource.is_converted or resource.transforms is not None:
+        values = [served(resource, entry) for entry in entries]
+    else:
+        values = [entry.value for entry in entries]
+    if not is_typed(resource) or not values:
+        return b",".join(values)
+    head = b'{"kind":"%b","apiVersion":"%b",' % (resource.kind.kind.encode(), resource.kind.api_version.encode())
+    size = len(head)
+    return b"{" + b",{".join([value[size:] if value.startswith(head) else _bare(value) for value in values])
+
+
+def _bare(value: bytes) -> bytes:
+    """An object of unusual form without kind, apiVersion and the brace before them."""
+    tree: Json = msgspec.json.decode(value)
+    return msgspec.json.encode({name: tree[name] for name in tree if name not in ("kind", "apiVersion")})[1:]

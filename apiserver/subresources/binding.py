@@ -7,9 +7,9 @@ from apimachinery import errors, times
 from apimachinery.errors import FieldError
 from apimachinery.kinds import BINDINGS, PODS
 from apimachinery.types import Json
-from apiserver.call import Call, Response, json_response
+from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
-from apiserver.resources import decoding, fields, raw
+from apiserver.resources import decoding, fields, presenting, raw
 from apiserver.resources.api import Api
 from apiserver.resources.options import write_options
 
@@ -48,7 +48,7 @@ async def bind(api: Api, call: Call, pod: str) -> Response:
     resource = api.registry.of(PODS)
     key = PODS.storage_key(call.target.namespace, name)
     await raw.modify(api, resource, key, lambda tree: bound(tree, binding, now), dry_run=options.dry_run)
-    return json_response({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
+    return presenting.status(call, code=201)
 
 
 def _problems(binding: Json) -> list[FieldError]:

@@ -9,9 +9,9 @@ from apimachinery import errors, selectors, times
 from apimachinery.errors import ApiError
 from apimachinery.kinds import CREATE_ONLY, PODDISRUPTIONBUDGETS, PODS, Kind
 from apimachinery.types import Json
-from apiserver.call import Call, Response, json_response
+from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
-from apiserver.resources import committing, decoding, deleting, fields, raw
+from apiserver.resources import committing, decoding, deleting, fields, presenting, raw
 from apiserver.resources.api import Api
 from apiserver.resources.options import DeleteOptions, delete_options
 from apiserver.resources.writing import attributes_of
@@ -52,7 +52,7 @@ async def evict(api: Api, call: Call, resource: Resource) -> Response:
     await raw.modify(api, resource, key, lambda tree: marked(tree, now), dry_run=options.dry_run)
     pinned = replace(options, uid=options.uid or pod["metadata"]["uid"])  # never a namesake that came later
     await deleting.remove(api, resource, key, pinned, attributes_of(call, verb="delete"))
-    return json_response({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
+    return presenting.status(call, code=201)
 
 
 def _options(call: Call, eviction: Json, name: str) -> DeleteOptions:

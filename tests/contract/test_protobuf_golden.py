@@ -1,0 +1,31 @@
+"""Our protobuf beside upstream's: every kind with random contents, byte for byte, in both directions."""
+
+import base64
+
+import msgspec
+import pytest
+
+from apiserver import protobuf
+from apiserver.protobuf import table
+from tests.contract import go_tool
+
+pytestmark = pytest.mark.timeout(600)  # the first build of a machine fetches and compiles upstream's libraries
+
+
+def test_the_table_is_that_of_upstreams_types(go_program):
+    assert msgspec.json.decode(go_tool.run(go_program, "table")) == table._facts()
+
+
+@pytest.mark.parametrize("seed", [1, 20])
+def test_bytes_are_upstreams(go_program, seed):
+    pairs = go_tool.golden(go_program, seed)
+    assert len(pairs) > 800
+    for wire, text in pairs:
+        tree = msgspec.json.decode(text)
+        assert base64.b64encode(protobuf.encode(tree)) == wire, tree
+
+
+@pytest.mark.parametrize("seed", [1, 20])
+def test_trees_are_upstreams(go_program, seed):
+    for wire, text in go_tool.golden(go_program, seed):
+        assert protobuf.decode(base64.b64decode(wire)) == msgspec.json.decode(text)
