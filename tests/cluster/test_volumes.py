@@ -359,3 +359,23 @@ async def test_a_claim_may_not_shrink_or_grow_unasked():
         with pytest.raises(ApiError, match="only dynamically provisioned pvc can be resized"):
             await c.client.patch(PERSISTENTVOLUMECLAIMS, "default", "c", body)
         assert await c.items(STORAGECLASSES, "") == []
+
+
+async def test_what_others_write_into_a_status_stays():
+    async with Cluster() as c:
+        await c.apply(volume("v"), claim("c"))
+        await c.settle()
+        condition = {"type": "StatusPatched", "status": "True", "reason": "r", "message": "m"}
+        await c.client.patch(
+            PERSISTENTVOLUMECLAIMS, "default", "c", {"status": {"conditions": [condition]}}, subresource="status"
+        )
+        words = {"message": "StatusPatched", "reason": "E2E"}
+        await c.client.patch(PERSISTENTVOLUMES, "", "v", {"status": words}, subresource="status")
+        await c.settle()
+        status = (await c.get(PERSISTENTVOLUMES, "v"))["status"]
+        assert words.items() <= status.items()
+        assert status["phase"] == "Bound"
+        assert status["lastPhaseTransitionTime"]
+        assert [each["type"] for each in (await c.get(PERSISTENTVOLUMECLAIMS, "c"))["status"]["conditions"]] == [
+            "StatusPatched"
+        ]
