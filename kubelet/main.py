@@ -51,6 +51,7 @@ from kubelet.runtime.protocol import RuntimeError_
 from kubelet.served import ServedPods
 from kubelet.server.app import create_app
 from kubelet.server.gate import ApiReviews, Gate
+from kubelet.volumes import mounts
 from kubelet.volumes.local import LocalVolumes
 from kubelet.volumes.provisioner import PROVISIONER, Provisioner
 from serving import logs
@@ -109,6 +110,8 @@ async def _wire(
 ) -> None:
     """Make every part and start what runs."""
     options.root_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    if not await asyncio.to_thread(mounts.share, options.root_dir):
+        log.warning("mounts do not propagate from here: pods with mountPropagation will be refused by Docker")
     machine, version = node_status.machine(options.root_dir), await runtime.version()
     name, mine = options.node_name, f"metadata.name={options.node_name}"
     pods = Cache(client, PODS, Pod, fields=f"spec.nodeName={name}")
