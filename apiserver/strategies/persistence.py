@@ -5,6 +5,7 @@ Source: validation.go ValidatePersistentVolume*, storage/validation.
 
 from collections.abc import Sequence
 
+from apimachinery import times
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver.strategies.claims import VOLUME_MODES, access_modes, positive_amount
@@ -24,7 +25,7 @@ from apiserver.strategies.problems import (
     required,
 )
 from apiserver.strategies.sameness import same
-from apiserver.strategies.strategy import Strategy, as_sent
+from apiserver.strategies.strategy import Strategy, WriteContext, as_sent
 
 _MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _RECLAIM = ("Delete", "Recycle", "Retain")
@@ -53,6 +54,15 @@ def default_volume(volume: Json) -> Json:
 def prepare_volume(new: Json, old: Json | None) -> Json:
     new["status"] = {"phase": "Pending"} if old is None else old.get("status", {})
     return new
+
+
+def stamp_volume(new: Json, old: Json | None, context: WriteContext) -> Json:
+    """Since when the volume has been in its phase, where whoever changed it does not say so."""
+    status, before = new.get("status") or {}, (old or {}).get("status") or {}
+    known, was = status.get("lastPhaseTransitionTime"), before.get("lastPhaseTransitionTime")
+    if old is None or (status.get("phase") != before.get("phase") and known in (None, was)):
+        known = times.rfc3339(context.now)
+    return new | {"status": status | {"lastPhaseTransitionTime": known or was}} if known or was else new
 
 
 def check_volume(new: Json, old: Json | None) -> list[FieldError]:
@@ -162,5 +172,5 @@ def _topologies(terms: Sequence[Json]) -> Problems:
             yield from qualified_name(f"{here}[{j}].key", key)
 
 
-PERSISTENTVOLUMES = Strategy(default=default_volume, prepare=prepare_volume, check=check_volume)
+PERSISTENTVOLUMES = Strategy(default=default_volume, prepare=prepare_volume, stamp=stamp_volume, check=check_volume)
 STORAGECLASSES = Strategy(default=default_class, prepare=as_sent, check=check_class)
