@@ -32,6 +32,7 @@ import structlog
 
 from apimachinery.errors import ApiError
 from apimachinery.kinds import Kind
+from apimachinery.objects.base import decoder
 from client.client import Client, Frame, Unreachable
 
 T = TypeVar("T")
@@ -85,7 +86,7 @@ class Cache(Generic[T]):
         self._client = client
         self._namespace, self._labels, self._fields = namespace, labels, fields
         self._random = random
-        self._decode = msgspec.json.Decoder(view).decode
+        self._decode = decoder(view)
         self._objects: dict[str, dict[str, T]] = {}
         self._index_of = dict(indexes)
         self._indexes: dict[str, dict[str, dict[tuple[str, str], T]]] = {name: {} for name in indexes}

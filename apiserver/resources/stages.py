@@ -8,6 +8,7 @@ the new and the old object and has no effect outside them, but for warnings, whi
     default    the kind's static defaults
     mutate     admission plugins that change the object
     prepare    the kind's strategy: server-owned fields reset or kept
+    shape      as Go's JSON shows it: no empty optional fields, every field that is always there
     stamp      uid, timestamps, generation, who and when
     validate   metadata and strategy, every problem at once as one 422
     admit      admission plugins that only say yes or no
@@ -21,6 +22,7 @@ from apimachinery import errors, times
 from apimachinery.errors import FieldError
 from apimachinery.meta import check_metadata
 from apimachinery.types import Json
+from apiserver import protobuf
 from apiserver.call import Call
 from apiserver.registry import Resource
 from apiserver.request import Attributes
@@ -94,6 +96,11 @@ async def prepare(write: Write, new: Json, old: Json | None) -> Json:
     return strategy.prepare(new, old)
 
 
+async def shape(_write: Write, new: Json, _old: Json | None) -> Json:
+    """The object in the shape that clients know from upstream; what is stored has it too, so that both compare."""
+    return protobuf.shaped(new)
+
+
 async def stamp(write: Write, new: Json, old: Json | None) -> Json:
     """What the server owns of the metadata, and the marks of kinds that record who wrote them."""
     strategy = write.resource.strategy
@@ -143,7 +150,7 @@ async def admit(write: Write, new: Json, old: Json | None) -> Json:
 
 
 # Order matters: a stage relies on everything above it and on nothing below it.
-WRITE_STAGES: tuple[Stage, ...] = (patch, prune, default, mutate, prepare, stamp, validate, admit)
+WRITE_STAGES: tuple[Stage, ...] = (patch, prune, default, mutate, prepare, shape, stamp, validate, admit)
 
 
 async def written(write: Write, old: Json | None) -> Json:
