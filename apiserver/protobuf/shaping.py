@@ -1,8 +1,8 @@
 """Plain trees in the shape that Go's JSON has: what upstream shows of an object, whatever its client left out.
 
 A tree read into upstream's struct and written again loses empty values of fields with omitempty and gains the fields
-that are always there: `status: {}` of a struct, `rules: null` of a list that must not be left out. Here the same is done
-with the facts of the table. Idempotent; fields that are not known stay as they are.
+that are always there: `status: {}` of a struct, `rules: null` of a list that must not be left out. Here the same is
+done with the facts of the table. Idempotent; fields that are not known stay as they are.
 Source: encoding/json; the structs of k8s.io/api.
 """
 

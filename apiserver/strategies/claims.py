@@ -22,6 +22,7 @@ _IMMUTABLE_CLAIM = (
 
 def default_claim(claim: Json) -> Json:
     fill(part(claim, "spec"), "volumeMode", "Filesystem")
+    fill(part(claim, "status"), "phase", "Pending")
     for name in ("dataSource", "dataSourceRef"):
         if claim["spec"].get(name):
             _other_source(claim["spec"], name)
