@@ -10,6 +10,7 @@ Source of reasons, codes and texts: apimachinery/pkg/api/errors/errors.go and ut
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -63,10 +64,35 @@ class FieldError:
 
 
 def _shown(value: Any) -> str:
-    """How Go's `%q` / `%v` show a value in a field error: strings quoted, the rest as JSON."""
-    if value is None:
-        return "null"
-    return msgspec.json.encode(value).decode()
+    """How Go's `%q` / `%v` show a value in a field error: strings quoted, numbers plain, the rest as JSON."""
+    if isinstance(value, float):
+        return go_number(value)
+    return _go_json(_as_go_has_it(value)).decode()
+
+
+def _as_go_has_it(value: Any) -> Any:
+    """The tree without Python's `.0`: Go writes a float that is whole like an integer."""
+    if isinstance(value, dict):
+        return {key: _as_go_has_it(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_go_has_it(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_go_json = msgspec.json.Encoder(order="deterministic").encode
+
+
+def go_number(value: float) -> str:
+    """How Go's `%v` writes a number: 1e+06, 0.5, 3."""
+    if isinstance(value, int):
+        return str(value)
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int), value
+    size = exponent + len(digits) - 1  # of the first digit
+    if -4 <= size < 6:
+        return f"{Decimal(repr(value)).normalize():f}"
+    text = "".join(map(str, digits))
+    return f"{'-' * sign}{text[0]}{'.' + text[1:] if text[1:] else ''}e{size:+03d}"
 
 
 def not_supported(path: str, value: Any, supported: Sequence[str]) -> FieldError:

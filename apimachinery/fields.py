@@ -6,11 +6,12 @@ pay nothing for it. No definition is known here: the caller resolves references.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from apimachinery import quantity, times
 from apimachinery.go_types import NAMED, POINTERS
+from apimachinery.go_zeros import ALWAYS
 from apimachinery.types import Json
 
 #: Names of unknown fields, in any order: only whether there are any matters.
@@ -84,10 +85,23 @@ def compiled_struct(name: str, schema: Json, *, rule_of: RuleOf, schema_of: Sche
         scalar = _type(inner) in ("string", "boolean", "integer", "number")
         keeps = field in required or field in pointers or (scalar and not known) or _is_struct(inner)
         rows[field] = (plain, _rule(inner, go_type, rule_of, schema_of), keeps)
-    return _struct(name.rsplit(".", 1)[-1], go_name(name), rows)
+    always = [(field, _maker(properties[field], zero, rule_of)) for field, zero in ALWAYS.get(short(name), {}).items()]
+    return _struct(name.rsplit(".", 1)[-1], go_name(name), rows, always)
 
 
-def _struct(name: str, go_type: str, rows: dict[str, tuple[type | None, Rule, bool]]) -> Rule:
+def _maker(schema: Json, zero: Any, rule_of: RuleOf) -> Callable[[], Any]:
+    """What stands in a field that was not set: a struct is made anew each time, since it may be written into."""
+    if zero == {} and (name := _target(schema)):
+        return lambda: rule_of(name)({}, [])
+    return lambda: zero
+
+
+def _struct(
+    name: str,
+    go_type: str,
+    rows: dict[str, tuple[type | None, Rule, bool]],
+    always: Sequence[tuple[str, Callable[[], Any]]],
+) -> Rule:
     find = rows.get
 
     def decode(value: Any, unknown: Unknown) -> Any:
@@ -110,6 +124,9 @@ def _struct(name: str, go_type: str, rows: dict[str, tuple[type | None, Rule, bo
         except Mistyped as error:
             error.within(name, key)
             raise
+        for field, make in always:
+            if field not in decoded:
+                decoded[field] = make()
         return decoded
 
     return decode
@@ -144,7 +161,7 @@ def _deferred(name: str, rule_of: RuleOf) -> Rule:
 
 def _list(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
     item_rule = _rule(schema, go_type_of(schema, schema_of), rule_of, schema_of)
-    plain, zero = _plain(schema), _zero(schema)
+    plain, zero = _plain(schema), _zero(schema, schema_of)
 
     def decode(value: Any, unknown: Unknown) -> Any:
         if value.__class__ is not list:
@@ -158,7 +175,7 @@ def _list(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> R
 
 def _map(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
     item_rule = _rule(schema, go_type_of(schema, schema_of), rule_of, schema_of)
-    plain, zero = _plain(schema), _zero(schema)
+    plain, zero = _plain(schema), _zero(schema, schema_of)
 
     def decode(value: Any, unknown: Unknown) -> Any:
         if value.__class__ is not dict:
@@ -285,10 +302,12 @@ def _is_struct(schema: Json) -> bool:
     return bool(_target(schema)) or (_type(schema) in ("object", "") and not schema.get("additionalProperties"))
 
 
-def _zero(schema: Json) -> Callable[[], Any]:
+def _zero(schema: Json, schema_of: SchemaOf) -> Callable[[], Any]:
     """What Go makes of a null inside a list or a map."""
     name = _target(schema)
     if name:
+        if not schema_of(name).keys() & {"type", "properties", "oneOf"}:
+            return lambda: None  # raw JSON
         return {_QUANTITY: lambda: "0", _INT_OR_STRING: lambda: 0, _TIME: lambda: None}.get(name, dict)
     return {"string": str, "integer": int, "boolean": bool, "number": int, "array": list}.get(_type(schema), dict)
 

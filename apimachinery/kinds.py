@@ -21,6 +21,7 @@ class Kind:
     kind: str
     plural: str
     singular: str = ""  # defaults to the lower-case kind
+    list_kind: str = ""  # defaults to the kind and `List`
     namespaced: bool = True
     short: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
@@ -42,6 +43,11 @@ class Kind:
     def singular_name(self) -> str:
         """The singular that kubectl accepts and prints."""
         return self.singular or self.kind.lower()
+
+    @property
+    def list_name(self) -> str:
+        """The kind of a list."""
+        return self.list_kind or f"{self.kind}List"
 
     @property
     def resource(self) -> str:

@@ -21,8 +21,13 @@ _STANDARD_FINALIZERS = ("kubernetes", ORPHAN, FOREGROUND)
 _FIXED = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
-def check_metadata(kind: Kind, tree: Json, old: Json | None, rule: names.NameRule) -> list[FieldError]:
-    """What is wrong with the metadata of a write; `old` is None on create. `rule` is the kind's for names."""
+def check_metadata(
+    kind: Kind, tree: Json, old: Json | None, rule: names.NameRule, *, standard_finalizers: bool = True
+) -> list[FieldError]:
+    """What is wrong with the metadata of a write; `old` is None on create. `rule` is the kind's for names.
+
+    Finalizers without a domain are refused where only `standard_finalizers` may be so.
+    """
     metadata = tree.get("metadata") or {}
     if old is None:
         problems = _check_names(kind, metadata, rule)
@@ -32,7 +37,7 @@ def check_metadata(kind: Kind, tree: Json, old: Json | None, rule: names.NameRul
     problems += names.check_labels(metadata.get("labels") or {}, "metadata.labels")
     problems += names.check_annotations(metadata.get("annotations") or {}, "metadata.annotations")
     problems += check_owners(metadata.get("ownerReferences") or [])
-    return problems + _check_finalizer_kinds(metadata.get("finalizers") or [])
+    return problems + (_check_finalizer_kinds(metadata.get("finalizers") or []) if standard_finalizers else [])
 
 
 def _invalid(field: str, value: object, why: str) -> FieldError:

@@ -4,7 +4,7 @@
 a 400 in the words of Go's decoder, nulls and empty optional values vanish as `omitempty` makes them vanish, quantities
 and times become canonical. The result shares no container with the input. Values are not judged here: enums, ranges,
 and required fields are validation's. A definition is compiled to closures on first use; a Pod costs tens of
-microseconds. Definitions come from the kubernetes-validate wheel, facts about Go's types from `go_types`.
+microseconds. Definitions come from the kubernetes-validate wheel, facts about Go's types from `go_types`, `go_zeros`.
 Source of the wording: encoding/json, sigs.k8s.io/json, apiserver/pkg/endpoints/handlers/rest.go.
 """
 
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from apimachinery.errors import REQUIRED, ApiError, FieldError, bad_request
-from apimachinery.fields import Mistyped, Rule, Unknown, compiled_struct
+from apimachinery.fields import Mistyped, Rule, Unknown, compiled_struct, short
+from apimachinery.go_zeros import ALWAYS
 from apimachinery.kinds import Kind
 from apimachinery.strict_json import MAX_PROBLEMS
 from apimachinery.types import Json
@@ -101,6 +102,14 @@ def decode_object(kind: Kind, tree: Json, *, strict: bool) -> tuple[Json, list[s
         return decode_definition(name, tree, strict=strict)
     except Mistyped as error:
         raise cannot_be_handled(kind, str(error)) from None
+
+
+def complete_status(kind: Kind, tree: Json) -> Json:
+    """The tree with an empty status, as Go writes it, where the kind has one and the tree has none."""
+    name = definition(kind)
+    if name is not None and "status" not in tree and "status" in ALWAYS.get(short(name), {}):
+        tree["status"] = rule(target(_loaded()[name]["properties"]["status"]) or name)({}, [])
+    return tree
 
 
 def decode_definition(name: str, tree: Any, *, strict: bool) -> tuple[Json, list[str]]:

@@ -12,6 +12,7 @@ what is no resource (shell.py); resources go straight to one dispatcher.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -19,12 +20,17 @@ import structlog
 
 from apimachinery import kinds as k
 from apimachinery.errors import ApiError
+from apimachinery.types import Json
 from apiserver import admission, bootstrapping, catalog, endpoints, identity, upkeep
+from apiserver.aggregation import Aggregator
+from apiserver.aggregation.remote import ProxyIdentity
 from apiserver.allocation import ServiceAllocator
 from apiserver.authorization import authorizer as authorization
 from apiserver.authorization.node_graph_feed import PodFeed
 from apiserver.call import Receive, Send
 from apiserver.connect import KubeletClientConfig
+from apiserver.customresources import conversion
+from apiserver.customresources.loop import CustomResources
 from apiserver.discovery.state import Discovery
 from apiserver.dispatch import Dispatcher
 from apiserver.identity import Administrators
@@ -32,6 +38,7 @@ from apiserver.metrics import Metrics
 from apiserver.options import Options
 from apiserver.pipeline import ASGI, Authenticates, Limits, Server, log_audit, pipeline
 from apiserver.registry import Registry
+from apiserver.resources import raw
 from apiserver.resources.api import Api
 from apiserver.resources.lookup import CacheLookup, ChangeCounter
 from apiserver.shell import answering, health_checks, shell
@@ -52,8 +59,18 @@ log = structlog.get_logger("apiserver")
 class App:
     """An API server. `api` is what its handlers work with; calling it answers one HTTP request."""
 
-    def __init__(self, api: Api, options: Options, services: ServiceAllocator, limits: Limits) -> None:
+    def __init__(
+        self,
+        api: Api,
+        options: Options,
+        services: ServiceAllocator,
+        limits: Limits,
+        custom_resources: CustomResources,
+        aggregator: Aggregator,
+    ) -> None:
         self.api = api
+        self._custom_resources = custom_resources
+        self.aggregator = aggregator
         self.limits = limits
         self._services = services
         self.options = options
@@ -70,7 +87,10 @@ class App:
             tasks.create_task(self.api.cache.run())
             await self.api.cache.wait_until(1)
             await self._bootstrap()
+            self.api.catch_up()
+            tasks.create_task(self._custom_resources.run())
             self._ready.set()
+            tasks.create_task(self.aggregator.run())
             tasks.create_task(endpoints.keep(self.api, self.options))
             tasks.create_task(upkeep.repair_services(self.api, self._services, self.options.repair_seconds))
 
@@ -79,6 +99,7 @@ class App:
         while True:
             try:
                 await bootstrapping.ensure(self.api, self.options)
+                await self.aggregator.register()
                 await self.api.fresh()
             except (StorageError, ApiError) as error:
                 log.warning("the first objects could not be made, trying again", error=str(error))
@@ -101,6 +122,11 @@ class App:
 
 def _not_yet(_scope: Any, _receive: Receive, _send: Send) -> Awaitable[None]:
     raise AssertionError("the app is not put together yet")
+
+
+async def _modify_quota(api: Api, namespace: str, name: str, change: Callable[[Json], Json]) -> None:
+    resource = api.registry.of(k.RESOURCEQUOTAS)
+    await raw.modify(api, resource, resource.stored.storage_key(namespace, name), change)
 
 
 def create_app(
@@ -135,7 +161,7 @@ def create_app(
         random=random,
         authorize=authorizer.authorize,
         fresh=api.fresh,
-        clock=clock,
+        accounts=admission.Accounts(partial(_modify_quota, api), clock),
     )
     real = identity.authenticator(options, lookup, clock)
     kubelet = KubeletClientConfig(options.kubelet_certificate, options.kubelet_key, options.kubelet_ca)
@@ -151,6 +177,10 @@ def create_app(
         api.registry.add(resource)
     metrics = Metrics(api.registry)
     metrics.observe_cache(cache)
+    address = f"{options.advertise_address}:{options.secure_port}" if options.advertise_address else ""
+    discovery = Discovery(api.registry.kinds(), address=address, fixed=identity.documents(options))
+    front_proxy = ProxyIdentity(options.proxy_client_certificate, options.proxy_client_key)
+    aggregator = Aggregator(api, discovery, front_proxy, by_endpoints=options.aggregator_routing)
     server = Server(
         authenticator=authenticator or real,
         authorizer=authorizer,
@@ -160,10 +190,11 @@ def create_app(
         new_id=api.new_uid,
         fresh=api.fresh,
         audits=log_audit if options.audit else None,
+        aggregates=aggregator.answer,
     )
-    address = f"{options.advertise_address}:{options.secure_port}" if options.advertise_address else ""
-    discovery = Discovery(api.registry.kinds(), address=address, fixed=identity.documents(options))
-    app = App(api, options, services, server.limits)
+    custom_resources = CustomResources(api, discovery, conversion.converters(api))
+    api.catch_up = custom_resources.catch_up
+    app = App(api, options, services, server.limits, custom_resources, aggregator)
     health = health_app(health_checks(api, app.is_ready), registry=metrics.registry)
     app.asgi = pipeline(server, answering(Dispatcher(api), shell(discovery, health)))
     return app

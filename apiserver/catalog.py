@@ -19,6 +19,7 @@ from apiserver.authentication.tokens import Issuer
 from apiserver.authorization import escalation, reviews
 from apiserver.authorization.authorizer import Authorizer
 from apiserver.connect import KubeletClientConfig, handles
+from apiserver.customresources import cleanup
 from apiserver.registry import Deletion, Handler, Resource, Virtual, stored_kind
 from apiserver.request import Request, User
 from apiserver.resources import reading, writing
@@ -54,7 +55,7 @@ def _resource(api: Api, parts: Parts, kind: Kind, respond: Virtual | None) -> Re
         kind=kind,
         stored=stored,
         strategy=strategy_of(stored),
-        deletion=_NAMESPACE_DELETION if kind is k.NAMESPACES else Deletion(),
+        deletion=_DELETIONS.get(kind, Deletion()),
         respond=respond,
         subresources=_subresources(api, parts, kind, stored),
         convert=conversion.convert if stored is not kind else None,
@@ -152,4 +153,7 @@ def _namespace_terminates(tree: Json) -> Json:
     return tree
 
 
-_NAMESPACE_DELETION = Deletion(holds=_namespace_is_held, mark=_namespace_terminates)
+_DELETIONS: Mapping[Kind, Deletion] = {
+    k.NAMESPACES: Deletion(holds=_namespace_is_held, mark=_namespace_terminates),
+    k.CUSTOMRESOURCEDEFINITIONS: cleanup.DELETION,
+}

@@ -41,8 +41,14 @@ class Dispatcher:
         """Answer a request for a resource. Raises 404, 405."""
         info = call.target
         resource = self._api.registry.find(info.group, info.version, info.plural)
+        if resource is None:
+            await self._api.fresh()
+            self._api.catch_up()
+            resource = self._api.registry.find(info.group, info.version, info.plural)
         if resource is None or not _fits(resource, call):
             raise errors.path_not_found()
+        for text in resource.warnings:
+            call.warn(text)
         return await self._handler(resource, call)(call, resource)
 
     def _handler(self, resource: Resource, call: Call) -> Handler:

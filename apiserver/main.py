@@ -67,6 +67,7 @@ def run(
     anonymous_auth: Annotated[str, typer.Option(help="true: who shows nothing is system:anonymous")] = "true",
     proxy_client_cert_file: Annotated[str, typer.Option(help="certificate of the aggregator")] = "",
     proxy_client_key_file: Annotated[str, typer.Option(help="its key")] = "",
+    enable_aggregator_routing: Annotated[bool, typer.Option(help="reach extension servers at their endpoints")] = False,  # noqa: FBT002
     requestheader_client_ca_file: Annotated[str, typer.Option(help="CA of front proxies")] = "",
     requestheader_allowed_names: Annotated[str, typer.Option(help="their common names; commas")] = "",
     requestheader_username_headers: Annotated[str, typer.Option()] = "X-Remote-User",
@@ -102,6 +103,9 @@ def run(
         kubelet_certificate=kubelet_client_certificate,
         kubelet_key=kubelet_client_key,
         kubelet_ca=kubelet_certificate_authority,
+        proxy_client_certificate=proxy_client_cert_file,
+        proxy_client_key=proxy_client_key_file,
+        aggregator_routing=enable_aggregator_routing,
         repair_seconds=180.0,
         audit=audit_log_path == "-",
         max_reads=max_requests_inflight,

@@ -36,6 +36,10 @@ class Options:
     kubelet_key: str = ""
     kubelet_ca: str = ""
     kubelet_port: int = 10250
+    #: Files that identify this server to extension servers, and whether those are reached at their endpoints.
+    proxy_client_certificate: str = ""
+    proxy_client_key: str = ""
+    aggregator_routing: bool = False
     #: Seconds between two searches for addresses and ports that nobody has; 0 for never.
     repair_seconds: float = 0.0
     audit: bool = False

@@ -11,6 +11,7 @@ WRITE_STAGES (resources/stages.py) run inside the compare-and-swap loop, and aga
     impersonate    as whom
     limit          not too many at once: 429 with Retry-After
     authorize      may they
+    aggregate      where an APIService hands the group version to an extension server, that one answers
     negotiate      in which form the answer goes back; 406
 """
 
@@ -73,6 +74,7 @@ class Server:
     new_id: Callable[[], str]
     fresh: Callable[[], Awaitable[None]]  # waits until what authenticator and authorizer read is as new as the store
     audits: Callable[[Call, int], None] | None = None
+    aggregates: Callable[[Call], Response | None] | None = None
 
 
 Stage: TypeAlias = Callable[[Server, Call, Proceed], Awaitable[Response]]
@@ -232,6 +234,12 @@ async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
     return await proceed(call)
 
 
+async def aggregate(server: Server, call: Call, proceed: Proceed) -> Response:
+    """Let the extension server answer that serves the group version; which forms it can answer in is its business."""
+    response = server.aggregates(call) if server.aggregates is not None else None
+    return response if response is not None else await proceed(call)
+
+
 async def negotiate(_server: Server, call: Call, proceed: Proceed) -> Response:
     """Choose the form of the answer."""
     info = call.target
@@ -251,6 +259,7 @@ REQUEST_STAGES: tuple[Stage, ...] = (
     impersonate,
     limit,
     authorize,
+    aggregate,
     negotiate,
 )
 

@@ -1,15 +1,17 @@
 """What the server serves: one `Resource` per kind and version, found by group, version and plural.
 
 A resource joins the `Kind` (coordinates), the `Strategy` (rules of the write path), the kind it is stored as, and its
-subresources. Generic code asks the resource and never looks at a kind's name. Rows can come and go at run time, which
-is how custom resources will be served.
+subresources. Generic code asks the resource and never looks at a kind's name. Rows come and go at run time: that is how
+custom resources are served.
 
     Handler      answers one verb of a resource or subresource
     Virtual      a create-only resource that is computed and forgotten (reviews): one function from body to answer
     Deletion     what, besides finalizers, keeps a deleted object (namespaces), and how it is marked meanwhile
+    Transforms   how an object changes between the store and the wire, where each one may change differently
+    Ending       tells watches that their resource is served no more, or otherwise than before
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -18,7 +20,9 @@ from apimachinery.kinds import BY_RESOURCE, Kind
 from apimachinery.types import Json
 from apiserver.call import Call, Response
 from apiserver.request import Request, User
+from apiserver.storage.entry import Entry
 from apiserver.strategies.strategy import Strategy
+from apiserver.tables.table import Table
 
 Handler: TypeAlias = Callable[[Call, "Resource"], Awaitable[Response]]
 #: From the body sent to the object answered; raises ApiError.
@@ -43,6 +47,45 @@ class Reserves(Protocol):
     async def allocate(self, new: Json, old: Json | None, *, dry_run: bool = False) -> Grant: ...
 
     async def release(self, gone: Json) -> None: ...
+
+
+class Transforms(Protocol):
+    """Between the store and the wire, for objects that may each be stored in another version (custom resources).
+
+    `prepare` makes `served` possible, for all entries at once where a webhook is asked; an entry keeps what was made,
+    under `form`.
+    """
+
+    @property
+    def form(self) -> str: ...
+
+    async def prepare(self, entries: Sequence[Entry]) -> None: ...
+
+    def served(self, entry: Entry) -> bytes: ...
+
+    async def stored(self, tree: Json) -> Json: ...
+
+
+class Ending:
+    """Whether a resource, as it was served, is over; who waits for that is called once."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._calls: dict[object, Callable[[], None]] = {}
+
+    def listen(self, who: object, call: Callable[[], None]) -> None:
+        """Have `call` called when it is over."""
+        self._calls[who] = call
+
+    def forget(self, who: object) -> None:
+        """Do not call any more."""
+        self._calls.pop(who, None)
+
+    def end(self) -> None:
+        """It is over."""
+        self.is_over = True
+        for call in list(self._calls.values()):
+            call()
 
 
 def _nothing_holds(_tree: Json) -> bool:
@@ -75,6 +118,17 @@ class Resource:
     guard: Callable[[User, Json, Json | None], None] | None = None  # who may write what; raises 403 (roles)
     reserves: Reserves | None = None
     ttl: int = 0  # seconds an object lives, 0 for ever (events)
+    transforms: Transforms | None = None
+    #: What the schema keeps of a tree, and the unknown fields when asked; None: the built-in definitions decide.
+    decode: Callable[[Json, bool], tuple[Json, list[str]]] | None = None
+    table: Table | None = None  # None: that of the kind
+    warnings: tuple[str, ...] = ()  # told with every answer (deprecated versions)
+    ending: Ending | None = None  # None: it is never over
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether the kind is a Go type for upstream: then strategic merge patches know it."""
+        return self.decode is None
 
     @property
     def is_converted(self) -> bool:

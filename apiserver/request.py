@@ -60,6 +60,8 @@ class Attributes:
     path: str = ""
     #: The fields that a list or watch is limited to, each with its one value: kubelets may see their own pods only.
     field_selector: tuple[tuple[str, str], ...] = ()
+    #: Whether nothing will come of it: admission has no effects then.
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,18 @@ class View:
                 self.has_columns = True
         return found
 
+    async def prepare(self, groups: Sequence[Group]) -> None:
+        """Make sure that the events can be shown and judged. Raises ApiError."""
+        if self.resource.transforms is None:
+            return
+        entries: list[Entry] = []
+        for event in (event for group in groups for event in group):
+            if event.new is not None:
+                entries.append(event.new)
+            if event.old is not None and (event.new is None or self.selects is not None):
+                entries += [event.old, event.gone]
+        await self.resource.transforms.prepare(entries)
+
     def type_of(self, event: CacheEvent) -> str:
         """ADDED, MODIFIED or DELETED, "" for what does not concern the watcher."""
         selects = self.selects
@@ -136,8 +148,10 @@ async def watch(api: Api, call: Call, resource: Resource) -> Response:
     after = api.cache.revision if is_whole else options.revision
     initial: Sequence[Entry] = ()
     if is_whole:
-        initial = [e for e in api.cache.list(prefix) if selects is None or selects(e)]
-    wanted = None if selects is None else lambda event: bool(view.type_of(event))
+        initial = await _initial(api, resource, prefix, selects)
+    # What is not prepared yet cannot be judged: then every event wakes the watcher.
+    judges_later = resource.transforms is not None and options.fields is not None
+    wanted = None if selects is None or judges_later else lambda event: bool(view.type_of(event))
     try:
         cursor = api.cache.watch(prefix, after, wanted)
     except Compacted:
@@ -153,6 +167,14 @@ def _form(call: Call, resource: Resource) -> tuple[str, ...]:
         return (accepted.media_type, resource.kind.api_version)
     included = presenting.included(call) if accepted.transform == TABLE else ""
     return (accepted.media_type, resource.kind.api_version, accepted.transform, accepted.version, included)
+
+
+async def _initial(api: Api, resource: Resource, prefix: str, selects: Selects | None) -> Sequence[Entry]:
+    """The objects there are, chosen and ready to be shown."""
+    entries = api.cache.list(prefix)
+    if resource.transforms is not None:
+        await resource.transforms.prepare(entries)
+    return [entry for entry in entries if selects is None or selects(entry)]
 
 
 def _prefix(call: Call, resource: Resource) -> str:
@@ -208,7 +230,7 @@ async def _until_gone(receive: Receive) -> None:
             raise Left
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Watch:
     """One running watch."""
 
@@ -223,6 +245,9 @@ class _Watch:
         if self.cursor is None:
             await _send(send, [self.view.failure(errors.expired(self._too_old()))])
             return
+        ending = self.view.resource.ending
+        if ending is not None:
+            ending.listen(self, self.cursor.interrupt)
         try:
             await self._initial(send)
             await self._follow(send, self.cursor)
@@ -230,6 +255,9 @@ class _Watch:
             await _send(send, [self.view.failure(errors.expired(self._too_old()))])
         except ApiError as error:
             await _send(send, [self.view.failure(error)])
+        finally:
+            if ending is not None:
+                ending.forget(self)
 
     def _too_old(self) -> str:
         current = self.view.api.cache.revision
@@ -254,14 +282,21 @@ class _Watch:
             if now >= marks:
                 await _send(send, [self.view.bookmark(cursor.revision)])
                 marks = self._next_mark(now, ends)
+            if self._is_over():
+                ends = now  # what there is comes first
             group = await cursor.next(min(ends, marks) - now)
             if isinstance(group, Progress):
                 continue
-            frames = self.view.frames(group)
-            for more in cursor.ready():
-                frames += self.view.frames(more)
+            groups = [group, *cursor.ready()]
+            await self.view.prepare(groups)
+            frames = [frame for group in groups for frame in self.view.frames(group)]
             if frames:
                 await _send(send, frames)
+
+    def _is_over(self) -> bool:
+        """Whether the resource is served no more, or otherwise than when the watch began."""
+        ending = self.view.resource.ending
+        return ending is not None and ending.is_over
 
     def _next_mark(self, now: float, ends: float) -> float:
         """When the next bookmark is due: each minute, and a moment before the end."""

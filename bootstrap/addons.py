@@ -1,13 +1,14 @@
 """The objects every cluster of ours starts with, beyond what the API server bootstraps itself.
 
 The DNS Service (every node's pykube-dns answers on its address, so kube-proxy leaves it alone: that is what the label
-service.kubernetes.io/service-proxy-name is for), the rights of pykube-dns and kube-proxy, and the cluster-info of
-kube-public. `kubectl` users find what they know from kubeadm.
+service.kubernetes.io/service-proxy-name is for), the default StorageClass (folders of the nodes, made by their
+kubelets), the rights of both and of kube-proxy, and the cluster-info of kube-public. `kubectl` users find what they
+know from kubeadm and kind.
 """
 
 from collections.abc import Sequence
 
-from apimachinery.kinds import CLUSTERROLEBINDINGS, CLUSTERROLES, CONFIGMAPS, SERVICES, Kind
+from apimachinery.kinds import CLUSTERROLEBINDINGS, CLUSTERROLES, CONFIGMAPS, SERVICES, STORAGECLASSES, Kind
 from apimachinery.types import Json
 from bootstrap.spec import ClusterSpec
 
@@ -17,18 +18,25 @@ PROXY_NAME = "service.kubernetes.io/service-proxy-name"
 #: The rights of the controllers that run. They share one process and one identity, so its user gets the roles that
 #: upstream gives to each controller's service account; together they are far less than cluster-admin.
 CONTROLLER_ROLES = (
+    "attachdetach-controller",
     "clusterrole-aggregation-controller",
     "deployment-controller",
     "disruption-controller",
     "endpoint-controller",
     "endpointslice-controller",
     "endpointslicemirroring-controller",
+    "ephemeral-volume-controller",
+    "expand-controller",
     "generic-garbage-collector",
     "namespace-controller",
     "node-controller",
+    "persistent-volume-binder",
     "pod-garbage-collector",
+    "pv-protection-controller",
+    "pvc-protection-controller",
     "replicaset-controller",
     "replication-controller",
+    "resourcequota-controller",
     "root-ca-cert-publisher",
     "service-account-controller",
     "ttl-controller",
@@ -40,12 +48,34 @@ def objects(spec: ClusterSpec) -> Sequence[tuple[Kind, Json]]:
     return (
         (CLUSTERROLES, _role("pykube:dns", _DNS_RULES)),
         (CLUSTERROLEBINDINGS, _binding("pykube:dns", "pykube:dns", "system:kube-dns")),
+        (CLUSTERROLES, _role("pykube:local-path-provisioner", _LOCAL_PATH_RULES)),
+        (CLUSTERROLEBINDINGS, _binding(*["pykube:local-path-provisioner"] * 3)),
+        (STORAGECLASSES, _STANDARD),
         *((CLUSTERROLEBINDINGS, _controller_binding(name)) for name in CONTROLLER_ROLES),
         (SERVICES, _dns_service(spec)),
         (CONFIGMAPS, _cluster_info(spec)),
     )
 
 
+#: kind's and minikube's name for the class that is there.
+_STANDARD: Json = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+    "provisioner": "pykube.io/local-path",
+    "reclaimPolicy": "Delete",
+    "volumeBindingMode": "WaitForFirstConsumer",
+    "allowVolumeExpansion": True,
+}
+
+_READ = ["get", "list", "watch"]
+_LOCAL_PATH_RULES = [
+    {"apiGroups": [""], "resources": ["persistentvolumes"], "verbs": [*_READ, "create", "delete", "patch"]},
+    {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": _READ},
+    {"apiGroups": [""], "resources": ["persistentvolumeclaims/status"], "verbs": ["patch"]},
+    {"apiGroups": ["storage.k8s.io"], "resources": ["storageclasses"], "verbs": _READ},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+]
 _DNS_RULES = [
     {"apiGroups": [""], "resources": ["services", "endpoints", "namespaces", "pods"], "verbs": ["list", "watch"]},
     {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},

@@ -15,7 +15,7 @@ from apimachinery.types import Json
 from bootstrap.spec import ClusterSpec
 
 #: The component's kubeconfig -> its certificate under pki/.
-COMPONENTS = ("admin", "controller-manager", "scheduler", "proxy", "dns")
+COMPONENTS = ("admin", "controller-manager", "scheduler", "proxy", "dns", "local-path")
 
 
 def user_file() -> Path:

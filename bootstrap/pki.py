@@ -59,6 +59,7 @@ def leaves(spec: ClusterSpec) -> tuple[Leaf, ...]:
         Leaf("scheduler", "ca", "system:kube-scheduler", hosts=local, server=True),
         Leaf("proxy", "ca", "system:kube-proxy"),
         Leaf("dns", "ca", "system:kube-dns", ("pykube:dns",)),
+        Leaf("local-path", "ca", "pykube:local-path-provisioner"),
         Leaf(f"node-{spec.node_name}", "ca", node, ("system:nodes",)),
         Leaf(f"kubelet-{spec.node_name}", "ca", node, ("system:nodes",), etcd, server=True, client=False),
     )

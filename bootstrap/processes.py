@@ -152,6 +152,7 @@ def _kubelet(spec: ClusterSpec) -> Process:
         cluster_cidr=spec.pod_cidr,
         log_dir=spec.pod_log_dir,
         network_kubeconfig=kubeconfig.path(spec, "proxy"),
+        local_path_kubeconfig=kubeconfig.path(spec, "local-path"),
     )
     return Process(name="kubelet", argv=(_program("pykube-kubelet"), *flags), after="apiserver")
 
@@ -161,6 +162,7 @@ def _proxy(spec: ClusterSpec) -> Process:
         kubeconfig=kubeconfig.path(spec, "proxy"),
         hostname_override=spec.node_name,
         cluster_cidr=spec.pod_cidr,
+        service_cidr=spec.service_cidr,
         chain_prefix=spec.chain_prefix,
         healthz_port=spec.ports.proxy_health,
         metrics_port=spec.ports.proxy_metrics,

@@ -5,18 +5,13 @@ Source: client-go/util/jsonpath (its dialect: `..`, `[?(@.a=="b")]`, `[0:2]`, `[
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from apimachinery import jsonpath
 from cli.flags import UsageError
-
-_STEP = re.compile(
-    r"""\.\.(?P<deep>[\w\-]+|\*)|\.(?P<name>(?:[\w\-/]|\\\.)+|\*)|\[\?\((?P<filter>.*?)\)\]"""
-    r"""|\[(?P<slice>-?\d*:-?\d*(?::-?\d+)?)\]|\[(?P<index>-?\d+(?:,-?\d+)*)\]|\[(?P<keys>'[^']*'(?:,'[^']*')*)\]|\[(?P<all>\*)\]"""
-)
-_COMPARISON = re.compile(r"""^\s*(@[^=!<>]*?)\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*$""")
 
 
 def render(template: str, tree: Any) -> str:
@@ -81,88 +76,10 @@ def find(expression: str, tree: Any) -> list[Any]:
 
 
 def _find(expression: str, tree: Any, root: Any) -> list[Any]:
-    values = [root if expression.startswith("$") else tree]
-    position = 1 if expression[:1] in "$@" else 0
-    if expression[position:] and expression[position] not in ".[":
-        expression, position = f".{expression[position:]}", 0
-    if expression[position:] == ".":
-        return values
-    while position < len(expression):
-        match = _STEP.match(expression, position)
-        if match is None:
-            message = f"error parsing jsonpath {expression}, invalid syntax at {expression[position:]!r}"
-            raise UsageError(message)
-        values = [found for value in values for found in _step(match, value, root)]
-        position = match.end()
-    return values
-
-
-def _step(match: re.Match[str], value: Any, root: Any) -> Sequence[Any]:
-    kind = match.lastgroup
-    text = match.group(kind or 0)
-    if kind == "name":
-        name = text.replace("\\.", ".")
-        if name == "*":
-            return _children(value)
-        return [value[name]] if isinstance(value, dict) and name in value else []
-    if kind == "all":
-        return _children(value)
-    if kind == "deep":
-        everything = list(_descendants(value))
-        return everything if text == "*" else [v[text] for v in everything if isinstance(v, dict) and text in v]
-    if kind == "keys":
-        names = re.findall(r"'([^']*)'", text)
-        return [value[name] for name in names if isinstance(value, dict) and name in value]
-    if not isinstance(value, list):
-        return []
-    if kind == "index":
-        return [value[int(i)] for i in text.split(",") if -len(value) <= int(i) < len(value)]
-    if kind == "slice":
-        return value[slice(*(int(part) if part else None for part in text.split(":")))]
-    return [item for item in value if _holds(text, item, root)]
-
-
-def _children(value: Any) -> Sequence[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
-
-
-def _descendants(value: Any) -> Iterator[Any]:
-    yield value
-    for child in _children(value):
-        yield from _descendants(child)
-
-
-def _holds(condition: str, item: Any, root: Any) -> bool:
-    match = _COMPARISON.match(condition)
-    if match is None:
-        return bool(_find(condition.strip(), item, root))
-    path, operator, literal = match.groups()
-    left = _find(path.strip(), item, root)
-    right = _find(literal, item, root)[:1] if literal[:1] in "@$" else [_literal(literal)]
-    if not left or not right:
-        return False
-    if operator in ("==", "!="):
-        return bool((left[0] == right[0]) == (operator == "=="))
-    if type(left[0]) is not type(right[0]):
-        return False
-    comparisons = {
-        "<": left[0] < right[0],
-        ">": left[0] > right[0],
-        "<=": left[0] <= right[0],
-        ">=": left[0] >= right[0],
-    }
-    return bool(comparisons[operator])
-
-
-def _literal(text: str) -> Any:
-    if text[:1] in "\"'":
-        return text[1:-1]
     try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return text
+        return jsonpath.find(expression, tree, root)
+    except jsonpath.BadPath as error:
+        raise UsageError(str(error)) from None
 
 
 def _shown(value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from apimachinery import errors
 from apimachinery.errors import ApiError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
@@ -146,17 +147,18 @@ def _report(tree: Json | None, what: str, output: str) -> None:
         print(f"{what} condition met", flush=True)
 
 
+async def _seen(session: Session, kind: Kind, namespace: str, name: str) -> tuple[Json | None, str]:
+    """The object, and the revision of the list that showed it: its own may be too old to watch from."""
+    found = await session.get_json(kind.path(namespace), {"fieldSelector": f"metadata.name={name}"})
+    head = {"kind": kind.kind, "apiVersion": kind.api_version}  # upstream's lists leave it out
+    return next(({**head, **item} for item in found["items"]), None), found["metadata"]["resourceVersion"]
+
+
 async def _gone(session: Session, kind: Kind, namespace: str, name: str, uid: str) -> None:
     while True:
-        try:
-            tree = await session.get_json(kind.path(namespace, name))
-        except ApiError as error:
-            if error.reason == "NotFound":
-                return
-            raise
-        if uid and tree["metadata"]["uid"] != uid:
+        tree, revision = await _seen(session, kind, namespace, name)
+        if tree is None or (uid and tree["metadata"]["uid"] != uid):
             return
-        revision = tree["metadata"]["resourceVersion"]
         async for event, _ in session.client.watch(
             kind, namespace, resource_version=revision, fields=f"metadata.name={name}", timeout=60
         ):
@@ -166,10 +168,11 @@ async def _gone(session: Session, kind: Kind, namespace: str, name: str, uid: st
 
 async def _until(session: Session, kind: Kind, namespace: str, name: str, holds: Holds) -> Json:
     while True:
-        tree = await session.get_json(kind.path(namespace, name))
+        tree, revision = await _seen(session, kind, namespace, name)
+        if tree is None:
+            raise errors.not_found(kind.group, kind.plural, name)
         if holds(tree):
             return tree
-        revision = tree["metadata"]["resourceVersion"]
         async for event, now in session.client.watch(
             kind, namespace, resource_version=revision, fields=f"metadata.name={name}", bookmarks=False, timeout=60
         ):

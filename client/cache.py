@@ -32,7 +32,7 @@ import structlog
 
 from apimachinery.errors import ApiError
 from apimachinery.kinds import Kind
-from apimachinery.objects.base import decoder
+from apimachinery.objects.base import decode
 from client.client import Client, Frame, Unreachable
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ class Cache(Generic[T]):
         self._client = client
         self._namespace, self._labels, self._fields = namespace, labels, fields
         self._random = random
-        self._decode = decoder(view)
+        self._view = view
         self._objects: dict[str, dict[str, T]] = {}
         self._index_of = dict(indexes)
         self._indexes: dict[str, dict[str, dict[tuple[str, str], T]]] = {name: {} for name in indexes}
@@ -199,7 +199,7 @@ class Cache(Generic[T]):
 
     def _decoded(self, raw: msgspec.Raw) -> T | None:
         try:
-            return self._decode(raw)
+            return decode(raw, self._view)
         except msgspec.DecodeError as error:  # ValidationError is one
             meta = _identity(raw)
             _log.error(

@@ -129,6 +129,8 @@ class View(Protocol):
 
 
 KeysOf: TypeAlias = Callable[[Any, View], Iterable[Key]]
+#: For a change (kind, old, new) of anything at all; of most kinds the metadata alone is known.
+KeysOfAny: TypeAlias = Callable[[Kind, Any, Any, View], Iterable[Key]]
 
 
 def itself(item: Any, _view: View) -> Iterable[Key]:
@@ -161,7 +163,8 @@ class Watch:
 class Controller(Protocol):
     """A declaration of what is watched, and a pure function from what is known to what should happen.
 
-    One that works by the clock may have `at_start`: keys to plan once without any change.
+    One that works by the clock may have `at_start`: keys to plan once without any change. One to which every kind
+    matters, custom ones too, may have `keys_of_any` (a KeysOfAny).
     """
 
     @property

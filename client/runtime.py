@@ -41,6 +41,7 @@ from client.plan import (
     Event,
     Failure,
     Key,
+    KeysOfAny,
     Looking,
     Patch,
     Plan,
@@ -163,9 +164,10 @@ class Runtime:
         recorder: Callable[[str], EventRecorder],
         clock: Callable[[], float] = time.time,
         workers: int = WORKERS,
+        everything: Callable[[Callable[[Kind, Any, Any], None]], None] | None = None,
     ) -> None:
         self._loops = [
-            ControllerLoop(client, caches, controller, recorder(controller.name), clock, workers)
+            ControllerLoop(client, caches, controller, recorder(controller.name), clock, workers, everything)
             for controller in controllers
         ]
 
@@ -199,12 +201,14 @@ class ControllerLoop:
         recorder: EventRecorder,
         clock: Callable[[], float],
         workers: int,
+        everything: Callable[[Callable[[Kind, Any, Any], None]], None] | None = None,
     ) -> None:
         self.controller = controller
         self.queue: Queue[Key] = Queue(controller.name)
         self.counts = {"plans": 0, "writes": 0, "failures": 0}
         self._client, self._caches, self._recorder = client, caches, recorder
         self._clock, self._workers = clock, workers
+        self._everything = everything
         self._view = CachedView(caches)
         self._failures: dict[Key, Failure] = {}
 
@@ -214,6 +218,9 @@ class ControllerLoop:
             self._caches.of(watch.kind).subscribe(self._notifier(watch))
         for watch in self.controller.watches:
             await self._caches.of(watch.kind).wait_synced()
+        keys_of_any = getattr(self.controller, "keys_of_any", None)
+        if keys_of_any is not None and self._everything is not None:
+            self._everything(self._notifier_of_any(keys_of_any))
         for key in getattr(self.controller, "at_start", ()):
             self.queue.add(key)
         try:
@@ -229,6 +236,13 @@ class ControllerLoop:
                 for item in (old, new):
                     for key in watch.keys(item, self._view) if item is not None else ():
                         self.queue.add(key)
+
+        return notify
+
+    def _notifier_of_any(self, keys_of_any: KeysOfAny) -> Callable[[Kind, Any, Any], None]:
+        def notify(kind: Kind, old: Any, new: Any) -> None:
+            for key in keys_of_any(kind, old, new, self._view):
+                self.queue.add(key)
 
         return notify
 

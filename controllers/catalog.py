@@ -22,17 +22,24 @@ from controllers.disruption import DisruptionController
 from controllers.endpoints import EndpointsController
 from controllers.endpointslice import EndpointSliceController
 from controllers.endpointslice_mirroring import EndpointSliceMirroring
+from controllers.ephemeral_volume import EphemeralVolumes
+from controllers.every_kind import EveryKind
 from controllers.garbage_collector import GarbageCollector
 from controllers.namespace import NamespaceController
 from controllers.node_ipam import NodeIPAM
 from controllers.node_lifecycle import GRACE, NodeLifecycle
 from controllers.node_ttl import NodeTTL
+from controllers.persistentvolume_binder import PersistentVolumeBinder
 from controllers.podgc import PodGC
 from controllers.replicaset import REPLICASET, REPLICATIONCONTROLLER
+from controllers.resource_quota import ResourceQuotaController
 from controllers.root_ca import RootCAPublisher
 from controllers.serviceaccount import ServiceAccountController
 from controllers.taint_eviction import TaintEviction
 from controllers.views import CACHED
+from controllers.volume_attachment import AttachDetach
+from controllers.volume_expander import VolumeExpander
+from controllers.volume_protection import ClaimProtection, VolumeProtection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +61,19 @@ CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking]] = {
     "endpoints-controller": lambda _settings: EndpointsController(),
     "endpointslice-controller": lambda _settings: EndpointSliceController(),
     "endpointslice-mirroring-controller": lambda _settings: EndpointSliceMirroring(),
+    "ephemeral-volume-controller": lambda _settings: EphemeralVolumes(),
     "namespace-controller": lambda _settings: NamespaceController(),
     "node-ipam-controller": lambda settings: NodeIPAM(settings.cluster_cidr, settings.node_mask),
     "node-lifecycle-controller": lambda settings: NodeLifecycle(settings.node_grace),
+    "persistentvolume-attach-detach-controller": lambda _settings: AttachDetach(),
+    "persistentvolume-binder-controller": lambda _settings: PersistentVolumeBinder(),
+    "persistentvolume-expander-controller": lambda _settings: VolumeExpander(),
+    "persistentvolume-protection-controller": lambda _settings: VolumeProtection(),
+    "persistentvolumeclaim-protection-controller": lambda _settings: ClaimProtection(),
     "pod-garbage-collector-controller": lambda settings: PodGC(settings.terminated_threshold),
     "replicaset-controller": lambda _settings: REPLICASET,
     "replicationcontroller-controller": lambda _settings: REPLICATIONCONTROLLER,
+    "resourcequota-controller": lambda _settings: ResourceQuotaController(),
     "root-ca-certificate-publisher-controller": lambda settings: RootCAPublisher(settings.root_ca),
     "serviceaccount-controller": lambda _settings: ServiceAccountController(),
     "taint-eviction-controller": lambda _settings: TaintEviction(),
@@ -99,12 +113,12 @@ class Controllers:
         self._client, self._clock = client, clock
         read = {kind for each in made for kind in _kinds_of(each)}
         self.caches = Caches(client, [row for row in CACHED if row.kind in read], random=random)
-        self.runtime = Runtime(client, self.caches, made, recorder=self._recorder, clock=clock)
-        self.collector = (
-            GarbageCollector(client, self.caches, self._recorder(COLLECTOR), random=random)
-            if COLLECTOR in names
-            else None
+        self.every = EveryKind(client, self.caches, random=random)
+        self.runtime = Runtime(
+            client, self.caches, made, recorder=self._recorder, clock=clock, everything=self.every.subscribe
         )
+        self.collector = GarbageCollector(client, self.every, self._recorder(COLLECTOR)) if COLLECTOR in names else None
+        self._watches_all = self.collector is not None or any(hasattr(each, "keys_of_any") for each in made)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -113,6 +127,8 @@ class Controllers:
             for recorder in self._recorders.values():
                 tasks.create_task(recorder.run())
             await self.caches.wait_synced()
+            if self._watches_all:
+                tasks.create_task(self.every.run())
             tasks.create_task(self.runtime.run())
             if self.collector is not None:
                 tasks.create_task(self.collector.run())

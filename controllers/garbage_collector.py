@@ -1,8 +1,7 @@
 """Deletes objects whose owners are gone, and lets owners go whose dependents are: over every kind the server has.
 
-The decisions are pure (gc_graph); this shell keeps the graph fresh from metadata-only caches (those of other
-controllers where they hold all of a kind, own ones for the rest, found by discovery and so including custom resources),
-asks the server about owners it has not seen before it believes them gone, and carries decisions out. It awaits, so it
+The decisions are pure (gc_graph); this shell keeps the graph fresh from the metadata of every kind (every_kind), asks
+the server about owners it has not seen before it believes them gone, and carries decisions out. It awaits, so it
 is no plain controller: what it decides about is the server's truth at that moment, not a cache's. Every write names
 uid and resourceVersion, so a decision made from an old state is refused and made again.
 Source: pkg/controller/garbagecollector.
@@ -10,20 +9,17 @@ Source: pkg/controller/garbagecollector.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Any
 
 import structlog
 
 from apimachinery.errors import ApiError
-from apimachinery.kinds import BY_RESOURCE, CUSTOMRESOURCEDEFINITIONS, EVENTS, Kind
+from apimachinery.kinds import Kind
 from apimachinery.types import Json
-from client.cache import Cache
 from client.client import Client
-from client.discovery import Discovered, discover
 from client.events import EventRecorder
 from client.queue import Queue
-from client.runtime import Caches
+from controllers.every_kind import EveryKind
 from controllers.gc_graph import (
     DeleteItem,
     DropFinalizer,
@@ -36,11 +32,9 @@ from controllers.gc_graph import (
     references,
     without_owner,
 )
-from controllers.views import Object, Owner
+from controllers.views import Owner
 
-REDISCOVER = 30.0
 WORKERS = 10
-SYNC_MAX = 10.0
 ABSENT_MAX = 500
 
 _log = structlog.get_logger("controllers.garbage_collector")
@@ -51,14 +45,11 @@ class GarbageCollector:
 
     name = "garbage-collector-controller"
 
-    def __init__(self, client: Client, caches: Caches, recorder: EventRecorder, *, random: Callable[[], float]) -> None:
+    def __init__(self, client: Client, every: EveryKind, recorder: EventRecorder) -> None:
         self.graph = Graph()
         self.queue: Queue[str] = Queue(self.name)
-        self._client, self._shared, self._recorder, self._random = client, caches, recorder, random
-        self._discovered = Discovered(())
-        self._watched: dict[tuple[str, str], asyncio.Task[None] | None] = {}
+        self._client, self._every, self._recorder = client, every, recorder
         self._absent: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._again = asyncio.Event()
 
     @property
     def idle(self) -> bool:
@@ -66,62 +57,16 @@ class GarbageCollector:
 
     async def run(self) -> None:
         """Until cancelled."""
+        self._every.subscribe(self._changed)
+        await self._every.wait_synced()
         try:
             async with asyncio.TaskGroup() as tasks:
-                await self._watch_all(tasks)
-                tasks.create_task(self._follow_discovery(tasks), name="gc-discovery")
                 for number in range(WORKERS):
                     tasks.create_task(self._work(), name=f"gc-{number}")
         finally:
             self.queue.close()
 
-    # ------------------------------------------------------------------------------------------ what there is
-
-    async def _follow_discovery(self, tasks: asyncio.TaskGroup) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(REDISCOVER):
-                    await self._again.wait()
-                    await asyncio.sleep(1)  # a new kind is served a moment after its definition is stored
-            except TimeoutError:
-                pass
-            self._again.clear()
-            await self._watch_all(tasks)
-
-    async def _watch_all(self, tasks: asyncio.TaskGroup) -> None:
-        """Have a cache for each kind that can be deleted; an undiscoverable group keeps those it has."""
-        try:
-            self._discovered = await discover(self._client)
-        except ApiError as error:
-            _log.warning("discovery failed", error=str(error))
-            self._again.set()
-            await asyncio.sleep(1)
-            return
-        wanted = {(kind.group, kind.plural): kind for kind in self._discovered.kinds if _is_collectable(kind)}
-        for name in self._watched.keys() - wanted.keys():
-            if name[0] not in {failed.rpartition("/")[0] for failed in self._discovered.failed}:
-                task = self._watched.pop(name)
-                if task is not None:
-                    task.cancel()
-        for name in wanted.keys() - self._watched.keys():
-            self._watched[name] = None
-            await self._watch(BY_RESOURCE.get((*name[:1], wanted[name].version, name[1]), wanted[name]), tasks)
-
-    async def _watch(self, kind: Kind, tasks: asyncio.TaskGroup) -> None:
-        cache: Cache[Any] | None = self._shared.whole(kind)
-        if cache is None:
-            cache = Cache(self._client, kind, Object, random=self._random)
-            self._watched[kind.group, kind.plural] = tasks.create_task(cache.run(), name=f"gc-{kind.resource}")
-        try:
-            async with asyncio.timeout(SYNC_MAX):
-                await cache.wait_synced()
-        except TimeoutError:
-            _log.warning("kind not listed in time", resource=kind.resource)
-        cache.subscribe(lambda old, new: self._changed(kind, old, new))
-
     def _changed(self, kind: Kind, old: Any, new: Any) -> None:
-        if kind.resource == CUSTOMRESOURCEDEFINITIONS.resource:
-            self._again.set()
         for uid in self.graph.observe(kind, old and old.metadata, new and new.metadata):
             self.queue.add(uid)
 
@@ -168,7 +113,7 @@ class GarbageCollector:
         asked = (item.meta.namespace, owner.uid)
         if asked in self._absent:
             return Fate.ABSENT
-        kind = self._discovered.find(owner.api_version.rpartition("/")[0], owner.kind)
+        kind = self._every.discovered.find(owner.api_version.rpartition("/")[0], owner.kind)
         if kind is None:  # nobody can say whether it is there: never delete on that account
             raise ApiError(404, "NoMatch", f'no matches for kind "{owner.kind}" in version "{owner.api_version}"')
         if kind.namespaced and not item.meta.namespace:
@@ -227,11 +172,6 @@ class GarbageCollector:
             if error.code != 404:
                 raise
         _log.debug("collected", resource=item.kind.resource, namespace=meta.namespace, name=meta.name)
-
-
-def _is_collectable(kind: Kind) -> bool:
-    is_event = kind.plural == EVENTS.plural and kind.group in ("", "events.k8s.io")
-    return not is_event and {"delete", "list", "watch"} <= set(kind.verbs)
 
 
 def _shown(owner: Owner) -> str:

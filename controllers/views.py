@@ -13,35 +13,49 @@ import msgspec
 from apimachinery.kinds import (
     CLUSTERROLES,
     CONFIGMAPS,
+    CSIDRIVERS,
     DEPLOYMENTS,
     ENDPOINTS,
     ENDPOINTSLICES,
     LEASES,
     NAMESPACES,
     NODES,
+    PERSISTENTVOLUMECLAIMS,
+    PERSISTENTVOLUMES,
     PODDISRUPTIONBUDGETS,
     PODS,
     REPLICASETS,
     REPLICATIONCONTROLLERS,
+    RESOURCEQUOTAS,
     SERVICEACCOUNTS,
     SERVICES,
     STATEFULSETS,
+    STORAGECLASSES,
+    VOLUMEATTACHMENTS,
 )
 from apimachinery.objects.apps_v1 import DeploymentStrategy
 from apimachinery.objects.coordination_v1 import LeaseSpec
 from apimachinery.objects.core_v1 import (
+    AttachedVolume,
     ContainerPort,
+    CSIPersistentVolumeSource,
     EndpointSubset,
+    HostPathVolumeSource,
     NodeCondition,
+    ObjectReference,
+    PersistentVolumeClaimCondition,
+    PersistentVolumeClaimVolumeSource,
     PodCondition,
     PodIP,
     PodReadinessGate,
     ServiceSpec,
     Taint,
     Toleration,
+    VolumeResourceRequirements,
 )
 from apimachinery.objects.discovery_v1 import Endpoint, EndpointPort
 from apimachinery.objects.policy_v1 import PodDisruptionBudgetSpec, PodDisruptionBudgetStatus
+from apimachinery.objects.storage_v1 import CSIDriverSpec, VolumeAttachmentSpec, VolumeAttachmentStatus
 from apimachinery.types import Json
 from client.runtime import Cached
 
@@ -82,6 +96,14 @@ class Container(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     restart_policy: str = ""
 
 
+class PodVolume(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A volume of a pod, as far as it leads to a claim."""
+
+    name: str = ""
+    persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
+    ephemeral: Json | None = None  # kept raw: its template is written on
+
+
 class PodSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     node_name: str = ""
     hostname: str = ""
@@ -92,6 +114,7 @@ class PodSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     tolerations: tuple[Toleration, ...] = ()
     readiness_gates: tuple[PodReadinessGate, ...] = ()
     termination_grace_period_seconds: int | None = None
+    volumes: tuple[PodVolume, ...] = ()
 
 
 class ContainerStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -212,8 +235,10 @@ class NodeSpec(msgspec.Struct, frozen=True, gc=False, rename={"pod_cidr": "podCI
     unschedulable: bool = False
 
 
-class NodeStatus(msgspec.Struct, frozen=True, gc=False):
+class NodeStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     conditions: tuple[NodeCondition, ...] = ()
+    volumes_attached: tuple[AttachedVolume, ...] = ()
+    volumes_in_use: tuple[str, ...] = ()
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):
@@ -242,6 +267,12 @@ class ConfigMap(msgspec.Struct, frozen=True, gc=False):
     data: Mapping[str, str] = {}
 
 
+class ResourceQuota(msgspec.Struct, frozen=True, gc=False):
+    metadata: Meta = Meta()
+    spec: Json = {}
+    status: Json = {}
+
+
 class AggregationRule(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     cluster_role_selectors: tuple[Json, ...] = ()
 
@@ -252,12 +283,82 @@ class ClusterRole(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     aggregation_rule: AggregationRule | None = None
 
 
+class ClaimSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    access_modes: tuple[str, ...] = ()
+    resources: VolumeResourceRequirements | None = None
+    selector: Json | None = None
+    storage_class_name: str | None = None  # None: not yet said; "": of no class
+    volume_attributes_class_name: str = ""
+    volume_mode: str = ""
+    volume_name: str = ""
+
+
+class ClaimStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    phase: str = ""
+    access_modes: tuple[str, ...] = ()
+    capacity: Mapping[str, str] = {}
+    conditions: tuple[PersistentVolumeClaimCondition, ...] = ()
+
+
+class Claim(msgspec.Struct, frozen=True, gc=False):
+    """A PersistentVolumeClaim."""
+
+    metadata: Meta = Meta()
+    spec: ClaimSpec = ClaimSpec()
+    status: ClaimStatus = ClaimStatus()
+
+
+class VolumeSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    access_modes: tuple[str, ...] = ()
+    capacity: Mapping[str, str] = {}
+    claim_ref: ObjectReference | None = None
+    csi: CSIPersistentVolumeSource | None = None
+    host_path: HostPathVolumeSource | None = None
+    persistent_volume_reclaim_policy: str = ""
+    storage_class_name: str = ""
+    volume_attributes_class_name: str = ""
+    volume_mode: str = ""
+
+
+class VolumeStatus(msgspec.Struct, frozen=True, gc=False):
+    phase: str = ""
+    message: str = ""
+
+
+class Volume(msgspec.Struct, frozen=True, gc=False):
+    """A PersistentVolume."""
+
+    metadata: Meta = Meta()
+    spec: VolumeSpec = VolumeSpec()
+    status: VolumeStatus = VolumeStatus()
+
+
+class StorageClass(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    metadata: Meta = Meta()
+    provisioner: str = ""
+    volume_binding_mode: str = ""
+    allow_volume_expansion: bool | None = None
+
+
+class VolumeAttachment(msgspec.Struct, frozen=True, gc=False):
+    metadata: Meta = Meta()
+    spec: VolumeAttachmentSpec = VolumeAttachmentSpec()
+    status: VolumeAttachmentStatus = VolumeAttachmentStatus()
+
+
+class Driver(msgspec.Struct, frozen=True, gc=False):
+    """A CSIDriver."""
+
+    metadata: Meta = Meta()
+    spec: CSIDriverSpec = CSIDriverSpec()
+
+
 NODE_LEASES = "kube-node-lease"
 ROOT_CA = "kube-root-ca.crt"
 SERVICE_NAME = "kubernetes.io/service-name"
 
 #: Index names.
-CONTROLLER, ORPHANS, NODE, SERVICE = "controller", "orphans", "node", "service"
+CONTROLLER, ORPHANS, NODE, SERVICE, CLAIM = "controller", "orphans", "node", "service", "claim"
 
 
 def _controller(item: Any) -> Iterable[str]:
@@ -272,6 +373,18 @@ def _node(pod: Pod) -> Iterable[str]:
     return (pod.spec.node_name,) if pod.spec.node_name else ()
 
 
+def claim_name(pod: Pod, volume: PodVolume) -> str:
+    """The claim that a pod's volume stands for, "" where it stands for none."""
+    if volume.persistent_volume_claim is not None:
+        return volume.persistent_volume_claim.claim_name
+    return f"{pod.metadata.name}-{volume.name}" if volume.ephemeral is not None else ""
+
+
+def _claims(pod: Pod) -> Iterable[str]:
+    names = (claim_name(pod, volume) for volume in pod.spec.volumes)
+    return {f"{pod.metadata.namespace}/{name}" for name in names if name}
+
+
 def _service(item: Any) -> Iterable[str]:
     name = item.metadata.labels.get(SERVICE_NAME, "")
     return (f"{item.metadata.namespace}/{name}",) if name else ()
@@ -280,7 +393,7 @@ def _service(item: Any) -> Iterable[str]:
 _OWNED = {CONTROLLER: _controller, ORPHANS: _orphan}
 
 CACHED: tuple[Cached, ...] = (
-    Cached(PODS, Pod, {**_OWNED, NODE: _node}),
+    Cached(PODS, Pod, {**_OWNED, NODE: _node, CLAIM: _claims}),
     Cached(REPLICASETS, ReplicaSet, _OWNED),
     Cached(REPLICATIONCONTROLLERS, ReplicaSet),
     Cached(DEPLOYMENTS, Deployment),
@@ -290,11 +403,17 @@ CACHED: tuple[Cached, ...] = (
     Cached(ENDPOINTS, Endpoints),
     Cached(ENDPOINTSLICES, EndpointSlice, {SERVICE: _service}),
     Cached(NODES, Node),
+    Cached(RESOURCEQUOTAS, ResourceQuota),
     Cached(LEASES, Lease, namespace=NODE_LEASES),
     Cached(NAMESPACES, Namespace),
     Cached(SERVICEACCOUNTS, Object, fields="metadata.name=default"),
     Cached(CONFIGMAPS, ConfigMap, fields=f"metadata.name={ROOT_CA}"),
     Cached(CLUSTERROLES, ClusterRole),
+    Cached(PERSISTENTVOLUMES, Volume),
+    Cached(PERSISTENTVOLUMECLAIMS, Claim),
+    Cached(STORAGECLASSES, StorageClass),
+    Cached(VOLUMEATTACHMENTS, VolumeAttachment),
+    Cached(CSIDRIVERS, Driver),
 )
 
 

@@ -4,9 +4,10 @@ Stopping it, or its death, ends no pod: the next one finds everything in Docker 
 """
 
 import asyncio
+import functools
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -23,8 +24,11 @@ from client.events import EventRecorder
 from kubelet import node_status
 from kubelet.agent import Agent
 from kubelet.api import ApiEvents, ApiPods
+from kubelet.credential_plugins import Plugins
+from kubelet.credential_plugins import read as read_providers
 from kubelet.doors import Doors, Node
 from kubelet.handlers import Handlers
+from kubelet.image_gc import HIGH, LOW, ImageKeeper
 from kubelet.network.bridge import BridgeNetwork
 from kubelet.network.files import parse_resolver
 from kubelet.network.protocol import NetworkError
@@ -34,7 +38,8 @@ from kubelet.options import Options, parse_labels, parse_taints
 from kubelet.pods.admit import SAFE_SYSCTLS, Terms
 from kubelet.pods.admit import admit as decision
 from kubelet.pods.container_config import Machine
-from kubelet.pods.images import Images
+from kubelet.pods.images import AT_ONCE, Images
+from kubelet.pods.keyring import Keyring, of_configuration
 from kubelet.pods.security import Powers
 from kubelet.pods.world import Verdict
 from kubelet.runtime.docker import DockerRuntime
@@ -44,6 +49,7 @@ from kubelet.served import ServedPods
 from kubelet.server.app import create_app
 from kubelet.server.gate import ApiReviews, Gate
 from kubelet.volumes.local import LocalVolumes
+from kubelet.volumes.provisioner import PROVISIONER, Provisioner
 from serving import logs
 from serving.https import ServerTLS, serve
 from serving.process import run
@@ -128,12 +134,25 @@ async def _wire(
         services=services.list,
         admit=admission(options, allocatable, own),
     )
+    about = {"kind": "Node", "apiVersion": "v1", "name": name, "uid": name}
+    keeper = ImageKeeper(
+        runtime,
+        options.root_dir / "pulled-images.json",
+        functools.partial(recorder.event, about),
+        high=options.image_gc_high,
+        low=options.image_gc_low,
+    )
     doors = Doors(
         runtime=runtime,
         network=network,
         volumes=LocalVolumes(options.root_dir, objects, allocatable=lambda: allocatable),
         objects=objects,
-        images=Images(runtime),
+        images=Images(
+            runtime,
+            keyrings=_keyrings(options),
+            pulled=keeper.pulled,
+            at_once=1 if options.serialize_image_pulls else options.max_parallel_image_pulls,
+        ),
         handlers=handlers,
         api=ApiPods(client),
         events=ApiEvents(recorder),
@@ -167,12 +186,30 @@ async def _wire(
         tasks.create_task(cache.run())
     tasks.create_task(recorder.run())
     tasks.create_task(reporter.run())
+    tasks.create_task(keeper.run())
     tasks.create_task(_keep_network(own, network, agent, reporter, problems, name))
     if options.network_kubeconfig:
         tasks.create_task(_keep_routes(options, network))
+    if options.local_path_kubeconfig:
+        tasks.create_task(_provision(options))
     tasks.create_task(_run_pods(agent, services))
     served = ServedPods(agent, runtime, node, options.configuration())
     await _start_server(options, served, client, tasks)
+
+
+def _keyrings(options: Options) -> Callable[[str], Awaitable[Sequence[Keyring]]]:
+    """The node's own credentials: Docker's configuration files, then the providers' programs."""
+    plugins = Plugins()
+    if options.credential_config:
+        providers = read_providers(Path(options.credential_config).read_text())
+        plugins = Plugins(providers, Path(options.credential_bin_dir))
+    files = (options.root_dir / "config.json", Path.home() / ".docker" / "config.json")
+
+    async def keyrings(image: str) -> Sequence[Keyring]:
+        own = [of_configuration(file.read_bytes()) for file in files if file.is_file()]
+        return [*own, *await plugins.keyrings(image)]
+
+    return keyrings
 
 
 def _machine(options: Options, machine: node_status.Machine, driver: str) -> Machine:
@@ -276,6 +313,16 @@ async def _keep_routes(options: Options, network: BridgeNetwork) -> None:
             await changed.wait()
 
 
+async def _provision(options: Options) -> None:
+    """Volumes out of this node's folders, as a user that may write volumes: a kubelet may not."""
+    config = client_config.load_kubeconfig(options.local_path_kubeconfig)
+    async with Client(config, user_agent="pykube-local-path") as client, asyncio.TaskGroup() as tasks:
+        recorder = EventRecorder(client, PROVISIONER, options.node_name)
+        made = Provisioner(client, recorder, options.node_name, options.root_dir / "local-path")
+        tasks.create_task(recorder.run())
+        tasks.create_task(made.run())
+
+
 def routes_to(nodes: Sequence[NodeView], name: str) -> dict[str, str]:
     """Pod CIDR -> node address, for all nodes but this one."""
     found = {}
@@ -320,6 +367,9 @@ def command(
     network_kubeconfig: Annotated[
         str, typer.Option(help="Who may list nodes, for routes between them; none: no routes.")
     ] = "",
+    local_path_kubeconfig: Annotated[
+        str, typer.Option(help="Who may make volumes out of this node's folders; none: none are made.")
+    ] = "",
     node_name: Annotated[str, typer.Option("--node-name", "--hostname-override", help="Default: the host name.")] = "",
     node_ip: Annotated[str, typer.Option(help="Default: the address of the default route.")] = "",
     root_dir: Annotated[Path, typer.Option(help="Volumes and other state.")] = Path("/var/lib/kubelet"),
@@ -341,6 +391,16 @@ def command(
     chain_prefix: Annotated[str, typer.Option(help="How our iptables chains begin.")] = "PYKUBE",
     cluster_name: Annotated[str, typer.Option(help="Marks our containers in a shared Docker.")] = "pykube",
     max_pods: Annotated[int, typer.Option(help="The node's capacity.")] = 110,
+    serialize_image_pulls: Annotated[bool, typer.Option(help="One image after the other.")] = False,  # noqa: FBT002
+    max_parallel_image_pulls: Annotated[int, typer.Option(min=1, help="How many images side by side.")] = AT_ONCE,
+    image_gc_high_threshold: Annotated[
+        int, typer.Option(min=0, max=100, help="How full the images' disk may be, in percent, before images go.")
+    ] = HIGH,
+    image_gc_low_threshold: Annotated[int, typer.Option(min=0, max=100, help="How full it is to be then.")] = LOW,
+    image_credential_provider_config: Annotated[
+        str, typer.Option(help="A CredentialProviderConfig: programs that know registries' passwords.")
+    ] = "",
+    image_credential_provider_bin_dir: Annotated[str, typer.Option(help="Where these programs are.")] = "",
     allowed_unsafe_sysctls: Annotated[str, typer.Option(help="Names, or prefixes that end in *, with commas.")] = "",
     register_with_taints: Annotated[str, typer.Option(help="KEY=VALUE:EFFECT, with commas.")] = "",
     node_labels: Annotated[str, typer.Option(help="KEY=VALUE, with commas.")] = "",
@@ -350,6 +410,7 @@ def command(
     options = Options(
         kubeconfig=kubeconfig,
         network_kubeconfig=network_kubeconfig,
+        local_path_kubeconfig=local_path_kubeconfig,
         node_name=(node_name or socket.gethostname()).lower(),
         node_ip=node_ip or _default_ip(),
         root_dir=root_dir.absolute(),
@@ -369,6 +430,12 @@ def command(
         chain_prefix=chain_prefix,
         cluster_name=cluster_name,
         max_pods=max_pods,
+        serialize_image_pulls=serialize_image_pulls,
+        max_parallel_image_pulls=max_parallel_image_pulls,
+        image_gc_high=image_gc_high_threshold,
+        image_gc_low=image_gc_low_threshold,
+        credential_config=image_credential_provider_config,
+        credential_bin_dir=image_credential_provider_bin_dir,
         unsafe_sysctls=tuple(part for part in allowed_unsafe_sysctls.split(",") if part),
         taints=_parsed(parse_taints, register_with_taints, "--register-with-taints"),
         labels=_parsed(parse_labels, node_labels, "--node-labels"),

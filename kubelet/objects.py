@@ -20,12 +20,17 @@ from client.client import Client
 
 T = TypeVar("T")
 _PATIENCE = 20.0
+_PROTECTION = "kubernetes.io/pvc-protection"
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
     text: str
     expires_at: float
+
+
+class Unbound(Exception):
+    """A claim leads to no volume now; the message is upstream's (desired_state_of_world_populator.go)."""
 
 
 class Objects(Protocol):
@@ -39,8 +44,11 @@ class Objects(Protocol):
         """A service-account token bound to the pod."""
         ...
 
-    async def claimed(self, namespace: str, claim: str) -> PersistentVolume:
-        """The volume that a claim is bound to."""
+    async def claimed(self, namespace: str, claim: str, owner: Pod | None = None) -> PersistentVolume:
+        """The volume that a claim is bound to; the claim must be the pod's own where there is an `owner`.
+
+        Raises Unbound.
+        """
         ...
 
     def release(self, uid: str) -> None:
@@ -85,6 +93,8 @@ class ApiObjects:
         except TimeoutError as error:
             raise timeout(f"failed to sync {kind.kind.lower()} cache: timed out waiting for the condition") from error
         found: T | None = watched.cache.get(namespace, name)
+        if getattr(found, "immutable", False):
+            watched.task.cancel()  # what cannot change need not be watched; the cache keeps it
         return found
 
     def _watch(self, kind: Kind, type: type[T], namespace: str, name: str) -> _Watched:
@@ -112,11 +122,37 @@ class ApiObjects:
         status = answer["status"]
         return Token(status["token"], times.parse(status["expirationTimestamp"]))
 
-    async def claimed(self, namespace: str, claim: str) -> PersistentVolume:
-        found = view(await self._client.get(PERSISTENTVOLUMECLAIMS, namespace, claim), PersistentVolumeClaim)
-        if found.status.phase != "Bound" or not found.spec.volume_name:
-            raise ApiError(409, "Conflict", f"PVC {namespace}/{claim} is not bound")
-        return view(await self._client.get(PERSISTENTVOLUMES, "", found.spec.volume_name), PersistentVolume)
+    async def claimed(self, namespace: str, claim: str, owner: Pod | None = None) -> PersistentVolume:
+        where = f"error processing PVC {namespace}/{claim}"
+        try:
+            found = view(await self._client.get(PERSISTENTVOLUMECLAIMS, namespace, claim), PersistentVolumeClaim)
+        except ApiError as error:
+            raise Unbound(f"{where}: failed to fetch PVC from API server: {error}") from error
+        meta, name = found.metadata, found.spec.volume_name
+        if meta.deletion_timestamp is not None and _PROTECTION not in meta.finalizers:
+            raise Unbound(f"{where}: PVC is being deleted")
+        if found.status.phase != "Bound":
+            raise Unbound(f"{where}: PVC is not bound")
+        if not name:
+            raise Unbound(f"{where}: PVC has empty pvc.Spec.VolumeName")
+        if owner is not None and not any(o.controller and o.uid == owner.metadata.uid for o in meta.owner_references):
+            pod = f"{owner.metadata.namespace}/{owner.metadata.name}"
+            raise Unbound(f"PVC {namespace}/{claim} was not created for pod {pod} (pod is not owner)")
+        return await self._volume(name, meta.uid, where)
+
+    async def _volume(self, name: str, claim_uid: str, where: str) -> PersistentVolume:
+        try:
+            found = view(await self._client.get(PERSISTENTVOLUMES, "", name), PersistentVolume)
+        except ApiError as error:
+            raise Unbound(f"{where}: failed to fetch PV {name} from API server: {error}") from error
+        ref = found.spec.claim_ref
+        if ref is None:
+            why = "it has a nil pv.Spec.ClaimRef indicating it is not yet bound to the claim"
+            raise Unbound(f"{where}: found PV object {name} but {why}")
+        if ref.uid != claim_uid:
+            why = f"its pv.Spec.ClaimRef.UID {ref.uid} does not point to claim.UID {claim_uid}"
+            raise Unbound(f"{where}: found PV object {name} but {why}")
+        return found
 
     def release(self, uid: str) -> None:
         for key, watched in list(self._watched.items()):

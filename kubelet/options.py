@@ -15,6 +15,7 @@ class Options:
 
     kubeconfig: str
     network_kubeconfig: str
+    local_path_kubeconfig: str
     node_name: str
     node_ip: str
     root_dir: Path
@@ -34,6 +35,12 @@ class Options:
     chain_prefix: str
     cluster_name: str
     max_pods: int
+    serialize_image_pulls: bool
+    max_parallel_image_pulls: int
+    image_gc_high: int
+    image_gc_low: int
+    credential_config: str
+    credential_bin_dir: str
     unsafe_sysctls: Sequence[str]
     taints: Sequence[Json]
     labels: Mapping[str, str]
@@ -49,6 +56,10 @@ class Options:
             "cgroupDriver": self.cgroup_driver,
             "cgroupRoot": self.cgroup_parent or "/",
             "maxPods": self.max_pods,
+            "serializeImagePulls": self.serialize_image_pulls,
+            "maxParallelImagePulls": None if self.serialize_image_pulls else self.max_parallel_image_pulls,
+            "imageGCHighThresholdPercent": self.image_gc_high,
+            "imageGCLowThresholdPercent": self.image_gc_low,
             "resolvConf": self.resolv_conf,
             "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}},
             "authorization": {"mode": "Webhook"},

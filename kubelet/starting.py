@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+import structlog
+
 from apimachinery.errors import ApiError
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod, Secret
@@ -32,6 +34,9 @@ from kubelet.pods.world import Failure, ref
 from kubelet.runtime.protocol import Container, ContainerConfig, Image, Mount, RuntimeError_
 from kubelet.volumes import hostpath
 from kubelet.volumes.protocol import MountProblem
+from kubelet.volumes.subpaths import check as check_subpath
+
+log = structlog.get_logger("kubelet.starting")
 
 RETRY = 10.0
 _FIELD = {"init": "spec.initContainers", "sidecar": "spec.initContainers", "ephemeral": "spec.ephemeralContainers"}
@@ -74,20 +79,37 @@ class Starter:
         try:
             return await self._doors.volumes.mount(pod)
         except MountProblem as problem:
-            message = f'MountVolume.SetUp failed for volume "{problem.volume}" : {problem}'
-            self._doors.events(pod, "", "Warning", "FailedMount", message)
-            raise self._later("FailedMount", message) from problem
+            self._doors.events(pod, "", "Warning", "FailedMount", str(problem))
+            raise self._later("FailedMount", str(problem)) from problem
 
     async def make_sandbox(self, pod: Pod, attempt: int) -> Container:
-        name, _ = names.hostname(pod, node_name=self._node.name, cluster_domain=self._node.cluster_domain)
-        config = sandbox_config(pod, attempt=attempt, hostname=name, machine=self._node.machine)
+        self._tell_names(pod)
         try:
+            named = names.hostname(pod, node_name=self._node.name, cluster_domain=self._node.cluster_domain)
+            name = names.kernel_name(pod, *named)
+            config = sandbox_config(pod, attempt=attempt, hostname=name, machine=self._node.machine)
             await asyncio.to_thread(cgroups.ensure, config.cgroup_parent, pod, self._node.machine)
             sandbox = await self._doors.runtime.run_sandbox(config)
-        except (RuntimeError_, OSError) as error:
+        except (RuntimeError_, OSError, ValueError) as error:
             raise self._no_sandbox(pod, error) from error
         await self.wire(pod, sandbox)
         return sandbox
+
+    def _resolver(self, pod: Pod) -> tuple[names.Resolver, list[str]]:
+        node = self._node
+        return names.limited(
+            names.resolver(pod, node=node.resolver(), cluster_dns=node.cluster_dns, cluster_domain=node.cluster_domain)
+        )
+
+    def _tell_names(self, pod: Pod) -> None:
+        for problem in self._resolver(pod)[1]:
+            self._doors.events(pod, "", "Warning", "DNSConfigForming", problem)
+        policy = pod.spec.dns_policy or "ClusterFirst"
+        wants = policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not pod.spec.host_network)
+        if wants and not self._node.cluster_dns:
+            fallback = 'cannot create Pod using "ClusterFirst" policy. Falling back to "Default" policy.'
+            message = f'pod: "{ref(pod)}". kubelet does not have ClusterDNS IP configured and {fallback}'
+            self._doors.events(pod, "", "Warning", "MissingClusterDNS", message)
 
     def _no_sandbox(self, pod: Pod, error: Exception) -> NotNow:
         message = f"Failed to create pod sandbox: {error}"
@@ -137,11 +159,17 @@ class Starter:
 
     async def _image(self, pod: Pod, container: AnyContainer, event: Event) -> Image:
         namespace, uid = pod.metadata.namespace, pod.metadata.uid
-        secrets: list[Secret] = []
+        secrets, missing = list[Secret](), list[str]()
         for reference in pod.spec.image_pull_secrets:
-            found = await self._doors.objects.secret(namespace, reference.name, uid)
+            found = await self._doors.objects.secret(namespace, reference.name, uid) if reference.name else None
             if found is not None:
                 secrets.append(found)
+            elif reference.name:
+                missing.append(reference.name)
+        if missing:
+            what = f"Unable to retrieve some image pull secrets ({', '.join(missing)})"
+            message = f"{what}; attempting to pull the image may not succeed."
+            self._doors.events(pod, "", "Warning", "FailedToRetrieveImagePullSecret", message)
         return await self._doors.images.ensure(uid, container, secrets=secrets, event=event)
 
     async def _configured(
@@ -159,12 +187,31 @@ class Starter:
             image=image,
             env=env,
             volumes=volumes,
-            subpaths=await asyncio.to_thread(_subpaths, container, volumes, dict(env)),
+            subpaths=await self._subpaths(pod, container, volumes, dict(env)),
             files=await asyncio.to_thread(self._files, pod, container, attempt, sandbox),
             profiles=self._profiles(pod),
             target=target,
         )
         return container_config(pod, container, attempt=attempt, prepared=prepared, machine=self._node.machine)
+
+    async def _subpaths(
+        self, pod: Pod, container: AnyContainer, volumes: Mapping[str, Path], env: Mapping[str, str]
+    ) -> dict[str, Path]:
+        found = {}
+        for index, mount in enumerate(container.volume_mounts):
+            wanted = subpath_of(mount, env)
+            if not wanted or mount.name not in volumes:
+                continue
+            volume = (mount.name, volumes[mount.name])
+            try:
+                found[mount.mount_path] = await self._doors.volumes.subpath(
+                    pod.metadata.uid, container.name, index, volume, wanted
+                )
+            except (OSError, hostpath.PathProblem) as error:  # its words would tell of the node's file system
+                log.warning("cannot prepare a subPath", pod=str(ref(pod)), container=container.name, error=str(error))
+                what = f'subPath for volumeMount "{mount.name}" of container "{container.name}"'
+                raise ConfigProblem(f"failed to prepare {what}") from error
+        return found
 
     async def _environment(self, pod: Pod, container: AnyContainer, sandbox: Container) -> list[tuple[str, str]]:
         namespace, uid = pod.metadata.namespace, pod.metadata.uid
@@ -216,14 +263,16 @@ class Starter:
 
     def _names(self, pod: Pod, sandbox: Container) -> dict[str, str]:
         node = self._node
-        resolver = names.resolver(
-            pod, node=node.resolver(), cluster_dns=node.cluster_dns, cluster_domain=node.cluster_domain
-        )
+        resolver, _ = self._resolver(pod)
         name, domain = names.hostname(pod, node_name=node.name, cluster_domain=node.cluster_domain)
         own = Path("/etc/hosts").read_text() if pod.spec.host_network else ""
         address = self._doors.network.address(sandbox.id)
         hosts = names.hosts(pod, address=address, name=name, domain=domain, node_hosts=own)
-        return {"/etc/hosts": hosts, "/etc/resolv.conf": resolver.text(), "/etc/hostname": f"{name}\n"}
+        return {
+            "/etc/hosts": hosts,
+            "/etc/resolv.conf": resolver.text(),
+            "/etc/hostname": f"{names.kernel_name(pod, name, domain)}\n",
+        }
 
     def _link(self, pod: Pod, name: str, attempt: int, id: str) -> None:
         """/var/log/containers/POD_NS_CONTAINER-ID.log, as log collectors expect it."""
@@ -251,17 +300,11 @@ def _every(pod: Pod) -> list[AnyContainer]:
     return [*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers]
 
 
-def _subpaths(container: AnyContainer, volumes: Mapping[str, Path], env: Mapping[str, str]) -> dict[str, Path]:
-    found = {}
-    for mount in container.volume_mounts:
-        wanted = mount.sub_path or _expanded(mount.sub_path_expr, env)
-        if wanted and mount.name in volumes:
-            try:
-                found[mount.mount_path] = hostpath.subpath(volumes[mount.name], wanted)
-            except OSError as error:
-                what = f'subPath directory for volumeMount "{mount.name}" of container "{container.name}"'
-                raise ConfigProblem(f"failed to create {what}") from error
-    return found
+def subpath_of(mount: core_v1.VolumeMount, env: Mapping[str, str]) -> str:
+    """What part of the volume is asked for, "" for all of it. Raises ConfigProblem, PathProblem."""
+    wanted = mount.sub_path or _expanded(mount.sub_path_expr, env)
+    check_subpath(wanted)
+    return wanted
 
 
 def _expanded(text: str, env: Mapping[str, str]) -> str:

@@ -24,6 +24,7 @@ def run(
     kubeconfig: Annotated[str, typer.Option(help="Kubeconfig file for the API server.")] = "",
     hostname_override: Annotated[str, typer.Option(help="This node's name.")] = "",
     cluster_cidr: Annotated[str, typer.Option(help="The pods' addresses; others are masqueraded.")] = "10.244.0.0/16",
+    service_cidr: Annotated[str, typer.Option(help="The services' addresses; what no service takes is dropped.")] = "",
     chain_prefix: Annotated[str, typer.Option(help="What the names of the chains begin with.")] = "KUBE",
     healthz_port: Annotated[int, typer.Option(help="Port of /healthz.")] = 10256,
     metrics_port: Annotated[int, typer.Option(help="Port of /metrics, on 127.0.0.1.")] = 10249,
@@ -37,7 +38,7 @@ def run(
     if cleanup:
         clean(chain_prefix, sysctl_record)
         return
-    config = Config(cluster_cidr, chain_prefix)
+    config = Config(cluster_cidr, chain_prefix, service_cidr)
 
     async def main(stop: asyncio.Event) -> None:
         sysctl.apply(sysctl_record)

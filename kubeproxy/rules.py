@@ -26,10 +26,11 @@ Chains: TypeAlias = Mapping[tuple[str, str], tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the rules depend on besides services: the pods' addresses and the prefix of our chains."""
+    """What the rules depend on besides services: addresses of pods and services, and the prefix of our chains."""
 
     cluster_cidr: str
     prefix: str = "KUBE"
+    service_cidr: str = ""  # "" where it is not known: then what no service takes goes where the machine's routes lead
 
 
 #: Where the kernel enters our chains: table, built-in chain, our chain's suffix, conditions. Order matters.
@@ -42,7 +43,9 @@ JUMPS = (
     ("filter", "FORWARD", "FORWARD", ""),
     ("filter", "FORWARD", "SERVICES", "-m conntrack --ctstate NEW"),
     ("filter", "FORWARD", "EXTERNAL-SERVICES", "-m conntrack --ctstate NEW"),
+    ("filter", "FORWARD", "CLUSTER-IPS", "-m conntrack --ctstate NEW"),
     ("filter", "OUTPUT", "SERVICES", "-m conntrack --ctstate NEW"),
+    ("filter", "OUTPUT", "CLUSTER-IPS", "-m conntrack --ctstate NEW"),
 )
 #: Chains with a rule per service: changed rule by rule.
 _DISPATCH = ("SERVICES", "NODEPORTS", "EXTERNAL-SERVICES")
@@ -81,12 +84,22 @@ def _skeleton(config: Config) -> Mapping[tuple[str, str], list[str]]:
         ("filter", f"{prefix}-NODEPORTS"): [],
         ("filter", f"{prefix}-SERVICES"): [],
         ("filter", f"{prefix}-EXTERNAL-SERVICES"): [],
+        ("filter", f"{prefix}-CLUSTER-IPS"): _unclaimed(config),
         ("filter", f"{prefix}-FORWARD"): [
             "-m conntrack --ctstate INVALID -j DROP",
             f"-m mark --mark {mark} -j ACCEPT",
             "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
         ],
     }
+
+
+def _unclaimed(config: Config) -> list[str]:
+    """What no service's rule has translated must not leave for the world beyond: the network there may well answer.
+
+    Dropped, so that a client that is faster than our rules tries again. The cluster's DNS address lies on the loopback
+    device. Source: pkg/proxy/nftables/proxier.go (cluster-ips-check); upstream's iptables mode lets it leave.
+    """
+    return [f"-d {config.service_cidr} ! -o lo -j DROP"] if config.service_cidr else []
 
 
 def _rules(port: ServicePort, config: Config) -> Iterator[tuple[tuple[str, str], str]]:

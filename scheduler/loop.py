@@ -8,7 +8,8 @@ accepts one binding for a pod and refuses the other.
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import structlog
@@ -24,9 +25,11 @@ from scheduler.backlog import Backlog, Waiting
 from scheduler.place import DEFAULT, Decision, Profile, place
 from scheduler.state import State
 from scheduler.views import Node, Pod
+from scheduler.volumes import Needs, Unready, VolumeBinding, Volumes, Write
 
 SCHEDULER_NAME = "default-scheduler"
 BINDINGS_AT_ONCE = 64
+VOLUMES_WITHIN = 600.0  # seconds for a pod's volumes to be bound, upstream's bindTimeoutSeconds
 #: How many pods to place before other tasks (watches, bindings) get their turn.
 BATCH = 32
 
@@ -51,11 +54,13 @@ class Scheduler:
         self.client, self.recorder, self.profile, self.name, self.clock = client, recorder, profile, name, clock
         self.nodes = Cache(client, NODES, Node)
         self.pods = Cache(client, PODS, Pod)
+        self.volumes = Volumes(client)
         self.state = State()
         self.backlog = Backlog()
         self._wake = asyncio.Event()
         self._bindings = asyncio.Semaphore(BINDINGS_AT_ONCE)
         self._under_way = 0
+        self._bound = asyncio.Event()  # set, and replaced, when a claim or a volume changes
 
     @property
     def idle(self) -> bool:
@@ -66,11 +71,15 @@ class Scheduler:
         """Places pods for ever."""
         self.nodes.subscribe(self._node_changed)
         self.pods.subscribe(self._pod_changed)
+        for cache in self.volumes.caches:
+            cache.subscribe(self._volume_changed)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.nodes.run())
             tasks.create_task(self.pods.run())
-            await self.nodes.wait_synced()
-            await self.pods.wait_synced()
+            for cache in self.volumes.caches:
+                tasks.create_task(cache.run())
+            for each in (self.nodes, self.pods, *self.volumes.caches):
+                await each.wait_synced()
             while True:
                 self._wake.clear()
                 await self._drain(tasks)
@@ -93,6 +102,12 @@ class Scheduler:
             self.backlog.wake()
             self._wake.set()
 
+    def _volume_changed(self, _old: object, _new: object) -> None:
+        self.backlog.wake()
+        self._wake.set()
+        self._bound.set()
+        self._bound = asyncio.Event()
+
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old
         assert pod is not None
@@ -114,28 +129,54 @@ class Scheduler:
     async def _drain(self, tasks: asyncio.TaskGroup) -> None:
         done = 0
         while (waiting := self.backlog.take(self._now())) is not None:
-            decision = self._place(waiting.pod)
+            needs, decision = self._place(waiting.pod)
             self._under_way += 1
             if decision.node is None:
                 self.backlog.park(waiting, self._now())
                 tasks.create_task(self._report(waiting, decision))
             else:
                 self.state.assume(waiting.pod, decision.node)
-                tasks.create_task(self._bind(waiting, decision.node))
+                first = self.volumes.promise(waiting.pod, needs, decision.node, self.state.snapshot())
+                tasks.create_task(self._bind(waiting, decision.node, first))
             done += 1
             if done % BATCH == 0:
                 await asyncio.sleep(0)
         _PENDING.set(len(self.backlog))
 
-    def _place(self, pod: Pod) -> Decision:
+    def _place(self, pod: Pod) -> tuple[Needs, Decision]:
         nodes = self.state.snapshot()
         order = np.random.default_rng(_seed(pod)).permutation(len(nodes))
+        try:
+            needs = self.volumes.needs(pod)
+        except Unready as reason:
+            return Needs(), Decision(None, {}, len(nodes), str(reason))
+        profile = self.profile
+        if needs:
+            profile = replace(profile, filters=(*profile.filters, VolumeBinding(needs, self.volumes.promises)))
         with _ALGORITHM.time():
-            return place(self.profile, self.state.row(pod), nodes, order)
+            return needs, place(profile, self.state.row(pod), nodes, order)
 
-    async def _bind(self, waiting: Waiting, node: str) -> None:
+    async def _bind_volumes(self, pod: Pod, node: str, writes: Sequence[Write]) -> None:
+        """Reserve the pod's volumes and wait until they are bound. Raises Unready, ApiError."""
+        try:
+            for write in writes:
+                await self.client.patch(write.kind, write.namespace, write.name, write.body)
+            async with asyncio.timeout(VOLUMES_WITHIN):
+                while not self.volumes.state(pod, node):
+                    if self._is_bound(pod):
+                        raise Unready("pod does not exist any more")
+                    await self._bound.wait()
+        except TimeoutError as error:
+            raise Unready("timed out waiting for the condition") from error
+        finally:
+            self.volumes.release(pod.metadata.uid)
+
+    async def _bind(self, waiting: Waiting, node: str, first: Sequence[Write] | None) -> None:
+        """`first` is to be written before; None where no volume has to be waited for."""
         pod = waiting.pod
         try:
+            if first is not None:
+                await self._bind_volumes(pod, node, first)
             async with self._bindings:
                 await self.client.create(
                     PODS,
@@ -144,6 +185,8 @@ class Scheduler:
                     name=pod.metadata.name,
                     subresource="binding",
                 )
+        except Unready as reason:
+            self._volumes_failed(waiting, f"binding volumes: {reason}")
         except ApiError as error:
             self._bind_failed(waiting, error)
         else:
@@ -162,6 +205,14 @@ class Scheduler:
             return
         _log.warning("binding failed", pod=waiting.pod.key, error=str(error))
         self.recorder.event(reference(waiting.pod), WARNING, "FailedScheduling", f"binding rejected: {error}")
+        self.backlog.retry(waiting, self._now())
+
+    def _volumes_failed(self, waiting: Waiting, message: str) -> None:
+        self.state.forget(waiting.pod.metadata.uid)
+        if self._is_bound(waiting.pod):
+            self.backlog.drop(waiting.pod.metadata.uid)
+            return
+        self.recorder.event(reference(waiting.pod), WARNING, "FailedScheduling", message)
         self.backlog.retry(waiting, self._now())
 
     def _is_bound(self, pod: Pod) -> bool:

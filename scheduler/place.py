@@ -38,12 +38,15 @@ class Decision:
     node: str | None
     reasons: Mapping[str, int]
     nodes: int = 0
+    waits: str = ""  # for what, whatever the node
 
     @property
     def message(self) -> str:
         """The text of FailedScheduling and of the pod's condition (framework/types.go FitError)."""
         if not self.nodes:
             return "no nodes available to schedule pods"
+        if self.waits:
+            return f"0/{self.nodes} nodes are available: {self.waits}."
         reasons = ", ".join(sorted(f"{count} {reason}" for reason, count in self.reasons.items()))
         return f"0/{self.nodes} nodes are available: {reasons}."
 

@@ -9,12 +9,14 @@ from apimachinery.objects.core_v1 import (
     ContainerPort,
     NodeSpec,
     NodeStatus,
+    PersistentVolumeClaimVolumeSource,
     PodSchedulingGate,
     ResourceRequirements,
     Toleration,
     TopologySpreadConstraint,
 )
 from apimachinery.objects.meta_v1 import ObjectMeta, OwnerReference
+from apimachinery.types import Json
 
 
 class Meta(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
@@ -37,6 +39,14 @@ class Container(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     restart_policy: str = ""
 
 
+class Volume(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """A pod's volume, as far as it stands for a claim."""
+
+    name: str = ""
+    persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
+    ephemeral: Json | None = None
+
+
 class Spec(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     """What decides where a pod can go."""
 
@@ -53,6 +63,7 @@ class Spec(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     tolerations: tuple[Toleration, ...] = ()
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = ()
     scheduling_gates: tuple[PodSchedulingGate, ...] = ()
+    volumes: tuple[Volume, ...] = ()
 
 
 class Status(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):

@@ -27,9 +27,9 @@ if [ -n "$packages" ]; then
     fi
     echo "Installing$packages ..."
     policy=/usr/sbin/policy-rc.d
-    if [ ! -e "$policy" ]; then
+    if [ ! -e "$policy" ] || grep -q pykube "$policy"; then # one of ours: an install before this was killed
         trap 'rm -f "$policy"' EXIT
-        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        printf '#!/bin/sh\n# pykube: no services while packages are installed\nexit 101\n' >"$policy"
         chmod +x "$policy"
     fi
     export DEBIAN_FRONTEND=noninteractive

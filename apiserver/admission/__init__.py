@@ -6,5 +6,6 @@ one file per plugin or family
 """
 
 from apiserver.admission.chain import Chain, chain
+from apiserver.admission.quota_accounts import Accounts
 
-__all__ = ["Chain", "chain"]
+__all__ = ["Accounts", "Chain", "chain"]

@@ -6,7 +6,6 @@ fresh and runs again.
 """
 
 import random as dice
-import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -20,16 +19,16 @@ from apiserver.admission import (
     node_restriction,
     pod_security,
     priority,
-    quota,
     runtime_classes,
     serviceaccounts,
     storage,
 )
 from apiserver.admission.plugin import Plugin, Review
+from apiserver.admission.quota_accounts import Accounts
 from apiserver.request import Attributes, Decision, Lookup
 
-#: Stands for the one that each chain makes for itself: it remembers.
-_QUOTA = quota.resource_quota(time.monotonic)
+#: Runs after all others have let the write through, since it writes itself (`Chain.accounts`).
+_QUOTA = Plugin("ResourceQuota")
 
 #: Every built-in plugin, in the order in which they run.
 PLUGINS: tuple[Plugin, ...] = (
@@ -72,6 +71,7 @@ class Chain:
     random: dice.Random
     authorize: Callable[[Attributes], Decision] | None = None
     fresh: Callable[[], Awaitable[None]] = field(default=_no_wait)
+    accounts: Accounts | None = None
 
     async def mutate(
         self,
@@ -97,6 +97,8 @@ class Chain:
         """Run the plugins that only look. Raises ApiError."""
         review = self._review(attributes, new, old, lookup, warn)
         await self._run([plugin.validate for plugin in self.plugins], review)
+        if self.accounts is not None:
+            await self.accounts.charge(review, self.fresh)
 
     def _review(
         self,
@@ -136,13 +138,18 @@ def chain(
     random: dice.Random,
     authorize: Callable[[Attributes], Decision] | None = None,
     fresh: Callable[[], Awaitable[None]] = _no_wait,
-    clock: Callable[[], float] = time.monotonic,
+    accounts: Accounts | None = None,
 ) -> Chain:
     """The chain with upstream's defaults, some plugins more and some less. Raises ValueError for an unknown name."""
     known = {plugin.name for plugin in PLUGINS}
     unknown = sorted({*enable, *disable} - known)
     if unknown:
         raise ValueError(f"unknown admission plugin: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
-    own = quota.resource_quota(clock)
-    chosen = [own if p is _QUOTA else p for p in PLUGINS if (p.is_on or p.name in enable) and p.name not in disable]
-    return Chain(plugins=tuple(chosen), random=random, authorize=authorize, fresh=fresh)
+    chosen = [each for each in PLUGINS if (each.is_on or each.name in enable) and each.name not in disable]
+    return Chain(
+        plugins=tuple(chosen),
+        random=random,
+        authorize=authorize,
+        fresh=fresh,
+        accounts=accounts if _QUOTA in chosen else None,
+    )

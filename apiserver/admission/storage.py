@@ -58,6 +58,5 @@ def _storage(spec: Json) -> quantity.Quantity | None:
 
 
 DEFAULT_STORAGE_CLASS = Plugin("DefaultStorageClass", mutate=_default_class)
-#: Off, unlike upstream: its finalizers are taken off by controllers that PyKube does not have yet.
-IN_USE_PROTECTION = Plugin("StorageObjectInUseProtection", mutate=_protect, is_on=False)
+IN_USE_PROTECTION = Plugin("StorageObjectInUseProtection", mutate=_protect)
 CLAIM_RESIZE = Plugin("PersistentVolumeClaimResize", validate=_resize)

@@ -1,8 +1,10 @@
-"""pods/log: the options checked, the kubelet's /containerLogs streamed.
+"""pods/log: the options checked, the kubelet's /containerLogs streamed, over plain HTTP or a WebSocket.
 
 Source: pkg/registry/core/pod/rest/log.go, ValidatePodLogOptions, generic/rest/response_checker.go.
 """
 
+import asyncio
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -11,12 +13,19 @@ from apimachinery import errors
 from apimachinery.errors import FORBIDDEN_FIELD, INVALID, NOT_SUPPORTED, ApiError, FieldError
 from apiserver.connect.containers import container_of, node_of, pod_of
 from apiserver.connect.kubelets import KubeletClientConfig, kubelet_target
+from apiserver.connect.reverse import upgrade_of
 from apiserver.request import Lookup, Request
 from serving import asgi
 from serving.asgi import Receive, Send
 from serving.dialer import Answer, ask
+from serving.https import Upgrade
+from serving.websocket import CLOSE_TIMEOUT, WebSocket
+from serving.websocket_channels import accept_websocket
 
 _STREAMS = ("All", "Stderr", "Stdout")
+_BASE64 = "base64.binary.k8s.io"
+#: WebSocket subprotocols of one stream to the client (httpstream/wsstream/stream.go).
+_PROTOCOLS = ("", "binary.k8s.io", _BASE64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +58,37 @@ async def serve_log(
         raise ApiError(500, "", f'Get "{target.url}{path}": {error}') from error
     if answer.code != 200:
         raise await _refusal(answer, name)
+    upgrade = upgrade_of(request)
+    if upgrade is not None and upgrade.protocol == "websocket":
+        await _over_websocket(upgrade, answer)
+        return
     await asgi.stream(receive, send, 200, [("content-type", "text/plain")], _chunks(answer))
+
+
+async def _over_websocket(upgrade: Upgrade, answer: Answer) -> None:
+    """The log as messages, an empty one first; it ends with the log, or when the client leaves."""
+    socket = await accept_websocket(upgrade, _PROTOCOLS)
+    is_text = socket.subprotocol == _BASE64
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(_until_closed(socket, answer))
+            await socket.send(b"", text=is_text)
+            async for chunk in _chunks(answer):
+                await socket.send(base64.b64encode(chunk) if is_text else chunk, text=is_text)
+            await socket.say_close()
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await listening
+    except* (ConnectionError, TimeoutError):
+        pass  # the client has gone
+    finally:
+        answer.raw.abort()
+        socket.abort()
+
+
+async def _until_closed(socket: WebSocket, answer: Answer) -> None:
+    while await socket.receive() is not None:
+        pass  # what a client says here means nothing
+    answer.raw.abort()
 
 
 async def _chunks(answer: Answer) -> AsyncIterator[bytes]:

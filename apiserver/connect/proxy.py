@@ -1,15 +1,15 @@
 """pods/proxy, services/proxy, nodes/proxy: HTTP passed on to what the name means, `[SCHEME:]NAME[:PORT]`.
 
 A pod's default port is its first container port, a service's endpoint is picked at random among the ready ones, a node
-is its kubelet (with our certificate) unless another port is asked for. Redirects are rewritten to stay within the
-proxy; links in HTML are not. Source: ResourceLocation of the registries, pkg/registry/core/*/rest/subresources.go.
+is its kubelet (with our certificate) unless another port is asked for. Redirects and links in HTML are rewritten to
+stay within the proxy. Source: ResourceLocation of the registries, pkg/registry/core/*/rest/subresources.go.
 """
 
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from apimachinery import errors
 from apimachinery.errors import ApiError
@@ -23,7 +23,8 @@ from apiserver.connect.kubelets import (
     shown_host,
     unverified,
 )
-from apiserver.connect.reverse import forward, location_rewriter
+from apiserver.connect.links import link_rewriter
+from apiserver.connect.reverse import forward
 from apiserver.request import Lookup, Request
 from serving import asgi
 from serving.asgi import Receive, Send
@@ -64,7 +65,9 @@ async def serve_proxy(
         target,
         (inside or "/") + query,
         failure=_failure,
-        rewrite=location_rewriter(target, inside, outside),
+        rewrite=link_rewriter(
+            urlsplit(target.url).netloc, request.headers.get("host", ""), outside.removesuffix(inside).rstrip("/")
+        ),
         extra=[(name, value) for name, value in extra if value],
     )
 

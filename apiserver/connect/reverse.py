@@ -6,10 +6,10 @@ apimachinery/pkg/util/proxy/upgradeaware.go and transport.go.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from urllib.parse import urlsplit
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from apimachinery.errors import ApiError
+from apiserver.connect.links import Rewrite, page
 from apiserver.request import Request
 from serving import asgi
 from serving.asgi import Headers, Receive, Send
@@ -38,8 +38,8 @@ _TOKEN_PROTOCOL = "base64url.bearer.authorization.k8s.io."  # noqa: S105 - a pro
 Failure = Callable[[OSError], ApiError]
 #: Another way to answer, tried when the backend refuses a WebSocket; ApiError or OSError with nothing sent: no good.
 Fallback = Callable[[Upgrade], Awaitable[None]]
-#: Rewrites a Location header that the backend answered.
-Rewrite = Callable[[str], str]
+#: How much of a page is taken into memory to rewrite its links; a longer one goes through as it is.
+_LONGEST_PAGE = 16 << 20
 
 
 def upgrade_of(request: Request) -> Upgrade | None:
@@ -62,6 +62,7 @@ async def forward(
 ) -> None:
     """Pass the request on to `path` (with its query) of `target`, and the answer back.
 
+    `rewrite` is for links that the backend answers: a Location, and URLs in HTML.
     ApiError from `failure` when the backend cannot be reached; nothing has been sent then.
     """
     upgrade = upgrade_of(request)
@@ -169,32 +170,40 @@ async def _send_answer(send: Send, answer: Answer, rewrite: Rewrite | None) -> N
             continue
         shown = rewrite(value) if rewrite is not None and name == "location" else value
         headers.append((name, shown))
-    await asgi.start(send, answer.code, headers)
-    async for chunk in answer.chunks():
+    chunks = answer.chunks()
+    if rewrite is not None and _is_page(answer):
+        body, is_whole = await _collected(chunks)
+        if is_whole and (changed := page(body, _header(answer, "content-encoding"), rewrite)) is not None:
+            body = changed
+            headers = [(name, value) for name, value in headers if name != "content-length"]
+        await asgi.start(send, answer.code, headers)
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+    else:
+        await asgi.start(send, answer.code, headers)
+    async for chunk in chunks:
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
+
+
+def _header(answer: Answer, name: str) -> str:
+    return next((value for key, value in answer.headers if key == name), "")
+
+
+def _is_page(answer: Answer) -> bool:
+    media_type = _header(answer, "content-type").partition(";")[0].strip().lower()
+    return media_type == "text/html" and not _header(answer, "location")
+
+
+async def _collected(chunks: AsyncIterator[bytes]) -> tuple[bytes, bool]:
+    """The body as far as it is taken into memory, and whether that is all of it."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > _LONGEST_PAGE:
+            return bytes(body), False
+    return bytes(body), True
 
 
 def _upgrade_headers(answer: Answer) -> Sequence[tuple[str, str]]:
     kept = [(name, value) for name, value in answer.headers if name not in _DROPPED or name == "upgrade"]
     return [*kept, ("Connection", "Upgrade")]
-
-
-def location_rewriter(target: Target, inside: str, outside: str) -> Rewrite:
-    """Keeps a client that follows a redirect within the proxy.
-
-    `outside` is the proxy's path for the backend's path `inside`. Locations that lead elsewhere stay as they are.
-    """
-    backend = urlsplit(target.url)
-
-    def rewrite(location: str) -> str:
-        parts = urlsplit(location)
-        if parts.netloc and parts.netloc != backend.netloc:
-            return location
-        if not parts.path.startswith("/"):
-            return location
-        path = outside.removesuffix(inside).rstrip("/") + parts.path if outside.endswith(inside) else parts.path
-        query = f"?{parts.query}" if parts.query else ""
-        return path + query + (f"#{parts.fragment}" if parts.fragment else "")
-
-    return rewrite

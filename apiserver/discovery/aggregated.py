@@ -3,9 +3,11 @@
 Source: api/apidiscovery/{v2,v2beta1}/types.go, apiserver/pkg/endpoints/discovery/aggregated.
 """
 
+from collections.abc import Mapping, Sequence
+
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
-from apiserver.discovery.served import Groups
+from apiserver.discovery.served import Foreign, Listed
 from apiserver.discovery.subresources import subresource
 
 KIND = "APIGroupDiscoveryList"
@@ -23,19 +25,24 @@ def version_of(media: str) -> str:
     return next(version for version in VERSIONS if media == media_type(version))
 
 
-def group_discovery_list(groups: Groups, version: str) -> Json:
+def group_discovery_list(groups: Listed, version: str) -> Json:
     """The document over these groups."""
     items = [_group(group, versions) for group, versions in groups.items()]
     return {"kind": KIND, "apiVersion": f"{GROUP}/{version}", "metadata": {}, "items": items}
 
 
-def _group(group: str, versions: dict[str, list[Kind]]) -> Json:
+def _group(group: str, versions: Mapping[str, Sequence[Kind] | Foreign]) -> Json:
     metadata = {"name": group} if group else {}
-    found = [
-        {"version": version, "resources": [_resource(kind) for kind in kinds], "freshness": "Current"}
-        for version, kinds in versions.items()
-    ]
+    found = [_version(version, served) for version, served in versions.items()]
     return {"metadata": {**metadata, "creationTimestamp": None}, "versions": found}
+
+
+def _version(version: str, served: Sequence[Kind] | Foreign) -> Json:
+    if isinstance(served, Foreign):
+        resources, freshness = list(served.resources), "Stale" if served.is_stale else "Current"
+    else:
+        resources, freshness = [_resource(kind) for kind in served], "Current"
+    return {"version": version, **({"resources": resources} if resources else {}), "freshness": freshness}
 
 
 def _resource(kind: Kind) -> Json:

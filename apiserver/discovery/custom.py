@@ -20,10 +20,10 @@ _API_VERSION = "APIVersion names the versioned schema of this object, as GROUP/V
 _KIND = "Kind is the REST resource that this object represents, in CamelCase."
 
 
-def schemas(kind: Kind, schema: Json | None, list_kind: str = "") -> dict[defs.GroupVersionKind, Schemas]:
+def schemas(kind: Kind, schema: Json | None) -> dict[defs.GroupVersionKind, Schemas]:
     """What to hand to Discovery.serve for one served version. `schema` is its openAPIV3Schema."""
     gvk = (kind.group, kind.version, kind.kind)
-    list_gvk = (kind.group, kind.version, list_kind or f"{kind.kind}List")
+    list_gvk = (kind.group, kind.version, kind.list_name)
     tree = schema or {"type": "object", _PRESERVES: True}
     return {
         gvk: Schemas(_object(_simplified(tree), gvk, defs.V2_PREFIX), _object(tree, gvk, defs.V3_PREFIX)),

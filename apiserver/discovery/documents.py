@@ -3,11 +3,11 @@
 Source: apiserver/pkg/endpoints/discovery.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
-from apiserver.discovery.served import Groups, storage_version_hash
+from apiserver.discovery.served import storage_version_hash
 from apiserver.discovery.subresources import subresource
 
 
@@ -17,7 +17,7 @@ def api_versions(versions: Sequence[str], address: str) -> Json:
     return {"kind": "APIVersions", "versions": list(versions), "serverAddressByClientCIDRs": by_client}
 
 
-def api_group_list(groups: Groups) -> Json:
+def api_group_list(groups: Mapping[str, Iterable[str]]) -> Json:
     """What /apis answers."""
     found = [_group(group, list(versions)) for group, versions in groups.items() if group]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": found}

@@ -129,7 +129,7 @@ def _id(verb: str, kind: Kind, rest: str) -> str:
 
 
 def _list(kind: Kind, gvk: tuple[str, str, str], scope: str, rest: str = "") -> Operation:
-    answer = (kind.group, kind.version, f"{kind.kind}List")
+    answer = (kind.group, kind.version, kind.list_name)
     text = f"list or watch objects of kind {kind.kind}"
     operation_id = _id("list", kind, rest or f"{scope}{kind.kind}")
     return Operation("get", operation_id, text, "list", gvk, tag(kind), None, answer, parameters=LIST)

@@ -1,44 +1,41 @@
-"""The served kinds in upstream's order: groups by priority, then by name; versions the most stable first.
+"""What is served, in upstream's order: groups by priority, then by name; versions by priority, the most stable first.
 
-The order decides what a short name means in kubectl (`events`: the core group before events.k8s.io).
-Source: pkg/controlplane/apiserver (group priorities), apimachinery/pkg/version/helpers.go (versions).
+A group version is either ours (kinds) or another server's (`Foreign`, told by an APIService). Sources: kube-aggregator/
+pkg/apis/apiregistration/v1/helper (order), apimachinery/pkg/version/helpers.go (versions).
 """
 
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from apimachinery.kinds import Kind
+from apimachinery.types import Json
+from apiserver.discovery.priorities import priority
 
-_GROUPS = (
-    "",
-    "apiregistration.k8s.io",
-    "apps",
-    "events.k8s.io",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "autoscaling",
-    "batch",
-    "certificates.k8s.io",
-    "networking.k8s.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "storage.k8s.io",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "scheduling.k8s.io",
-    "coordination.k8s.io",
-    "node.k8s.io",
-    "discovery.k8s.io",
-    "resource.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
-)
-_PLACES = {group: place for place, group in enumerate(_GROUPS)}
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 _STABILITY = {None: 2, "beta": 1, "alpha": 0}
 
 Groups = dict[str, dict[str, list[Kind]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign:
+    """A group version that an extension server serves, and what is known of it."""
+
+    group: str
+    version: str
+    priority: tuple[int, int]  # of the group, of the version
+    resources: Sequence[Json] = ()  # as aggregated discovery lists them
+    is_stale: bool = True  # its server could not be asked, or not yet
+    openapi_v2: Json | None = None  # paths and definitions of this group version alone
+    openapi_v3: Json | None = None  # its row in the index of /openapi/v3
+
+
+#: Group -> version -> our kinds, or another server's: everything that is listed, in the order of the documents.
+Listed: TypeAlias = Mapping[str, Mapping[str, "Sequence[Kind] | Foreign"]]
 
 
 def by_group(kinds: Iterable[Kind]) -> Groups:
@@ -46,13 +43,38 @@ def by_group(kinds: Iterable[Kind]) -> Groups:
     found: Groups = {}
     for kind in kinds:
         found.setdefault(kind.group, {}).setdefault(kind.version, []).append(kind)
-    ordered = sorted(found, key=lambda group: (_PLACES.get(group, len(_PLACES)), group))
-    return {group: _versions(found[group]) for group in ordered}
+    ranked = {(group, version): priority(group, version) for group, versions in found.items() for version in versions}
+    return {
+        group: {version: sorted(found[group][version], key=lambda kind: kind.plural) for version in versions}
+        for group, versions in ordered(ranked).items()
+    }
 
 
-def _versions(versions: dict[str, list[Kind]]) -> dict[str, list[Kind]]:
-    names = sorted(versions, key=version_order)
-    return {name: sorted(versions[name], key=lambda kind: kind.plural) for name in names}
+def listed(groups: Groups, foreign: Sequence[Foreign]) -> Listed:
+    """Ours and theirs in one order. Where both serve a group version, an APIService has sent it to them."""
+    if not foreign:
+        return groups
+    ranked = {(group, version): priority(group, version) for group, versions in groups.items() for version in versions}
+    theirs = {(row.group, row.version): row for row in foreign}
+    ranked |= {key: row.priority for key, row in theirs.items()}
+    return {
+        group: {version: theirs.get((group, version)) or groups[group][version] for version in versions}
+        for group, versions in ordered(ranked).items()
+    }
+
+
+def ordered(ranked: Mapping[tuple[str, str], tuple[int, int]]) -> dict[str, list[str]]:
+    """Groups with their versions, from each group version's priorities.
+
+    A group stands where its most important version puts it; equals by the name of their APIServices.
+    """
+    found: dict[str, list[str]] = {}
+    for group, version in sorted(ranked, key=lambda gv: (-ranked[gv][0], f"{gv[1]}.{gv[0]}")):
+        found.setdefault(group, []).append(version)
+    return {
+        group: sorted(versions, key=lambda v, g=group: (-ranked[g, v][1], version_order(v)))  # type: ignore[misc]
+        for group, versions in found.items()
+    }
 
 
 def version_order(version: str) -> tuple[int, int, int, str]:
@@ -71,7 +93,7 @@ def storage_version_hash(kind: Kind) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
 
 
-def root_paths(groups: Groups) -> Sequence[str]:
+def root_paths(groups: Listed) -> Sequence[str]:
     """What `/` lists."""
     paths = ["/.well-known/openid-configuration", "/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2"]
     paths += ["/openapi/v3", "/openapi/v3/", "/openid/v1/jwks", "/readyz", "/version"]

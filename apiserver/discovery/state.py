@@ -2,7 +2,8 @@
 
 `Discovery.document(path, accept)` is what the dispatcher below /api and /apis calls; `Discovery.respond` adds what a
 browser's cache needs (ETag, Cache-Control, gzip). `serve` swaps the served kinds when a CRD comes or goes; documents
-of group versions that did not change are kept. Not for several threads at once, but for `respond` in a worker thread.
+of group versions that did not change are kept. `aggregate` tells what extension servers serve. Not for several threads
+at once, but for `respond` in a worker thread.
 """
 
 import gzip
@@ -15,9 +16,9 @@ import msgspec
 
 from apimachinery.kinds import KINDS, Kind
 from apimachinery.types import Json
-from apiserver.discovery import aggregated, documents, gnostic, openapi_v2, openapi_v3
+from apiserver.discovery import aggregated, documents, gnostic, merging, openapi_v2, openapi_v3
 from apiserver.discovery import definitions as defs
-from apiserver.discovery.served import Groups, by_group, root_paths
+from apiserver.discovery.served import Foreign, Groups, Listed, by_group, listed, root_paths
 from apiserver.discovery.version import version_info
 
 JSON = "application/json"
@@ -77,6 +78,8 @@ class Discovery:
     fixed: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
     load: Callable[[], Mapping[str, Json]] = defs.load
     groups: Groups = field(init=False)
+    foreign: Sequence[Foreign] = ()
+    listed: Listed = field(init=False)
     hashes: dict[str, str] = field(init=False, default_factory=dict)
     _kept: dict[tuple[str, str], Stored] = field(init=False, default_factory=dict)
 
@@ -86,9 +89,17 @@ class Discovery:
     def serve(self, kinds: Sequence[Kind], schemas: Mapping[defs.GroupVersionKind, Schemas]) -> None:
         """Serves these kinds from now on."""
         self.kinds, self.schemas, self.groups = kinds, schemas, by_group(kinds)
+        self.listed = listed(self.groups, self.foreign)
         before, self.hashes = self.hashes, self._hashes()
         same = {f"{_V3}/{name}" for name, value in self.hashes.items() if before.get(name) == value}
         self._kept = {key: stored for key, stored in self._kept.items() if key[0] in same}
+
+    def aggregate(self, foreign: Sequence[Foreign]) -> None:
+        """Lists these group versions of extension servers from now on; their own documents are asked of them."""
+        if list(foreign) == list(self.foreign):
+            return
+        self.foreign, self.listed = foreign, listed(self.groups, foreign)
+        self._kept = {key: kept for key, kept in self._kept.items() if key[0].startswith(f"{_V3}/")}
 
     def document(self, path: str, accept: str = "") -> tuple[bytes, str] | None:
         """Body and media type of the document at a path; None where there is none."""
@@ -145,13 +156,13 @@ class Discovery:
     def _tree(self, path: str, media_type: str) -> Json | None:
         match path.strip("/").split("/"):
             case [""]:
-                return {"paths": list(root_paths(self.groups))}
+                return {"paths": list(root_paths(self.listed))}
             case ["version"]:
                 return version_info()
             case ["api" | "apis" as root]:
                 return self._root(root, media_type)
-            case ["apis", group] if group and group in self.groups:
-                return documents.api_group(group, list(self.groups[group]))
+            case ["apis", group] if group and group in self.listed:
+                return documents.api_group(group, list(self.listed[group]))
             case ["api", version]:
                 return self._resources("", version)
             case ["apis", group, version] if group:
@@ -159,7 +170,7 @@ class Discovery:
         return None
 
     def _root(self, root: str, media_type: str) -> Json:
-        chosen = {g: v for g, v in self.groups.items() if bool(g) == (root == "apis")}
+        chosen = {g: v for g, v in self.listed.items() if bool(g) == (root == "apis")}
         if media_type != JSON:
             return aggregated.group_discovery_list(chosen, aggregated.version_of(media_type))
         if root == "apis":
@@ -184,7 +195,9 @@ class Discovery:
 
     def _openapi_v3(self, path: str) -> Json | None:
         if path == _V3:
-            return openapi_v3.index(self.hashes)
+            index = openapi_v3.index(self.hashes)
+            theirs = {f"apis/{row.group}/{row.version}": row.openapi_v3 for row in self.foreign if row.openapi_v3}
+            return {"paths": dict(sorted({**index["paths"], **theirs}.items()))}
         name = path.removeprefix(f"{_V3}/")
         if name in _OTHERS:
             return openapi_v3.plain_document(_OTHERS[name])
@@ -198,6 +211,7 @@ class Discovery:
     def _openapi_v2(self, media_type: str) -> bytes:
         extra = {gvk: schemas.v2 for gvk, schemas in self.schemas.items()}
         tree = openapi_v2.document(self.kinds, self.load(), extra)
+        tree = merging.merge_v2(tree, [row.openapi_v2 for row in self.foreign if row.openapi_v2])
         return gnostic.encode(tree) if media_type == gnostic.MEDIA_TYPE else msgspec.json.encode(tree)
 
 

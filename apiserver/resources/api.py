@@ -50,6 +50,8 @@ class Api:
     random: random.Random
     admission: Admission = field(init=False)  # reads through this Api, so it comes after it
     decode: Decode = no_protobuf  # of values that an upstream server stored as protobuf
+    #: Has the registry follow what the cache has: definitions of resources may be younger than what is served.
+    catch_up: Callable[[], None] = lambda: None
 
     async def fresh(self) -> None:
         """Wait until the cache holds all that was committed before now: reads from it are then linearizable."""

@@ -69,6 +69,8 @@ async def _insert(write: Write, new: Json) -> Entry:
 
 async def _put(write: Write, key: str, new: Json, old: Json | None, expect: int) -> Entry:
     """The storage write, with what the object needs from a shared stock taken before and settled after."""
+    if write.resource.transforms is not None:
+        new = await write.resource.transforms.stored(new)
     reserves, dry_run = write.resource.reserves, write.options.dry_run
     grant = await reserves.allocate(new, old, dry_run=dry_run) if reserves is not None else None
     value = msgspec.json.encode(new)
@@ -127,14 +129,21 @@ async def update(write: Write, key: str, *, may_create: bool = False) -> Committ
 
 async def _attempt(write: Write, current: Entry, *, is_sure: bool) -> Committed | None:
     """One round of the loop. None: it would write nothing, but that has to be seen on the store's own object."""
-    old = presenting.private(current)
+    old = await presenting.loaded(write.resource, current)
     new = await written(write, old)
-    before = metadata.stored_order(presenting.private(current))
-    if new == before:
+    before = metadata.stored_order(await presenting.loaded(write.resource, current))
+    if new == before and not await _is_stale(write.resource, current, new):
         return Committed(current) if is_sure else None
     if finishes(write.resource, new, before):
         return Committed(await remove(write, current, new, before))
     return Committed(await _put(write, current.key, new, before, current.revision))
+
+
+async def _is_stale(resource: Resource, current: Entry, new: Json) -> bool:
+    """Whether an object that did not change has to be written all the same: it is stored in another version."""
+    if resource.transforms is None:
+        return False
+    return await resource.transforms.stored(new) != metadata.stored_order(presenting.private(current))
 
 
 def finishes(resource: Resource, new: Json, old: Json) -> bool:

@@ -6,7 +6,8 @@ mistyped fields are the `prune` stage's business, since they matter for patches 
 
 from dataclasses import dataclass
 
-from apimachinery import errors, strict_json
+from apimachinery import errors, schema, strict_json
+from apimachinery.errors import FieldError
 from apimachinery.kinds import BY_KIND, Kind
 from apimachinery.types import Json
 from apiserver import protobuf
@@ -36,6 +37,9 @@ async def body_of(call: Call, kind: Kind, *, duplicates: bool = False) -> Body:
         why = f"json: cannot unmarshal {go_type(tree)} into Go value of type {_STRUCT}"
         why = f"couldn't get version/kind; json parse error: {why}"
         raise strict_json.unrecognized(why, data, kind.kind)
+    if not tree.get("kind") and _is_custom(kind):
+        why = f"Object 'Kind' is missing in '{data.decode(errors='replace')}'"
+        raise strict_json.unrecognized(why, data, kind.kind)
     return Body(check_kind(tree, kind), tuple(doubled))
 
 
@@ -64,12 +68,21 @@ def check_kind(tree: Json, kind: Kind) -> Json:
     return {**tree, "kind": name, "apiVersion": version}
 
 
+def _is_custom(kind: Kind) -> bool:
+    """Whether a kind is no Go type for upstream: then any kind can be read, and is judged later."""
+    return schema.definition(kind) is None
+
+
 def _mismatch(version: str, name: str, kind: Kind) -> errors.ApiError:
     short = version.rsplit("/", 1)[-1]
-    if (version, name) not in BY_KIND:
+    is_custom = _is_custom(kind)
+    if is_custom and version == kind.api_version:
+        problem = FieldError("kind", errors.INVALID, f"must be {kind.kind}", name)
+        return errors.invalid(kind.group, kind.kind, "", [problem])
+    if (version, name) not in BY_KIND and not is_custom:
         why = f'no kind "{name}" is registered for version "{version}" in scheme "{_SCHEME}"'
         return errors.bad_request(f'{name} in version "{short}" cannot be handled as a {kind.kind}: {why}')
-    if name == kind.kind:
+    if name == kind.kind or is_custom:
         return errors.bad_request(
             f"the API version in the data ({version}) does not match the expected API version ({kind.api_version})"
         )

@@ -24,8 +24,9 @@ async def delete(api: Api, call: Call, resource: Resource) -> Response:
     """DELETE of one object."""
     options = delete_options(call, await _options_body(call))
     key = key_of(call, resource)
-    removed, shown = await remove(api, resource, key, options, attributes_of(call))
+    removed, shown = await remove(api, resource, key, options, attributes_of(call, dry_run=options.dry_run))
     if not removed or _shows_deleted(resource):
+        await presenting.prepare(resource, [shown])
         return presenting.present(call, resource, shown, api.clock())
     return presenting.status(call, _details(resource, shown))
 
@@ -64,9 +65,12 @@ def _details(resource: Resource, gone: Entry) -> Json:
 
 
 async def remove(
-    api: Api, resource: Resource, key: str, options: DeleteOptions, attributes: Attributes
+    api: Api, resource: Resource, key: str, options: DeleteOptions, attributes: Attributes, *, admits: bool = True
 ) -> tuple[bool, Entry]:
-    """Delete the object or mark it. Gives whether it is gone, and what to show. Raises 404, 409."""
+    """Delete the object or mark it. Gives whether it is gone, and what to show. Raises 404, 409.
+
+    Nobody is asked for admission where the server itself cleans up (`admits` off).
+    """
     current, is_sure = api.cache.get(key), False
     while True:
         if current is None and not is_sure:
@@ -74,7 +78,7 @@ async def remove(
         if current is None:
             raise resource.not_found(attributes.name)
         try:
-            done = await _attempt(api, resource, current, options, attributes)
+            done = await _attempt(api, resource, current, options, attributes, admits=admits)
         except ApiError:
             if is_sure:
                 raise
@@ -89,11 +93,13 @@ async def remove(
 
 
 async def _attempt(
-    api: Api, resource: Resource, current: Entry, options: DeleteOptions, attributes: Attributes
+    api: Api, resource: Resource, current: Entry, options: DeleteOptions, attributes: Attributes, *, admits: bool
 ) -> tuple[bool, Entry]:
     tree = presenting.private(current)
     deletion.check_preconditions(resource, tree, options)
-    await api.admission.validate(attributes, None, current.tree, api.lookup, _unheard)
+    if admits:
+        seen = current.tree if resource.transforms is None else await presenting.loaded(resource, current)
+        await api.admission.validate(attributes, None, seen, api.lookup, _unheard)
     outcome = deletion.decide(resource, tree, options, api.clock())
     if not (outcome.removes or outcome.changes):
         return False, current
@@ -117,11 +123,12 @@ async def delete_collection(api: Api, call: Call, resource: Resource) -> Respons
     found = await listing.select(api, call, resource, selecting)
     shown: list[Entry] = []
     for item in found.entries:
-        attributes = attributes_of(call, verb="delete", name=item.name)
+        attributes = attributes_of(call, verb="delete", name=item.name, dry_run=options.dry_run)
         attributes = replace(attributes, namespace=item.namespace or attributes.namespace)
         try:
             shown.append((await remove(api, resource, item.key, options, attributes))[1])
         except ApiError as error:
             if error.code != 404:  # gone meanwhile: what was wanted
                 raise
+    await presenting.prepare(resource, shown)
     return listing.answer(api, call, resource, replace(found, entries=shown))

@@ -4,22 +4,49 @@ fieldValidation Strict refuses with 400 (a body) or 422 (a patch), Warn tells in
 Source of the wording: endpoints/handlers/{create,update,patch}.go, rest.go (transformDecodeError).
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from apimachinery import errors, schema
 from apimachinery.errors import ApiError, FieldError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.call import Call
+from apiserver.registry import Resource
 from apiserver.resources import decoding
 from apiserver.resources.options import WriteOptions, write_options
 
 
 def checked(
-    tree: Json, kind: Kind, options: WriteOptions, call: Call, duplicates: tuple[str, ...], *, is_patch: bool
+    tree: Json, resource: Resource, options: WriteOptions, call: Call, duplicates: tuple[str, ...], *, is_patch: bool
+) -> Json:
+    """A write's body or result as its resource knows it. Raises for what Strict or the types forbid."""
+    decode = resource.decode
+    if decode is None:
+        return _checked(
+            tree, resource.kind, options, call, duplicates, partial(_typed, resource.kind), is_patch=is_patch
+        )
+    return _checked(tree, resource.kind, options, call, duplicates, decode, is_patch=is_patch)
+
+
+def _typed(kind: Kind, tree: Json, strict: bool) -> tuple[Json, list[str]]:  # noqa: FBT001 - a Resource's decode
+    return schema.decode_object(kind, tree, strict=strict)
+
+
+def _checked(
+    tree: Json,
+    kind: Kind,
+    options: WriteOptions,
+    call: Call,
+    duplicates: tuple[str, ...],
+    decode: Callable[[Json, bool], tuple[Json, list[str]]],
+    *,
+    is_patch: bool,
 ) -> Json:
     """A fresh tree, typed values only: unknown fields and nulls gone. Raises for what Strict or the types forbid."""
     reports = options.field_validation != "Ignore"
     try:
-        decoded, unknown = schema.decode_object(kind, tree, strict=reports)
+        decoded, unknown = decode(tree, reports)
     except ApiError as error:
         raise _of_patch(error.message) if is_patch else error from None
     strict = [*duplicates, *unknown]
@@ -38,7 +65,7 @@ async def typed_body(call: Call, kind: Kind) -> Json:
     options = write_options(call)
     body = await decoding.body_of(call, kind, duplicates=options.field_validation != "Ignore")
     decoding.metadata_of(body.tree)
-    return checked(body.tree, kind, options, call, body.duplicates, is_patch=False)
+    return _checked(body.tree, kind, options, call, body.duplicates, partial(_typed, kind), is_patch=False)
 
 
 def _of_patch(why: str) -> ApiError:

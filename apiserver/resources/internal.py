@@ -11,7 +11,7 @@ from apimachinery.types import Json
 from apiserver import negotiation
 from apiserver.call import Call, Response
 from apiserver.request import AUTHENTICATED, MASTERS, RequestInfo, User
-from apiserver.resources import writing
+from apiserver.resources import deleting, writing
 from apiserver.resources.api import Api
 
 #: Upstream's loopback identity.
@@ -44,6 +44,19 @@ async def merge(api: Api, kind: Kind, namespace: str, name: str, patch: Json, *,
     return _tree(await writing.patch_object(api, call, api.registry.of(kind)))
 
 
+async def delete(api: Api, kind: Kind, namespace: str, name: str, uid: str) -> bool:
+    """Delete an object; False when it is gone, or another one has its name."""
+    options = {"preconditions": {"uid": uid}}
+    call = _call(kind, "delete", namespace, name, options)
+    try:
+        await deleting.delete(api, call, api.registry.of(kind))
+    except ApiError as error:
+        if error.reason not in ("NotFound", "Conflict"):
+            raise
+        return False
+    return True
+
+
 def _tree(response: Response) -> Json:
     tree: Json = msgspec.json.decode(response.body)
     return tree
@@ -69,7 +82,7 @@ def _call(
     path = kind.path(namespace, name, subresource)
     call = Call(
         scope={"type": "http", "path": path, "query_string": b"", "headers": []},
-        method={"create": "POST", "update": "PUT"}.get(verb, "PATCH"),
+        method={"create": "POST", "update": "PUT", "delete": "DELETE"}.get(verb, "PATCH"),
         path=path,
         query={},
         headers={"content-type": media_type},

@@ -69,6 +69,7 @@ class Selection:
 async def list_objects(api: Api, call: Call, resource: Resource) -> Response:
     """GET of a collection."""
     selection = await select(api, call, resource, list_options(call))
+    await presenting.prepare(resource, selection.entries)
     return answer(api, call, resource, selection)
 
 
@@ -83,15 +84,17 @@ async def select(api: Api, call: Call, resource: Resource, options: ListOptions)
     """The objects a list asks for. Raises 400, 410 and 504."""
     prefix, selects = prefix_of(call, resource), selector(resource, options)
     if options.token:
-        return await _continued(api, prefix, options, selects, tokens.decode(options.token))
+        return await _continued(api, resource, prefix, options, selects, tokens.decode(options.token))
     version = options.revision
     if version and (options.match == EXACT or (options.limit and not options.match)):
-        return await _as_of(api, prefix, options, selects, version)
+        return await _as_of(api, resource, prefix, options, selects, version)
     if not options.resource_version:
         await api.fresh()
     elif version:
         await api.reach(version)
     entries, revision = _cached(api, call, resource, prefix), api.cache.revision
+    if options.fields is not None:
+        await presenting.prepare(resource, entries)
     limit = options.limit if options.resource_version != "0" else 0  # as upstream: any version, all of it
     return _page(entries, revision, prefix, selects, limit)
 
@@ -123,18 +126,26 @@ def _page(entries: Sequence[Entry], revision: int, prefix: str, selects: Selects
 
 
 async def _continued(
-    api: Api, prefix: str, options: ListOptions, selects: Selects | None, token: tokens.Token
+    api: Api, resource: Resource, prefix: str, options: ListOptions, selects: Selects | None, token: tokens.Token
 ) -> Selection:
     if token.revision != tokens.INCONSISTENT:
-        return await _as_of(api, prefix, options, selects, token.revision, token.start)
+        return await _as_of(api, resource, prefix, options, selects, token.revision, token.start)
     await api.fresh()
     start = prefix + token.start
     entries = [entry for entry in api.cache.list(prefix) if entry.key >= start]
+    if options.fields is not None:
+        await presenting.prepare(resource, entries)
     return _page(entries, api.cache.revision, prefix, selects, options.limit)
 
 
 async def _as_of(
-    api: Api, prefix: str, options: ListOptions, selects: Selects | None, revision: int, start: str = ""
+    api: Api,
+    resource: Resource,
+    prefix: str,
+    options: ListOptions,
+    selects: Selects | None,
+    revision: int,
+    start: str = "",
 ) -> Selection:
     """A list at a revision of the past, from the store's history."""
     if revision > api.cache.revision:
@@ -149,6 +160,8 @@ async def _as_of(
             raise _expired(start) from None
         for item in page.items:
             entry = as_entry(api, item)
+            if options.fields is not None:
+                await presenting.prepare(resource, [entry])
             after = item.key
             if selects is None or selects(entry):
                 found.append(entry)

@@ -96,8 +96,25 @@ def is_typed(resource: Resource) -> bool:
     return protobuf.speaks(resource.kind.api_version)
 
 
+async def prepare(resource: Resource, entries: Sequence[Entry]) -> None:
+    """Make sure that all of these can be shown. Raises ApiError where a webhook cannot convert them."""
+    if resource.transforms is not None:
+        await resource.transforms.prepare(entries)
+
+
+async def loaded(resource: Resource, entry: Entry) -> Json:
+    """A tree of one's own: as it is stored or, where objects are transformed, as it is served."""
+    if resource.transforms is None:
+        return private(entry)
+    await resource.transforms.prepare([entry])
+    tree: Json = msgspec.json.decode(resource.transforms.served(entry))
+    return tree
+
+
 def served(resource: Resource, entry: Entry) -> bytes:
     """The object as JSON in the version served; made once per version."""
+    if resource.transforms is not None:
+        return resource.transforms.served(entry)
     if not resource.is_converted:
         return entry.value
     return entry.made(resource.kind.api_version, lambda it: msgspec.json.encode(resource.to_served(private(it))))
@@ -116,19 +133,20 @@ class _Metadata(msgspec.Struct, gc=False):
 _metadata = msgspec.json.Decoder(_Metadata)
 
 
-def partial(entry: Entry, version: str = "v1") -> bytes:
+def partial(resource: Resource, entry: Entry, version: str = "v1") -> bytes:
     """PartialObjectMetadata: the object's metadata alone, without decoding it."""
+    value = entry.value if resource.transforms is None else resource.transforms.served(entry)
     return b'{"kind":"%b","apiVersion":"meta.k8s.io/%b","metadata":%b}' % (
         PARTIAL.encode(),
         version.encode(),
-        bytes(_metadata.decode(entry.value).metadata),
+        bytes(_metadata.decode(value).metadata),
     )
 
 
 def raw(resource: Resource, accepted: Accepted, entry: Entry) -> bytes:
     """The object, or its metadata, as a protobuf message; made once for each version."""
     if accepted.transform:
-        return entry.made((PROTOBUF, PARTIAL), lambda it: protobuf.raw(msgspec.json.decode(partial(it))))
+        return entry.made((PROTOBUF, PARTIAL), lambda it: protobuf.raw(msgspec.json.decode(partial(resource, it))))
     version = resource.kind.api_version
     return entry.made((PROTOBUF, version), lambda it: protobuf.raw(_served_tree(resource, it)))
 
@@ -166,16 +184,24 @@ def table(
         "kind": TABLE,
         "apiVersion": accepted.meta_version,
         "metadata": metadata,
-        "columnDefinitions": tables.columns(resource.stored),
+        "columnDefinitions": columns(resource),
         "rows": [row(resource, accepted, entry, now, include) for entry in entries],
     }
 
 
+def columns(resource: Resource) -> list[Json]:
+    """The column definitions of a resource's Table."""
+    return tables.columns(resource.stored) if resource.table is None else resource.table.definitions()
+
+
 def row(resource: Resource, accepted: Accepted, entry: Entry, now: float, include: str) -> Json:
     """One row of a Table."""
-    line: Json = {"cells": tables.row(resource.stored, entry.tree, now)}
+    if resource.table is None:
+        line: Json = {"cells": tables.row(resource.stored, entry.tree, now)}
+    else:
+        line = {"cells": resource.table.cells(msgspec.json.decode(served(resource, entry)), now)}
     if include == "Metadata":
-        line["object"] = msgspec.Raw(partial(entry, accepted.version))
+        line["object"] = msgspec.Raw(partial(resource, entry, accepted.version))
     elif include == "Object":
         line["object"] = msgspec.Raw(served(resource, entry))
     return line
@@ -186,7 +212,7 @@ def item(resource: Resource, accepted: Accepted, entry: Entry, now: float, inclu
     if not accepted.transform:
         return served(resource, entry)
     if accepted.transform in (PARTIAL, PARTIAL_LIST):
-        return partial(entry, accepted.version)
+        return partial(resource, entry, accepted.version)
     metadata = {"resourceVersion": str(entry.revision)}
     return msgspec.json.encode(table(resource, accepted, [entry], now, metadata, include))
 
@@ -195,7 +221,7 @@ def list_type(resource: Resource, accepted: Accepted) -> tuple[str, str]:
     """The apiVersion and kind of a list."""
     if accepted.transform:
         return accepted.meta_version, PARTIAL_LIST
-    return resource.kind.api_version, f"{resource.kind.kind}List"
+    return resource.kind.api_version, resource.kind.list_name
 
 
 def list_head(resource: Resource, accepted: Accepted, metadata: Json) -> bytes:
@@ -211,8 +237,8 @@ def list_head(resource: Resource, accepted: Accepted, metadata: Json) -> bytes:
 def joined(resource: Resource, accepted: Accepted, entries: Sequence[Entry]) -> bytes:
     """The items of a list in JSON."""
     if accepted.transform:
-        return b",".join([partial(entry, accepted.version) for entry in entries])
-    if resource.is_converted:
+        return b",".join([partial(resource, entry, accepted.version) for entry in entries])
+    if resource.is_converted or resource.transforms is not None:
         values = [served(resource, entry) for entry in entries]
     else:
         values = [entry.value for entry in entries]

@@ -14,6 +14,7 @@ async def get(api: Api, call: Call, resource: Resource) -> Response:
     version = call.first("resourceVersion")
     check_resource_version(version)
     entry = await find(api, call, resource, version)
+    await presenting.prepare(resource, [entry])
     return presenting.present(call, resource, entry, api.clock())
 
 

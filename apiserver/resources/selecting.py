@@ -7,6 +7,8 @@ entry, since the same selector (`spec.nodeName=...`) comes again and again.
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from msgspec import json
+
 from apimachinery import errors, selectors
 from apiserver.registry import Resource
 from apiserver.resources.options import ListOptions
@@ -40,6 +42,10 @@ def _by_labels(labels: selectors.LabelSelector) -> Selects:
 
 def fields_of(resource: Resource, entry: Entry) -> Mapping[str, str]:
     """The selectable fields of one object."""
+    transforms = resource.transforms
+    if transforms is not None:
+        form = (_FIELDS, transforms.form)
+        return entry.made(form, lambda it: resource.strategy.fields(json.decode(transforms.served(it))))
     return entry.made(_FIELDS, lambda it: resource.strategy.fields(it.tree))
 
 

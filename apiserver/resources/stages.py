@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from apimachinery import errors, times
+from apimachinery import errors, schema, times
 from apimachinery.errors import FieldError
 from apimachinery.meta import check_metadata
 from apimachinery.types import Json
@@ -71,9 +71,7 @@ async def patch(write: Write, _new: Json, old: Json | None) -> Json:
 
 async def prune(write: Write, new: Json, _old: Json | None) -> Json:
     """The object as the schema knows it."""
-    return fields.checked(
-        new, write.resource.kind, write.options, write.call, write.duplicates, is_patch=write.is_patch
-    )
+    return fields.checked(new, write.resource, write.options, write.call, write.duplicates, is_patch=write.is_patch)
 
 
 async def default(write: Write, new: Json, _old: Json | None) -> Json:
@@ -93,7 +91,7 @@ async def prepare(write: Write, new: Json, old: Json | None) -> Json:
         return strategy.prepare_status(new, old)
     if part := strategy.parts.get(write.subresource):
         return part.prepare(new, old)
-    return strategy.prepare(new, old)
+    return schema.complete_status(write.resource.stored, strategy.prepare(new, old))
 
 
 async def shape(_write: Write, new: Json, _old: Json | None) -> Json:
@@ -121,7 +119,9 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
 async def validate(write: Write, new: Json, old: Json | None) -> Json:
     """Refuse with every problem at once; warn of what is allowed but unwise."""
     resource = write.resource
-    problems = check_metadata(resource.stored, new, old, resource.strategy.name)
+    strategy = resource.strategy
+    standard = not strategy.any_finalizer
+    problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard)
     problems += _checked(write, new, old)
     if problems:
         kind, name = resource.kind, new["metadata"].get("name", "")

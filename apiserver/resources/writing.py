@@ -27,7 +27,7 @@ SERVED_PATCHES = (negotiation.JSON_PATCH, negotiation.MERGE_PATCH, negotiation.S
 _NO_VERSION = msgspec.Raw(b"0x0")
 
 
-def attributes_of(call: Call, verb: str = "", name: str = "") -> Attributes:
+def attributes_of(call: Call, verb: str = "", name: str = "", *, dry_run: bool = False) -> Attributes:
     """The request as authorizers and admission plugins see it."""
     info = call.target
     return Attributes(
@@ -40,6 +40,7 @@ def attributes_of(call: Call, verb: str = "", name: str = "") -> Attributes:
         namespace=info.namespace,
         name=name or info.name,
         path=info.path,
+        dry_run=dry_run,
     )
 
 
@@ -55,13 +56,14 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
         api=api,
         call=call,
         resource=resource,
-        attributes=attributes_of(call, name=name if isinstance(name, str) else ""),
+        attributes=attributes_of(call, name=name if isinstance(name, str) else "", dry_run=options.dry_run),
         options=options,
         source=_copies(resource, tree),
         duplicates=body.duplicates,
         now=api.clock(),
     )
     committed = await committing.create(write)
+    await presenting.prepare(resource, [committed.entry])
     return presenting.present(call, resource, committed.entry, api.clock(), 201)
 
 
@@ -96,7 +98,7 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
         api=api,
         call=call,
         resource=resource,
-        attributes=attributes_of(call),
+        attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
         duplicates=body.duplicates,
@@ -105,6 +107,7 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
     )
     may_create = resource.strategy.allow_create_on_update and not call.target.subresource
     committed = await committing.update(write, key_of(call, resource), may_create=may_create)
+    await presenting.prepare(resource, [committed.entry])
     return presenting.present(call, resource, committed.entry, api.clock(), 201 if committed.created else 200)
 
 
@@ -128,7 +131,7 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         api=api,
         call=call,
         resource=resource,
-        attributes=attributes_of(call),
+        attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
         is_patch=True,
@@ -136,6 +139,7 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         now=api.clock(),
     )
     committed = await committing.update(write, key_of(call, resource))
+    await presenting.prepare(resource, [committed.entry])
     return presenting.present(call, resource, committed.entry, api.clock())
 
 
@@ -150,7 +154,7 @@ def patcher(resource: Resource, media_type: str, data: bytes) -> Callable[[Json]
         raise errors.bad_request("error decoding patch: json: cannot unmarshal into Go value of type map")
     if media_type == negotiation.MERGE_PATCH:
         return lambda old: patch.merge_patch(old, body)
-    definition = schema.definition(resource.kind)
+    definition = schema.definition(resource.kind) if resource.is_typed else None
     if definition is None:
         raise errors.unsupported_media_type((negotiation.JSON_PATCH, negotiation.MERGE_PATCH))
     return lambda old: patch.strategic_merge(old, body, definition)
@@ -168,7 +172,7 @@ def key_of(call: Call, resource: Resource) -> str:
 
 def _copies(resource: Resource, tree: Json) -> Callable[[Json | None], Json]:
     """The tree sent, for every attempt. Pruning by a schema makes a fresh one; without a schema it is made here."""
-    if schema.definition(resource.kind) is not None:
+    if resource.decode is not None or schema.definition(resource.kind) is not None:
         return lambda _old: tree
     data = msgspec.json.encode(tree)
     return lambda _old: msgspec.json.decode(data)

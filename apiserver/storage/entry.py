@@ -127,6 +127,16 @@ class Entry(msgspec.Struct, gc=False, eq=False, repr_omit_defaults=True):
         made: T = self._made[form]
         return made
 
+    def has_made(self, form: Hashable) -> bool:
+        """Whether `made` would find that form."""
+        return self._made is not None and form in self._made
+
+    def keep(self, form: Hashable, value: object) -> None:
+        """Have `made` find this, where making it takes more than the entry."""
+        if self._made is None:
+            self._made = {}
+        self._made[form] = value
+
     def at(self, revision: int) -> "Entry":
         """The same object with another resourceVersion: how a deleted one is shown."""
         before = _METADATA + b'"resourceVersion":"%d"' % self.revision  # `value` always has it there

@@ -193,6 +193,10 @@ class Cursor:
         """From the ring: look again."""
         self._finish(more=True)
 
+    def interrupt(self) -> None:
+        """End a waiting `next` as if its time were over."""
+        self._finish()
+
     def _mine(self, group: Group) -> Group:
         """The part of a group that this watcher wants."""
         if group[0].revision <= self._after:

@@ -3,7 +3,7 @@
 Source: apiextensions-apiserver/pkg/apis/apiextensions/validation, kube-aggregator/pkg/apis/apiregistration/validation.
 """
 
-from apimachinery import names
+from apimachinery import names, times
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, items, part
@@ -17,7 +17,7 @@ from apiserver.strategies.problems import (
     port,
     required,
 )
-from apiserver.strategies.strategy import Strategy
+from apiserver.strategies.strategy import Strategy, WriteContext
 from apiserver.strategies.webhooks import client_config
 
 _STORED = "must have exactly one version marked as storage version"
@@ -47,10 +47,12 @@ def prepare_definition(new: Json, old: Json | None) -> Json:
 
 
 def _remember_storage(tree: Json) -> None:
-    stored = part(tree, "status").setdefault("storedVersions", [])
+    status = part(tree, "status")
+    stored = status.get("storedVersions") or []
     for version in items(tree.get("spec") or {}, "versions"):
         if version.get("storage") and version.get("name") not in stored:
-            tree["status"]["storedVersions"] = [*tree["status"]["storedVersions"], version["name"]]
+            stored = [*stored, version["name"]]
+    status["storedVersions"] = stored
 
 
 def check_definition(new: Json, old: Json | None) -> list[FieldError]:
@@ -187,6 +189,26 @@ CUSTOMRESOURCEDEFINITIONS = Strategy(
     has_generation=True,
     allow_unconditional_update=False,
 )
+
+
+def stamp_service(new: Json, old: Json | None, context: WriteContext) -> Json:
+    """A local APIService is available from the start."""
+    if old is None and (new.get("spec") or {}).get("service") is None:
+        condition = {
+            "type": "Available",
+            "status": "True",
+            "lastTransitionTime": times.rfc3339(context.now),
+            "reason": "Local",
+            "message": "Local APIServices are always available",
+        }
+        new["status"] = {"conditions": [condition]}
+    return new
+
+
 APISERVICES = Strategy(
-    default=default_service, check=check_service, name=names.path_segment_name, allow_unconditional_update=False
+    default=default_service,
+    stamp=stamp_service,
+    check=check_service,
+    name=names.path_segment_name,
+    allow_unconditional_update=False,
 )

@@ -135,6 +135,8 @@ class Strategy:
     shows_deleted: bool = False
     #: (object, seconds asked for or None) -> seconds to wait before the object goes; for `graceful` kinds.
     grace_period: Callable[[Json, int | None], int] = no_grace
+    #: Finalizers need no domain: custom resources, and their definitions.
+    any_finalizer: bool = False
     #: The rule for `metadata.name` (and, as a prefix, generateName).
     name: names.NameRule = names.subdomain_name
 

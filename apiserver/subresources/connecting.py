@@ -5,7 +5,7 @@ from apiserver.connect import KubeletClientConfig, connect
 from apiserver.registry import Handler, Resource
 from apiserver.resources.api import Api
 
-_VERBS = ("create", "delete", "get", "patch", "update")
+_VERBS = ("create", "delete", "get", "options", "patch", "update")
 
 
 def handlers(api: Api, kubelet: KubeletClientConfig) -> dict[str, Handler]:

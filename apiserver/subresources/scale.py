@@ -80,12 +80,13 @@ async def _write(api: Api, call: Call, resource: Resource, change: Callable[[Jso
         _check(replicas, old["metadata"]["name"])
         return {**old, "spec": {**old["spec"], "replicas": replicas}}
 
+    options = write_options(call)
     write = Write(
         api=api,
         call=call,
         resource=resource,
-        attributes=writing.attributes_of(call),
-        options=write_options(call),
+        attributes=writing.attributes_of(call, dry_run=options.dry_run),
+        options=options,
         source=source,
         subresource="scale",
         now=api.clock(),

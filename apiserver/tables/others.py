@@ -1,4 +1,4 @@
-"""The tables of storage, policies, admission, flow control and devices.
+"""The tables of storage, policies, admission, flow control, aggregation and devices.
 
 Source: pkg/printers/internalversion/printers.go.
 """
@@ -188,6 +188,14 @@ def _device_claim(tree: Json, now: float) -> Cells:
     return [joined(states) or "pending", age(tree, now)]
 
 
+def _api_service(tree: Json, now: float) -> Cells:
+    service, found = spec_of(tree).get("service"), condition(tree, "Available")
+    status = found.get("status", "Unknown")
+    if status != "True" and found.get("reason"):
+        status = f"{status} ({found['reason']})"
+    return [f"{service['namespace']}/{service['name']}" if service else "Local", status, age(tree, now)]
+
+
 def _aged(tree: Json, now: float) -> Cells:
     return [age(tree, now)]
 
@@ -272,6 +280,7 @@ PRIORITYLEVELCONFIGURATIONS = table(
     AGE,
     cells=_priority_level,
 )
+APISERVICES = table(text("Service"), text("Available"), AGE, cells=_api_service)
 RESOURCECLAIMS = table(text("State"), AGE, cells=_device_claim)
 NAME_AND_AGE = table(AGE, cells=_aged)
 RESOURCESLICES = table(text("Node"), text("Driver"), text("Pool"), AGE, cells=_device_slice)

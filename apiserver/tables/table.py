@@ -21,6 +21,7 @@ class Column:
     format: str = ""
     wide: bool = False
     description: str = ""
+    priority: int = 0
 
     def definition(self) -> Json:
         """The TableColumnDefinition."""
@@ -29,7 +30,7 @@ class Column:
             "type": self.type,
             "format": self.format,
             "description": self.description or self.name,
-            "priority": 1 if self.wide else 0,
+            "priority": self.priority or int(self.wide),
         }
 
 
@@ -58,6 +59,10 @@ class Table:
 
     columns: Sequence[Column]
     cells: Printer
+
+    def definitions(self) -> list[Json]:
+        """The TableColumnDefinitions."""
+        return [column.definition() for column in self.columns]
 
 
 def table(*columns: Column, cells: Printer) -> Table:

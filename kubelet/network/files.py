@@ -11,7 +11,9 @@ from apimachinery.objects.core_v1 import Pod
 _MAX_NAMESERVERS = 3
 _MAX_SEARCHES = 32
 _MAX_SEARCH_LENGTH = 2048
+_MAX_NAME = 253
 _MAX_HOSTNAME = 63
+_MAX_KERNEL_NAME = 64
 
 _HOSTS_HEAD = """# Kubernetes-managed hosts file.
 127.0.0.1\tlocalhost
@@ -45,8 +47,10 @@ def parse_resolver(text: str) -> Resolver:
         key, *values = line.split("#", 1)[0].split() or [""]
         if key == "nameserver":
             found[key] = (*found.get(key, ()), *values[:1])
-        elif key in ("search", "options"):
-            found[key] = tuple(values)
+        elif key == "search":  # the last line counts; a dot at a name's end says nothing here
+            found[key] = tuple(value.removesuffix(".") for value in values if value != ".")
+        elif key == "options":
+            found[key] = (*(o for o in found.get(key, ()) if o not in values), *values)
     return Resolver(found.get("nameserver", ()), found.get("search", ()), found.get("options", ()))
 
 
@@ -61,7 +65,7 @@ def resolver(pod: Pod, *, node: Resolver, cluster_dns: Sequence[str], cluster_do
     else:
         own = [f"{pod.metadata.namespace}.svc.{cluster_domain}", f"svc.{cluster_domain}", cluster_domain]
         base = Resolver(tuple(cluster_dns), tuple(dict.fromkeys([*own, *node.searches])), ("ndots:5",))
-    return _limited(_configured(base, pod))
+    return _configured(base, pod)
 
 
 def _configured(base: Resolver, pod: Pod) -> Resolver:
@@ -79,13 +83,33 @@ def _configured(base: Resolver, pod: Pod) -> Resolver:
     )
 
 
-def _limited(found: Resolver) -> Resolver:
-    searches: list[str] = []
-    for search in found.searches[:_MAX_SEARCHES]:
-        if len(" ".join([*searches, search])) > _MAX_SEARCH_LENGTH:
-            break
-        searches.append(search)
-    return Resolver(found.nameservers[:_MAX_NAMESERVERS], tuple(searches), found.options)
+def limited(found: Resolver) -> tuple[Resolver, list[str]]:
+    """What resolvers can read of it, and what had to be left out (events DNSConfigForming)."""
+    problems = []
+    nameservers = found.nameservers[:_MAX_NAMESERVERS]
+    if nameservers != found.nameservers:
+        applied = f"the applied nameserver line is: {' '.join(nameservers)}"
+        problems.append(f"Nameserver limits were exceeded, some nameservers have been omitted, {applied}")
+    searches = [search for search in found.searches[:_MAX_SEARCHES] if len(search) <= _MAX_NAME]
+    while len(" ".join(searches)) > _MAX_SEARCH_LENGTH:
+        searches.pop()
+    if tuple(searches) != found.searches:
+        applied = f"the applied search line is: {' '.join(searches)}"
+        problems.append(f"Search Line limits were exceeded, some search paths have been omitted, {applied}")
+    return Resolver(nameservers, tuple(searches), found.options), problems
+
+
+def kernel_name(pod: Pod, name: str, domain: str) -> str:
+    """What the kernel of the pod says its name is. Raises ValueError where that is too long for it."""
+    if not domain or not pod.spec.set_hostname_as_fqdn:
+        return name
+    full = f"{name}.{domain}"
+    if len(full) > _MAX_KERNEL_NAME:
+        raise ValueError(
+            f"failed to construct FQDN from pod hostname and cluster domain, FQDN {full} is too long "
+            f"({_MAX_KERNEL_NAME} characters is the max, {len(full)} characters requested)"
+        )
+    return full
 
 
 def hostname(pod: Pod, *, node_name: str, cluster_domain: str) -> tuple[str, str]:
@@ -97,10 +121,7 @@ def hostname(pod: Pod, *, node_name: str, cluster_domain: str) -> tuple[str, str
     name = pod.spec.hostname or pod.metadata.name
     name = name[:_MAX_HOSTNAME].rstrip("-.")
     subdomain = pod.spec.subdomain
-    domain = f"{subdomain}.{pod.metadata.namespace}.svc.{cluster_domain}" if subdomain else ""
-    if domain and pod.spec.set_hostname_as_fqdn:
-        return f"{name}.{domain}", domain
-    return name, domain
+    return name, f"{subdomain}.{pod.metadata.namespace}.svc.{cluster_domain}" if subdomain else ""
 
 
 def hosts(pod: Pod, *, address: str, name: str, domain: str, node_hosts: str) -> str:
@@ -108,8 +129,7 @@ def hosts(pod: Pod, *, address: str, name: str, domain: str, node_hosts: str) ->
     if pod.spec.host_network:
         text = f"# Kubernetes-managed hosts file (host network).\n{node_hosts}"
     else:
-        short = name.partition(".")[0]
-        text = _HOSTS_HEAD + (f"{address}\t{short}.{domain}\t{short}\n" if domain else f"{address}\t{name}\n")
+        text = _HOSTS_HEAD + (f"{address}\t{name}.{domain}\t{name}\n" if domain else f"{address}\t{name}\n")
     if pod.spec.host_aliases:
         text += "\n# Entries added by HostAliases.\n"
         text += "".join(f"{alias.ip}\t{chr(9).join(alias.hostnames)}\n" for alias in pod.spec.host_aliases)

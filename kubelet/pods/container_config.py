@@ -103,7 +103,18 @@ def container_config(
         host_ipc=bool(pod.spec.host_ipc),
         stop_signal=_stop_signal(container),
         log_link=str(log_link(machine.log_root, identity, container.name, attempt)),
+        devices=_devices(container, prepared),
     )
+
+
+def _devices(container: AnyContainer, prepared: Prepared) -> list[tuple[str, str]]:
+    """The block volumes, as devices."""
+    found = []
+    for device in container.volume_devices:
+        if device.name not in prepared.volumes:
+            raise ConfigProblem(f'cannot find volume "{device.name}" to pass into container "{container.name}"')
+        found.append((str(prepared.volumes[device.name]), device.device_path))
+    return found
 
 
 def _stop_signal(container: AnyContainer) -> str:
@@ -126,9 +137,30 @@ def image_id(image: Image) -> str:
     return f"docker-pullable://{image.digests[0]}" if image.digests else f"docker://{image.id}"
 
 
+def _is_read_only(volume: core_v1.Volume) -> bool:
+    """Whether no container may write to it: what the kubelet writes itself, and what the pod's spec says so of."""
+    claim, csi, nfs = volume.persistent_volume_claim, volume.csi, volume.nfs
+    ours = volume.config_map or volume.secret or volume.downward_api or volume.projected or volume.image
+    return bool(ours or (claim and claim.read_only) or (csi and csi.read_only) or (nfs and nfs.read_only))
+
+
+def _check_recursion(mount: core_v1.VolumeMount) -> None:
+    """Docker makes mounts below a volume read-only too from 25.0 on; what is asked for and not there is refused."""
+    wanted, refused = mount.recursive_read_only, "failed to resolve recursive read-only mode: volume"
+    if wanted in ("", "Disabled"):
+        return
+    if not mount.read_only:
+        raise ConfigProblem(f'{refused} "{mount.name}" requested recursive read-only mode, but it is not read-only')
+    if mount.mount_propagation not in ("", "None"):
+        what = f'but it is not compatible with propagation "{mount.mount_propagation}"'
+        raise ConfigProblem(f'{refused} "{mount.name}" requested recursive read-only mode, {what}')
+    if wanted == "Enabled":
+        what = "but it is not supported by the runtime"
+        raise ConfigProblem(f'{refused} "{mount.name}" requested recursive read-only mode, {what}')
+
+
 def _mounts(pod: Pod, container: AnyContainer, prepared: Prepared) -> list[Mount]:
-    """What the kubelet itself writes (config maps, secrets, ...) no container may change."""
-    ours = {v.name for v in pod.spec.volumes if v.config_map or v.secret or v.downward_api or v.projected}
+    ours = {v.name for v in pod.spec.volumes if _is_read_only(v)}
     found = []
     for mount in container.volume_mounts:
         if mount.sub_path or mount.sub_path_expr:
@@ -137,6 +169,7 @@ def _mounts(pod: Pod, container: AnyContainer, prepared: Prepared) -> list[Mount
             source = prepared.volumes[mount.name]
         else:
             raise ConfigProblem(f'cannot find volume "{mount.name}" to mount into container "{container.name}"')
+        _check_recursion(mount)
         target = mount.mount_path if mount.mount_path.startswith("/") else f"/{mount.mount_path}"
         read_only = bool(mount.read_only) or mount.name in ours
         found.append(Mount(str(source), target, read_only, _PROPAGATION[mount.mount_propagation]))

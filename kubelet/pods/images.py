@@ -1,18 +1,17 @@
-"""Which image a container gets: pull policies, references, credentials, back-off. The pure half and a thin shell.
+"""Which image a container gets: pull policies, references, back-off, and who pulls when. Pure but for `Images`.
 
-Wording of events and reasons: pkg/kubelet/images/image_manager.go, pkg/credentialprovider.
+Wording of events and reasons: pkg/kubelet/images/image_manager.go. Whose credentials: keyring.py.
 """
 
 import asyncio
-import base64
-import json
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Secret
 from kubelet.pods.backoff import Backoff, advance, ready_at
+from kubelet.pods.keyring import Auth, Keyring, candidates, of_secrets
 from kubelet.pods.world import Failure
 from kubelet.runtime.protocol import ContainerRuntime, Image, RuntimeError_
 
@@ -21,10 +20,18 @@ _DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA
 _REFERENCE = re.compile(
     rf"(?:(?:{_DOMAIN})/)?{_PART}(?:/{_PART})*(?::[\w][\w.-]{{0,127}})?(?:@[A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{{32,}})?"
 )
-_HUB = "https://index.docker.io/v1/"
-_AT_ONCE = 5  # pulls side by side
+AT_ONCE = 5  # pulls side by side
 
 Event = Callable[[str, str, str], None]  # type, reason, message
+Keyrings = Callable[[str], Awaitable[Sequence[Keyring]]]  # what the node has for an image
+
+
+async def _no_keyrings(_image: str) -> Sequence[Keyring]:
+    return ()
+
+
+def _unheard(_image: Image) -> None:
+    return None
 
 
 class ImageProblem(Exception):
@@ -48,43 +55,12 @@ def policy(container: core_v1.Container | core_v1.EphemeralContainer) -> str:
     return "Always" if latest else "IfNotPresent"
 
 
-def registry(image: str) -> str:
-    """The host that an image comes from; Docker Hub's is what its credentials are filed under."""
+def canonical(image: str) -> str:
+    """With the registry that a short name means: `nginx` is `docker.io/library/nginx`."""
     first, slash, _ = image.partition("/")
-    return first if slash and ("." in first or ":" in first or first == "localhost") else _HUB
-
-
-def credentials(image: str, secrets: Iterable[Secret]) -> Mapping[str, str] | None:
-    """The first user and password in the pull secrets that fit the image's registry."""
-    host = registry(image)
-    for secret in secrets:
-        for name, entry in _entries(secret).items():
-            bare = name.removeprefix("https://").removeprefix("http://").rstrip("/")
-            if host in (name, bare) or f"{image}/".startswith(f"{bare}/") or _is_hub(name, host):
-                return _decoded(entry)
-    return None
-
-
-def _is_hub(name: str, host: str) -> bool:
-    return host == _HUB and "docker.io" in name
-
-
-def _entries(secret: Secret) -> Mapping[str, Mapping[str, str]]:
-    try:
-        if ".dockerconfigjson" in secret.data:
-            found = json.loads(secret.data[".dockerconfigjson"])["auths"]
-        else:
-            found = json.loads(secret.data.get(".dockercfg", b"{}"))
-    except (ValueError, KeyError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _decoded(entry: Mapping[str, str]) -> Mapping[str, str]:
-    if "auth" in entry:
-        user, _, password = base64.b64decode(entry["auth"]).decode(errors="replace").partition(":")
-        return {"username": user, "password": password}
-    return {"username": entry.get("username", ""), "password": entry.get("password", "")}
+    if not slash:
+        return f"docker.io/library/{image}"
+    return image if "." in first or ":" in first or first == "localhost" else f"docker.io/{image}"
 
 
 def size_words(seconds: float) -> str:
@@ -95,10 +71,19 @@ def size_words(seconds: float) -> str:
 class Images:
     """Makes sure that a container's image is on the node."""
 
-    def __init__(self, runtime: ContainerRuntime, *, clock: Callable[[], float] = time.time) -> None:
-        self._runtime, self._clock = runtime, clock
+    def __init__(
+        self,
+        runtime: ContainerRuntime,
+        *,
+        keyrings: Keyrings = _no_keyrings,
+        pulled: Callable[[Image], None] = _unheard,
+        at_once: int = AT_ONCE,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`keyrings` are asked after the pod's secrets; `pulled` hears of every image that was fetched."""
+        self._runtime, self._keyrings, self._pulled, self._clock = runtime, keyrings, pulled, clock
         self._backoff: dict[tuple[str, str], tuple[Backoff, float, str]] = {}  # uid, image -> memory, failed at, error
-        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._turn = asyncio.Semaphore(at_once)
         self._one: dict[str, asyncio.Lock] = {}
 
     async def ensure(
@@ -124,7 +109,9 @@ class Images:
             event("Warning", "ErrImageNeverPull", message)
             raise self._problem("ErrImageNeverPull", message)
         self._wait_turn(uid, name, event)
-        return await self._pull(uid, name, credentials(name, secrets), event)
+        repository = canonical(name)
+        auths = candidates(repository, [of_secrets(secrets), *await self._keyrings(repository)])
+        return await self._pull(uid, name, auths, event)
 
     def _problem(self, reason: str, message: str) -> ImageProblem:
         return ImageProblem(Failure(reason, message, self._clock() + 10))
@@ -140,13 +127,13 @@ class Images:
             message = f'Back-off pulling image "{name}": ErrImagePull: {error}'
             raise ImageProblem(Failure("ImagePullBackOff", message, since))
 
-    async def _pull(self, uid: str, name: str, auth: Mapping[str, str] | None, event: Event) -> Image:
+    async def _pull(self, uid: str, name: str, auths: Sequence[Auth], event: Event) -> Image:
         event("Normal", "Pulling", f'Pulling image "{name}"')
         asked = self._clock()
         async with self._one.setdefault(name, asyncio.Lock()), self._turn:
             began = self._clock()
             try:
-                await self._runtime.pull(name, auth)
+                await self._fetch(name, auths)
                 image = await self._runtime.image(name)
                 assert image is not None, "a pull gives an image or an error"
             except RuntimeError_ as error:
@@ -156,10 +143,27 @@ class Images:
                 event("Warning", "Failed", f'Failed to pull image "{name}": {error}')
                 raise ImageProblem(Failure("ErrImagePull", str(error), now + 1)) from error
         self._backoff.pop((uid, name), None)
+        self._pulled(image)
         took, waited = size_words(self._clock() - began), size_words(self._clock() - asked)
         told = f'Successfully pulled image "{name}" in {took} ({waited} including waiting).'
         event("Normal", "Pulled", f"{told} Image size: {image.size} bytes.")
         return image
+
+    async def _fetch(self, name: str, auths: Sequence[Auth]) -> None:
+        """With each credential in turn until one will do. Raises RuntimeError_."""
+        if not auths:
+            await self._runtime.pull(name)
+            return
+        refusals = []
+        for auth in auths:
+            try:
+                await self._runtime.pull(name, auth)
+            except RuntimeError_ as error:
+                refusals.append(str(error))
+            else:
+                return
+        refusals = list(dict.fromkeys(refusals))
+        raise RuntimeError_(refusals[0] if len(refusals) == 1 else f"[{', '.join(refusals)}]")
 
     def forget(self, uid: str) -> None:
         """The pod is gone."""

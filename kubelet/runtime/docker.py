@@ -25,6 +25,7 @@ from kubelet.runtime.protocol import (
     CREATED,
     Container,
     ContainerConfig,
+    Disk,
     Event,
     Image,
     NoSuchContainer,
@@ -251,6 +252,15 @@ class DockerRuntime:
     async def images(self) -> Sequence[Image]:
         return [docker_json.image_of(row) for row in await self._call(self._client.images)]
 
+    async def remove_image(self, id: str) -> None:
+        with contextlib.suppress(NoSuchImage):
+            await self._call(self._client.remove_image, id)  # one that somebody gave a second name stays
+
+    async def image_disk(self) -> Disk:
+        root = (await self._call(self._client.info)).get("DockerRootDir", "/var/lib/docker")
+        found = await asyncio.to_thread(os.statvfs, root)
+        return Disk(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
+
     async def events(self) -> AsyncIterator[Event]:
         loop, queue = asyncio.get_running_loop(), asyncio.Queue[Event | None]()
         filters = self._owner.filters() | {"type": ["container"], "event": _WATCHED}
@@ -282,7 +292,8 @@ def _repository(image: str) -> tuple[str, str]:
     """`name:tag` or `name@digest` as Docker's pull wants it: two words."""
     if "@" in image:
         name, _, digest = image.partition("@")
-        return name, digest
+        head, colon, tag = name.rpartition(":")
+        return head if colon and "/" not in tag else name, digest  # a tag beside a digest says nothing
     name, colon, tag = image.rpartition(":")
     if not colon or "/" in tag:  # no tag, or the colon was a registry's port
         return image, "latest"

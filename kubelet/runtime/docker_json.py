@@ -133,6 +133,11 @@ def _host_config(config: ContainerConfig, sandbox_id: str) -> Json:
         "Memory": resources.memory,
         "OomScoreAdj": resources.oom_score_adj,
     }
+    if config.devices:
+        host["Devices"] = [
+            {"PathOnHost": source, "PathInContainer": target, "CgroupPermissions": "mrw"}
+            for source, target in config.devices
+        ]
     if resources.cpu_quota:
         host |= {"CpuQuota": resources.cpu_quota, "CpuPeriod": resources.cpu_period}
     if resources.memory:

@@ -15,6 +15,7 @@ from kubelet.runtime.protocol import (
     RUNNING,
     Container,
     ContainerConfig,
+    Disk,
     Event,
     Image,
     NoSuchContainer,
@@ -47,6 +48,7 @@ class FakeRuntime:
         self._made = 0
         self._listeners: list[asyncio.Queue[Event]] = []
         self.pullable: set[str] = set()
+        self.disk = Disk(100, 50)
         self.execs: list[tuple[str, Sequence[str]]] = []
         self.exec_result: tuple[int, bytes] = (0, b"")
 
@@ -185,6 +187,15 @@ class FakeRuntime:
 
     async def images(self) -> Sequence[Image]:
         return list(self._images.values())
+
+    async def remove_image(self, id: str) -> None:
+        await asyncio.sleep(0)
+        if any(life.container.image_id == id for life in self._lives.values()):
+            raise RuntimeError_(f"unable to delete {id}: image is being used")
+        self._images = {name: image for name, image in self._images.items() if image.id != id}
+
+    async def image_disk(self) -> Disk:
+        return self.disk
 
     async def events(self) -> AsyncIterator[Event]:
         queue = asyncio.Queue[Event]()

@@ -112,7 +112,7 @@ class ContainerConfig:
     host_network: bool = False
     stop_signal: str = ""
     log_link: str = ""  # where a symbolic link to the runtime's log is kept, "" for none
-    devices: Sequence[str] = ()
+    devices: Sequence[tuple[str, str]] = ()  # of the node, in the container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +159,18 @@ class Image:
     size: int = 0
     user: str = ""
     entrypoint: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The disk that images lie on, in bytes."""
+
+    capacity: int
+    available: int
+
+    @property
+    def used_percent(self) -> int:
+        return 100 - self.available * 100 // self.capacity if self.capacity else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +280,12 @@ class ContainerRuntime(Protocol):
     async def image(self, name: str) -> Image | None: ...
 
     async def images(self) -> Sequence[Image]: ...
+
+    async def remove_image(self, id: str) -> None:
+        """Take it off the node; refused while any container uses it."""
+        ...
+
+    async def image_disk(self) -> Disk: ...
 
     def events(self) -> AsyncIterator[Event]:
         """What happens from now on, forever; ends (or raises) when the runtime goes away."""

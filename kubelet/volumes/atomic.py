@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from kubelet.volumes import ownership
+
 DATA = "..data"
 
 
@@ -52,45 +54,45 @@ def write(folder: Path, files: Mapping[str, File], *, group: int | None = None) 
         folder.chmod(0o777)  # as an emptyDir's: upstream lays these files into one
     current = folder / DATA
     if current.is_symlink() and _read(current.resolve()) == {path: file.data for path, file in files.items()}:
+        _tidy(folder, files)  # a kubelet that was killed may have got no further than the rename
         return False
-    old = current.resolve() if current.is_symlink() else None
     fresh = folder / f"..{time.strftime('%Y_%m_%d_%H_%M_%S')}.{os.urandom(4).hex()}"
     fresh.mkdir(mode=0o755)
     fresh.chmod(0o755)
     for path, file in files.items():
-        _place(fresh, path, file, group)
+        _place(fresh, path, file)
     if group is not None:
-        _give(fresh, group)
-        os.chown(folder, -1, group)
-        folder.chmod(0o2777)
+        ownership.own(fresh, group, read_only=True)  # before anybody can see it
     draft = folder / "..data_tmp"
     draft.unlink(missing_ok=True)
     draft.symlink_to(fresh.name)
     draft.rename(current)
-    _link(folder, files)
-    if old is not None and old.parent == folder.resolve():
-        shutil.rmtree(old, ignore_errors=True)
+    _tidy(folder, files)
+    if group is not None:
+        ownership.own(folder, group, read_only=True)
     return True
+
+
+def _tidy(folder: Path, files: Mapping[str, File]) -> None:
+    """The visible names, and nothing of earlier sets."""
+    _link(folder, files)
+    current = (folder / DATA).resolve()
+    for entry in folder.iterdir():
+        if entry.name.startswith("..") and entry != current and entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
 
 
 def _read(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def _place(root: Path, path: str, file: File, group: int | None) -> None:
+def _place(root: Path, path: str, file: File) -> None:
     target = root / path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(file.data)
-    mode = file.mode | 0o440 if group is not None else file.mode
-    if file.owner is not None or group is not None:
-        os.chown(target, -1 if file.owner is None else file.owner, -1 if group is None else group)
-    target.chmod(mode)
-
-
-def _give(root: Path, group: int) -> None:
-    for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
-        os.chown(folder, -1, group)
-        folder.chmod(0o2775)
+    if file.owner is not None:
+        os.chown(target, file.owner, -1)
+    target.chmod(file.mode)
 
 
 def _link(folder: Path, files: Mapping[str, File]) -> None:

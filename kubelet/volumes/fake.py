@@ -19,10 +19,14 @@ class FakeVolumes:
         await asyncio.sleep(0)
         for volume in pod.spec.volumes:
             if volume.name == self.failing:
-                raise MountProblem(volume.name, "made to fail")
+                raise MountProblem(volume.name, f'MountVolume.SetUp failed for volume "{volume.name}" : made to fail')
         found = {volume.name: Path("/fake") / pod.metadata.uid / volume.name for volume in pod.spec.volumes}
         self.mounted[pod.metadata.uid] = found
         return found
+
+    async def subpath(self, uid: str, container: str, index: int, volume: tuple[str, Path], wanted: str) -> Path:  # noqa: ARG002
+        await asyncio.sleep(0)
+        return volume[1] / wanted
 
     def refresh_at(self, uid: str) -> float | None:  # noqa: ARG002 - no tokens here
         return None

@@ -1,6 +1,6 @@
-"""hostPath volumes and subPaths: paths of the node that are checked before a container gets them.
+"""Paths of the node that are checked before a container gets them: hostPath and local volumes.
 
-Sources: pkg/volume/hostpath/host_path.go, pkg/volume/util/subpath.
+Sources: pkg/volume/hostpath/host_path.go, pkg/volume/local/local.go.
 """
 
 import stat
@@ -44,17 +44,10 @@ def existing(path: str) -> Path:
     return Path(path)
 
 
-def subpath(volume: Path, wanted: str, *, mode: int = 0o750) -> Path:
-    """Where a subPath leads: inside the volume, whatever links a container put there; made if absent."""
-    if wanted.startswith("/"):
-        raise PathProblem(f"error SubPath `{wanted}` must not be an absolute path")
-    if ".." in wanted.split("/"):
-        raise PathProblem(f"unable to provision SubPath `{wanted}`: must not contain '..'")
-    root = volume.resolve()
-    target = (root / wanted).resolve()
-    if not target.is_relative_to(root):
-        raise PathProblem(f"subpath {wanted!r} is outside of the volume")
-    if not target.exists():
-        target.mkdir(parents=True)
-        target.chmod(mode | stat.S_IMODE(root.stat().st_mode))
-    return target
+def device(path: str) -> Path:
+    """The block device of a local volume."""
+    if not path:
+        raise PathProblem("block volumes of this type are not supported by PyKube")
+    if not existing(path).is_block_device():
+        raise PathProblem("only directory and block device are supported")
+    return Path(path)

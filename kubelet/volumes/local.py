@@ -1,31 +1,30 @@
 """A pod's volumes on this node's file system: `ROOT/pods/UID/volumes/PLUGIN/NAME`, as upstream lays them out.
 
-Composition: payload.py says what the files hold, atomic.py writes them, mounts.py makes memory, hostpath.py checks
-paths; the objects come through the `Objects` door. What this node cannot mount is refused by name.
+Composition: payload.py says what the files hold, atomic.py writes them, emptydir.py, hostpath.py and nfs.py make
+folders, ownership.py gives them to the pod's group, subpaths.py leads into them; the objects come through the `Objects`
+door. What this node cannot mount is refused by name.
 """
 
 import asyncio
-import os
 import shutil
-import stat
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from apimachinery import quantity
 from apimachinery.errors import ApiError
 from apimachinery.objects import core_v1
-from apimachinery.objects.core_v1 import Pod
-from kubelet.objects import Objects, Token
-from kubelet.volumes import hostpath, mounts, payload
+from apimachinery.objects.core_v1 import PersistentVolume, Pod
+from kubelet.objects import Objects, Token, Unbound
+from kubelet.volumes import emptydir, hostpath, mounts, nfs, ownership, payload, subpaths
 from kubelet.volumes.atomic import BadPath, write
-from kubelet.volumes.protocol import MountProblem
+from kubelet.volumes.protocol import Csi, CsiProblem, MountProblem
 
 _DAY = 86400.0
+_PROBLEMS = (payload.PayloadProblem, hostpath.PathProblem, CsiProblem, BadPath, OSError, ApiError)
 
 
 class LocalVolumes:
-    """`Volumes` under one root folder."""
+    """`Volumes` under one root folder. `csi` mounts what is a driver's; None where there are no drivers."""
 
     def __init__(
         self,
@@ -33,9 +32,11 @@ class LocalVolumes:
         objects: Objects,
         *,
         allocatable: Callable[[], Mapping[str, str]],
+        csi: Csi | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._root, self._objects, self._allocatable, self._clock = root, objects, allocatable, clock
+        self._csi = csi
         self._tokens: dict[tuple[str, str, str], tuple[Token, float]] = {}  # uid, volume, path -> token, renew at
 
     def _folder(self, uid: str, plugin: str, name: str) -> Path:
@@ -44,29 +45,43 @@ class LocalVolumes:
     async def mount(self, pod: Pod) -> Mapping[str, Path]:
         found = {}
         for volume in pod.spec.volumes:
+            shown = volume.name
             try:
-                found[volume.name] = await self._one(pod, volume)
-            except (payload.PayloadProblem, hostpath.PathProblem, BadPath, OSError, ApiError) as error:
-                raise MountProblem(volume.name, str(error)) from error
+                claim = _claim(pod, volume)
+                if claim:
+                    held = await self._claimed(pod, volume, claim)
+                    shown = held.metadata.name
+                    found[volume.name] = await self._persistent(pod, volume, held)
+                else:
+                    found[volume.name] = await self._one(pod, volume)
+            except Unbound as error:
+                raise MountProblem(volume.name, _unprocessed(volume.name, str(error))) from error
+            except _PROBLEMS as error:
+                raise MountProblem(volume.name, f'MountVolume.SetUp failed for volume "{shown}" : {error}') from error
         return found
 
     async def _one(self, pod: Pod, volume: core_v1.Volume) -> Path:
         uid, group = pod.metadata.uid, _group(pod)
         if volume.empty_dir:
             folder = self._folder(uid, "empty-dir", volume.name)
-            most = _memory(pod, self._allocatable())
-            await asyncio.to_thread(_empty_dir, folder, volume.empty_dir, group, most)
+            ready = self._root / "pods" / uid / "plugins" / "kubernetes.io~empty-dir" / volume.name / "ready"
+            most = emptydir.memory(pod, self._allocatable())
+            await asyncio.to_thread(emptydir.prepare, folder, ready, volume.empty_dir, group, most)
             return folder
         if volume.host_path:
             return await asyncio.to_thread(hostpath.prepare, volume.host_path)
-        if volume.persistent_volume_claim:
-            return await self._claimed(pod, volume.persistent_volume_claim.claim_name)
-        if volume.ephemeral:
-            return await self._claimed(pod, f"{pod.metadata.name}-{volume.name}")
+        if volume.nfs:
+            folder = self._folder(uid, "nfs", volume.name)
+            await asyncio.to_thread(nfs.mount, volume.nfs, folder)
+            return folder
+        if volume.csi:
+            return await self._driver().inline(pod, volume.name, volume.csi)
         for plugin, source in _FILES.items():
             if getattr(volume, source) is not None:
                 return await self._files(pod, volume, plugin, group)
         raise payload.PayloadProblem("volumes of this type are not supported by PyKube")
+
+    # ---------------------------------------------------------------------------------------------- files
 
     async def _files(self, pod: Pod, volume: core_v1.Volume, plugin: str, group: int | None) -> Path:
         namespace, uid = pod.metadata.namespace, pod.metadata.uid
@@ -94,7 +109,12 @@ class LocalVolumes:
         held = self._tokens.get(key)
         if held is not None and now < held[1]:
             return held[0].text
-        token = await self._objects.token(pod, wanted.audience, wanted.expiration_seconds or 3600)
+        try:
+            token = await self._objects.token(pod, wanted.audience, wanted.expiration_seconds or 3600)
+        except ApiError as error:
+            if held is not None and now < held[0].expires_at:
+                return held[0].text  # it still holds; the next refresh asks again
+            raise payload.PayloadProblem(f"failed to fetch token: {error}") from error
         renew_at = min(now + 0.8 * max(token.expires_at - now, 0), now + _DAY)
         self._tokens[key] = (token, renew_at)
         return token.text
@@ -102,24 +122,69 @@ class LocalVolumes:
     def refresh_at(self, uid: str) -> float | None:
         return min((renew for (owner, _, _), (_, renew) in self._tokens.items() if owner == uid), default=None)
 
-    async def _claimed(self, pod: Pod, claim: str) -> Path:
-        """A persistent volume that is a folder of this node."""
-        volume = await self._objects.claimed(pod.metadata.namespace, claim)
-        if volume.spec.host_path:
-            return await asyncio.to_thread(hostpath.prepare, volume.spec.host_path)
-        if volume.spec.local:
-            return await asyncio.to_thread(hostpath.existing, volume.spec.local.path)
-        raise payload.PayloadProblem(f'persistent volume "{volume.metadata.name}" is of a type PyKube cannot mount')
+    # ---------------------------------------------------------------------------------------------- claims
+
+    async def _claimed(self, pod: Pod, volume: core_v1.Volume, claim: str) -> PersistentVolume:
+        owner = pod if volume.ephemeral else None
+        held = await self._objects.claimed(pod.metadata.namespace, claim, owner)
+        mode = held.spec.volume_mode or "Filesystem"
+        containers = (*pod.spec.init_containers, *pod.spec.containers)
+        if mode != "Filesystem" and any(m.name == volume.name for c in containers for m in c.volume_mounts):
+            raise Unbound(f"volume {volume.name} has volumeMode {mode}, but is specified in volumeMounts")
+        if mode != "Block" and any(d.name == volume.name for c in containers for d in c.volume_devices):
+            raise Unbound(f"volume {volume.name} has volumeMode {mode}, but is specified in volumeDevices")
+        return held
+
+    async def _persistent(self, pod: Pod, volume: core_v1.Volume, held: PersistentVolume) -> Path:
+        spec, uid, name = held.spec, pod.metadata.uid, held.metadata.name
+        read_only = bool(volume.persistent_volume_claim and volume.persistent_volume_claim.read_only)
+        if spec.csi:
+            return await self._driver().persistent(pod, volume.name, held, read_only=read_only)
+        if spec.volume_mode == "Block":
+            return await asyncio.to_thread(hostpath.device, spec.local.path if spec.local else "")
+        if spec.host_path:
+            return await asyncio.to_thread(hostpath.prepare, spec.host_path)
+        if spec.nfs:
+            folder = self._folder(uid, "nfs", name)
+            await asyncio.to_thread(nfs.mount, spec.nfs, folder, spec.mount_options)
+            return folder
+        if spec.local:
+            folder = self._folder(uid, "local-volume", name)
+            await asyncio.to_thread(self._local, pod, spec.local.path, folder, read_only=read_only)
+            return folder
+        raise payload.PayloadProblem(f'persistent volume "{name}" is of a type PyKube cannot mount')
+
+    def _local(self, pod: Pod, path: str, folder: Path, *, read_only: bool) -> None:
+        """A folder of the node, bound into the pod's; the pod that mounts it first gives it to its group."""
+        if mounts.is_mounted(folder):
+            return
+        source = hostpath.existing(path)
+        others = self._root.glob(f"pods/*/volumes/{folder.parent.name}/{folder.name}")
+        is_first = not any(mounts.is_mounted(other) for other in others)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        mounts.bind(str(source), folder, read_only=read_only)
+        context = pod.spec.security_context
+        if context is not None and context.fs_group is not None and is_first and not read_only:
+            ownership.own(folder, context.fs_group, policy=context.fs_group_change_policy)
+
+    def _driver(self) -> Csi:
+        if self._csi is None:
+            raise payload.PayloadProblem("CSI volumes are not supported by this node")
+        return self._csi
+
+    # ---------------------------------------------------------------------------------------------- subPaths, the end
+
+    async def subpath(self, uid: str, container: str, index: int, volume: tuple[str, Path], wanted: str) -> Path:
+        name, path = volume
+        target = self._root / "pods" / uid / "volume-subpaths" / name / container / str(index)
+        return await asyncio.to_thread(subpaths.prepare, path, wanted, target)
 
     async def unmount(self, uid: str) -> None:
         folder = self._root / "pods" / uid
-
-        def clear() -> None:
-            mounts.unmount_below(folder)
-            if folder.exists():
-                shutil.rmtree(folder)
-
-        await asyncio.to_thread(clear)
+        if self._csi is not None:
+            await asyncio.to_thread(mounts.unmount_below, folder / "volume-subpaths")
+            await self._csi.release(uid)
+        await asyncio.to_thread(_clear, folder)
         self._tokens = {key: held for key, held in self._tokens.items() if key[0] != uid}
         self._objects.release(uid)
 
@@ -137,27 +202,26 @@ _FILES = {
 }
 
 
+def _clear(folder: Path) -> None:
+    """Unmount first, and look again: what is removed here must never be somebody's data."""
+    mounts.unmount_below(folder)
+    left = mounts.below(folder)
+    if left:
+        raise OSError(f"{left[0]} is still mounted")
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
 def _group(pod: Pod) -> int | None:
     return pod.spec.security_context.fs_group if pod.spec.security_context else None
 
 
-def _memory(pod: Pod, allocatable: Mapping[str, str]) -> int:
-    """How much memory a volume of the pod may take, in bytes: what its containers may, or the node's pods."""
-    limits = [c.resources.limits for c in pod.spec.containers if c.resources and "memory" in c.resources.limits]
-    own = sum(quantity.parse(limit["memory"]).value() for limit in limits)
-    node = quantity.parse(allocatable.get("memory", "0")).value()
-    return min(own, node) if own and node else own or node
+def _claim(pod: Pod, volume: core_v1.Volume) -> str:
+    if volume.persistent_volume_claim:
+        return volume.persistent_volume_claim.claim_name
+    return f"{pod.metadata.name}-{volume.name}" if volume.ephemeral else ""
 
 
-def _empty_dir(folder: Path, source: core_v1.EmptyDirVolumeSource, group: int | None, most: int = 0) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    if source.medium == "Memory":
-        asked = quantity.parse(source.size_limit).value() if source.size_limit else 0
-        mounts.mount_tmpfs(folder, size=min(asked, most) if asked and most else asked or most)
-    elif source.medium:
-        raise payload.PayloadProblem(f'unknown storage medium "{source.medium}"')
-    if stat.S_IMODE(folder.stat().st_mode) & 0o777 != 0o777:
-        folder.chmod(0o777)
-    if group is not None:
-        os.chown(folder, -1, group)
-        folder.chmod(0o2777)
+def _unprocessed(name: str, why: str) -> str:
+    lists = f"unmounted volumes=[{name}], unattached volumes=[], failed to process volumes=[{name}]"
+    return f"Unable to attach or mount volumes: {lists}: {why}"

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from apimachinery.objects.core_v1 import Pod
+from apimachinery.objects.core_v1 import CSIVolumeSource, PersistentVolume, Pod
 
 
 class MountProblem(Exception):
-    """A volume cannot be made ready (event FailedMount); `volume` is its name in the pod."""
+    """A volume cannot be made ready; the message is the event's (FailedMount). `volume` is its name in the pod."""
 
     def __init__(self, volume: str, message: str) -> None:
         super().__init__(message)
@@ -23,6 +23,13 @@ class Volumes(Protocol):
         """
         ...
 
+    async def subpath(self, uid: str, container: str, index: int, volume: tuple[str, Path], wanted: str) -> Path:
+        """A part of a volume (its name, its path) for the container's mount of that index. It never leads out of it.
+
+        Raises PathProblem, OSError.
+        """
+        ...
+
     def refresh_at(self, uid: str) -> float | None:
         """When `mount` has to be called again because a token will need renewal."""
         ...
@@ -33,4 +40,24 @@ class Volumes(Protocol):
 
     async def held(self) -> set[str]:
         """The uids of all pods that something is kept for."""
+        ...
+
+
+class CsiProblem(Exception):
+    """A driver refused, or is not there; the message is upstream's."""
+
+
+class Csi(Protocol):
+    """The volumes that are drivers' of their own. Both kinds of `mount` may be called again at any time."""
+
+    async def inline(self, pod: Pod, volume: str, source: CSIVolumeSource) -> Path:
+        """A volume that lives in its pod's spec. Raises CsiProblem."""
+        ...
+
+    async def persistent(self, pod: Pod, volume: str, held: PersistentVolume, *, read_only: bool) -> Path:
+        """The volume, or its device where it is a block volume. Raises CsiProblem."""
+        ...
+
+    async def release(self, uid: str) -> None:
+        """Everything of the pod given back to the drivers. Raises CsiProblem where a driver does not take it yet."""
         ...

@@ -1,6 +1,8 @@
 """pods/proxy, services/proxy, nodes/proxy and pods/log through the server, against real backends."""
 
 import asyncio
+import base64
+import gzip
 import ssl
 import subprocess
 
@@ -21,6 +23,12 @@ async def backend_app(scope, receive, send):
         case "/redirect":
             await start(send, 302, [("location", "/there?x=1"), ("content-length", "0")])
             await send({"type": "http.response.body"})
+        case "/page" | "/page.gz":
+            body, extra = b'<p>\xff</p><A HREF="/up?a=1&amp;b=2">x</A><img src=own.png/>', []
+            if scope["path"].endswith("gz"):
+                body, extra = gzip.compress(body), [("content-encoding", "gzip")]
+            await start(send, 200, [("content-type", "text/html; x=y"), ("content-length", str(len(body))), *extra])
+            await send({"type": "http.response.body", "body": body})
         case "/socket":
             socket = await accept_websocket(scope["extensions"]["upgrade"], ("chat",))
             part = await socket.receive()
@@ -110,6 +118,19 @@ async def test_redirects_stay_within_the_proxy(client):
     )
 
 
+@pytest.mark.parametrize("path", ["page", "page.gz"])
+async def test_links_in_pages_stay_within_the_proxy(client, path):
+    answer = await client.get(f"/services/svc:80/proxy/{path}")
+    link = b'<a href="/api/v1/namespaces/default/services/svc:80/proxy/up?a=1&amp;b=2">'
+    assert answer.content == b"<p>\xff</p>" + link + b"x</A><img src=own.png/>"
+
+
+@pytest.mark.parametrize("method", ["DELETE", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"])
+async def test_every_method_is_passed_on(client, method):
+    answer = await client.request(method, "/pods/real/proxy/it")
+    assert (answer.status_code, answer.json()["method"] if answer.content else "HEAD") == (200, method)
+
+
 async def test_bodies_stream_both_ways(client):
     async def pieces():
         for index in range(64):
@@ -122,6 +143,22 @@ async def test_bodies_stream_both_ways(client):
 async def test_an_answer_that_breaks_off_is_not_taken_for_whole(client):
     with pytest.raises(httpx.RemoteProtocolError):
         await client.get("/pods/real/proxy/break")
+
+
+@pytest.mark.parametrize("protocol", ["", "binary.k8s.io", "base64.binary.k8s.io"])
+async def test_a_log_comes_over_a_websocket(servers, protocol):
+    servers.pods.log.write_bytes(docker_line("first\n") + docker_line("second\n"))
+    context = ssl.create_default_context(cafile=servers.pki.ca)
+    target = Target(f"https://127.0.0.1:{servers.api_port}", context, [("Authorization", "Bearer good")])
+    path = "/api/v1/namespaces/default/pods/web/log?container=main"
+    socket = await dial_websocket(target, path, [protocol] if protocol else [])
+    parts = []
+    while (part := await socket.receive()) is not None:
+        parts.append(part)
+    assert parts[0].data == b""
+    texts = [base64.b64decode(part.data) if part.text else part.data for part in parts]
+    assert (b"".join(texts), {part.text for part in parts}) == (b"first\nsecond\n", {protocol.startswith("base64")})
+    await socket.close()
 
 
 async def test_websockets_pass(servers):

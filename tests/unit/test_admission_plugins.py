@@ -214,50 +214,6 @@ async def test_limit_ranges_fill_in_and_bound():
     )
 
 
-def quota(**hard):
-    return row(k.RESOURCEQUOTAS, "q", "default", spec={"hard": {n.replace("_", "."): v for n, v in hard.items()}})
-
-
-async def test_quotas_count_and_sum():
-    there = row(k.PODS, "a", "default", spec={"containers": [{"resources": {"requests": {"cpu": "1"}}}]})
-    error = await refused(attributes(k.PODS), pod(), there, quota(pods="1"))
-    assert error.message == 'pods "x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1'
-    over = row(k.PODS, "a", "default", spec={"containers": []}, status={"phase": "Succeeded"})
-    assert await refused(attributes(k.PODS), pod(), over, quota(pods="1")) is None
-    big = pod(containers=[{"name": "c", "resources": {"requests": {"cpu": "1500m"}}}])
-    error = await refused(attributes(k.PODS), big, there, quota(requests_cpu="2"))
-    assert error.message == (
-        'pods "x" is forbidden: exceeded quota: q, requested: requests.cpu=1500m, used: requests.cpu=1, '
-        "limited: requests.cpu=2"
-    )
-    error = await refused(attributes(k.PODS), pod(), quota(limits_memory="1Gi"))
-    assert error.message == 'pods "x" is forbidden: failed quota: q: must specify limits.memory for: c'
-    assert await refused(attributes(k.CONFIGMAPS), {"metadata": {"name": "x"}}, quota(pods="0")) is None
-
-
-async def test_creates_that_the_cache_does_not_show_yet_count():
-    now = 0.0
-    admission = chain(random=random.Random(1), clock=lambda: now)
-    world = World(NAMESPACE, ACCOUNT, quota(pods="1"))
-
-    async def passes(uid):
-        new = await admission.mutate(attributes(k.PODS), pod(), None, world)
-        new["metadata"]["uid"] = uid
-        try:
-            await admission.validate(attributes(k.PODS), new, None, world)
-        except ApiError:
-            return False
-        return True
-
-    assert await passes("1")
-    assert not await passes("2")
-    now = 9.0
-    assert await passes("3")  # seconds later the first has not shown up: it failed or was a dry run
-    gone = pod() | {"metadata": {"name": "x", "namespace": "default", "uid": "3"}}
-    await admission.validate(attributes(k.PODS, "delete"), None, gone, world)
-    assert await passes("4")
-
-
 LEVELS = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 STRICT = row(k.NAMESPACES, "strict", status={"phase": "Active"}, metadata={"labels": LEVELS})
 IN_STRICT = row(k.SERVICEACCOUNTS, "default", "strict")

@@ -11,9 +11,8 @@ from kubelet.pods.env import ConfigProblem
 from kubelet.pods.security import Powers
 from kubelet.runtime.docker_json import Owner, container_body
 from kubelet.runtime.protocol import Image
-from kubelet.starting import _subpaths
+from kubelet.starting import subpath_of
 from kubelet.volumes.hostpath import PathProblem
-from kubelet.volumes.local import _memory
 
 MACHINE = Machine(powers=Powers(), memory=2**30, cgroup_parent="", systemd_cgroups=False, log_root=Path("/logs"))
 
@@ -41,6 +40,8 @@ def body(pod, **prepared):
         ({"secret": {"secretName": "x"}}, True),
         ({"downwardAPI": {"items": []}}, True),
         ({"projected": {"sources": []}}, True),
+        ({"persistentVolumeClaim": {"claimName": "c", "readOnly": True}}, True),
+        ({"persistentVolumeClaim": {"claimName": "c"}}, False),
         ({"emptyDir": {}}, False),
         ({"hostPath": {"path": "/x"}}, False),
     ],
@@ -73,17 +74,48 @@ def test_whose_processes_a_container_sees(spec, target, mode):
         ("$(UP)", "unable to provision SubPath `..`: must not contain '..'"),
     ],
 )
-def test_a_subpath_from_variables(tmp_path, expression, problem):
-    pod = given({"volumeMounts": [{"name": "v", "mountPath": "/v", "subPathExpr": expression}]})
+def test_a_subpath_from_variables(expression, problem):
+    (mount,) = (
+        given({"volumeMounts": [{"name": "v", "mountPath": "/v", "subPathExpr": expression}]})
+        .spec.containers[0]
+        .volume_mounts
+    )
     env = {"GOOD": "a", "EMPTY": "", "ABSOLUTE": "/tmp", "UP": ".."}
     if not problem:
-        assert _subpaths(pod.spec.containers[0], {"v": tmp_path}, env) == {"/v": tmp_path / "a/x"}
+        assert subpath_of(mount, env) == "a/x"
         return
     with pytest.raises((ConfigProblem, PathProblem)) as refused:
-        _subpaths(pod.spec.containers[0], {"v": tmp_path}, env)
+        subpath_of(mount, env)
     assert str(refused.value) == problem
 
 
-@pytest.mark.parametrize(("limits", "size"), [({}, 2**30), ({"memory": "64Mi"}, 2**26), ({"memory": "4Gi"}, 2**30)])
-def test_memory_for_a_volume_is_bounded_by_the_pods_own(limits, size):
-    assert _memory(given({"resources": {"limits": limits}}), {"memory": "1Gi"}) == size
+@pytest.mark.parametrize(
+    ("mount", "problem"),
+    [
+        ({"readOnly": True, "recursiveReadOnly": "IfPossible"}, ""),
+        ({"recursiveReadOnly": "Disabled"}, ""),
+        ({"readOnly": True, "recursiveReadOnly": "Enabled"}, "but it is not supported by the runtime"),
+        ({"recursiveReadOnly": "IfPossible"}, "but it is not read-only"),
+    ],
+)
+def test_read_only_all_the_way_down(mount, problem):
+    pod = given({"volumeMounts": [{"name": "v", "mountPath": "/v", **mount}]}, volumes=[{"name": "v", "emptyDir": {}}])
+    if not problem:
+        assert body(pod)["HostConfig"]["Mounts"]
+        return
+    with pytest.raises(ConfigProblem) as refused:
+        body(pod)
+    asked = 'volume "v" requested recursive read-only mode'
+    assert str(refused.value) == f"failed to resolve recursive read-only mode: {asked}, {problem}"
+
+
+def test_a_block_volume_is_a_device():
+    pod = given(
+        {"volumeDevices": [{"name": "v", "devicePath": "/dev/x"}]},
+        volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}],
+    )
+    assert body(pod)["HostConfig"]["Devices"] == [
+        {"PathOnHost": "/v/v", "PathInContainer": "/dev/x", "CgroupPermissions": "mrw"}
+    ]
+    with pytest.raises(ConfigProblem, match='cannot find volume "v" to pass into container "main"'):
+        body(pod, volumes={})

@@ -1,7 +1,6 @@
 """Environments, the downward API, references in commands, back-offs, probes' thresholds, images: the small pure rules."""
 
 import base64
-import json
 
 import pytest
 
@@ -12,7 +11,7 @@ from kubelet.pods.backoff import Backoff, advance, ready_at, spoken
 from kubelet.pods.env import ConfigProblem, Fetched, environment, references, service_variables, visible
 from kubelet.pods.expansion import expand
 from kubelet.pods.fields import Facts, FieldProblem, pod_field
-from kubelet.pods.images import credentials, policy, registry, valid
+from kubelet.pods.images import policy, valid
 from kubelet.pods.probes import Tally, count
 from kubelet.pods.security import Powers, security
 
@@ -188,14 +187,6 @@ def test_the_pull_policy_follows_the_tag(image, expected):
 )
 def test_image_names(image, good):
     assert valid(image) is good
-
-
-def test_credentials_are_found_by_registry():
-    auths = {"auths": {"r.example:5000": {"auth": base64.b64encode(b"me:pw:x").decode()}}}
-    secret = Secret(data={".dockerconfigjson": json.dumps(auths).encode()})
-    assert credentials("r.example:5000/a:1", [secret]) == {"username": "me", "password": "pw:x"}
-    assert credentials("other/a", [secret, Secret(data={".dockerconfigjson": b"{"})]) is None
-    assert registry("nginx") == "https://index.docker.io/v1/"
 
 
 @pytest.mark.parametrize(

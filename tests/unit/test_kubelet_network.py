@@ -5,7 +5,7 @@ import pytest
 from apimachinery.objects.base import view
 from apimachinery.objects.core_v1 import Node, Pod
 from kubelet.main import routes_to
-from kubelet.network.files import Resolver, hostname, hosts, parse_resolver, resolver
+from kubelet.network.files import Resolver, hostname, hosts, kernel_name, limited, parse_resolver, resolver
 from kubelet.network.ipam import Addresses, gateway
 from kubelet.network.protocol import HostPort, NetworkError
 from kubelet.network.rules import Model, PortMapping, chains, jumps, render
@@ -118,12 +118,50 @@ def test_a_resolver_survives_its_text():
         ({}, ("web", "")),
         ({"hostname": "h"}, ("h", "")),
         ({"hostname": "h", "subdomain": "s"}, ("h", "s.ns.svc.c.l")),
-        ({"subdomain": "s", "setHostnameAsFQDN": True}, ("web.s.ns.svc.c.l", "s.ns.svc.c.l")),
+        ({"subdomain": "s", "setHostnameAsFQDN": True}, ("web", "s.ns.svc.c.l")),
         ({"hostNetwork": True}, ("node", "")),
     ],
 )
 def test_hostname(spec, expected):
     assert hostname(pod(**spec), node_name="node", cluster_domain="c.l") == expected
+
+
+def test_the_kernel_knows_the_whole_name_where_it_fits():
+    fqdn = pod(subdomain="s", setHostnameAsFQDN=True)
+    assert kernel_name(pod(subdomain="s"), "web", "s.ns.svc.c.l") == "web"
+    assert kernel_name(fqdn, "web", "s.ns.svc.c.l") == "web.s.ns.svc.c.l"
+    assert kernel_name(fqdn, "web", "d" * 60) == "web." + "d" * 60
+    with pytest.raises(ValueError, match=r"is too long \(64 characters is the max, 65 characters requested\)$"):
+        kernel_name(fqdn, "web", "d" * 61)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "problem"),
+    [
+        pytest.param(NODE_DNS, NODE_DNS, "", id="all of it"),
+        pytest.param(
+            Resolver(("1", "2", "3", "4")),
+            Resolver(("1", "2", "3")),
+            "the applied nameserver line is: 1 2 3",
+            id="servers",
+        ),
+        pytest.param(
+            Resolver((), tuple(f"s{i}" for i in range(33))),
+            Resolver((), tuple(f"s{i}" for i in range(32))),
+            "Search Line limits were exceeded, some search paths have been omitted, the applied search line is: s0 s1 ",
+            id="searches",
+        ),
+        pytest.param(Resolver((), ("a", "b" * 254)), Resolver((), ("a",)), "search line is: a", id="a name too long"),
+        pytest.param(
+            Resolver((), tuple("c" * 250 for _ in range(9))), Resolver((), ("c" * 250,) * 8), "omitted", id="characters"
+        ),
+    ],
+)
+def test_what_resolvers_cannot_read_is_left_out_and_told(given, kept, problem):
+    found, problems = limited(given)
+    assert found == kept
+    assert problem in "".join(problems)
+    assert bool(problems) == bool(problem)
 
 
 def test_hosts():

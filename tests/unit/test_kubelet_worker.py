@@ -109,7 +109,7 @@ class Site:
             log_root=self.root / "logs",
             links_root=self.root / "links",
             machine=machine,
-            cluster_dns=[],
+            cluster_dns=["10.0.0.10"],
             cluster_domain="cluster.local",
             resolver=Resolver,
             allocatable=dict,

@@ -168,3 +168,9 @@ def test_stale_udp_flows():
         ("--orig-port-dst", "30053"),
     ]
     assert stale([port(cluster=(HERE,))], []) == [], "TCP clients notice by themselves"
+
+
+def test_what_no_service_takes_does_not_leave_the_node():
+    assert not rules_of(chains([port()], CONFIG), "! -o lo")
+    known = Config("10.244.0.0/16", service_cidr="10.96.0.0/16")
+    assert chains([port()], known)["filter", "KUBE-CLUSTER-IPS"] == ("-d 10.96.0.0/16 ! -o lo -j DROP",)

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from apimachinery import kinds
 from apimachinery.errors import invalid
+from apimachinery.qos import qos_class
 from apiserver.request import User
 from apiserver.strategies import WriteContext, strategy_of
 from apiserver.strategies.pod.defaults import pull_policy
-from apiserver.strategies.pod.qos import qos_class
 from apiserver.strategies.sameness import same
 
 PODS = strategy_of(kinds.PODS)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from apimachinery import times
 from apimachinery.errors import FieldError
+from apimachinery.qos import qos_class
 from apimachinery.types import Json
 from apiserver.strategies.pod import defaults, spec, update, warnings
-from apiserver.strategies.pod.qos import qos_class
 from apiserver.strategies.problems import Problems, forbidden
 from apiserver.strategies.strategy import Part, Strategy, WriteContext, only_status
 

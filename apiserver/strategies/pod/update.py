@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from apimachinery.qos import qos_class
 from apimachinery.types import Json
 from apiserver.strategies.pod.containers import image
-from apiserver.strategies.pod.qos import qos_class
 from apiserver.strategies.problems import Problems, dns_subdomain, forbidden, invalid
 from apiserver.strategies.sameness import same
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from apimachinery import quantity
 from apimachinery.types import Json
-from apiserver.strategies.defaulting import items
 
 _COUNTED = ("cpu", "memory")
 
@@ -17,7 +16,7 @@ def qos_class(spec: Json) -> str:
     if _set(spec.get("resources"), "requests") or _set(spec.get("resources"), "limits"):
         parts: Iterable[Json] = (spec,)
     else:
-        parts = tuple(items(spec, "initContainers", "containers"))
+        parts = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
     requests = [_set(p.get("resources"), "requests") for p in parts]
     limits = [_set(p.get("resources"), "limits") for p in parts]
     if not any(requests) and not any(limits):

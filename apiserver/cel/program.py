@@ -1,0 +1,87 @@
+"""Source in, program out; a program runs on values within a budget.
+
+`compile` raises `CompileError` with upstream's text. A `Program` is immutable and may be run by many at once; each run
+starts at no cost. `Budget` is what several runs share: an object's rules, say.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from apiserver.cel.checker import check
+from apiserver.cel.environment import Environment
+from apiserver.cel.errors import BudgetExceeded, CompileError, EvaluationError, InstantiationError, Problem, display
+from apiserver.cel.evaluation import Run, Step, compiled
+from apiserver.cel.literals import check_literals
+from apiserver.cel.nodes import Node
+from apiserver.cel.parsing import MAX_DEPTH, parse
+from apiserver.cel.types import DYN, Type
+
+#: What one evaluation may cost (apiserver/pkg/apis/cel/config.go, PerCallLimit).
+PER_CALL_LIMIT = 1_000_000
+#: What all rules of one object may cost together (RuntimeCELCostBudget).
+OBJECT_LIMIT = 10_000_000
+#: What the match conditions of one webhook may cost together (RuntimeCELCostBudgetMatchConditions).
+MATCH_CONDITIONS_LIMIT = OBJECT_LIMIT // 4
+
+OUT_OF_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
+
+
+@dataclass(slots=True)
+class Budget:
+    """What is left to spend."""
+
+    left: int = OBJECT_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    source: str
+    type: Type  #: of the result
+    node: Node  #: the checked tree, for estimates of the cost
+    step: Step
+
+    def evaluate(self, variables: Mapping[str, Any], budget: Budget | None = None) -> Any:
+        """The value. Raises EvaluationError, or BudgetExceeded when the run or the budget is at its end."""
+        run = Run(variables, PER_CALL_LIMIT)
+        try:
+            value = self.step(run)
+        except RecursionError:
+            raise EvaluationError(f"expression recursion limit exceeded: {MAX_DEPTH}") from None
+        finally:
+            if budget is not None:
+                budget.left -= run.cost
+        if budget is not None and budget.left < 0:
+            raise BudgetExceeded(OUT_OF_BUDGET)
+        return value
+
+
+def compile(source: str, environment: Environment, *results: Type) -> Program:
+    """The program, checked. If result types are given, the expression must have one of them (or be dynamic)."""
+    try:
+        node, problems = parse(source)
+        if node is not None:
+            problems = check(node, environment) or check_literals(node)
+    except RecursionError:
+        node, problems = None, [Problem(-1, f"expression recursion limit exceeded: {MAX_DEPTH}")]
+    if problems or node is None:
+        raise CompileError(f"compilation failed: {display(source, problems)}")
+    _require(node.type, results)
+    try:
+        return Program(source, node.type, node, compiled(node))
+    except (EvaluationError, BudgetExceeded) as wrong:
+        raise InstantiationError(str(wrong)) from None
+
+
+def _require(type: Type, results: Sequence[Type]) -> None:
+    """Upstream's words: `must evaluate to bool`."""
+    if not results or type == DYN or type in results:
+        return
+    names = [_shown(t) for t in results]
+    raise CompileError(
+        f"must evaluate to {names[0]}" if len(names) == 1 else f"must evaluate to one of [{' '.join(names)}]"
+    )
+
+
+def _shown(type: Type) -> str:
+    return "null_type" if type.kind == "null" else str(type)

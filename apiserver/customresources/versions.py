@@ -1,0 +1,162 @@
+"""One version of a definition at work: what its schema keeps of an object, its defaults, its validation.
+
+A `VersionSchema` is compiled once, when the definition is first seen. `strategy` makes of it what the write path calls.
+Objects are judged in the version of the request, as upstream judges them.
+Source: pkg/registry/customresource/{strategy,status_strategy,validator}.go, pkg/apiserver/customresource_handler.go.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from apimachinery import jsonpath, names, schema
+from apimachinery.errors import INVALID, FieldError
+from apimachinery.fields import Mistyped
+from apimachinery.kinds import Kind
+from apimachinery.trees import copied
+from apimachinery.types import Json
+from apiserver.customresources import scale
+from apiserver.customresources.definition import Version
+from apiserver.strategies.strategy import Strategy, as_sent, keep_status, metadata_fields
+from apiserver.structural import defaulting, embedded, lists, pruning
+from apiserver.structural.correlation import Correlation
+from apiserver.structural.node import compiled
+from apiserver.structural.values import BLOCKING, Validator
+
+_STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
+_NOT_CHECKED = (
+    "some validation rules were not checked because the object was invalid; correct the existing errors to complete "
+    "validation"
+)
+
+
+class VersionSchema:
+    """A version's schema, compiled."""
+
+    def __init__(self, kind: Kind, version: Version, *, preserves: bool) -> None:
+        self.kind = kind
+        self.version = version
+        self.preserves = preserves  # a relic: objects keep whatever they have
+        self.openapi = defaulting.with_pruned_defaults(version.schema) if version.schema else {}
+        self.node = compiled(self.openapi)
+        self._validator = Validator(self.openapi)
+        status = (self.openapi.get("properties") or {}).get("status")
+        self._status_validator = Validator(status) if status is not None else None
+
+    def decode(self, tree: Json, strict: bool) -> tuple[Json, list[str]]:  # noqa: FBT001 - a Resource's decode
+        """What the schema keeps of an object, and the unknown fields. Raises 400 for metadata that is mistyped."""
+        made = {name: copied(item) for name, item in tree.items() if name != "metadata"}
+        try:
+            meta, unknown = embedded.metadata(tree.get("metadata"))
+            made["metadata"] = {}
+            unknown += self.coerce(made)
+        except (Mistyped, ValueError) as error:
+            raise schema.cannot_be_handled(self.kind, str(error)) from None
+        made["metadata"] = meta
+        return made, [f'unknown field "{path}"' for path in unknown] if strict else []
+
+    def coerce(self, tree: Json, *, drop_invalid: bool = False) -> list[str]:
+        """Prune where the tree lies, and make embedded metadata well-typed; the unknown fields that went."""
+        unknown = [] if self.preserves else pruning.pruned(tree, self.node)
+        if not self.preserves:
+            defaulting.drop_nulls(tree, self.node)
+        return unknown + embedded.coerce(tree, self.node, drop_invalid=drop_invalid)
+
+    def default(self, tree: Json) -> Json:
+        """Fill what is absent."""
+        defaulting.default(tree, self.node)
+        return tree
+
+    def check(self, new: Json, old: Json | None) -> list[FieldError]:
+        """What is wrong with an object, beside its metadata."""
+        was = Correlation(new, old, self.node) if old is not None else None
+        problems = self._validator.check(new, was=was)
+        problems += scale.check(self.version.scale, new)
+        problems += embedded.check(new, self.node)
+        if was is None or not any(lists.check(was.old, self.node)):
+            problems += lists.check(new, self.node)
+        return problems
+
+    def check_status(self, new: Json, old: Json | None) -> list[FieldError]:
+        """What is wrong with an object whose status is written."""
+        assert old is not None
+        was = Correlation(new, old, self.node)
+        problems: list[FieldError] = []
+        if "status" in new and self._status_validator is not None:
+            problems += self._status_validator.check(new["status"], prefix="status", was=was.key("status"))
+        problems += scale.check_status(self.version.scale, new)
+        if not any(lists.check(old, self.node)):
+            problems += lists.check(new, self.node)
+        return problems
+
+    def fields(self, tree: Json) -> Mapping[str, str]:
+        """The selectable fields of an object."""
+        found = dict(metadata_fields(tree))
+        for path in self.version.selectable:
+            values = jsonpath.find(path, tree)
+            found[path.removeprefix(".")] = _as_text(values[0]) if values and values[0] is not None else ""
+        return found
+
+
+def _as_text(value: Any) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def strategy(version: VersionSchema) -> Strategy:
+    """The write path's rules for one version."""
+    scoped = ("metadata.name", "metadata.namespace") if version.kind.namespaced else ("metadata.name",)
+    return Strategy(
+        default=version.default,
+        prepare=keep_status if version.version.has_status else as_sent,
+        check=version.check,
+        raises_generation=_differs,
+        has_generation=True,
+        prepare_status=_only_status,
+        check_status=version.check_status,
+        warnings=_warnings,
+        fields=version.fields,
+        field_labels=(*scoped, *(path.removeprefix(".") for path in version.version.selectable)),
+        allow_unconditional_update=False,
+        any_finalizer=True,
+        name=names.subdomain_name,
+    )
+
+
+def _differs(new: Json, old: Json) -> bool:
+    """Anything but metadata raises the generation."""
+    return {**new, "metadata": None} != {**old, "metadata": None}
+
+
+def _only_status(new: Json, old: Json | None) -> Json:
+    """A status write changes the status and, of the metadata, who manages which field."""
+    assert old is not None
+    kept = {**old, "metadata": {**old["metadata"]}}
+    kept["metadata"].pop("managedFields", None)
+    if "managedFields" in new["metadata"]:
+        kept["metadata"]["managedFields"] = new["metadata"]["managedFields"]
+    kept.pop("status", None)
+    return {**kept, "status": new["status"]} if "status" in new else kept
+
+
+def _warnings(new: Json, old: Json | None) -> list[str]:
+    """New finalizers that are not as they should be."""
+    before = set(old["metadata"].get("finalizers") or ()) if old is not None else set[str]()
+    added = sorted(set(new["metadata"].get("finalizers") or ()) - before)
+    return [text for name in added for text in _finalizer_warnings(name)]
+
+
+def _finalizer_warnings(name: str) -> list[str]:
+    found = [f'metadata.finalizers: "{name}": {why}' for why in names.qualified_name(name)]
+    if "/" not in name and name not in _STANDARD_FINALIZERS:
+        what = " including a path (/)" if "." in name else ""
+        advice = (
+            f"prefer a domain-qualified finalizer name{what} to avoid accidental conflicts with other finalizer writers"
+        )
+        found.append(f'metadata.finalizers: "{name}": {advice}')
+    return found
+
+
+def not_checked(problems: list[FieldError]) -> list[FieldError]:
+    """What is said in place of rules that could not be evaluated; nothing when they can be."""
+    if any(problem.kind in BLOCKING for problem in problems):
+        return [FieldError("<nil>", INVALID, _NOT_CHECKED, None)]
+    return []
