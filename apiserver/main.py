@@ -20,10 +20,10 @@ from typing import Annotated
 import structlog
 import typer
 
-from apiserver import protobuf
 from apiserver.admission.chain import check_names
 from apiserver.app import App, Options, create_app
 from apiserver.options import ISSUER
+from apiserver.resources import foreign
 from apiserver.storage import compaction
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_channel import EtcdTLS
@@ -146,7 +146,7 @@ async def _compacting(store: EtcdStorage, interval: float) -> AsyncIterator[None
 
 
 async def _serve(store: Storage, options: Options, tls: ServerTLS | None, host: str, stop: asyncio.Event) -> None:
-    app = create_app(store, options, clock=time.time, random=random.SystemRandom(), decode=protobuf.decode)
+    app = create_app(store, options, clock=time.time, random=random.SystemRandom(), decode=foreign.decode)
     async with asyncio.TaskGroup() as tasks:
         upkeep = tasks.create_task(app.run())
         await serve(app, host=host, port=options.secure_port, tls=tls, ready=_say_ready, stop=stop)

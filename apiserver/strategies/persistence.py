@@ -47,6 +47,7 @@ def default_volume(volume: Json) -> Json:
     spec = part(volume, "spec")
     fill(spec, "persistentVolumeReclaimPolicy", "Retain")
     fill(spec, "volumeMode", "Filesystem")
+    fill(part(volume, "status"), "phase", "Pending")
     persistent_volume_source(spec)
     return volume
 
