@@ -42,8 +42,8 @@ def check(new: Json, _old: Json | None) -> list[FieldError]:
 
 
 def _finalizers(tree: Json) -> Problems:
-    for i, name in enumerate((tree.get("spec") or {}).get("finalizers") or ()):
-        here = f"spec.finalizers[{i}]"
+    here = "spec.finalizers"
+    for name in (tree.get("spec") or {}).get("finalizers") or ():
         yield from named(here, name, names.qualified_name)
         if "/" not in name and name not in (KUBERNETES, "orphan", "foregroundDeletion"):
             detail = "name is neither a standard finalizer name nor is it fully qualified"
