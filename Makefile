@@ -1,9 +1,9 @@
 # PyKube's commands. `make` alone lists them.
 .DEFAULT_GOAL := help
 unexport PYTHONDONTWRITEBYTECODE  # servers start three times as fast from bytecode
-.PHONY: help install up down test unit check format generate lock bench
+.PHONY: help install up down test unit check format generate lock bench conformance
 BIN := .venv/bin
-PATHS := apimachinery apiserver bootstrap cli client controllers dns kubelet kubeproxy scheduler serving scripts tests bench
+PATHS := apimachinery apiserver bootstrap cli client controllers dns kubelet kubeproxy scheduler serving scripts tests bench conformance
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -19,7 +19,8 @@ down: install ## take the cluster away without a trace
 
 test: install ## run every test, on clusters of its own
 	@scripts/install-test.sh
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/unit tests/cluster tests/contract
+	@$(BIN)/python -m pytest tests/e2e tests/kubectl
 
 unit: install ## run the tests that need no server
 	@$(BIN)/python -m pytest tests/unit tests/cluster
@@ -42,3 +43,6 @@ lock: ## pin every package anew (needs uv)
 
 bench: install ## measure, and print a table
 	@$(BIN)/python -m bench
+
+conformance: install ## run upstream's own conformance tests (needs Go and debootstrap; an hour)
+	@$(BIN)/python -m conformance

@@ -39,6 +39,7 @@ class Call(Request):
     send: Send
     accepted: Accepted = field(default_factory=Accepted)
     impersonator: User | None = None  # who really asks, where `user` is impersonated
+    marks: Sequence[tuple[bytes, bytes]] = ()  # headers that stages have put on whatever the answer is
     _body: bytes | None = None
 
     @property
@@ -142,6 +143,7 @@ class Response:
             headers.append((b"content-type", self.content_type.encode()))
         headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in self.headers]
         headers += [(b"warning", warning_header(text)) for text in call.warnings]
+        headers += call.marks
         return headers
 
 

@@ -63,6 +63,7 @@ def _resource(api: Api, parts: Parts, kind: Kind, respond: Virtual | None) -> Re
         guard=partial(_not_escalating, parts.authorizer, kind) if kind.group == k.ROLES.group else None,
         reserves=parts.services if kind is k.SERVICES else None,
         ttl=EVENT_TTL if stored is k.EVENTS else 0,
+        is_obeyed=kind.group == k.MUTATINGWEBHOOKCONFIGURATIONS.group or kind is k.CUSTOMRESOURCEDEFINITIONS,
     )
 
 

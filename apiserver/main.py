@@ -21,6 +21,7 @@ import structlog
 import typer
 
 from apiserver import protobuf
+from apiserver.admission.chain import check_names
 from apiserver.app import App, Options, create_app
 from apiserver.options import ISSUER
 from apiserver.storage import compaction
@@ -73,6 +74,8 @@ def run(
     requestheader_username_headers: Annotated[str, typer.Option()] = "X-Remote-User",
     requestheader_group_headers: Annotated[str, typer.Option()] = "X-Remote-Group",
     requestheader_extra_headers_prefix: Annotated[str, typer.Option()] = "X-Remote-Extra-",
+    enable_admission_plugins: Annotated[str, typer.Option(help="plugins to turn on besides; commas")] = "",
+    disable_admission_plugins: Annotated[str, typer.Option(help="plugins to turn off; commas")] = "",
     max_requests_inflight: Annotated[int, typer.Option(help="reads answered at a time")] = 400,
     max_mutating_requests_inflight: Annotated[int, typer.Option(help="writes answered at a time")] = 200,
     audit_log_path: Annotated[str, typer.Option(help="- writes a line per request to the log")] = "",
@@ -106,11 +109,17 @@ def run(
         proxy_client_certificate=proxy_client_cert_file,
         proxy_client_key=proxy_client_key_file,
         aggregator_routing=enable_aggregator_routing,
+        admission_enabled=_split(enable_admission_plugins),
+        admission_disabled=_split(disable_admission_plugins),
         repair_seconds=180.0,
         audit=audit_log_path == "-",
         max_reads=max_requests_inflight,
         max_writes=max_mutating_requests_inflight,
     )
+    try:
+        check_names(options.admission_enabled, options.admission_disabled)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--enable-admission-plugins") from None
     for path in (proxy_client_cert_file, proxy_client_key_file):
         _read(path)  # a missing file shall be noticed now and not when the aggregator needs it
     etcd = EtcdTLS(ca_file=etcd_cafile, cert_file=etcd_certfile, key_file=etcd_keyfile) if etcd_cafile else None

@@ -45,6 +45,7 @@ class Options:
     audit: bool = False
     max_reads: int = 400
     max_writes: int = 200
+    admission_enabled: tuple[str, ...] = ()
     admission_disabled: tuple[str, ...] = ()
 
     @property

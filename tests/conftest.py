@@ -1,6 +1,8 @@
 """What tests of every level share: the Docker Engine, started where none runs and stopped after, and one real cluster."""
 
 import asyncio
+import fcntl
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,22 +13,23 @@ from bootstrap.spec import ClusterSpec
 
 
 @pytest.fixture(scope="session")
-def docker_socket(tmp_path_factory):
-    """The path of the engine's socket. Tests that need Docker ask for it; they fail where none can be had."""
-    spec = ClusterSpec(home=str(tmp_path_factory.mktemp("docker")), name="session")
+def docker_socket():
+    """The path of the engine's socket. Tests that need Docker ask for it; they fail where none can be had.
+
+    Several sessions may run at a time (xdist's workers are some): the first starts an engine, the last one stops it.
+    """
+    spec = ClusterSpec(home=str(Path(tempfile.gettempdir()) / "pykube-tests"), name="docker")
     spec.save()
-    with ThreadPoolExecutor(1) as thread:  # an async fixture may ask: its loop runs in this thread
-        thread.submit(asyncio.run, docker_engine.ensure(spec)).result()
+    with ThreadPoolExecutor(1) as thread, (spec.root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        thread.submit(asyncio.run, docker_engine.ensure(spec)).result()  # an async fixture may ask: its loop runs here
+        fcntl.flock(lock, fcntl.LOCK_SH)
         yield Path(spec.docker_endpoint.removeprefix("unix://"))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # somebody else uses it
         thread.submit(asyncio.run, docker_engine.stop_ours(spec)).result()
-
-
-@pytest.fixture(scope="session")
-def go_program(tmp_path_factory):
-    """The program of tests/go: upstream's own libraries and clients."""
-    from tests.contract import go_tool  # noqa: PLC0415
-
-    return go_tool.build(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
