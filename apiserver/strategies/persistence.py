@@ -23,6 +23,7 @@ from apiserver.strategies.problems import (
     one_of,
     qualified_name,
     required,
+    supported,
 )
 from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Strategy, WriteContext, as_sent
@@ -128,8 +129,9 @@ def _one_volume_source(spec: Json) -> Problems:
 
 
 def default_class(tree: Json) -> Json:
-    fill(tree, "reclaimPolicy", "Delete")
-    fill(tree, "volumeBindingMode", "Immediate")
+    for name, value in (("reclaimPolicy", "Delete"), ("volumeBindingMode", "Immediate")):
+        if tree.get(name) is None:
+            tree[name] = value
     return tree
 
 
@@ -154,8 +156,8 @@ def _class(tree: Json) -> Problems:
     for key in tree.get("parameters") or {}:
         if not key:
             yield invalid("parameters", key, "field can not be empty.")
-    yield from one_of("reclaimPolicy", tree.get("reclaimPolicy", ""), _RECLAIM)
-    yield from one_of("volumeBindingMode", tree.get("volumeBindingMode", ""), _BINDING)
+    yield from one_of("reclaimPolicy", tree.get("reclaimPolicy", ""), ("Delete", "Retain"), needed=False)
+    yield from supported("volumeBindingMode", tree.get("volumeBindingMode"), ("Immediate", "WaitForFirstConsumer"))
     yield from _topologies(tree.get("allowedTopologies") or ())
 
 

@@ -61,6 +61,8 @@ def container_resource_name(path: str, name: str) -> Problems:
     wrong = [*named(path, name, names.qualified_name)]
     yield from wrong
     if wrong:
+        if "/" not in name and name not in _CONTAINER and not name.startswith(_HUGE):
+            yield invalid(path, name, "must be a standard resource for containers")
         return
     if "/" in name:
         if is_native(name) or is_extended(name):
