@@ -161,6 +161,7 @@ def create_app(
         rbac_version=ChangeCounter(cache, _RBAC_KINDS),
         pods=PodFeed(cache),
     )
+    api.authorize = authorizer.authorize
     webhooks = dynamics.webhook_client(api)
     api.admission = admission.chain(
         enable=options.admission_enabled,

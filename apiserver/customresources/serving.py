@@ -18,7 +18,7 @@ from apimachinery.types import Json
 from apiserver.customresources import columns, scale
 from apiserver.customresources.definition import Definition, Version, read
 from apiserver.customresources.transforms import Converts, VersionTransforms
-from apiserver.customresources.versions import VersionSchema, strategy
+from apiserver.customresources.versions import VersionSchema, merging, strategy
 from apiserver.discovery import custom
 from apiserver.discovery.definitions import GroupVersionKind
 from apiserver.discovery.served import version_order
@@ -119,6 +119,7 @@ def _resource(
         strategy=strategy(own),
         subresources=_subresources(api, own.version),
         guard=partial(_no_create, kind) if definition.is_terminating else None,
+        merging=merging(compiled),
         transforms=VersionTransforms(
             form=f"{form}/{kind.version}",
             group=definition.group,

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from apimachinery import jsonpath, names, schema
+from apimachinery.apply import types
+from apimachinery.apply.blanks import custom_blank
 from apimachinery.errors import INVALID, FieldError
 from apimachinery.fields import Mistyped
 from apimachinery.kinds import Kind
@@ -16,6 +18,7 @@ from apimachinery.trees import copied
 from apimachinery.types import Json
 from apiserver.customresources import scale
 from apiserver.customresources.definition import Version
+from apiserver.registry import Merging
 from apiserver.strategies.strategy import Strategy, as_sent, keep_status, metadata_fields
 from apiserver.structural import defaulting, embedded, lists, pruning, rules
 from apiserver.structural.correlation import Correlation
@@ -162,6 +165,31 @@ def _finalizer_warnings(name: str) -> list[str]:
         )
         found.append(f'metadata.finalizers: "{name}": {advice}')
     return found
+
+
+def merging(schemas: Mapping[str, VersionSchema]) -> Merging:
+    """How objects of a definition merge under server-side apply; `schemas` by version."""
+    served = {one.kind.api_version: one for one in schemas.values() if one.version.served}
+    made: dict[str, types.Type] = {}
+
+    def type_of(kind: Kind) -> types.Type:
+        if kind.version not in made:
+            one = schemas[kind.version]
+            made[kind.version] = types.custom(one.openapi, preserves=one.preserves)
+        return made[kind.version]
+
+    def versions(_stored: Kind) -> Mapping[str, Kind]:
+        return {version: one.kind for version, one in served.items()}
+
+    def replicas(_stored: Kind) -> Mapping[str, tuple[str, ...]]:
+        return {version: scale.replicas_path(one.version.scale) for version, one in served.items()}
+
+    return Merging(type_of, custom_blank, versions, _as_version, replicas)
+
+
+def _as_version(tree: Json, kind: Kind) -> Json:
+    # differs: an owner that wrote through another version is compared without asking the conversion webhook.
+    return {**tree, "apiVersion": kind.api_version}
 
 
 def not_checked(problems: list[FieldError]) -> list[FieldError]:
