@@ -39,6 +39,7 @@ class Call(Request):
     send: Send
     accepted: Accepted = field(default_factory=Accepted)
     impersonator: User | None = None  # who really asks, where `user` is impersonated
+    is_own: bool = False  # the server's own doing: no webhook may keep it from starting
     _body: bytes | None = None
 
     @property

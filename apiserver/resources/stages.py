@@ -83,7 +83,7 @@ async def default(write: Write, new: Json, _old: Json | None) -> Json:
 
 async def mutate(write: Write, new: Json, old: Json | None) -> Json:
     """Admission that may change the object."""
-    subject = partial(_subject, write, new, old)
+    subject = None if write.call.is_own else partial(_subject, write, new, old)
     return await write.api.admission.mutate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
 
 
@@ -107,7 +107,7 @@ async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
     options = replace(write.options, field_validation="Ignore")
     quiet = replace(write, resource=resource, options=options, duplicates=(), is_patch=False)
     try:
-        return await default(quiet, await prune(quiet, tree, None), None)
+        return resource.to_stored(await default(quiet, await prune(quiet, tree, None), None))
     except ApiError as error:
         raise errors.internal(error.message) from None
 
@@ -166,7 +166,7 @@ def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
 
 async def admit(write: Write, new: Json, old: Json | None) -> Json:
     """Admission that only looks."""
-    subject = partial(_subject, write, new, old)
+    subject = None if write.call.is_own else partial(_subject, write, new, old)
     await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
     if write.resource.guard is not None:
         write.resource.guard(write.attributes.user, new, old)
