@@ -33,10 +33,11 @@ from apiserver.customresources import conversion
 from apiserver.customresources.loop import CustomResources
 from apiserver.discovery.state import Discovery
 from apiserver.dispatch import Dispatcher
+from apiserver.fairness import Fairness, Keeper
 from apiserver.identity import Administrators
 from apiserver.metrics import Metrics
 from apiserver.options import Options
-from apiserver.pipeline import ASGI, Authenticates, Limits, Server, log_audit, pipeline
+from apiserver.pipeline import ASGI, Authenticates, Server, log_audit, pipeline
 from apiserver.registry import Registry
 from apiserver.resources import raw
 from apiserver.resources.api import Api
@@ -64,14 +65,15 @@ class App:
         api: Api,
         options: Options,
         services: ServiceAllocator,
-        limits: Limits,
+        fairness: Fairness,
         custom_resources: CustomResources,
         aggregator: Aggregator,
     ) -> None:
         self.api = api
         self._custom_resources = custom_resources
         self.aggregator = aggregator
-        self.limits = limits
+        self.fairness = fairness
+        self.flow_control = Keeper(api, fairness)
         self._services = services
         self.options = options
         self.asgi: ASGI = _not_yet
@@ -91,6 +93,7 @@ class App:
             tasks.create_task(self._custom_resources.run())
             self._ready.set()
             tasks.create_task(self.aggregator.run())
+            tasks.create_task(self.flow_control.run())
             tasks.create_task(policy_status.keep(self.api))
             tasks.create_task(endpoints.keep(self.api, self.options))
             tasks.create_task(upkeep.repair_services(self.api, self._services, self.options.repair_seconds))
@@ -101,6 +104,7 @@ class App:
             try:
                 await bootstrapping.ensure(self.api, self.options)
                 await self.aggregator.register()
+                await self.flow_control.start()
                 await self.api.fresh()
             except (StorageError, ApiError) as error:
                 log.warning("the first objects could not be made, trying again", error=str(error))
@@ -157,6 +161,8 @@ def create_app(
         rbac_version=ChangeCounter(cache, _RBAC_KINDS),
         pods=PodFeed(cache),
     )
+    api.authorize = authorizer.authorize
+    webhooks = dynamics.webhook_client(api)
     api.admission = admission.chain(
         enable=options.admission_enabled,
         disable=options.admission_disabled,
@@ -164,7 +170,7 @@ def create_app(
         authorize=authorizer.authorize,
         fresh=api.fresh,
         accounts=admission.Accounts(partial(_modify_quota, api), clock),
-        dynamic=dynamics.dynamic(api, authorizer.authorize),
+        dynamic=dynamics.dynamic(api, authorizer.authorize, webhooks),
     )
     real = identity.authenticator(options, lookup, clock)
     kubelet = KubeletClientConfig(options.kubelet_certificate, options.kubelet_key, options.kubelet_ca)
@@ -184,20 +190,22 @@ def create_app(
     discovery = Discovery(api.registry.kinds(), address=address, fixed=identity.documents(options))
     front_proxy = ProxyIdentity(options.proxy_client_certificate, options.proxy_client_key)
     aggregator = Aggregator(api, discovery, front_proxy, by_endpoints=options.aggregator_routing)
+    fairness = Fairness(api, server_limit=options.max_reads + options.max_writes)
+    metrics.observe_fairness(fairness)
     server = Server(
         authenticator=authenticator or real,
         authorizer=authorizer,
         metrics=metrics,
-        limits=Limits(metrics, reads=options.max_reads, writes=options.max_writes),
+        fairness=fairness,
         clock=clock,
         new_id=api.new_uid,
         fresh=api.fresh,
         audits=log_audit if options.audit else None,
         aggregates=aggregator.answer,
     )
-    custom_resources = CustomResources(api, discovery, conversion.converters(api))
+    custom_resources = CustomResources(api, discovery, conversion.converters(webhooks, api.new_uid))
     api.catch_up = custom_resources.catch_up
-    app = App(api, options, services, server.limits, custom_resources, aggregator)
+    app = App(api, options, services, fairness, custom_resources, aggregator)
     health = health_app(health_checks(api, app.is_ready), registry=metrics.registry)
-    app.asgi = pipeline(server, answering(Dispatcher(api), shell(discovery, health)))
+    app.asgi = pipeline(server, answering(Dispatcher(api), shell(discovery, health, fairness, clock)))
     return app

@@ -40,6 +40,7 @@ class Call(Request):
     accepted: Accepted = field(default_factory=Accepted)
     impersonator: User | None = None  # who really asks, where `user` is impersonated
     is_own: bool = False  # the server's own doing: no webhook may keep it from starting
+    marks: Sequence[tuple[bytes, bytes]] = ()  # headers that stages have put on whatever the answer is
     _body: bytes | None = None
 
     @property
@@ -143,6 +144,7 @@ class Response:
             headers.append((b"content-type", self.content_type.encode()))
         headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in self.headers]
         headers += [(b"warning", warning_header(text)) for text in call.warnings]
+        headers += call.marks
         return headers
 
 

@@ -17,7 +17,12 @@ from apiserver.resources.api import Api
 from apiserver.resources.lookup import ChangeCounter
 
 
-def dynamic(api: Api, authorize: Callable[[Attributes], Decision]) -> Dynamic:
+def webhook_client(api: Api) -> WebhookClient:
+    """Asks webhooks of every sort, at services too."""
+    return WebhookClient(partial(_resolve, api))
+
+
+def dynamic(api: Api, authorize: Callable[[Attributes], Decision], client: WebhookClient) -> Dynamic:
     """What is configured through the API itself."""
     mutating, validating = k.MUTATINGWEBHOOKCONFIGURATIONS, k.VALIDATINGWEBHOOKCONFIGURATIONS
     policies = (k.VALIDATINGADMISSIONPOLICIES, k.VALIDATINGADMISSIONPOLICYBINDINGS)
@@ -25,7 +30,7 @@ def dynamic(api: Api, authorize: Callable[[Attributes], Decision]) -> Dynamic:
         Webhooks(
             mutating=Source(api.lookup, mutating, ChangeCounter(api.cache, (mutating,))),
             validating=Source(api.lookup, validating, ChangeCounter(api.cache, (validating,))),
-            client=WebhookClient(partial(_resolve, api)),
+            client=client,
             lookup=api.lookup,
             authorize=authorize,
             new_uid=api.new_uid,

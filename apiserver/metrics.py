@@ -5,13 +5,14 @@ their locks and walk their buckets for each, which was a tenth of a GET.
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from apiserver.fairness import Fairness
+from apiserver.fairness.metrics import FlowControlCollector
 from apiserver.registry import Registry
 from apiserver.request import RequestInfo
 from apiserver.storage.watchcache import WatchCache
@@ -41,9 +42,6 @@ class Metrics:
         self._longrunning = Gauge(
             "apiserver_longrunning_requests", "Watches and streams open now.", ("verb",), registry=self.registry
         )
-        self._rejected = Counter(
-            "apiserver_dropped_requests", "Requests answered with 429.", ("request_kind",), registry=self.registry
-        )
 
     def answered(self, info: RequestInfo | None, code: int, seconds: float) -> None:
         """Count one request and its time."""
@@ -60,14 +58,12 @@ class Metrics:
         subresource = info.subresource if info.subresource in resource.subresources else ""
         return (info.verb.upper(), info.group, info.version, info.plural, subresource, scope)
 
-    def observe_limits(self, answering: Mapping[bool, int]) -> None:
-        """Show how many reads (True) and writes are being answered, read when somebody asks."""
-        self._inflight.labels("readOnly").set_function(lambda: answering[True])
-        self._inflight.labels("mutating").set_function(lambda: answering[False])
-
-    def rejected(self, kind: str) -> None:
-        """Count a 429."""
-        self._rejected.labels(kind).inc()
+    def observe_fairness(self, fairness: Fairness) -> None:
+        """Show how many reads (True) and writes are being answered, and flow control; read when somebody asks."""
+        executing = fairness.executing
+        self._inflight.labels("readOnly").set_function(lambda: executing[True])
+        self._inflight.labels("mutating").set_function(lambda: executing[False])
+        self.registry.register(FlowControlCollector(fairness))
 
     def longrunning(self, verb: str) -> Gauge:
         """The gauge of open watches and streams."""

@@ -13,10 +13,13 @@ custom resources are served.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol, TypeAlias
 
-from apimachinery import errors
-from apimachinery.kinds import BY_RESOURCE, Kind
+from apimachinery import conversion, errors
+from apimachinery.apply import blanks, types
+from apimachinery.apply.ownership import Ownership
+from apimachinery.kinds import BY_RESOURCE, KINDS, Kind
 from apimachinery.types import Json
 from apiserver.call import Call, Response
 from apiserver.request import Request, User
@@ -106,6 +109,28 @@ class Deletion:
     mark: Callable[[Json], Json] = _as_it_is
 
 
+@cache
+def _versions(stored: Kind) -> Mapping[str, Kind]:
+    return {kind.api_version: kind for kind in KINDS if stored_kind(kind) is stored}
+
+
+def _replicas(stored: Kind) -> Mapping[str, tuple[str, ...]]:
+    return dict.fromkeys(_versions(stored), ("spec", "replicas"))
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """How a kind's objects merge under server-side apply. The defaults are those of the built-in kinds."""
+
+    type_of: Callable[[Kind], types.Type] = types.built_in
+    blank: Callable[[Kind], Json] = blanks.blank  # what there is before a create
+    #: The kind in every version that is served, by apiVersion; given the version stored.
+    versions: Callable[[Kind], Mapping[str, Kind]] = _versions
+    convert: Convert = conversion.convert
+    #: The names that lead to the count of replicas, by apiVersion; for kinds with a Scale. () where a version has none.
+    replicas: Callable[[Kind], Mapping[str, tuple[str, ...]]] = _replicas
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """One kind as served in one version."""
@@ -122,6 +147,9 @@ class Resource:
     ttl: int = 0  # seconds an object lives, 0 for ever (events)
     #: The server itself acts by its objects (webhooks): a write is answered when the cache, which it reads, has it.
     is_obeyed: bool = False
+    merging: Merging = Merging()
+    #: The rules of field management by subresource, made when first needed (see `resources.managing`).
+    ownerships: dict[str, Ownership] = field(default_factory=dict, compare=False, repr=False)
     transforms: Transforms | None = None
     #: What the schema keeps of a tree, and the unknown fields when asked; None: the built-in definitions decide.
     decode: Callable[[Json, bool], tuple[Json, list[str]]] | None = None

@@ -201,6 +201,7 @@ def _stream(watching: "_Watch", call: Call) -> Response:
             (b"cache-control", b"no-cache, private"),
             (b"content-type", _content_type(call).encode()),
             *((b"warning", warning_header(text)) for text in call.warnings),
+            *call.marks,
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         has_left = False

@@ -13,7 +13,7 @@ from apimachinery import errors
 from apimachinery.types import Json
 from apiserver.admission.subject import Subject
 from apiserver.registry import Registry
-from apiserver.request import Attributes, Lookup
+from apiserver.request import Attributes, Decision, Lookup
 from apiserver.storage.entry import Decode, no_protobuf
 from apiserver.storage.protocol import Storage
 from apiserver.storage.watchcache import WatchCache
@@ -66,6 +66,7 @@ class Api:
     clock: Callable[[], float]  # epoch seconds
     random: random.Random
     admission: Admission = field(init=False)  # reads through this Api, so it comes after it
+    authorize: Callable[[Attributes], Decision] | None = None  # of a write that turns out to be a create; None: all may
     decode: Decode = no_protobuf  # of values that an upstream server stored as protobuf
     #: Has the registry follow what the cache has: definitions of resources may be younger than what is served.
     catch_up: Callable[[], None] = lambda: None

@@ -10,20 +10,21 @@ from functools import partial
 
 import msgspec
 
-from apimachinery import errors, patch, schema, strict_json
+from apimachinery import errors, patch, schema, strict_json, times
+from apimachinery.apply.ownership import Ownership, without_entries
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver import negotiation
 from apiserver.call import Call, Response
 from apiserver.registry import Resource
 from apiserver.request import Attributes
-from apiserver.resources import committing, decoding, fields, presenting, reviewing
+from apiserver.resources import committing, decoding, fields, managing, presenting, reviewing
 from apiserver.resources.api import Api
-from apiserver.resources.options import write_options
+from apiserver.resources.options import WriteOptions, write_options
 from apiserver.resources.stages import Write
 
-#: What a patch may be. Server-side apply joins here once apimachinery has it.
-SERVED_PATCHES = (negotiation.JSON_PATCH, negotiation.MERGE_PATCH, negotiation.STRATEGIC_PATCH)
+#: What a patch may be.
+SERVED_PATCHES = negotiation.PATCH_TYPES
 #: Upstream shows a Go uint64 this way.
 _NO_VERSION = msgspec.Raw(b"0x0")
 
@@ -116,18 +117,26 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
 
 async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
     """PATCH of an object or of one of its parts."""
-    options = write_options(call)
     media_type = negotiation.patch_type(call.headers.get("content-type", ""), SERVED_PATCHES)
-    apply = patcher(resource, media_type, await call.body())
+    options, now, applies = write_options(call), api.clock(), media_type == negotiation.APPLY_PATCH
+    subresource = call.target.subresource
+    if applies:
+        rules = managing.ownership(resource, subresource)
+        change = applier(rules, call, options, await call.body(), times.rfc3339(now))
+    else:
+        change = _patching(patcher(resource, media_type, await call.body()), touches_entries(await call.body()))
 
     def source(old: Json | None) -> Json:
-        assert old is not None
-        new = apply(old)
+        new = change(old)
         if not isinstance(new, dict):
             raise errors.bad_request("the patched object is not an object")
         new = decoding.place(decoding.check_kind(new, resource.kind), resource.kind, namespace_of(call, resource))
         decoding.check_name(new, call.target.name)
-        check_version(resource, new, old, is_needed=False)
+        if old is not None:
+            check_version(resource, new, old, is_needed=False)
+        elif uid := new["metadata"].get("uid"):
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise resource.conflict(call.target.name, why)
         return new
 
     write = Write(
@@ -138,12 +147,60 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         options=options,
         source=source,
         is_patch=True,
-        subresource=call.target.subresource,
-        now=api.clock(),
+        has_entries=applies,
+        subresource=subresource,
+        now=now,
     )
-    committed = await committing.update(write, key_of(call, resource))
+    committed = await committing.update(write, key_of(call, resource), may_create=applies and not subresource)
     await presenting.prepare(resource, [committed.entry])
-    return presenting.present(call, resource, committed.entry, api.clock())
+    return presenting.present(call, resource, committed.entry, api.clock(), 201 if committed.created else 200)
+
+
+def applier(
+    rules: Ownership, call: Call, options: WriteOptions, data: bytes, now: str
+) -> Callable[[Json | None], Json]:
+    """The function that applies a configuration to what is there. Raises 400 for a body that is none."""
+    applied, doubled = _configuration(data)
+
+    def change(old: Json | None) -> Json:
+        made = rules.apply(old, applied, options.field_manager, now, force=options.force)
+        if doubled and options.field_validation == "Strict":
+            raise errors.bad_request(f"error strict decoding YAML: {doubled}")
+        if doubled and options.field_validation == "Warn":
+            call.warn(doubled)
+        return made
+
+    return change
+
+
+def _configuration(data: bytes) -> tuple[Json, str]:
+    """What a body applies, and what it says twice, as upstream tells it."""
+    try:
+        tree, doubled = strict_json.decode(data, duplicates=True)  # most clients send JSON, which is YAML
+    except errors.ApiError:
+        tree, doubled = None, [""]
+    if doubled:
+        try:
+            tree, doubled = strict_json.decode(data, is_yaml=True, duplicates=True)
+        except errors.ApiError as error:
+            raise errors.bad_request(f"error decoding YAML: {error.message}") from None
+    if tree is not None and not isinstance(tree, dict):
+        why = f"json: cannot unmarshal {decoding.go_type(tree)} into Go value of type map[string]interface {{}}"
+        raise errors.bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
+    return tree or {}, f"error converting YAML to JSON: {doubled[0]}" if doubled else ""
+
+
+def touches_entries(data: bytes) -> bool:
+    """Whether a patch may say something of managedFields; most do not, and those need not be carried along."""
+    return b"managedFields" in data or b"\\u" in data
+
+
+def _patching(apply: Callable[[Json], Json], touches: bool) -> Callable[[Json | None], Json]:  # noqa: FBT001
+    def change(old: Json | None) -> Json:
+        assert old is not None
+        return apply(old if touches else without_entries(old))
+
+    return change
 
 
 def patcher(resource: Resource, media_type: str, data: bytes) -> Callable[[Json], Json]:
@@ -159,7 +216,7 @@ def patcher(resource: Resource, media_type: str, data: bytes) -> Callable[[Json]
         return lambda old: patch.merge_patch(old, body)
     definition = schema.definition(resource.kind) if resource.is_typed else None
     if definition is None:
-        raise errors.unsupported_media_type((negotiation.JSON_PATCH, negotiation.MERGE_PATCH))
+        raise errors.unsupported_media_type((negotiation.JSON_PATCH, negotiation.MERGE_PATCH, negotiation.APPLY_PATCH))
     return lambda old: patch.strategic_merge(old, body, definition)
 
 

@@ -53,11 +53,11 @@ def default_v1(tree: Json) -> Json:
     return tree
 
 
-def check(new: Json, _old: Json | None) -> list[FieldError]:
-    return [*_check(new.get("spec") or {})]
+def check(new: Json, old: Json | None) -> list[FieldError]:
+    return [*_check(new.get("spec") or {}, is_new=old is None)]
 
 
-def _check(spec: Json) -> Problems:
+def _check(spec: Json, *, is_new: bool) -> Problems:
     low, high = spec.get("minReplicas"), spec.get("maxReplicas", 0)
     if low is not None and low < 1:
         yield invalid("spec.minReplicas", low, "must be greater than or equal to 1")
@@ -65,7 +65,7 @@ def _check(spec: Json) -> Problems:
         yield invalid("spec.maxReplicas", high, "must be greater than 0")
     if low is not None and high < low:
         yield invalid("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`")
-    yield from _target_ref("spec.scaleTargetRef", spec.get("scaleTargetRef") or {})
+    yield from _target_ref("spec.scaleTargetRef", spec.get("scaleTargetRef") or {}, is_new=is_new)
     percentage = spec.get("targetCPUUtilizationPercentage")
     if percentage is not None and percentage < 1:
         yield invalid("spec.targetCPUUtilizationPercentage", percentage, "must be greater than 0")
@@ -77,12 +77,17 @@ def _check(spec: Json) -> Problems:
             yield from _check_rules(f"spec.behavior.{name}", rules)
 
 
-def _target_ref(path: str, reference: Json) -> Problems:
+def _target_ref(path: str, reference: Json, *, is_new: bool) -> Problems:
     for name in ("kind", "name"):
         if not reference.get(name):
             yield required(f"{path}.{name}")
         else:
             yield from named(f"{path}.{name}", reference[name], names.path_segment)
+    version = reference.get("apiVersion", "")
+    if version.count("/") > 1:
+        yield invalid(f"{path}.apiVersion", version, f"unexpected GroupVersion string: {version}")
+    elif is_new and "/" not in version:
+        yield invalid(f"{path}.apiVersion", version, "apiVersion must specify API group")
 
 
 def _metric(path: str, metric: Json) -> Problems:

@@ -73,7 +73,9 @@ def _source_of(spec: Json) -> Json:
 
 
 def _volume(spec: Json) -> Problems:
-    yield from access_modes("spec", spec, "")
+    if not spec.get("accessModes"):
+        yield required("spec.accessModes")
+    yield from access_modes("spec", spec)
     capacity = spec.get("capacity") or {}
     if not capacity:
         yield required("spec.capacity")

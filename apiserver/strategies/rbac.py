@@ -108,7 +108,7 @@ def _subject(path: str, subject: Json, *, namespaced: bool) -> Problems:
         if group != _GROUP:
             yield not_supported(f"{path}.apiGroup", group, (_GROUP,))
     else:
-        yield not_supported(f"{path}.kind", kind, ("Group", "ServiceAccount", "User"))
+        yield not_supported(f"{path}.kind", kind, ("ServiceAccount", "User", "Group"))
 
 
 ROLES = _role(namespaced=True)

@@ -125,6 +125,8 @@ class Strategy:
     check_status: Check = no_problems
     parts: Mapping[str, Part] = field(default_factory=dict)
     warnings: Callable[[Json, Json | None], list[str]] = no_warnings
+    #: The warning that goes with every answer about the kind.
+    deprecated: str = ""
     fields: Callable[[Json], Mapping[str, str]] = metadata_fields
     #: Every selectable label, for the message about an unknown one (`fields` gives the values).
     field_labels: tuple[str, ...] = ("metadata.name", "metadata.namespace")

@@ -31,6 +31,7 @@ from apiserver.strategies import (
     webhooks,
 )
 from apiserver.strategies.defaulting import part
+from apiserver.strategies.definitions import strategy as definitions
 from apiserver.strategies.pod import spec as pods
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.pod.strategy import PODS
@@ -64,6 +65,7 @@ _ROWS: tuple[tuple[Kind, Strategy], ...] = (
     (kinds.SERVICES, services.SERVICES),
     (kinds.NODES, nodes.NODES),
     (kinds.NAMESPACES, namespaces.NAMESPACES),
+    (kinds.COMPONENTSTATUSES, Strategy(deprecated="v1 ComponentStatus is deprecated in v1.19+")),
     (kinds.CONFIGMAPS, config.CONFIGMAPS),
     (kinds.SECRETS, config.SECRETS),
     (kinds.SERVICEACCOUNTS, config.SERVICEACCOUNTS),
@@ -105,7 +107,7 @@ _ROWS: tuple[tuple[Kind, Strategy], ...] = (
     (kinds.VALIDATINGWEBHOOKCONFIGURATIONS, webhooks.VALIDATINGWEBHOOKCONFIGURATIONS),
     (kinds.VALIDATINGADMISSIONPOLICIES, policies.VALIDATINGADMISSIONPOLICIES),
     (kinds.VALIDATINGADMISSIONPOLICYBINDINGS, policies.VALIDATINGADMISSIONPOLICYBINDINGS),
-    (kinds.CUSTOMRESOURCEDEFINITIONS, extensions.CUSTOMRESOURCEDEFINITIONS),
+    (kinds.CUSTOMRESOURCEDEFINITIONS, definitions.CUSTOMRESOURCEDEFINITIONS),
     (kinds.APISERVICES, extensions.APISERVICES),
     (kinds.CSIDRIVERS, drivers.CSIDRIVERS),
     (kinds.CSINODES, drivers.CSINODES),

@@ -31,6 +31,7 @@ from kubelet.runtime.protocol import (
     NoSuchContainer,
     NoSuchImage,
     Process,
+    Resources,
     RuntimeError_,
     SandboxConfig,
     Version,
@@ -38,7 +39,7 @@ from kubelet.runtime.protocol import (
 
 T = TypeVar("T")
 _THREADS = 128  # a stop waits for a whole grace period in its thread
-_WATCHED = ["create", "start", "die", "oom", "destroy"]
+_WATCHED = ["start", "die", "oom", "destroy"]
 
 
 def _words(error: errors.APIError) -> str:
@@ -86,7 +87,14 @@ class DockerRuntime:
 
     async def version(self) -> Version:
         found, info = await self._call(self._client.version), await self._call(self._client.info)
-        return Version("docker", found["Version"], found["ApiVersion"], info.get("CgroupDriver", "cgroupfs"))
+        return Version(
+            name="docker",
+            version=found["Version"],
+            api=found["ApiVersion"],
+            cgroup_driver=info.get("CgroupDriver", "cgroupfs"),
+            root=info.get("DockerRootDir", "/var/lib/docker"),
+            runtimes=sorted(info.get("Runtimes") or ()),
+        )
 
     async def prepare(self) -> None:
         if await self.image(pause.reference()) is None:
@@ -116,10 +124,7 @@ class DockerRuntime:
             inspected = await self._call(self._client.inspect_container, id)
         except NoSuchContainer:
             return None
-        container = docker_json.observed(inspected)
-        if inspected["State"]["Status"] == state:  # else it moved on between the two calls: look again next time
-            self._seen[id] = (state, container)
-        return container
+        return self._known(inspected)
 
     async def run_sandbox(self, config: SandboxConfig) -> Container:
         body = docker_json.sandbox_body(config, self._owner, pause.reference())
@@ -133,7 +138,13 @@ class DockerRuntime:
         except RuntimeError_:
             await self.remove(id)
             raise
-        return docker_json.observed(await self._call(self._client.inspect_container, id))
+        return self._known(await self._call(self._client.inspect_container, id))
+
+    def _known(self, inspected: Mapping[str, Any]) -> Container:
+        """Remember what was just seen: the next list need not ask again."""
+        container = docker_json.observed(inspected)
+        self._seen[container.id] = (inspected["State"]["Status"], container)
+        return container
 
     async def _create(self, name: str, body: Mapping[str, Any]) -> str:
         """Create; what an earlier life of ours left under the name without starting it is removed first."""
@@ -163,9 +174,14 @@ class DockerRuntime:
     async def start(self, id: str) -> None:
         await self._through(self._client.start, id)
         inspected = await self._call(self._client.inspect_container, id)
+        self._known(inspected)
         link = (inspected["Config"]["Labels"] or {}).get(docker_json.LOG_LINK)
         if link and inspected.get("LogPath"):
             _link(Path(link), inspected["LogPath"])
+
+    async def update(self, id: str, resources: Resources) -> None:
+        call = functools.partial(self._client.update_container, id, **docker_json.update_arguments(resources))
+        await self._through(call)
 
     async def stop(self, id: str, grace: float) -> None:
         try:

@@ -20,6 +20,7 @@ from kubelet.runtime.protocol import (
     Image,
     Mount,
     PodRef,
+    Resources,
     SandboxConfig,
     Security,
 )
@@ -84,6 +85,7 @@ def sandbox_body(config: SandboxConfig, owner: Owner, image: str) -> Json:
         "LogConfig": {"Type": "none"},
         "SecurityOpt": ["seccomp=unconfined"],
         "Sysctls": dict(config.sysctls),
+        "Runtime": config.runtime,
     }
     body: Json = {
         "Image": image,
@@ -132,6 +134,7 @@ def _host_config(config: ContainerConfig, sandbox_id: str) -> Json:
         "CpuShares": resources.cpu_shares,
         "Memory": resources.memory,
         "OomScoreAdj": resources.oom_score_adj,
+        "Runtime": config.runtime,
     }
     if config.devices:
         host["Devices"] = [
@@ -145,6 +148,13 @@ def _host_config(config: ContainerConfig, sandbox_id: str) -> Json:
     if resources.pids:
         host["PidsLimit"] = resources.pids
     return host | _security(config.security)
+
+
+def update_arguments(resources: Resources) -> Json:
+    """The arguments of the SDK's update. The limit of memory and the one that counts swap go together."""
+    memory = {"mem_limit": resources.memory, "memswap_limit": resources.memory} if resources.memory else {}
+    cpu = {"cpu_shares": resources.cpu_shares, "cpu_period": resources.cpu_period}
+    return cpu | {"cpu_quota": resources.cpu_quota or -1} | memory
 
 
 def _processes(config: ContainerConfig, sandbox_id: str) -> str:
@@ -222,6 +232,7 @@ def observed(inspected: Mapping[str, Any]) -> Container:
         image_id=inspected["Image"],
         pid=state.get("Pid", 0),
         log_path=inspected.get("LogPath", ""),
+        layer=((inspected.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir", ""),
         labels=labels,
     )
 

@@ -256,9 +256,8 @@ async def test_a_version_is_needed_where_the_kind_says_so(api):
     assert (code, status["message"]) == (422, text)
 
 
-async def test_server_side_apply_says_that_it_is_not_there(api):
-    raw = b"{}"
-    code, _status = await api.call("PATCH", f"{MAPS}/a", raw=raw, type="application/apply-patch+yaml")
+async def test_cbor_is_not_spoken(api):
+    code, _status = await api.call("PATCH", f"{MAPS}/a", raw=b"{}", type="application/apply-patch+cbor")
     assert code == 415
 
 

@@ -139,19 +139,6 @@ async def test_what_is_no_resource(api, method, path, code, text):
     assert answer.headers["cache-control"] == "no-cache, private"
 
 
-async def test_too_many_requests_are_sent_away():
-    async with running(options=Options(max_reads=1)) as api:
-        server_limits = api.app.limits
-        server_limits._queue = 0
-        headers = {"impersonate-user": "jane", "impersonate-group": "x"}
-        async with server_limits.place(is_read=True):
-            response = await api.send("GET", MAPS, headers=headers)
-        assert response.status_code == 429
-        assert response.headers["retry-after"] == "1"
-        assert response.json()["reason"] == "TooManyRequests"
-        assert (await api.send("GET", MAPS, headers=headers)).status_code == 403
-
-
 async def test_discovery(api):
     assert "v1" in (await api.must("GET", "/api"))["versions"]
     groups = {group["name"] for group in (await api.must("GET", "/apis"))["groups"]}

@@ -15,7 +15,15 @@ from kubelet.runtime import pause
 from kubelet.runtime.docker import DockerRuntime
 from kubelet.runtime.docker_json import CLUSTER, Owner
 from kubelet.runtime.fake import FakeRuntime
-from kubelet.runtime.protocol import ContainerConfig, NoSuchContainer, NoSuchImage, PodRef, RuntimeError_, SandboxConfig
+from kubelet.runtime.protocol import (
+    ContainerConfig,
+    NoSuchContainer,
+    NoSuchImage,
+    PodRef,
+    Resources,
+    RuntimeError_,
+    SandboxConfig,
+)
 
 BUSYBOX = Path("/bin/busybox")
 IMAGE = "pykube-test/busybox:contract"
@@ -145,6 +153,19 @@ async def test_a_missing_program_is_an_error_and_an_end(runtime):
     found = await one(runtime, "main")
     assert (found.exited, found.started_at) == (True, 0)
     assert found.exit_code != 0
+
+
+async def test_a_running_container_gets_more_of_the_machine_as_it_runs(runtime):
+    box = await runtime.run_sandbox(sandbox())
+    id = await runtime.create(container("sleep", "1000"), box.id)
+    await runtime.start(id)
+    before = await one(runtime, "main")
+    await runtime.update(id, Resources(cpu_shares=512, cpu_quota=20_000, memory=64 << 20))
+    await runtime.update(id, Resources(cpu_shares=256, memory=128 << 20))  # no quota any more, and more memory
+    after = await one(runtime, "main")
+    assert (after.id, after.started_at, after.running) == (before.id, before.started_at, True)
+    with pytest.raises(NoSuchContainer):
+        await runtime.update("absent", Resources(cpu_shares=2))
 
 
 async def test_what_is_not_there_has_its_own_errors(runtime):

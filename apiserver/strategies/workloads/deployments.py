@@ -30,7 +30,7 @@ def check(new: Json, old: Json | None) -> list[FieldError]:
 def _check(new: Json, old: Json | None) -> Problems:
     spec = new["spec"]
     yield from common.counts(spec, "replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
-    yield from common.selector_and_template(spec, "deployment")
+    yield from common.selector_and_template(spec, "deployment", "ReplicaSet")
     yield from _strategy("spec.strategy", spec.get("strategy") or {})
     deadline, ready = spec.get("progressDeadlineSeconds"), spec.get("minReadySeconds", 0)
     if deadline is not None and deadline <= ready:
