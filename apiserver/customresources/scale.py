@@ -4,6 +4,7 @@ Source: pkg/registry/customresource/{etcd,validator}.go.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from apiserver.resources import committing, decoding, fields, presenting, readin
 from apiserver.resources.api import Api
 from apiserver.resources.options import write_options
 from apiserver.resources.stages import Write
-from apiserver.subresources.scale import SCALE, changing, scale_of, with_owner
+from apiserver.subresources.scale import SCALE, changing, scale_of, seen_as_scale, with_owner
 
 _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 _MOST = 2**31 - 1
@@ -190,6 +191,7 @@ async def _write(
         source=source,
         has_entries=True,
         subresource="scale",
+        subject=seen_as_scale(lambda tree: _of(scale, tree)[0], partial(with_replicas, scale)),
         now=now,
     )
     committed = await committing.update(write, writing.key_of(call, resource))

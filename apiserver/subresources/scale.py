@@ -101,34 +101,39 @@ async def _write(
         source=source,
         has_entries=True,
         subresource=NAME,
-        subject=_subject,
+        subject=seen_as_scale(of, lambda tree, replicas: {**tree, "spec": {**tree["spec"], "replicas": replicas}}),
         now=now,
     )
     committed = await committing.update(write, writing.key_of(call, resource))
     return _answer(call, committed.entry.tree)
 
 
-def _subject(write: Write, new: Json, _old: Json | None) -> Subject:
-    """Webhooks and policies see the Scale, and what they change of it is the replica count."""
+def seen_as_scale(
+    scale_of_tree: Callable[[Json], Json], with_replicas: Callable[[Json, int], Json]
+) -> Callable[[Write, Json, Json | None], Subject]:
+    """How webhooks and policies see a write: as one of the Scale. What they change of it is the replica count."""
 
-    async def show(tree: Json, _form: Form) -> Json:
-        return of(tree)
+    def subject(write: Write, new: Json, _old: Json | None) -> Subject:
+        async def show(tree: Json, _form: Form) -> Json:
+            return scale_of_tree(tree)
 
-    async def take(scale: Json, _form: Form) -> Json:
-        replicas = (scale.get("spec") or {}).get("replicas", 0)
-        _check(replicas, new["metadata"]["name"])
-        return {**new, "spec": {**new["spec"], "replicas": replicas}}
+        async def take(scale: Json, _form: Form) -> Json:
+            replicas = (scale.get("spec") or {}).get("replicas", 0)
+            _check(replicas, new["metadata"]["name"])
+            return with_replicas(new, replicas)
 
-    return Subject(
-        attributes=write.attributes,
-        operation=UPDATE,
-        own=reviewing.form(write.resource.kind, SCALE),
-        options=reviewing.write_options_tree(write.options, "UpdateOptions"),
-        dry_run=write.options.dry_run,
-        show=show,
-        take=take,
-        annotate=write.call.annotate,
-    )
+        return Subject(
+            attributes=write.attributes,
+            operation=UPDATE,
+            own=reviewing.form(write.resource.kind, SCALE),
+            options=reviewing.write_options_tree(write.options, "UpdateOptions"),
+            dry_run=write.options.dry_run,
+            show=show,
+            take=take,
+            annotate=write.call.annotate,
+        )
+
+    return subject
 
 
 def scale_of(resource: Resource, scale: Json, tree: Json) -> Json:
