@@ -19,6 +19,7 @@ from apimachinery.types import Json
 from apiserver.admission import expressions, review
 from apiserver.admission.expressions import Authorize
 from apiserver.admission.matching import Criteria, selector
+from apiserver.admission.metrics import AdmissionMetrics
 from apiserver.admission.review import Answer, Nonsense
 from apiserver.admission.subject import Form, Subject
 from apiserver.admission.webhook_client import Unreachable, WebhookClient
@@ -105,6 +106,8 @@ class Webhooks:
     lookup: Lookup
     authorize: Authorize | None
     new_uid: Callable[[], str]
+    metrics: AdmissionMetrics
+    clock: Callable[[], float]
 
     async def mutate(
         self, subject: Subject, new: Json | None, old: Json | None, warn: Warn, again: Again
@@ -209,14 +212,24 @@ class Webhooks:
         """What the webhook says; None where it failed and that does not matter. Raises ApiError."""
         if subject.dry_run and not hook.dry_run_safe:
             raise review.no_dry_run(hook.name)
+        began, kind = self.clock(), "admit" if mutating else "validating"
+
+        def observed(code: int, *, rejected: bool, error: str = "") -> None:
+            seconds = self.clock() - began
+            self.metrics.called(
+                hook.name, kind, subject.operation, code=code, rejected=rejected, seconds=seconds, error=error
+            )
+
         try:
             answer = await self._ask(hook, subject, form, shown, old, mutating=mutating)
         except (Unreachable, Nonsense) as error:
+            observed(503, rejected=not hook.ignores_failures, error="calling_webhook_error")
             why = "failed to call webhook" if isinstance(error, Unreachable) else "received invalid webhook response"
             if not hook.ignores_failures:
                 raise review.failed(hook.name, f"{why}: {error}") from None
             log.warning("a webhook failed, going on without it", webhook=hook.name, error=str(error))
             prefix = _MUTATION if mutating else _VALIDATION
+            self.metrics.failed_open(hook.name, kind)
             subject.annotate(f"failed-open.{prefix}round_{number}_index_{hook.index}", hook.name)
             return None
         for key, value in answer.audit.items():
@@ -224,7 +237,10 @@ class Webhooks:
         for text in answer.warnings:
             warn(text)
         if not answer.allowed:
-            raise review.denied(hook.name, answer.status)
+            refusal = review.denied(hook.name, answer.status)
+            observed(refusal.code, rejected=True)
+            raise refusal
+        observed(200, rejected=False)
         return answer
 
     async def _ask(
