@@ -100,10 +100,15 @@ async def manage(write: Write, new: Json, old: Json | None) -> Json:
 
 async def mutate(write: Write, new: Json, old: Json | None) -> Json:
     """Admission that may change the object."""
-    before, subject = new["metadata"].get(MANAGED_FIELDS), partial(_subject, write, new, old)
+    before, subject = new["metadata"].get(MANAGED_FIELDS), _asked(write, new, old)
     admission = write.api.admission
     new = await admission.mutate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
     return managing.after_admission(write.call, new, before)
+
+
+def _asked(write: Write, new: Json, old: Json | None) -> Callable[[], Subject] | None:
+    """What webhooks and policies are shown; nothing of the server's own doing: it must start without them."""
+    return None if write.call.is_own else partial(_subject, write, new, old)
 
 
 def _subject(write: Write, new: Json, old: Json | None) -> Subject:
@@ -193,7 +198,7 @@ def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
 
 async def admit(write: Write, new: Json, old: Json | None) -> Json:
     """Admission that only looks."""
-    subject = partial(_subject, write, new, old)
+    subject = _asked(write, new, old)
     await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
     if write.resource.guard is not None:
         write.resource.guard(write.attributes.user, new, old)
