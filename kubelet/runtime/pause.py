@@ -40,7 +40,7 @@ def _sigaction(handler: int) -> bytes:
 
 
 def _x86_64(data: int) -> tuple[bytes, int]:
-    """The code, and the address of `leave`. `data` is the address of the two sigactions (ignore, leave) and capset's."""
+    """The code, and the address of `leave`. `data` is where the two sigactions (ignore, leave) and capset's lie."""
     unshare = b"\xb8" + struct.pack("<I", 272)  # mov  eax, 272 (unshare)
     unshare += b"\xbf" + struct.pack("<I", _CLONE_NEWNET)  # mov  edi, CLONE_NEWNET
     unshare += b"\x0f\x05"  # syscall
