@@ -46,6 +46,7 @@ from kubelet.pods.decide import (
     Wire,
     decide,
 )
+from kubelet.pods.phase import finished
 from kubelet.pods.status import Host, differing, patch, status
 from kubelet.pods.world import TERMINAL, Failure, Verdict, World, expired, ref, start_time
 from kubelet.prober import Prober
@@ -203,7 +204,7 @@ class Worker:
         plan = decide(world)
         if plan.ending and not self._ending_since:
             self._ending_since = now
-            if self._making is not None:
+            if self._making is not None and not self._is_finishing(world):
                 self._making.cancel()
         address = self._node.addresses[0] if self.pod.spec.host_network else world.address
         self._prober.sync(self.pod, self._containers, address=address, ending=plan.ending)
@@ -212,6 +213,11 @@ class Worker:
             self._tell(self._world(now), plan, tasks)
         self._tell_waiting(plan)
         return plan.over and self._making is None, self._next(plan)
+
+    def _is_finishing(self, world: World) -> bool:
+        """Whether it ends by itself: then the start of its last container, whose end we see already, is told as any."""
+        called_off = self._gone or self._verdict is not None or self.pod.metadata.deletion_timestamp is not None
+        return not called_off and finished(world)
 
     def _is_swapping(self, plan: Plan) -> bool:
         """Whether a container that we stopped ourselves is just being started again: nothing of that is told.
