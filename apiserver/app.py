@@ -32,6 +32,7 @@ from apiserver import (
     policy_status,
     upkeep,
 )
+from apiserver.admission.metrics import AdmissionMetrics
 from apiserver.aggregation import Aggregator
 from apiserver.aggregation.remote import ProxyIdentity
 from apiserver.allocation import ServiceAllocator
@@ -199,7 +200,7 @@ def create_app(
         pods=PodFeed(cache),
     )
     api.authorize = authorizer.authorize
-    webhooks = dynamics.webhook_client(api)
+    webhooks, of_admission = dynamics.webhook_client(api), AdmissionMetrics()
     api.admission = admission.chain(
         enable=options.admission_enabled,
         disable=options.admission_disabled,
@@ -207,7 +208,7 @@ def create_app(
         authorize=authorizer.authorize,
         fresh=api.fresh,
         accounts=admission.Accounts(partial(_modify_quota, api), clock),
-        dynamic=dynamics.dynamic(api, authorizer.authorize, webhooks),
+        dynamic=dynamics.dynamic(api, authorizer.authorize, webhooks, of_admission),
     )
     real = identity.authenticator(options, lookup, clock)
     kubelet = KubeletClientConfig(options.kubelet_certificate, options.kubelet_key, options.kubelet_ca)
@@ -226,6 +227,7 @@ def create_app(
     metrics.observe_watches(api.watch_counts)
     if isinstance(storage, Measured):
         metrics.registry.register(StorageCollector(storage, partial(_resource_of, api.registry)))
+    of_admission.register(metrics.registry)
     address = f"{options.advertise_address}:{options.secure_port}" if options.advertise_address else ""
     discovery = Discovery(api.registry.kinds(), address=address, fixed=identity.documents(options))
     front_proxy = ProxyIdentity(options.proxy_client_certificate, options.proxy_client_key)

@@ -47,6 +47,7 @@ class Call(Request):
     send: Send
     accepted: Accepted = field(default_factory=Accepted)
     impersonator: User | None = None  # who really asks, where `user` is impersonated
+    is_own: bool = False  # the server's own doing: no webhook may keep it from starting
     marks: Sequence[tuple[bytes, bytes]] = ()  # headers that stages have put on whatever the answer is
     counts: Counts | None = None  # where the request is counted; `trace` has run
     _body: bytes | None = None
@@ -70,8 +71,8 @@ class Call(Request):
         return self._body
 
     @property
-    def body_read(self) -> bytes:
-        """The body, if somebody has read it."""
+    def received(self) -> bytes:
+        """The body, once it was read; b"" before."""
         return self._body or b""
 
     def preset(self, body: bytes) -> None:

@@ -22,13 +22,13 @@ import structlog
 import typer
 import yaml
 
-from apiserver import protobuf
 from apiserver.admission.chain import check_names
 from apiserver.app import App, Options, create_app
 from apiserver.audit import AuditLog, parse
 from apiserver.audit.log import audit_file
 from apiserver.audit.policy import BadPolicy
 from apiserver.options import ISSUER
+from apiserver.resources import foreign
 from apiserver.storage import compaction
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_channel import EtcdTLS
@@ -161,7 +161,7 @@ async def _compacting(store: EtcdStorage, interval: float) -> AsyncIterator[None
 async def _serve(
     store: Storage, options: Options, tls: ServerTLS | None, host: str, stop: asyncio.Event, delay: float
 ) -> None:
-    app = create_app(store, options, clock=time.time, random=random.SystemRandom(), decode=protobuf.decode)
+    app = create_app(store, options, clock=time.time, random=random.SystemRandom(), decode=foreign.decode)
     async with asyncio.TaskGroup() as tasks:
         upkeep = tasks.create_task(app.run())
         closing = asyncio.Event()

@@ -57,7 +57,7 @@ class Audited:
     def _add_bodies(self, event: Json, response: Response | None) -> None:
         if self.recording.level in (NONE, METADATA) or not self.call.target.is_resource:
             return
-        if (body := self.call.body_read) and (tree := self._tree(body)) is not None:
+        if (body := self.call.received) and (tree := self._tree(body)) is not None:
             event["requestObject"] = tree
         if self.recording.level == REQUEST_RESPONSE and response is not None and response.body:
             tree = self._tree(response.body) if response.content_type.startswith(_JSON) else None

@@ -15,7 +15,7 @@ from apimachinery.errors import FieldError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver import negotiation
-from apiserver.admission.subject import UPDATE, Form, Subject
+from apiserver.admission.subject import UPDATE, Form, Subject, Turn
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
 from apiserver.resources import committing, decoding, fields, managing, presenting, reading, reviewing, writing
@@ -119,6 +119,11 @@ def _subject(write: Write, new: Json, _old: Json | None) -> Subject:
         _check(replicas, new["metadata"]["name"])
         return {**new, "spec": {**new["spec"], "replicas": replicas}}
 
+    return subject(write, show, take)
+
+
+def subject(write: Write, show: Turn, take: Turn) -> Subject:
+    """A Scale as webhooks and policies see it."""
     return Subject(
         attributes=write.attributes,
         operation=UPDATE,
