@@ -7,6 +7,7 @@ from apimachinery import errors
 from apimachinery import kinds as k
 from apimachinery.types import Json
 from apiserver.admission.dynamic import Dynamic
+from apiserver.admission.metrics import AdmissionMetrics
 from apiserver.admission.policies import ParamKind, Policies
 from apiserver.admission.webhook_client import WebhookClient
 from apiserver.admission.webhooks import Source, Webhooks
@@ -22,7 +23,9 @@ def webhook_client(api: Api) -> WebhookClient:
     return WebhookClient(partial(_resolve, api))
 
 
-def dynamic(api: Api, authorize: Callable[[Attributes], Decision], client: WebhookClient) -> Dynamic:
+def dynamic(
+    api: Api, authorize: Callable[[Attributes], Decision], client: WebhookClient, metrics: AdmissionMetrics
+) -> Dynamic:
     """What is configured through the API itself."""
     mutating, validating = k.MUTATINGWEBHOOKCONFIGURATIONS, k.VALIDATINGWEBHOOKCONFIGURATIONS
     policies = (k.VALIDATINGADMISSIONPOLICIES, k.VALIDATINGADMISSIONPOLICYBINDINGS)
@@ -34,12 +37,15 @@ def dynamic(api: Api, authorize: Callable[[Attributes], Decision], client: Webho
             lookup=api.lookup,
             authorize=authorize,
             new_uid=api.new_uid,
+            metrics=metrics,
+            clock=api.clock,
         ),
         Policies(
             lookup=api.lookup,
             changes=ChangeCounter(api.cache, policies),
             params=partial(_params, api),
             authorize=authorize,
+            metrics=metrics,
         ),
     )
 

@@ -15,6 +15,7 @@ from apimachinery.types import Json
 from apiserver.admission import expressions
 from apiserver.admission.expressions import Authorize
 from apiserver.admission.matching import Criteria, selector
+from apiserver.admission.metrics import AdmissionMetrics
 from apiserver.admission.policy_programs import Decision, Programs, compiled
 from apiserver.admission.subject import Form, Subject
 from apiserver.request import Lookup
@@ -122,6 +123,7 @@ class Policies:
     changes: Callable[[], object]
     params: FindParams
     authorize: Authorize | None
+    metrics: AdmissionMetrics
     _version: object = None
     _policies: tuple[Policy, ...] = field(default=())
 
@@ -174,7 +176,7 @@ class Policies:
             for param in params:
                 values = await self._values(subject, form, new, old, param)
                 decision = policy.programs.evaluate(values, ignore=policy.ignores_failures)
-                denials += _acted(policy, binding, decision, subject, warn, audits)
+                denials += _acted(policy, binding, decision, subject, warn, audits, self.metrics)
         for key, found in audits.items():
             subject.annotate(f"{policy.name}/{key}", ", ".join(found))
         return denials
@@ -229,12 +231,19 @@ def _selected(ref: Json, kind: ParamKind, namespace: str) -> list[Json]:
 
 
 def _acted(
-    policy: Policy, binding: Binding, decision: Decision, subject: Subject, warn: Warn, audits: dict[str, list[str]]
+    policy: Policy,
+    binding: Binding,
+    decision: Decision,
+    subject: Subject,
+    warn: Warn,
+    audits: dict[str, list[str]],
+    metrics: AdmissionMetrics,
 ) -> list[_Denial]:
     """What the binding's actions make of the failures."""
     denials: list[_Denial] = []
     for failure in decision.failures:
         for action in binding.actions:
+            metrics.checked(policy.name, binding.name, action.lower(), error=failure.is_error)
             if action == "Deny":
                 denials.append(_Denial(policy.name, binding.name, failure.message, failure.reason))
             elif action == "Warn":

@@ -94,6 +94,7 @@ class Failure:
     index: int
     message: str
     reason: str = ""
+    is_error: bool = False
 
 
 @dataclass(slots=True)
@@ -156,7 +157,7 @@ class Programs:
         for index, (validation, outcome) in enumerate(zip(self.validations, outcomes, strict=True)):
             if isinstance(outcome, EvaluationError):
                 if not ignore:
-                    decision.failures.append(Failure(index, str(outcome)))
+                    decision.failures.append(Failure(index, str(outcome), is_error=True))
             elif outcome is not True:
                 text = _message(validation, values, budget)
                 decision.failures.append(Failure(index, text, validation.reason))
@@ -186,7 +187,7 @@ class Programs:
 
 
 def _failed(message: str, *, ignore: bool) -> Decision:
-    return Decision() if ignore else Decision(failures=[Failure(0, message)])
+    return Decision() if ignore else Decision(failures=[Failure(0, message, is_error=True)])
 
 
 def _message(validation: Validation, values: Mapping[str, Any], budget: Budget) -> str:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from apimachinery import errors, kinds, patch
+from apimachinery import errors, patch
 from apimachinery.errors import ApiError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.admission import expressions, review
 from apiserver.admission.expressions import Authorize
 from apiserver.admission.matching import Criteria, selector
+from apiserver.admission.metrics import AdmissionMetrics
 from apiserver.admission.review import Answer, Nonsense
 from apiserver.admission.subject import Form, Subject
 from apiserver.admission.webhook_client import Unreachable, WebhookClient
@@ -26,6 +27,8 @@ from apiserver.request import Lookup
 
 log = structlog.get_logger("apiserver")
 Warn = Callable[[str], None]
+#: Keys of audit annotations.
+_MUTATION, _VALIDATION = "mutation.webhook.admission.k8s.io/", "validating.webhook.admission.k8s.io/"
 #: Runs the built-in plugins once more over an object that a webhook has changed.
 Again = Callable[[Json], Awaitable[Json]]
 
@@ -35,6 +38,8 @@ class Hook:
     """One webhook of a configuration."""
 
     uid: str  #: its configuration, place and name
+    configuration: str
+    index: int  #: its place among all hooks
     name: str
     criteria: Criteria
     conditions: Sequence[Json]
@@ -49,14 +54,15 @@ class Hook:
 def hooks(configurations: Sequence[Json]) -> tuple[Hook, ...]:
     """The webhooks of all configurations, in the order in which they are asked."""
     ordered = sorted(configurations, key=lambda tree: str(tree["metadata"]["name"]))
-    return tuple(
-        _hook(tree["metadata"]["name"], i, row) for tree in ordered for i, row in enumerate(tree.get("webhooks") or ())
-    )
+    rows = [(tree["metadata"]["name"], i, row) for tree in ordered for i, row in enumerate(tree.get("webhooks") or ())]
+    return tuple(_hook(name, i, place, row) for place, (name, i, row) in enumerate(rows))
 
 
-def _hook(configuration: str, index: int, row: Json) -> Hook:
+def _hook(configuration: str, index: int, place: int, row: Json) -> Hook:
     return Hook(
         uid=f"{configuration}/{row['name']}/{index}",
+        configuration=configuration,
+        index=place,
         name=row["name"],
         criteria=Criteria(
             rules=row.get("rules") or (),
@@ -100,6 +106,8 @@ class Webhooks:
     lookup: Lookup
     authorize: Authorize | None
     new_uid: Callable[[], str]
+    metrics: AdmissionMetrics
+    clock: Callable[[], float]
 
     async def mutate(
         self, subject: Subject, new: Json | None, old: Json | None, warn: Warn, again: Again
@@ -117,7 +125,7 @@ class Webhooks:
         if settled != after:  # the built-in plugins changed it once more: all that ask for it are asked again
             due |= {hook.uid for hook in called}
         repeated = [hook for hook in found if hook.uid in due]
-        return await self._round(repeated, subject, settled, old, warn, [], set()) if repeated else settled
+        return await self._round(repeated, subject, settled, old, warn, [], set(), 1) if repeated else settled
 
     async def _round(
         self,
@@ -128,6 +136,7 @@ class Webhooks:
         warn: Warn,
         called: list[Hook],
         due: set[str],
+        number: int = 0,
     ) -> Json | None:
         """Ask each in turn. `called`: those to ask again if something changes; `due`: those after which it did."""
         for hook in found:
@@ -135,14 +144,14 @@ class Webhooks:
             if form is None:
                 continue
             shown = await subject.shown(new, form)
-            answer = await self._answer(hook, subject, form, shown, old, warn, mutating=True)
-            changed = _patched(hook, answer, shown) if answer is not None else None
-            if changed is not None:
-                before = new
-                new = await subject.take(changed, form)
-                if new != before:
-                    due |= {before_it.uid for before_it in called}
-                    called.clear()
+            answer = await self._answer(hook, subject, form, shown, old, warn, number=number, mutating=True)
+            patched = _patched(hook, answer, shown) if answer is not None else None
+            before, new = new, await subject.take(patched, form) if patched is not None else new
+            if new != before:
+                due |= {earlier.uid for earlier in called}
+                called.clear()
+            said = {"configuration": hook.configuration, "webhook": hook.name, "mutated": new != before}
+            subject.annotate(f"{_MUTATION}round_{number}_index_{hook.index}", msgspec.json.encode(said).decode())
             if hook.reinvoked:
                 called.append(hook)
         return new
@@ -160,7 +169,7 @@ class Webhooks:
         async def ask(index: int, hook: Hook, form: Form) -> None:
             shown = await subject.shown(new, form)
             try:
-                await self._answer(hook, subject, form, shown, old, warn, mutating=False)
+                await self._answer(hook, subject, form, shown, old, warn, number=0, mutating=False)
             except ApiError as error:
                 outcomes[index] = error
 
@@ -197,25 +206,41 @@ class Webhooks:
         old: Json | None,
         warn: Warn,
         *,
+        number: int,
         mutating: bool,
     ) -> Answer | None:
         """What the webhook says; None where it failed and that does not matter. Raises ApiError."""
         if subject.dry_run and not hook.dry_run_safe:
             raise review.no_dry_run(hook.name)
+        began, kind = self.clock(), "admit" if mutating else "validating"
+
+        def observed(code: int, *, rejected: bool, error: str = "") -> None:
+            seconds = self.clock() - began
+            self.metrics.called(
+                hook.name, kind, subject.operation, code=code, rejected=rejected, seconds=seconds, error=error
+            )
+
         try:
             answer = await self._ask(hook, subject, form, shown, old, mutating=mutating)
         except (Unreachable, Nonsense) as error:
+            observed(503, rejected=not hook.ignores_failures, error="calling_webhook_error")
             why = "failed to call webhook" if isinstance(error, Unreachable) else "received invalid webhook response"
             if not hook.ignores_failures:
                 raise review.failed(hook.name, f"{why}: {error}") from None
             log.warning("a webhook failed, going on without it", webhook=hook.name, error=str(error))
+            prefix = _MUTATION if mutating else _VALIDATION
+            self.metrics.failed_open(hook.name, kind)
+            subject.annotate(f"failed-open.{prefix}round_{number}_index_{hook.index}", hook.name)
             return None
         for key, value in answer.audit.items():
             subject.annotate(f"{hook.name}/{key}", value)
         for text in answer.warnings:
             warn(text)
         if not answer.allowed:
-            raise review.denied(hook.name, answer.status)
+            refusal = review.denied(hook.name, answer.status)
+            observed(refusal.code, rejected=True)
+            raise refusal
+        observed(200, rejected=False)
         return answer
 
     async def _ask(
@@ -257,6 +282,3 @@ def _patched(hook: Hook, answer: Answer, shown: Json | None) -> Json | None:
     if not isinstance(changed, dict):
         raise errors.internal("the patched object is not an object")
     return changed
-
-
-MUTATING, VALIDATING = kinds.MUTATINGWEBHOOKCONFIGURATIONS, kinds.VALIDATINGWEBHOOKCONFIGURATIONS

@@ -1,146 +1,121 @@
-"""How big values can get that fit a schema: strings in characters, lists and maps in elements.
+"""How large values of a schema can be, in a request of at most 3 MiB: what estimates of costs start from.
 
-Where a schema sets no limit, the largest request that is accepted does. Estimates of what a rule costs start here.
-Source: apiserver/pkg/cel/common/schemas.go.
+Source: apiserver/pkg/cel/common/schemas.go, apiserver/pkg/cel/limits.go, apiextensions' schema/cel/compilation.go.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from apimachinery.types import Json
-from apiserver.cel.schemas import escape
+from apiserver.cel.schemas import escape, with_meta
 
-LARGEST_REQUEST = 3 * 1024 * 1024
-_DURATION = _TIME = 32
-_DATE = 12
+MAX_REQUEST = 3 * 1024 * 1024
+_DURATION, _DATETIME, _DATE = (3, 32), (21, 32), (12, 12)  # smallest and largest serialized size
+_FORMATS = {"duration": _DURATION, "date": _DATE, "date-time": _DATETIME}
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """Of the values that a schema lets through."""
+class Sized:
+    """The most elements (characters, items, entries) a value may have, and the least bytes it takes in JSON."""
 
-    most: int  # characters, or elements
-    least_bytes: int  # of the shortest as JSON
-    fields: Mapping[str, "Size"] = field(default_factory=dict)  # by the names that expressions use
-    keys: "Size | None" = None
-    items: "Size | None" = None  # of a list, or the values of a map
+    elements: int
+    least: int
+    item: "Sized | None" = None  #: of lists and maps
+    key: "Sized | None" = None  #: of maps
+    fields: Mapping[str, "Sized"] = field(default_factory=dict)
 
-    def at(self, path: tuple[str, ...]) -> "Size | None":
-        """What lies below."""
-        found: Size | None = self
+    def at(self, path: Sequence[str]) -> "Sized | None":
+        """What lies at a path of `@items`, `@values`, `@keys` and fields."""
+        found: Sized | None = self
         for name in path:
             if found is None:
                 return None
             if name in ("@items", "@values"):
-                found = found.items
+                found = found.item
             elif name == "@keys":
-                found = found.keys
+                found = found.key
             else:
                 found = found.fields.get(name)
         return found
 
-    @property
-    def times(self) -> int:
-        """How often such a value can stand in one request."""
-        return LARGEST_REQUEST // (self.least_bytes + 1)
+    def cardinality(self) -> int:
+        """How often it can be in one request."""
+        return MAX_REQUEST // (self.least + 1)
 
 
-_STRING = Size(LARGEST_REQUEST - 2, 2)
-#: What is never limited by a schema (the key of a map).
-_ANY_STRING = Size(0, 2)
-_META = Size(0, 2, {"name": _STRING, "generateName": _STRING})
-_SCALARS = {"boolean": Size(0, 4), "number": Size(0, 1), "integer": Size(0, 1)}
-_TIMES = {
-    "duration": Size(_DURATION, 3),
-    "date": Size(_DATE, _DATE),
-    "date-time": Size(_TIME, 21),
-}
+_UNLIMITED = MAX_REQUEST - 2
+_KEY = Sized(0, 2)  # upstream gives map keys no size of their own
+#: Of scalars: one element is what every estimate takes them for.
+_BOOL, _NUMBER = Sized(0, 4), Sized(0, 1)
 
 
-def of(schema: Json, *, is_root: bool = False) -> Size | None:
-    """The size of what fits a structural schema; None where expressions cannot see it."""
+def sized(schema: Json, *, root: bool = False) -> Sized | None:
+    """The sizes of a structural schema; None where no type is known."""
     if schema.get("x-kubernetes-int-or-string"):
-        longest = schema.get("maxLength")
-        return Size(LARGEST_REQUEST - 2 if longest is None else max(longest, 0) * 4, 1)
+        return Sized(4 * _length(schema) if "maxLength" in schema else _UNLIMITED, 1)
+    if root:
+        schema = with_meta(schema)
     match schema.get("type"):
         case "array":
             return _list(schema)
         case "object":
-            return _object(schema, is_root=is_root)
+            return _object(schema)
         case "string":
             return _string(schema)
-        case scalar:
-            return _SCALARS.get(scalar or "")
+        case "boolean":
+            return _BOOL
+        case "number" | "integer":
+            return _NUMBER
+    return None
 
 
-def _string(schema: Json) -> Size:
-    longest, kind = schema.get("maxLength"), schema.get("format")
-    if kind == "byte":
-        return _STRING if longest is None else Size(max(longest, 0), 2)
-    if kind in _TIMES:
-        return _TIMES[kind]
-    if longest is not None:
-        return Size(max(longest, 0) * 4, 2)
-    if values := schema.get("enum"):
-        return Size(max((len(value.encode()) for value in values if isinstance(value, str)), default=0), 2)
-    return _STRING
+def _length(schema: Json) -> int:
+    return max(0, int(schema["maxLength"]))
 
 
-def _list(schema: Json) -> Size | None:
+def _embedded(schema: Json) -> Sized | None:
+    return sized(schema, root=bool(schema.get("x-kubernetes-embedded-resource")))
+
+
+def _list(schema: Json) -> Sized | None:
     items = schema.get("items")
-    item = of(items, is_root=bool(items.get("x-kubernetes-embedded-resource"))) if isinstance(items, dict) else None
+    item = _embedded(items) if isinstance(items, dict) else None
     if item is None:
         return None
     most = schema.get("maxItems")
-    if most is None:
-        most = (LARGEST_REQUEST - 2) // (item.least_bytes + 1)
-    return Size(max(most, 0), 2, items=item)
+    return Sized(max(0, most) if most is not None else _UNLIMITED // (item.least + 1), 2, item)
 
 
-def _object(schema: Json, *, is_root: bool) -> Size | None:
-    values = schema.get("additionalProperties")
-    if isinstance(values, dict):
-        value = of(values, is_root=bool(values.get("x-kubernetes-embedded-resource")))
-        if value is None:
+def _object(schema: Json) -> Sized | None:
+    additional = schema.get("additionalProperties")
+    if isinstance(additional, dict):
+        item = _embedded(additional)
+        if item is None:
             return None
         most = schema.get("maxProperties")
-        if most is None:
-            most = (LARGEST_REQUEST - 2) // (value.least_bytes + 6)
-        return Size(max(most, 0), 2, keys=_ANY_STRING, items=value)
-    return _fields(schema, with_meta=is_root and not _has_meta(schema))
-
-
-def _fields(schema: Json, *, with_meta: bool) -> Size:
-    required, found, least = set(schema.get("required") or ()), {}, 2
-    children = schema.get("properties") or {}
-    for name, child in children.items():
-        size = of(child, is_root=bool(child.get("x-kubernetes-embedded-resource")))
-        if with_meta:
-            size = _root_field(name) or size
-        if size is None:
+        return Sized(max(0, most) if most is not None else _UNLIMITED // (item.least + 6), 2, item, _KEY)
+    required = schema.get("required") or ()
+    fields: dict[str, Sized] = {}
+    least = 2
+    for name, property in (schema.get("properties") or {}).items():
+        found = _embedded(property)
+        if found is None:
             continue
         if (escaped := escape(name)) is not None:
-            found[escaped] = size
-        if name in required and child.get("default") is None:
-            least += len(name.encode()) + size.least_bytes + 4
-    if with_meta:
-        for name in ("apiVersion", "kind", "metadata"):
-            if name not in children:
-                size = found[name] = _root_field(name) or _STRING
-                least += len(name) + size.least_bytes + 4 if name in required else 0
-    return Size(0, least, found)
+            fields[escaped] = found
+        if name in required and property.get("default") is None:
+            least += len(name) + found.least + 4
+    return Sized(0, least, fields=fields)
 
 
-def _root_field(name: str) -> Size | None:
-    if name == "metadata":
-        return _META
-    return _STRING if name in ("apiVersion", "kind") else None
-
-
-def _has_meta(schema: Json) -> bool:
-    """Whether a resource's schema describes apiVersion, kind and the names itself."""
-    found = schema.get("properties") or {}
-    meta = found.get("metadata") or {}
-    named = meta.get("properties") or {}
-    strings = (found.get("kind"), found.get("apiVersion"), named.get("name"), named.get("generateName"))
-    return meta.get("type") == "object" and all(one is not None and one.get("type") == "string" for one in strings)
+def _string(schema: Json) -> Sized:
+    format = schema.get("format", "")
+    if format in _FORMATS:
+        return Sized(_FORMATS[format][1], _FORMATS[format][0])
+    if format == "byte":
+        return Sized(_length(schema) if "maxLength" in schema else _UNLIMITED, 2)
+    if "maxLength" in schema:
+        return Sized(4 * _length(schema), 2)
+    if schema.get("enum"):
+        return Sized(max((len(v.encode()) for v in schema["enum"] if isinstance(v, str)), default=0), 2)
+    return Sized(_UNLIMITED, 2)

@@ -122,7 +122,10 @@ def tag(kind: Kind) -> str:
 
 
 def _short(kind: Kind) -> str:
-    return kind.group.removesuffix(".k8s.io").replace(".authorization", "Authorization").split(".")[0] or "core"
+    name = kind.group.removesuffix(".k8s.io")
+    for part in ("authorization", "apiserver"):
+        name = name.replace(f".{part}", part.capitalize())
+    return name.split(".")[0] or "core"
 
 
 def _id(verb: str, kind: Kind, rest: str) -> str:

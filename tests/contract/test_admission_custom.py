@@ -202,3 +202,18 @@ async def test_invalid_match_conditions_are_rejected(server, path):
     made = await server.must("POST", path, body)
     made["webhooks"][0]["matchConditions"].append({"name": "more", "expression": "true"})
     assert len((await server.must("PUT", f"{path}/c", made))["webhooks"][0]["matchConditions"]) == 2
+
+
+async def test_a_custom_scale_is_seen_as_one(server):
+    scale = {"specReplicasPath": ".spec.size", "statusReplicasPath": ".status.replicas"}
+    await define(server, crd(versions=[version(subresources={"status": {}, "scale": scale})]))
+    await server.must("POST", WIDGETS, widget("a", {"size": 2}))
+    async with webhook(
+        lambda r: patch({"op": "replace", "path": "/spec/replicas", "value": r["object"]["spec"]["replicas"] + 1})
+    ) as it:
+        await mutate_with(server, hook("s.example.com", it, rule("widgets/scale", groups=("example.com",))))
+        body = {"metadata": {"name": "a"}, "spec": {"replicas": 5}}
+        assert (await server.must("PUT", f"{WIDGETS}/a/scale", body))["spec"] == {"replicas": 6}
+        (asked,) = it.asked
+        assert asked["kind"] == {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+        assert (asked["object"]["kind"], asked["oldObject"]["spec"]) == ("Scale", {"replicas": 2})

@@ -428,3 +428,16 @@ async def test_a_namespace_belongs_to_itself(server):
         assert (await server.call("POST", "/api/v1/namespaces", only))[0] == 400
         assert it.asked[0]["namespace"] == "only"
         await server.must("POST", "/api/v1/namespaces", {"metadata": {"name": "other"}})
+
+
+async def test_calls_are_counted(server):
+    async with webhook(deny("no")) as it:
+        await validate_with(server, hook("no.example.com", it, MAPS))
+        await mutate_with(
+            server, hook("open.example.com", {"url": "https://127.0.0.1:1/"}, MAPS, failurePolicy="Ignore")
+        )
+        await server.call("POST", f"{CORE}/configmaps", config_map("a"))
+        lines = (await server.send("GET", "/metrics")).text.splitlines()
+        refused = 'name="no.example.com",operation="CREATE",rejection_code="400",type="validating"'
+        assert f'apiserver_admission_webhook_rejection_count{{error_type="no_error",{refused}}} 1.0' in lines
+        assert 'apiserver_admission_webhook_fail_open_count{name="open.example.com",type="admit"} 1.0' in lines

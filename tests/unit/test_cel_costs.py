@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from apiserver.cel import costs, schemas, sizes
+from apiserver.cel import schemas
+from apiserver.cel.estimates import MOST, worst
+from apiserver.cel.sizes import sized
 from apiserver.strategies.definitions import spec
 from apiserver.structural.rules import compiled_rule
 
 ANSWERS = json.loads((Path(__file__).parent / "cost_answers.json").read_text())
 SCHEMA = ANSWERS["schema"]
-SIZE = sizes.of(SCHEMA, is_root=True)
+SIZE = sized(SCHEMA, root=True)
 
 
 def rule(source, message=""):
@@ -26,8 +28,8 @@ def test_estimates_as_upstream_makes_them():
     found = []
     for source, message, *_ in ANSWERS["costs"]:
         made = rule(source, message)
-        said = costs.most(made.message.node, SIZE) if made.message else 0
-        found.append([source, message, costs.most(made.program.node, SIZE), said, SIZE.times])
+        said = worst(made.message, SIZE) if made.message else 0
+        found.append([source, message, worst(made.program, SIZE), said, SIZE.cardinality()])
     assert found == ANSWERS["costs"]
 
 
@@ -38,10 +40,10 @@ def test_definitions_that_cost_too_much(case):
 
 def test_costs_end_at_the_most_that_can_be_counted():
     source = "self.l.all(a, self.l.all(b, self.l.all(c, self.l.all(d, a == b && c == d))))"
-    assert costs.most(rule(source).program.node, SIZE) == costs.MOST
+    assert worst(rule(source).program, SIZE) == MOST
 
 
 def test_limits_in_the_schema_make_rules_cheap():
     small = {**SCHEMA, "properties": {"l": {"type": "array", "maxItems": 2, "items": {"type": "integer"}}}}
-    node = rule("self.l.all(x, self.l.exists(y, y == x))").program.node
-    assert costs.most(node, sizes.of(small, is_root=True)) < 100 < costs.most(node, SIZE)
+    program = rule("self.l.all(x, self.l.exists(y, y == x))").program
+    assert worst(program, sized(small, root=True)) < 100 < worst(program, SIZE)

@@ -12,9 +12,9 @@ import msgspec
 
 from apimachinery.errors import FORBIDDEN_FIELD, INTERNAL_FIELD, FieldError
 from apimachinery.types import Json
-from apiserver.cel import costs, sizes
 from apiserver.cel import schemas as cel_schemas
-from apiserver.cel.sizes import Size
+from apiserver.cel.estimates import MOST, worst
+from apiserver.cel.sizes import Sized, sized
 from apiserver.strategies.definitions import inner
 from apiserver.strategies.problems import Problems, invalid
 from apiserver.structural.node import EMBEDDED, LIST_TYPE, RULES
@@ -40,7 +40,7 @@ class Total:
 
     def add(self, path: str, cost: int) -> None:
         """One more expression."""
-        self.cost = min(self.cost + cost, costs.MOST)
+        self.cost = min(self.cost + cost, MOST)
         if cost >= _SCHEMA_LIMIT // 100:
             self.dearest = sorted([*self.dearest, (cost, path)], key=lambda found: -found[0])[:4]
 
@@ -100,7 +100,7 @@ class _Rules:
 
     def _here(self, place: _Place, schema: Json) -> Problems:
         path, is_root = f"{place.path}.{RULES}", place.is_root or bool(schema.get(EMBEDDED))
-        typed, size = cel_schemas.typed(schema, root=is_root), sizes.of(schema, is_root=is_root)
+        typed, size = cel_schemas.typed(schema, root=is_root), sized(schema, root=is_root)
         if typed is None or size is None:
             yield FieldError(path, INTERNAL_FIELD, _UNTYPED)
             return
@@ -109,12 +109,12 @@ class _Rules:
             yield from self._costs(f"{path}[{i}]", rule, size, place.count)
             yield from _rule(f"{path}[{i}]", rule, place.uncorrelated)
 
-    def _costs(self, path: str, rule: Rule, size: Size, count: int | None) -> Problems:
+    def _costs(self, path: str, rule: Rule, size: Sized, count: int | None) -> Problems:
         if rule.program is not None:
-            cost = costs.times(costs.most(rule.program.node, size), size.times if count is None else count)
+            cost = min(worst(rule.program, size) * (size.cardinality() if count is None else count), MOST)
             yield from self._cost(f"{path}.rule", "estimated rule cost", cost)
         if rule.message is not None:
-            cost = costs.most(rule.message.node, size)
+            cost = worst(rule.message, size)
             yield from self._cost(f"{path}.messageExpression", "estimated messageExpression cost", cost)
 
     def _cost(self, path: str, what: str, cost: int) -> Problems:
@@ -134,7 +134,7 @@ def _elements(schema: Json) -> int | None:
 
 
 def _times(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else costs.times(one, other)
+    return None if one is None or other is None else min(one * other, MOST)
 
 
 def _too_much(what: str, cost: int, limit: int) -> str:
