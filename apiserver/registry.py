@@ -56,7 +56,7 @@ class Transforms(Protocol):
     """Between the store and the wire, for objects that may each be stored in another version (custom resources).
 
     `prepare` makes `served` possible, for all entries at once where a webhook is asked; an entry keeps what was made,
-    under `form`.
+    under `form`. `adopted` is an object of another version in this one; the tree given is used up.
     """
 
     @property
@@ -67,6 +67,8 @@ class Transforms(Protocol):
     def served(self, entry: Entry) -> bytes: ...
 
     async def stored(self, tree: Json) -> Json: ...
+
+    async def adopted(self, tree: Json) -> Json: ...
 
 
 class Ending:
@@ -143,12 +145,15 @@ class Resource:
     guard: Callable[[User, Json, Json | None], None] | None = None  # who may write what; raises 403 (roles)
     reserves: Reserves | None = None
     ttl: int = 0  # seconds an object lives, 0 for ever (events)
+    #: The server itself acts by its objects (webhooks): a write is answered when the cache, which it reads, has it.
+    is_obeyed: bool = False
     merging: Merging = Merging()
     #: The rules of field management by subresource, made when first needed (see `resources.managing`).
     ownerships: dict[str, Ownership] = field(default_factory=dict, compare=False, repr=False)
     transforms: Transforms | None = None
     #: What the schema keeps of a tree, and the unknown fields when asked; None: the built-in definitions decide.
     decode: Callable[[Json, bool], tuple[Json, list[str]]] | None = None
+    schema: Json | None = None  # the openAPIV3Schema of a custom resource
     table: Table | None = None  # None: that of the kind
     warnings: tuple[str, ...] = ()  # told with every answer (deprecated versions)
     ending: Ending | None = None  # None: it is never over
@@ -218,6 +223,10 @@ class Registry:
     def of(self, kind: Kind) -> Resource:
         """The resource of a kind that is known to be served."""
         return self._rows[kind.group, kind.version, kind.plural]
+
+    def resources(self) -> list[Resource]:
+        """Every resource served now."""
+        return list(self._rows.values())
 
     def kinds(self) -> list[Kind]:
         """Every kind served, in the order added: what discovery lists."""

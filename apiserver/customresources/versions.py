@@ -20,7 +20,7 @@ from apiserver.customresources import scale
 from apiserver.customresources.definition import Version
 from apiserver.registry import Merging
 from apiserver.strategies.strategy import Strategy, as_sent, keep_status, metadata_fields
-from apiserver.structural import defaulting, embedded, lists, pruning
+from apiserver.structural import defaulting, embedded, lists, pruning, rules
 from apiserver.structural.correlation import Correlation
 from apiserver.structural.node import compiled
 from apiserver.structural.values import BLOCKING, Validator
@@ -44,6 +44,7 @@ class VersionSchema:
         self._validator = Validator(self.openapi)
         status = (self.openapi.get("properties") or {}).get("status")
         self._status_validator = Validator(status) if status is not None else None
+        self._rules = rules.compiled(self.openapi, is_root=True)
 
     def decode(self, tree: Json, strict: bool) -> tuple[Json, list[str]]:  # noqa: FBT001 - a Resource's decode
         """What the schema keeps of an object, and the unknown fields. Raises 400 for metadata that is mistyped."""
@@ -77,7 +78,15 @@ class VersionSchema:
         problems += embedded.check(new, self.node)
         if was is None or not any(lists.check(was.old, self.node)):
             problems += lists.check(new, self.node)
-        return problems
+        return self._with_rules(problems, new, old, was)
+
+    def _with_rules(
+        self, problems: list[FieldError], new: Json, old: Json | None, was: Correlation | None
+    ) -> list[FieldError]:
+        """The problems, and those that the rules find, unless the object's shape is not what rules are written for."""
+        if self._rules is None:
+            return problems
+        return [*problems, *(not_checked(problems) or rules.check(self._rules, new, old, was))]
 
     def check_status(self, new: Json, old: Json | None) -> list[FieldError]:
         """What is wrong with an object whose status is written."""
@@ -89,7 +98,7 @@ class VersionSchema:
         problems += scale.check_status(self.version.scale, new)
         if not any(lists.check(old, self.node)):
             problems += lists.check(new, self.node)
-        return problems
+        return self._with_rules(problems, new, old, was)
 
     def fields(self, tree: Json) -> Mapping[str, str]:
         """The selectable fields of an object."""
@@ -118,6 +127,7 @@ def strategy(version: VersionSchema) -> Strategy:
         warnings=_warnings,
         fields=version.fields,
         field_labels=(*scoped, *(path.removeprefix(".") for path in version.version.selectable)),
+        unknown_field="field label not supported: {}",
         allow_unconditional_update=False,
         any_finalizer=True,
         name=names.subdomain_name,

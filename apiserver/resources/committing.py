@@ -87,6 +87,9 @@ async def _put(write: Write, key: str, new: Json, old: Json | None, expect: int)
         raise
     if grant is not None:
         await grant.keep()
+    if write.resource.is_obeyed:
+        await write.api.reach(stored.revision)
+        write.api.catch_up()
     return as_entry(write.api, stored)
 
 
@@ -132,19 +135,25 @@ async def update(write: Write, key: str, *, may_create: bool = False) -> Committ
                 if error.reason != "AlreadyExists" or (current := await read(api, key)) is None:
                     raise
             continue  # somebody else was faster: it is an update after all
+        refused: ApiError | None = None
         try:
             done = await _attempt(write, current, is_sure=is_sure)
-        except ApiError:
+        except ApiError as error:
             if is_sure:
                 raise
-            done = None
+            done, refused = None, error
         except Conflict as conflict:
             current = as_entry(api, conflict.current) if conflict.current is not None else None
             is_sure = True
             continue
         if done is not None:
             return done
-        current, is_sure = await read(api, key), True
+        seen, is_sure = current.revision, True
+        current = await read(api, key)
+        if current is not None and current.revision == seen:  # the cache was right, and so was what came of it
+            if refused is not None:
+                raise refused
+            return Committed(current)
 
 
 def _check_may_create(write: Write) -> None:

@@ -91,6 +91,7 @@ def _call(
         receive=_nothing,
         send=_nowhere,
         user=USER,
+        is_own=True,
         info=RequestInfo(
             is_resource=True,
             path=path,

@@ -46,7 +46,8 @@ def fields_of(resource: Resource, entry: Entry) -> Mapping[str, str]:
     if transforms is not None:
         form = (_FIELDS, transforms.form)
         return entry.made(form, lambda it: resource.strategy.fields(json.decode(transforms.served(it))))
-    return entry.made(_FIELDS, lambda it: resource.strategy.fields(it.tree))
+    fields = resource.strategy.fields
+    return entry.made((_FIELDS, fields), lambda it: fields(it.tree))
 
 
 def _check_fields(resource: Resource, options: ListOptions) -> None:
@@ -54,8 +55,4 @@ def _check_fields(resource: Resource, options: ListOptions) -> None:
     known = resource.strategy.field_labels
     for requirement in options.fields.requirements:
         if requirement.field not in known:
-            where = f'{{"{resource.kind.group}" "{resource.kind.version}" "{resource.kind.plural}"}}'
-            raise errors.bad_request(
-                f'Unable to find {where} that match label selector "{options.label_text}", '
-                f'field selector "{options.field_text}": field label not supported: {requirement.field}'
-            )
+            raise errors.bad_request(resource.strategy.unknown_field_text(requirement.field))

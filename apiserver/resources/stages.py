@@ -7,26 +7,30 @@ the new and the old object and has no effect outside them, but for warnings, whi
     prune      the schema's view: mistyped fields refused, unknown ones reported or refused, nulls dropped
     default    the kind's static defaults
     manage     whose fields they are now; then the version that is stored
-    mutate     admission plugins that change the object
+    mutate     admission that changes the object: plugins, webhooks
     prepare    the kind's strategy: server-owned fields reset or kept
+    shape      as Go's JSON shows it: no empty optional fields, every field that is always there
     stamp      uid, timestamps, generation, who and when
     validate   metadata and strategy, every problem at once as one 422
-    admit      admission plugins that only say yes or no
+    admit      admission that only says yes or no: plugins, policies, webhooks
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 from apimachinery import errors, schema, times
 from apimachinery.apply.ownership import MANAGED_FIELDS
-from apimachinery.errors import FieldError
+from apimachinery.errors import ApiError, FieldError
 from apimachinery.meta import check_metadata
 from apimachinery.types import Json
+from apiserver import protobuf
+from apiserver.admission.subject import Subject
 from apiserver.call import Call
 from apiserver.registry import Resource
 from apiserver.request import Attributes
-from apiserver.resources import fields, managing, metadata
+from apiserver.resources import fields, managing, metadata, reviewing
 from apiserver.resources.api import Api
 from apiserver.resources.decoding import metadata_of
 from apiserver.resources.options import WriteOptions
@@ -54,6 +58,8 @@ class Write:
     has_entries: bool = False
     #: Metadata and status as sent, without strategy: the server's own writes (binding).
     subresource: str = ""
+    #: How webhooks and policies see the write, from the object and the old one; None: as a write of the object itself.
+    subject: Callable[["Write", Json, Json | None], Subject] | None = None
     now: float
 
     @property
@@ -93,10 +99,41 @@ async def manage(write: Write, new: Json, old: Json | None) -> Json:
 
 
 async def mutate(write: Write, new: Json, old: Json | None) -> Json:
-    """Admission plugins that may change the object."""
-    before = new["metadata"].get(MANAGED_FIELDS)
-    new = await write.api.admission.mutate(write.attributes, new, old, write.api.lookup, write.call.warn)
+    """Admission that may change the object."""
+    before, subject = new["metadata"].get(MANAGED_FIELDS), _asked(write, new, old)
+    admission = write.api.admission
+    new = await admission.mutate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
     return managing.after_admission(write.call, new, before)
+
+
+def _asked(write: Write, new: Json, old: Json | None) -> Callable[[], Subject] | None:
+    """What webhooks and policies are shown; nothing of the server's own doing: it must start without them."""
+    return None if write.call.is_own else partial(_subject, write, new, old)
+
+
+def _subject(write: Write, new: Json, old: Json | None) -> Subject:
+    if write.subject is not None:
+        return write.subject(write, new, old)
+    found = reviewing.written(
+        write.api.registry,
+        write.resource,
+        write.attributes,
+        write.options,
+        partial(_settled, write),
+        creates=old is None,
+        name=metadata_of(new).get("name") or "",
+    )
+    return replace(found, annotate=write.call.annotate)
+
+
+async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
+    """What a webhook made of an object, in the version stored. Raises 500 for what is none."""
+    options = replace(write.options, field_validation="Ignore")
+    quiet = replace(write, resource=resource, options=options, duplicates=(), is_patch=False)
+    try:
+        return resource.to_stored(await default(quiet, await prune(quiet, tree, None), None))
+    except ApiError as error:
+        raise errors.internal(error.message) from None
 
 
 async def prepare(write: Write, new: Json, old: Json | None) -> Json:
@@ -109,6 +146,11 @@ async def prepare(write: Write, new: Json, old: Json | None) -> Json:
     else:
         new = schema.complete_status(write.resource.stored, strategy.prepare(new, old))
     return managing.with_entries(new, entries)  # they tell of this write, whatever else of the metadata is reset
+
+
+async def shape(_write: Write, new: Json, _old: Json | None) -> Json:
+    """The object in the shape that clients know from upstream; what is stored has it too, so that both compare."""
+    return protobuf.shaped(new)
 
 
 async def stamp(write: Write, new: Json, old: Json | None) -> Json:
@@ -155,15 +197,16 @@ def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
 
 
 async def admit(write: Write, new: Json, old: Json | None) -> Json:
-    """Admission plugins that only look."""
-    await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn)
+    """Admission that only looks."""
+    subject = _asked(write, new, old)
+    await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
     if write.resource.guard is not None:
         write.resource.guard(write.attributes.user, new, old)
     return new
 
 
 # Order matters: a stage relies on everything above it and on nothing below it.
-WRITE_STAGES: tuple[Stage, ...] = (patch, prune, default, manage, mutate, prepare, stamp, validate, admit)
+WRITE_STAGES: tuple[Stage, ...] = (patch, prune, default, manage, mutate, prepare, shape, stamp, validate, admit)
 
 
 async def written(write: Write, old: Json | None) -> Json:

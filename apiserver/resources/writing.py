@@ -6,6 +6,7 @@ lost race. Source: endpoints/handlers/{create,update,patch}.go, registry/generic
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -17,7 +18,7 @@ from apiserver import negotiation
 from apiserver.call import Call, Response
 from apiserver.registry import Resource
 from apiserver.request import Attributes
-from apiserver.resources import committing, decoding, fields, managing, presenting
+from apiserver.resources import committing, decoding, fields, managing, presenting, reviewing
 from apiserver.resources.api import Api
 from apiserver.resources.options import WriteOptions, write_options
 from apiserver.resources.stages import Write
@@ -68,7 +69,7 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
     return presenting.present(call, resource, committed.entry, api.clock(), 201)
 
 
-async def respond(call: Call, resource: Resource) -> Response:
+async def respond(api: Api, call: Call, resource: Resource) -> Response:
     """POST of a kind that is computed and forgotten: a review."""
     assert resource.respond is not None
     if call.accepted.transform:
@@ -76,6 +77,8 @@ async def respond(call: Call, resource: Resource) -> Response:
     tree = await fields.typed_body(call, resource.kind)
     if resource.kind.namespaced:
         decoding.place(tree, resource.kind, call.target.namespace)
+    subject = partial(reviewing.posted, call, resource, attributes_of(call), resource.kind, write_options(call))
+    tree = await api.admission.review(subject, tree, call.warn)
     answer = await resource.respond(call, tree)
     return presenting.encoded(call, msgspec.json.encode(answer), 201)
 

@@ -24,12 +24,14 @@ from apiserver.strategies import (
     networking,
     nodes,
     persistence,
+    policies,
     rbac,
     scheduling,
     services,
     webhooks,
 )
 from apiserver.strategies.defaulting import part
+from apiserver.strategies.definitions import strategy as definitions
 from apiserver.strategies.pod import spec as pods
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.pod.strategy import PODS
@@ -103,9 +105,9 @@ _ROWS: tuple[tuple[Kind, Strategy], ...] = (
     (kinds.RUNTIMECLASSES, scheduling.RUNTIMECLASSES),
     (kinds.MUTATINGWEBHOOKCONFIGURATIONS, webhooks.MUTATINGWEBHOOKCONFIGURATIONS),
     (kinds.VALIDATINGWEBHOOKCONFIGURATIONS, webhooks.VALIDATINGWEBHOOKCONFIGURATIONS),
-    (kinds.VALIDATINGADMISSIONPOLICIES, webhooks.VALIDATINGADMISSIONPOLICIES),
-    (kinds.VALIDATINGADMISSIONPOLICYBINDINGS, webhooks.VALIDATINGADMISSIONPOLICYBINDINGS),
-    (kinds.CUSTOMRESOURCEDEFINITIONS, extensions.CUSTOMRESOURCEDEFINITIONS),
+    (kinds.VALIDATINGADMISSIONPOLICIES, policies.VALIDATINGADMISSIONPOLICIES),
+    (kinds.VALIDATINGADMISSIONPOLICYBINDINGS, policies.VALIDATINGADMISSIONPOLICYBINDINGS),
+    (kinds.CUSTOMRESOURCEDEFINITIONS, definitions.CUSTOMRESOURCEDEFINITIONS),
     (kinds.APISERVICES, extensions.APISERVICES),
     (kinds.CSIDRIVERS, drivers.CSIDRIVERS),
     (kinds.CSINODES, drivers.CSINODES),
@@ -145,6 +147,14 @@ STRATEGIES: Mapping[Kind, Strategy] = {
 
 #: Kinds that are answered and not kept, and those whose objects are stored as they come.
 PLAIN = Strategy(prepare=as_sent, name=names.path_segment_name)
+
+
+def strategy_of_version(kind: Kind, stored: Kind) -> Strategy:
+    """The rules for objects of a kind that are stored as another; a version may have checks and labels of its own."""
+    own, base = STRATEGIES.get(kind), strategy_of(stored)
+    if own is None or kind is stored:
+        return base
+    return replace(base, check=own.check, fields=own.fields, field_labels=own.field_labels)
 
 
 def strategy_of(kind: Kind) -> Strategy:

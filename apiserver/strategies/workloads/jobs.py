@@ -262,4 +262,5 @@ JOBS = Strategy(
     warnings=common.template_warnings,
     fields=fields,
     field_labels=("metadata.name", "metadata.namespace", "status.successful"),
+    unknown_field='field label "{}" not supported for Job',
 )
