@@ -29,7 +29,7 @@ from apimachinery.apply.entries import APPLY, UPDATE, Managed, Owner
 from apimachinery.apply.fieldset import EMPTY, Fields
 from apimachinery.apply.typed import Invalid
 from apimachinery.apply.updates import Conflicts, NoVersion, Owned, Owners, Updater, Versions
-from apimachinery.trees import same
+from apimachinery.trees import MAX_DEPTH, is_deeper, same
 from apimachinery.types import Json
 
 MANAGED_FIELDS = "managedFields"
@@ -38,6 +38,8 @@ _ANCIENT, _BEFORE, _UNKNOWN, _KUBECTL = "ancient-changes", "before-first-apply",
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 #: Upstream's limit for all annotations of an object, in bytes.
 _ANNOTATION_BYTES = 256 * 1024
+#: How deep a set may be, since it lies four levels deep in an object.
+_DEEPEST = MAX_DEPTH - 4
 _META_OF_THE_SERVER = (
     *("name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName"),
     *("generation", "managedFields", "resourceVersion"),
@@ -155,12 +157,18 @@ class Ownership:
             owners[owner] = owned._replace(fields=fields)
         return replace(managed, owners=owners)
 
+    def _is_too_deep(self, fields: Fields) -> bool:
+        """Whether an object with this set in its managedFields could not be read again."""
+        return self.versions.type_of(self.version).holds_any and is_deeper(fields, _DEEPEST)
+
     def _settled(self, managed: Managed, owners: Owners[Owner], manager: str, now: str) -> Managed:
         """The owners after an update, with what changed given to who changed it."""
         owners = dict(owners)
         owned = owners.pop(_SELF, None)
         fields = fieldset.difference(owned.fields, _NOBODYS) if owned is not None else EMPTY
         times = managed.times
+        if fields and self._is_too_deep(fields):
+            return Managed()  # as upstream, where it cannot say whose fields they are
         if fields:
             owner = Owner(manager or _UNKNOWN, UPDATE, self.version, self.subresource)
             if owner in owners:
@@ -176,6 +184,8 @@ class Ownership:
         made, owners = self._updater.apply(live, applied, self.version, managed.owners, owner, force=force)
         if owner in owners:
             fields = fieldset.difference(owners[owner].fields, _NOBODYS)
+            if fields and self._is_too_deep(fields):
+                raise errors.bad_request(f"fields nested more than {_DEEPEST} deep cannot be applied")
             if fields:
                 owners = {**owners, owner: owners[owner]._replace(fields=fields)}
                 kept = managed.owners.get(owner)
