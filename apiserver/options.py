@@ -17,6 +17,8 @@ class Options:
     #: Where others reach this server; "" keeps it out of the endpoints of the `kubernetes` service.
     advertise_address: str = ""
     secure_port: int = 6443
+    #: This machine's name, for the server's identity Lease; "" for none.
+    hostname: str = ""
     #: Certificates in PEM; empty where clients cannot show any.
     client_ca: bytes = b""
     requestheader_ca: bytes = b""

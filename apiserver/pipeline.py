@@ -15,8 +15,9 @@ WRITE_STAGES (resources/stages.py) run inside the compare-and-swap loop, and aga
     negotiate      in which form the answer goes back; 406
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
@@ -73,6 +74,8 @@ class Server:
     fresh: Callable[[], Awaitable[None]]  # waits until what authenticator and authorizer read is as new as the store
     audits: Callable[[Call, int], None] | None = None
     aggregates: Callable[[Call], Response | None] | None = None
+    #: The tasks of answers that take their time and are no watches: they are broken off when the server goes.
+    streams: set[asyncio.Task[Any]] = field(default_factory=set)
 
 
 Stage: TypeAlias = Callable[[Server, Call, Proceed], Awaitable[Response]]
@@ -133,7 +136,9 @@ async def trace(server: Server, call: Call, proceed: Proceed) -> Response:
         return response
     finally:
         seconds = server.clock() - began
-        server.metrics.answered(call.info, code, seconds)
+        row = server.metrics.row(call)
+        row.add(code, seconds)
+        call.counts = row
         if seconds > _SLOW_SECONDS or code >= 500:
             log.warning(
                 "slow or failed request", path=call.path, method=call.method, code=code, seconds=round(seconds, 3)
@@ -295,10 +300,21 @@ def pipeline(server: Server, last: Proceed) -> ASGI:
 async def _stream(server: Server, call: Call, response: Response) -> None:
     """Send an answer that takes its time; watches are counted by what they watch, since writes cost by them."""
     info = call.target
-    watched = (info.group, info.plural) if info.verb == "watch" else ("", "")
-    server.fairness.watchers[watched] += 1
+    task = asyncio.current_task()
+    is_watch = info.verb == "watch"
+    watched = (info.group, info.plural)
+    if is_watch:
+        server.fairness.watchers[watched] += 1
+    elif task is not None:
+        server.streams.add(task)
+    if call.counts is not None:
+        call.counts.running += 1
     try:
-        with server.metrics.longrunning(info.verb).track_inprogress():
-            await response.send(call)
+        await response.send(call)
     finally:
-        server.fairness.watchers[watched] -= 1
+        if call.counts is not None:
+            call.counts.running -= 1
+        if is_watch:
+            server.fairness.watchers[watched] -= 1
+        elif task is not None:
+            server.streams.discard(task)

@@ -20,27 +20,11 @@ from apiserver.discovery.state import Discovery
 from apiserver.discovery.version import git_version
 from apiserver.fairness import Fairness, dumps
 from apiserver.pipeline import ASGI
-from apiserver.resources.api import Api
 from serving.asgi import Scope
-from serving.health import ENDPOINTS, Check
+from serving.health import ENDPOINTS, SLIS
 
-#: How long a health check waits for the store.
-_CHECK_SECONDS = 2.0
 _DESCRIPTION = """The paths that are no resources. Resources have documents of their own, one a group and version: for
 example [the core group](/docs/api/v1), [apps](/docs/apis/apps/v1), [batch](/docs/apis/batch/v1); see `/openapi/v3`."""
-
-
-def health_checks(api: Api, is_ready: Callable[[], bool]) -> dict[str, Check]:
-    """The named checks of /readyz and /healthz."""
-
-    async def etcd() -> None:
-        await api.cache.wait_fresh(_CHECK_SECONDS)
-
-    async def post_start() -> None:
-        if not is_ready():
-            raise RuntimeError("not finished")
-
-    return {"etcd": etcd, "poststarthook/bootstrap-controller": post_start}
 
 
 def answering(
@@ -120,6 +104,7 @@ def _health_router(health: ASGI) -> APIRouter:
         for path in (f"/{name}", f"/{name}/{{check:path}}"):
             router.add_api_route(path, serve, methods=["HEAD"], include_in_schema=False)
     router.add_api_route("/metrics", serve, methods=["GET"], summary="Metrics for Prometheus")
+    router.add_api_route(SLIS, serve, methods=["GET"], summary="How health checks came out")
     return router
 
 

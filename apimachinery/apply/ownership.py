@@ -28,7 +28,8 @@ from apimachinery.apply.elements import Malformed
 from apimachinery.apply.entries import APPLY, UPDATE, Managed, Owner
 from apimachinery.apply.fieldset import EMPTY, Fields
 from apimachinery.apply.typed import Invalid
-from apimachinery.apply.updates import Conflicts, NoVersion, Owned, Updater, Versions
+from apimachinery.apply.updates import Conflicts, NoVersion, Owned, Owners, Updater, Versions
+from apimachinery.trees import same
 from apimachinery.types import Json
 
 MANAGED_FIELDS = "managedFields"
@@ -72,8 +73,14 @@ class Ownership:
         managed = self._managed(stored, _entries_of(new, or_none=True))
         if live is not None and not managed.owners:
             return []
-        before, after = without_entries(live if live is not None else self.blank), without_entries(new)
-        return entries.encode(self._updated(before, after, managed, manager, now))
+        if live is None:
+            owners = self._updater.create(self.blank, without_entries(new), self.version, managed.owners, _SELF)
+        else:
+            before, after = without_entries(live), without_entries(new)
+            if before == after and same(before, after):
+                return entries.encode(managed)
+            owners = self._updater.update(before, after, self.version, managed.owners, _SELF)
+        return entries.encode(self._settled(managed, owners, manager, now))
 
     def apply(self, live: Json | None, applied: Json, manager: str, now: str, *, force: bool) -> Json:
         """The object after `applied` was merged into `live` (None: there is none), with its entries.
@@ -85,7 +92,8 @@ class Ownership:
         managed = self._stored(_entries_of(live) if live is not None else [])
         there = without_entries(live if live is not None else self.blank)
         if live is not None and not managed.owners:
-            managed = self._updated(self.blank, there, managed, _BEFORE, now)
+            owners = self._updater.update(self.blank, there, self.version, managed.owners, _SELF)
+            managed = self._settled(managed, owners, _BEFORE, now)
         try:
             made, managed = self._applied(there, applied, managed, manager, now, force=force)
         except Conflicts as conflicts:
@@ -147,10 +155,9 @@ class Ownership:
             owners[owner] = owned._replace(fields=fields)
         return replace(managed, owners=owners)
 
-    def _updated(self, before: Json, after: Json, managed: Managed, manager: str, now: str) -> Managed:
-        if before == after:
-            return managed
-        owners = self._updater.update(before, after, self.version, managed.owners, _SELF)
+    def _settled(self, managed: Managed, owners: Owners[Owner], manager: str, now: str) -> Managed:
+        """The owners after an update, with what changed given to who changed it."""
+        owners = dict(owners)
         owned = owners.pop(_SELF, None)
         fields = fieldset.difference(owned.fields, _NOBODYS) if owned is not None else EMPTY
         times = managed.times

@@ -8,6 +8,7 @@ Source: structured-merge-diff/typed/{validate,tofieldset,compare,remove,helpers}
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -70,6 +71,8 @@ def step_to(kind: Type, item: Any) -> str:
     if not isinstance(item, dict):
         raise elements.Malformed("associative list with keys may not have non-map elements")
     names: tuple[str, ...] = kind.keys
+    if len(names) == 1 and (value := item.get(names[0])).__class__ is str:
+        return elements.by_keys(names, value)
     values = []
     for name in names:
         if name in item:
@@ -259,6 +262,29 @@ def compare(kind: Type, left: Json, right: Json) -> Comparison:
     return Comparison(added or {}, modified or {}, removed or {})
 
 
+def created(kind: Type, blank: Json, tree: Json) -> Comparison:
+    """`compare` of a blank object with a new one. Most are made from a template: a part seen before costs little."""
+    parts = {name for name in tree.keys() | blank.keys() if name != "metadata"}
+    small = [name for name in parts if tree.get(name).__class__ is not dict]
+    three = _compared_maps(
+        kind, *({name: side[name] for name in (*small, "metadata") if name in side} for side in (blank, tree))
+    )
+    added, modified, removed = (dict(part or {}) for part in three)
+    for name in parts.difference(small):
+        data, before = msgspec.json.encode(tree[name]), msgspec.json.encode(blank.get(name))
+        a, m, r = _part_created(kind, name, before if name in blank else b"", data)
+        added |= a or {}
+        modified |= m or {}
+        removed |= r or {}
+    return Comparison(*(fieldset.in_order(part) for part in (added, modified, removed)))
+
+
+@lru_cache(maxsize=256)
+def _part_created(kind: Type, name: str, before: bytes, after: bytes) -> _Three:
+    left = {name: msgspec.json.decode(before)} if before else {}
+    return _compared_maps(kind, left, {name: msgspec.json.decode(after)})
+
+
 def _differ(kind: Type | None, left: Any, right: Any) -> bool:
     """Whether two values are not the same as JSON. For Python `true` is `1`, which matters where both may stand."""
     return bool(left != right) or (kind is not None and kind.holds_any and not same(left, right))
@@ -370,8 +396,8 @@ def whole(kind: Type | None, value: Any) -> Fields:
         fields, element = kind.fields, kind.element
         for name in sorted(value):
             item = value[name]
-            is_container = item.__class__ is dict or item.__class__ is list
-            node["f:" + name] = whole(fields.get(name, element), item) if is_container else LEAF
+            kept = item.__class__
+            node["f:" + name] = whole(fields.get(name, element), item) if kept is dict or kept is list else LEAF
         return node
     if value.__class__ is list and kind.is_list and not kind.list_atomic:
         node = {SELF: LEAF}

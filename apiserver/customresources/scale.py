@@ -12,13 +12,14 @@ import msgspec
 from apimachinery import errors
 from apimachinery.errors import INVALID, FieldError, go_number
 from apimachinery.types import Json
+from apiserver.admission.subject import Form, Subject
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
 from apiserver.resources import committing, decoding, fields, presenting, reading, writing
 from apiserver.resources.api import Api
 from apiserver.resources.options import write_options
 from apiserver.resources.stages import Write
-from apiserver.subresources.scale import SCALE, changing, scale_of, seen_as_scale, with_owner
+from apiserver.subresources.scale import NAME, SCALE, changing, scale_of, subject, with_owner
 
 _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 _MOST = 2**31 - 1
@@ -186,17 +187,29 @@ async def _write(
         api=api,
         call=call,
         resource=resource,
-        attributes=writing.attributes_of(call),
+        attributes=writing.attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
         has_entries=True,
-        subresource="scale",
-        subject=seen_as_scale(lambda tree: _of(scale, tree)[0], partial(with_replicas, scale)),
+        subresource=NAME,
+        subject=partial(_subject, scale),
         now=now,
     )
     committed = await committing.update(write, writing.key_of(call, resource))
     tree, _ = _of(scale, await presenting.loaded(resource, committed.entry))
     return presenting.encoded(call, msgspec.json.encode(tree))
+
+
+def _subject(scale: Json, write: Write, new: Json, _old: Json | None) -> Subject:
+    """Webhooks and policies see the Scale, and what they change of it is the replica count."""
+
+    async def show(tree: Json, _form: Form) -> Json:
+        return _of(scale, tree)[0]
+
+    async def take(changed: Json, _form: Form) -> Json:
+        return with_replicas(scale, new, _replicas(changed, scale))
+
+    return subject(write, show, take)
 
 
 def _replicas(new: Json, scale: Json) -> int:

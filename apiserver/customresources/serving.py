@@ -88,7 +88,8 @@ def serve(api: Api, tree: Json, converter: Converts, before: Served | None) -> S
         listed = tuple(definition.listed_kind(version) for _, version in definition.served_kinds())
     schemas: dict[GroupVersionKind, Schemas] = {}
     for kind in listed:
-        schemas |= custom.schemas(kind, compiled[kind.version].openapi)
+        own = compiled[kind.version]
+        schemas |= custom.schemas(kind, own.openapi, own.version.selectable, preserves=definition.preserves)
     return Served(
         definition=definition,
         mark=mark_of(tree),

@@ -127,6 +127,7 @@ def strategy(version: VersionSchema) -> Strategy:
         warnings=_warnings,
         fields=version.fields,
         field_labels=(*scoped, *(path.removeprefix(".") for path in version.version.selectable)),
+        unknown_field="field label not supported: {}",
         allow_unconditional_update=False,
         any_finalizer=True,
         name=names.subdomain_name,

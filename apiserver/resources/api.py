@@ -5,6 +5,7 @@ The two rules of freshness are here: `fresh()` for consistent reads, `reach(revi
 
 import random
 import uuid
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -55,6 +56,21 @@ class Admission(Protocol):
     async def review(self, subject: Callable[[], Subject], tree: Json, warn: Warn) -> Json: ...
 
 
+class Ends(Protocol):
+    """Something that runs until it is told to end."""
+
+    def end(self) -> None: ...
+
+
+@dataclass(slots=True)
+class WatchCount:
+    """What the watchers of one resource have been sent."""
+
+    events: int = 0
+    bytes: int = 0
+    initial: int = 0  # of those events, the ones a watch began with
+
+
 @dataclass(slots=True, kw_only=True)
 class Api:
     """The parts that handlers share. One per server process."""
@@ -66,6 +82,8 @@ class Api:
     clock: Callable[[], float]  # epoch seconds
     random: random.Random
     admission: Admission = field(init=False)  # reads through this Api, so it comes after it
+    watches: set[Ends] = field(default_factory=set)  # those that run
+    watch_counts: defaultdict[tuple[str, str, str], WatchCount] = field(default_factory=lambda: defaultdict(WatchCount))
     authorize: Callable[[Attributes], Decision] | None = None  # of a write that turns out to be a create; None: all may
     decode: Decode = no_protobuf  # of values that an upstream server stored as protobuf
     #: Has the registry follow what the cache has: definitions of resources may be younger than what is served.

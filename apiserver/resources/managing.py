@@ -57,13 +57,15 @@ def ownership(resource: Resource, subresource: str) -> Ownership:
     if found is None:
         kind, merging = resource.kind, resource.merging
         reset = reset_fields(resource.stored, subresource)
+        # Of custom resources, upstream leaves the other versions out: there what is reset counts as taken away.
+        versions = {kind.api_version, *(merging.versions(resource.stored) if resource.is_typed else ())}
         found = resource.ownerships[subresource] = Ownership(
             versions=_Versions(resource),
             kind=kind.kind,
             version=kind.api_version,
             blank=merging.blank(kind),
             subresource=subresource,
-            ignored=dict.fromkeys({kind.api_version, *merging.versions(resource.stored)}, reset),
+            ignored=dict.fromkeys(versions, reset),
         )
     return found
 

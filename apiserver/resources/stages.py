@@ -9,6 +9,7 @@ the new and the old object and has no effect outside them, but for warnings, whi
     manage     whose fields they are now; then the version that is stored
     mutate     admission that changes the object: plugins, webhooks
     prepare    the kind's strategy: server-owned fields reset or kept
+    shape      as Go's JSON shows it: no empty optional fields, every field that is always there
     stamp      uid, timestamps, generation, who and when
     validate   metadata and strategy, every problem at once as one 422
     admit      admission that only says yes or no: plugins, policies, webhooks
@@ -24,6 +25,7 @@ from apimachinery.apply.ownership import MANAGED_FIELDS
 from apimachinery.errors import ApiError, FieldError
 from apimachinery.meta import check_metadata
 from apimachinery.types import Json
+from apiserver import protobuf
 from apiserver.admission.subject import Subject
 from apiserver.call import Call
 from apiserver.registry import Resource
@@ -152,6 +154,11 @@ async def prepare(write: Write, new: Json, old: Json | None) -> Json:
     return managing.with_entries(new, entries)  # they tell of this write, whatever else of the metadata is reset
 
 
+async def shape(_write: Write, new: Json, _old: Json | None) -> Json:
+    """The object in the shape that clients know from upstream; what is stored has it too, so that both compare."""
+    return protobuf.shaped(new)
+
+
 async def stamp(write: Write, new: Json, old: Json | None) -> Json:
     """What the server owns of the metadata, and the marks of kinds that record who wrote them."""
     strategy = write.resource.strategy
@@ -205,7 +212,7 @@ async def admit(write: Write, new: Json, old: Json | None) -> Json:
 
 
 # Order matters: a stage relies on everything above it and on nothing below it.
-WRITE_STAGES: tuple[Stage, ...] = (patch, prune, default, manage, mutate, prepare, stamp, validate, admit)
+WRITE_STAGES: tuple[Stage, ...] = (patch, prune, default, manage, mutate, prepare, shape, stamp, validate, admit)
 
 
 async def written(write: Write, old: Json | None) -> Json:

@@ -133,7 +133,7 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         new = decoding.place(decoding.check_kind(new, resource.kind), resource.kind, namespace_of(call, resource))
         decoding.check_name(new, call.target.name)
         if old is not None:
-            check_version(resource, new, old, is_needed=False)
+            check_version(resource, new, old, is_needed=False, is_patch=True)
         elif uid := new["metadata"].get("uid"):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise resource.conflict(call.target.name, why)
@@ -183,7 +183,8 @@ def _configuration(data: bytes) -> tuple[Json, str]:
         try:
             tree, doubled = strict_json.decode(data, is_yaml=True, duplicates=True)
         except errors.ApiError as error:
-            raise errors.bad_request(f"error decoding YAML: {error.message}") from None
+            why = f"error converting YAML to JSON: {error.message}"
+            raise errors.bad_request(f"error decoding YAML: {why}") from None
     if tree is not None and not isinstance(tree, dict):
         why = f"json: cannot unmarshal {decoding.go_type(tree)} into Go value of type map[string]interface {{}}"
         raise errors.bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
@@ -238,8 +239,11 @@ def _copies(resource: Resource, tree: Json) -> Callable[[Json | None], Json]:
     return lambda _old: msgspec.json.decode(data)
 
 
-def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool) -> None:
-    """Raise 409 when the object was changed or replaced since the client read it, 422 when a version is missing."""
+def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool, is_patch: bool = False) -> None:
+    """Raise 409 when the object was changed or replaced since the client read it, 422 when a version is missing.
+
+    Another uid in a patch is no precondition, but a change of what cannot be changed: validation's business.
+    """
     meta, before = new["metadata"], old["metadata"]
     name, version = before["name"], meta.get("resourceVersion") or ""
     if version in ("", "0") and is_needed:
@@ -249,7 +253,7 @@ def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool) 
         problem = FieldError("metadata.resourceVersion", errors.INVALID, "must be a number", version)
         raise errors.invalid(resource.kind.group, resource.kind.kind, name, [problem])
     uid = meta.get("uid") or ""
-    if uid and uid != before.get("uid"):
+    if uid and uid != before.get("uid") and not is_patch:
         key = resource.stored.storage_key(before.get("namespace", ""), name)
         raise resource.conflict(
             name,

@@ -161,8 +161,9 @@ def _parameters(path: str, reference: Json) -> Problems:
 
 
 def default_class(tree: Json) -> Json:
-    if (tree.get("spec") or {}).get("parameters") is not None:
-        tree["spec"]["parameters"].setdefault("scope", "Cluster")
+    parameters = (tree.get("spec") or {}).get("parameters")
+    if parameters is not None and parameters.get("scope") is None:
+        parameters["scope"] = "Cluster"
     return tree
 
 

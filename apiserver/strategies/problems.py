@@ -205,6 +205,11 @@ def label_selector(path: str, selector: Json | None) -> Problems:
     yield from selectors.check_label_selector(selector, path)
 
 
+def shown_selector(selector: Json) -> Any:
+    """A selector as Go shows it: its fields in the order of the struct."""
+    return go_struct(**{name: selector[name] for name in ("matchLabels", "matchExpressions") if selector.get(name)})
+
+
 def is_empty_selector(selector: Json | None) -> bool:
     return not selector or not (selector.get("matchLabels") or selector.get("matchExpressions"))
 

@@ -15,7 +15,7 @@ from apimachinery.errors import FieldError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver import negotiation
-from apiserver.admission.subject import UPDATE, Form, Subject
+from apiserver.admission.subject import UPDATE, Form, Subject, Turn
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
 from apiserver.resources import committing, decoding, fields, managing, presenting, reading, reviewing, writing
@@ -101,39 +101,39 @@ async def _write(
         source=source,
         has_entries=True,
         subresource=NAME,
-        subject=seen_as_scale(of, lambda tree, replicas: {**tree, "spec": {**tree["spec"], "replicas": replicas}}),
+        subject=_subject,
         now=now,
     )
     committed = await committing.update(write, writing.key_of(call, resource))
     return _answer(call, committed.entry.tree)
 
 
-def seen_as_scale(
-    scale_of_tree: Callable[[Json], Json], with_replicas: Callable[[Json, int], Json]
-) -> Callable[[Write, Json, Json | None], Subject]:
-    """How webhooks and policies see a write: as one of the Scale. What they change of it is the replica count."""
+def _subject(write: Write, new: Json, _old: Json | None) -> Subject:
+    """Webhooks and policies see the Scale, and what they change of it is the replica count."""
 
-    def subject(write: Write, new: Json, _old: Json | None) -> Subject:
-        async def show(tree: Json, _form: Form) -> Json:
-            return scale_of_tree(tree)
+    async def show(tree: Json, _form: Form) -> Json:
+        return of(tree)
 
-        async def take(scale: Json, _form: Form) -> Json:
-            replicas = (scale.get("spec") or {}).get("replicas", 0)
-            _check(replicas, new["metadata"]["name"])
-            return with_replicas(new, replicas)
+    async def take(scale: Json, _form: Form) -> Json:
+        replicas = (scale.get("spec") or {}).get("replicas", 0)
+        _check(replicas, new["metadata"]["name"])
+        return {**new, "spec": {**new["spec"], "replicas": replicas}}
 
-        return Subject(
-            attributes=write.attributes,
-            operation=UPDATE,
-            own=reviewing.form(write.resource.kind, SCALE),
-            options=reviewing.write_options_tree(write.options, "UpdateOptions"),
-            dry_run=write.options.dry_run,
-            show=show,
-            take=take,
-            annotate=write.call.annotate,
-        )
+    return subject(write, show, take)
 
-    return subject
+
+def subject(write: Write, show: Turn, take: Turn) -> Subject:
+    """A Scale as webhooks and policies see it."""
+    return Subject(
+        attributes=write.attributes,
+        operation=UPDATE,
+        own=reviewing.form(write.resource.kind, SCALE),
+        options=reviewing.write_options_tree(write.options, "UpdateOptions"),
+        dry_run=write.options.dry_run,
+        show=show,
+        take=take,
+        annotate=write.call.annotate,
+    )
 
 
 def scale_of(resource: Resource, scale: Json, tree: Json) -> Json:

@@ -215,7 +215,11 @@ async def test_patches(api, type, raw, code, text):
         ("limit=-1", 422, "must be greater than or equal to 0"),
         ("labelSelector=a%3D%3D%3Db", 400, "unable to parse requirement"),
         ("fieldSelector=foo", 400, "invalid selector"),
-        ("fieldSelector=foo%3Dbar", 400, "field label not supported: foo"),
+        (
+            "fieldSelector=foo%3Dbar",
+            400,
+            '"foo" is not a known field selector: only "metadata.name", "metadata.namespace"',
+        ),
         ("continue=nonsense", 400, "continue key is not valid"),
         ("resourceVersionMatch=Exact", 422, "resourceVersionMatch is forbidden unless resourceVersion is provided"),
         ("resourceVersionMatch=Exact&resourceVersion=0", 422, 'is forbidden for resourceVersion "0"'),

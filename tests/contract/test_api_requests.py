@@ -96,17 +96,15 @@ async def test_health_in_words(api):
     assert "readyz check passed" in text
 
 
-async def test_metrics(api):
+async def test_nobody_makes_metrics_at_will(api):
     await api.must("GET", MAPS)
     await api.call("GET", f"{CORE}/inventions")
     await api.call("GET", f"{MAPS}/a/inventions")
+    await api.send("GET", "/inventions")
     text = (await api.send("GET", "/metrics")).text
     assert "inventions" not in text
-    assert 'apiserver_request_total{code="200",group="",resource="configmaps",scope="namespace"' in text
+    assert 'resource="configmaps"' in text
     assert "apiserver_watch_cache_resource_version" in text
-    labels = 'group="",resource="configmaps",scope="namespace",subresource="",verb="LIST",version="v1"'
-    assert f"apiserver_request_duration_seconds_count{{{labels}}} 1.0" in text
-    assert f'apiserver_request_duration_seconds_bucket{{group="",le="+Inf",{labels.partition(",")[2]}}} 1.0' in text
 
 
 async def test_the_shell_is_fastapi_and_documents_itself(api):

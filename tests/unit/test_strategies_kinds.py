@@ -102,7 +102,7 @@ WRONG = [
     (
         k.ROLEBINDINGS,
         {"roleRef": {"kind": "Rule", "name": "r", "apiGroup": RBAC}},
-        'roleRef.kind: Unsupported value: "Rule": supported values: "ClusterRole", "Role"',
+        'roleRef.kind: Unsupported value: "Rule": supported values: "Role", "ClusterRole"',
     ),
     (k.ROLES, {"rules": [{"verbs": []}]}, "rules[0].verbs: Required value: verbs must contain at least one value"),
     (

@@ -54,13 +54,15 @@ def _is_multiple(name: str, value: quantity.Quantity) -> bool:
         size = quantity.parse(name.removeprefix(_HUGE))
     except ValueError:
         return True
-    return size.nanos > 0 and value.nanos > 0 and value.nanos % size.nanos == 0
+    return size.nanos > 0 and value.nanos % size.nanos == 0  # nodes without any say 0
 
 
 def container_resource_name(path: str, name: str) -> Problems:
     wrong = [*named(path, name, names.qualified_name)]
     yield from wrong
     if wrong:
+        if "/" not in name and name not in _CONTAINER and not name.startswith(_HUGE):
+            yield invalid(path, name, "must be a standard resource for containers")
         return
     if "/" in name:
         if is_native(name) or is_extended(name):

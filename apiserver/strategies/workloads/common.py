@@ -17,6 +17,7 @@ from apiserver.strategies.problems import (
     label_selector,
     non_negative,
     required,
+    shown_selector,
 )
 from apiserver.strategies.strategy import metadata_fields
 
@@ -35,7 +36,7 @@ def selector_and_template(spec: Json, what: str, kind: str) -> Problems:
         if is_empty_selector(selector):
             yield invalid("spec.selector", selector, f"empty selector is invalid for {what}")
         if wrong:
-            yield invalid("spec.selector", selector, "invalid label selector")
+            yield invalid("spec.selector", shown_selector(selector), "invalid label selector")
     if selector is None or not (wrong or is_empty_selector(selector)):
         yield from mismatch(selector, template or {})
     yield from pods.template("spec.template", template or {})

@@ -1,6 +1,6 @@
 """DaemonSets. Source: pkg/apis/apps/validation ValidateDaemonSet, v1/defaults.go, pkg/registry/apps/daemonset."""
 
-from apimachinery.errors import FieldError
+from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.pod import spec as pods
@@ -8,6 +8,7 @@ from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.problems import (
     Problems,
     at_most_100_percent,
+    go_struct,
     invalid,
     is_empty_selector,
     label_selector,
@@ -78,7 +79,8 @@ def _check(spec: Json) -> Problems:
 
 
 def _wrong_type(path: str, strategy: Json) -> Problems:
-    yield invalid(path, strategy, "must be 'RollingUpdate' or 'OnDelete'")
+    shown = go_struct(Type=strategy.get("type", ""), RollingUpdate=strategy.get("rollingUpdate"))
+    yield not_supported(path, shown, ("RollingUpdate", "OnDelete"))
 
 
 def _rolling(path: str, rolling: Json) -> Problems:

@@ -4,7 +4,7 @@ from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.pod.defaults import pod_template
-from apiserver.strategies.problems import Problems, at_most_100_percent, forbidden, invalid
+from apiserver.strategies.problems import Problems, at_most_100_percent, forbidden, go_struct, invalid
 from apiserver.strategies.strategy import Strategy
 from apiserver.strategies.workloads import common
 
@@ -47,7 +47,8 @@ def _strategy(path: str, tree: Json) -> Problems:
     elif kind == "RollingUpdate":
         yield from _rolling(f"{path}.rollingUpdate", rolling or {})
     else:
-        yield not_supported(path, tree, ("Recreate", "RollingUpdate"))
+        shown = go_struct(Type=kind, RollingUpdate=rolling)
+        yield not_supported(path, shown, ("Recreate", "RollingUpdate"))
 
 
 def _rolling(path: str, rolling: Json) -> Problems:

@@ -48,8 +48,9 @@ def default(tree: Json) -> Json:
         tree["metadata"]["labels"] = labels  # one map: what `stamp` adds, the Job has, too
     if spec.get("completionMode") is None:
         spec["completionMode"] = "NonIndexed"
-    if spec.get("suspend") is None:
-        spec["suspend"] = False
+    for field in ("suspend", "manualSelector"):
+        if spec.get(field) is None:
+            spec[field] = False
     if spec.get("podReplacementPolicy") is None:
         has_policy = spec.get("podFailurePolicy") is not None
         spec["podReplacementPolicy"] = "Failed" if has_policy else "TerminatingOrFailed"
@@ -73,7 +74,6 @@ def stamp(new: Json, old: Json | None, _context: WriteContext) -> Json:
     spec, metadata = new["spec"], new["metadata"]
     if old is not None or spec.get("manualSelector"):
         return new
-    spec.setdefault("manualSelector", False)
     labels = part(part(part(spec, "template"), "metadata"), "labels")
     for name in _UID_LABELS:
         labels.setdefault(name, metadata.get("uid", ""))
@@ -262,4 +262,5 @@ JOBS = Strategy(
     warnings=common.template_warnings,
     fields=fields,
     field_labels=("metadata.name", "metadata.namespace", "status.successful"),
+    unknown_field='field label "{}" not supported for Job',
 )

@@ -85,8 +85,6 @@ REPLICASETS = Strategy(
     check_status=check_status,
     has_generation=True,
     warnings=common.template_warnings,
-    fields=common.replica_fields,
-    field_labels=("metadata.name", "metadata.namespace", "status.replicas"),
 )
 
 REPLICATIONCONTROLLERS = Strategy(

@@ -16,6 +16,7 @@ from apiserver.strategies.problems import (
     is_empty_selector,
     label_selector,
     required,
+    shown_selector,
     supported,
 )
 from apiserver.strategies.sameness import same
@@ -101,7 +102,7 @@ def _selector(selector: Json | None) -> Problems:
     if is_empty_selector(selector):
         yield invalid("spec.selector", selector, "empty selector is invalid for statefulset")
     if wrong:
-        yield invalid("spec.selector", selector, "")
+        yield invalid("spec.selector", shown_selector(selector), "")
 
 
 def _as_made(spec: Json) -> Json:
