@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from apimachinery.errors import ApiError
 from apimachinery.objects.core_v1 import Pod, PodSpec
 from apimachinery.objects.meta_v1 import ObjectMeta
 from client.cache import Cache
@@ -219,7 +220,10 @@ class Agent:
         known = self._workers.keys() | {c.pod.uid for c in containers}
         for uid in held - known:
             log.info("removing the volumes of a pod that is gone", uid=uid)
-            await self._doors.volumes.unmount(uid)
+            try:
+                await self._doors.volumes.unmount(uid)
+            except (ApiError, OSError) as error:  # a storage driver may not be there yet
+                log.warning("volumes of a pod that is gone stay", uid=uid, error=str(error))
         now, pods = self._doors.clock(), [pod for pod, _ in self.pods().values()]
         await asyncio.to_thread(cgroups.keep_classes, node.machine, pods)
         found = await asyncio.to_thread(cgroups.sweep, node.machine, known, now)

@@ -31,6 +31,9 @@ from kubelet.api import ApiEvents, ApiPods
 from kubelet.configuration import BadConfiguration, Configuration
 from kubelet.credential_plugins import Plugins
 from kubelet.credential_plugins import read as read_providers
+from kubelet.csi.api import CsiApi
+from kubelet.csi.registry import Registry
+from kubelet.csi.volumes import CsiVolumes
 from kubelet.doors import Doors, Node
 from kubelet.eviction.ranking import refusal as under_pressure
 from kubelet.eviction.thresholds import parse_signals, thresholds
@@ -71,6 +74,7 @@ from kubelet.served import ServedPods
 from kubelet.server.app import create_app
 from kubelet.server.gate import ApiReviews, Gate
 from kubelet.shutdown import PROBLEM, REFUSAL, Shutdown, graces
+from kubelet.volumes import mounts
 from kubelet.volumes.local import LocalVolumes
 from kubelet.volumes.provisioner import PROVISIONER, Provisioner
 from serving import logs
@@ -132,6 +136,8 @@ async def _wire(
 ) -> None:
     """Make every part and start what runs."""
     options.root_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    if not await asyncio.to_thread(mounts.share, options.root_dir):
+        log.warning("mounts do not propagate from here: pods with mountPropagation will be refused by Docker")
     configuration = options.configuration
     machine, version = node_status.machine(options.root_dir), await runtime.version()
     name, mine = options.node_name, f"metadata.name={options.node_name}"
@@ -183,11 +189,14 @@ async def _wire(
         high=configuration.image_gc_high,
         low=configuration.image_gc_low,
     )
+    csi_api = CsiApi(client, name)
+    drivers = Registry(options.root_dir / "plugins_registry", csi_api)
+    csi = CsiVolumes(options.root_dir, name, drivers, csi_api)
     mirrors = Mirrors(client, ApiPods(client), lambda: own.get("", name))
     doors = Doors(
         runtime=runtime,
         network=network,
-        volumes=LocalVolumes(options.root_dir, objects, allocatable=lambda: allocatable),
+        volumes=LocalVolumes(options.root_dir, objects, allocatable=lambda: allocatable, csi=csi),
         objects=objects,
         images=Images(
             runtime,
@@ -268,7 +277,15 @@ async def _wire(
     own.subscribe(lambda old, new: reporter.report() if _grown(old, new) else None)
     for cache in (pods, services, own, classes):
         tasks.create_task(cache.run())
-    for part in (recorder.run(), reporter.run(), keeper.run(), mirrors.run(), pressure.run(), shutdown.run()):
+    for part in (
+        recorder.run(),
+        reporter.run(),
+        keeper.run(),
+        mirrors.run(),
+        pressure.run(),
+        shutdown.run(),
+        drivers.run(),
+    ):
         tasks.create_task(part)
     tasks.create_task(_keep_network(own, network, agent, reporter, problems, name))
     if options.network_kubeconfig:

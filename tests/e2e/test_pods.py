@@ -56,7 +56,7 @@ def test_volumes_have_upstreams_modes_and_owners(cluster, namespace):
         securityContext={"runAsUser": 1000, "fsGroup": 2000},
     )
     assert "/cm/x: Read-only file system" in output
-    for line in ("/cm 2777 0:2000", "/cm/..data/a 440 0:2000", "/disk 2777 0:2000", "/memory 2777 0:2000", " 32768 "):
+    for line in ("/cm 2777 0:2000", "/cm/..data/a 440 0:2000", "/disk 2777 0:2000", "/memory 3777 0:2000", " 32768 "):
         assert line in output
     assert output.splitlines()[-1] == "0 2000"
 
