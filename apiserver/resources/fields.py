@@ -7,7 +7,7 @@ Source of the wording: endpoints/handlers/{create,update,patch}.go, rest.go (tra
 from collections.abc import Callable
 from functools import partial
 
-from apimachinery import errors, schema
+from apimachinery import errors, schema, strict_json
 from apimachinery.errors import ApiError, FieldError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
@@ -50,6 +50,8 @@ def _checked(
     except ApiError as error:
         raise _of_patch(error.message) if is_patch else error from None
     strict = [*duplicates, *unknown]
+    if duplicates and unknown:
+        strict = strict_json.in_order(call.received, strict)
     if not strict:
         return decoded
     if options.field_validation == "Strict":
