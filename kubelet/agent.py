@@ -42,7 +42,7 @@ class Agent:
         node: Node,
         doors: Doors,
         *,
-        relist: float = 2.0,
+        relist: float = 5.0,  # events tell sooner; this finds what they missed
         manifests: Path | None = None,
         mirrors: Mirrors | None = None,
     ) -> None:

@@ -39,6 +39,7 @@ class Grace:
 class Configuration:
     """What of a KubeletConfiguration is honoured. Durations are seconds."""
 
+    address: str = "0.0.0.0"  # noqa: S104 - upstream's default
     port: int = 10250
     healthz_port: int = 10248
     healthz_bind_address: str = "127.0.0.1"
@@ -56,15 +57,12 @@ class Configuration:
     register_node: bool = True
     register_with_taints: Sequence[Json] = ()
     static_pod_path: str = ""
-    file_check_frequency: float = 20.0
     node_status_update_frequency: float = 10.0
     node_status_report_frequency: float = 300.0
     node_lease_duration_seconds: int = 40
     node_status_max_images: int = 50
     provider_id: str = ""
     seccomp_default: bool = False
-    cpu_cfs_quota: bool = True
-    max_restart_period: float = 300.0
     system_reserved: Mapping[str, str] = field(default_factory=dict)
     kube_reserved: Mapping[str, str] = field(default_factory=dict)
     enforce_node_allocatable: Sequence[str] = ("pods",)
@@ -157,6 +155,7 @@ def _graces(value: Any) -> tuple[Grace, ...]:
 
 #: The file's field -> ours, and how it is read. A value of zero or "" means the default, as in upstream's defaulting.
 _HONOURED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "address": ("address", _text),
     "port": ("port", _whole),
     "healthzPort": ("healthz_port", _whole),
     "healthzBindAddress": ("healthz_bind_address", _text),
@@ -173,14 +172,12 @@ _HONOURED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "registerNode": ("register_node", _flag),
     "registerWithTaints": ("register_with_taints", _taints),
     "staticPodPath": ("static_pod_path", _text),
-    "fileCheckFrequency": ("file_check_frequency", parse_duration),
     "nodeStatusUpdateFrequency": ("node_status_update_frequency", parse_duration),
     "nodeStatusReportFrequency": ("node_status_report_frequency", parse_duration),
     "nodeLeaseDurationSeconds": ("node_lease_duration_seconds", _whole),
     "nodeStatusMaxImages": ("node_status_max_images", _whole),
     "providerID": ("provider_id", _text),
     "seccompDefault": ("seccomp_default", _flag),
-    "cpuCFSQuota": ("cpu_cfs_quota", _flag),
     "systemReserved": ("system_reserved", _reserved),
     "kubeReserved": ("kube_reserved", _reserved),
     "enforceNodeAllocatable": ("enforce_node_allocatable", _texts),
@@ -201,15 +198,15 @@ _HONOURED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
 
 #: What another part of the kubelet reads from `raw`, or what changes nothing that anybody can see.
 _FREE_TEXT = """
-address readOnlyPort containerLogMaxSize containerLogMaxFiles containerLogMaxWorkers containerLogMonitorInterval
+fileCheckFrequency containerLogMaxWorkers containerLogMonitorInterval
 containerRuntimeEndpoint imageServiceEndpoint contentType kubeAPIQPS kubeAPIBurst eventRecordQPS eventBurst
-imageMinimumGCAge imageMaximumGCAge registryPullQPS registryBurst imagePullCredentialsVerificationPolicy
-preloadedImagesVerificationAllowlist volumeStatsAggPeriod syncFrequency httpCheckFrequency runtimeRequestTimeout
+registryPullQPS registryBurst
+volumeStatsAggPeriod syncFrequency httpCheckFrequency runtimeRequestTimeout
 streamingConnectionIdleTimeout maxOpenFiles oomScoreAdj rotateCertificates logging enableContentionProfiling
 configMapAndSecretChangeDetectionStrategy makeIPTablesUtilChains iptablesMasqueradeBit iptablesDropBit
-failSwapOn memoryThrottlingFactor cpuManagerReconcilePeriod hairpinMode podLogsDir volumePluginDir
+failSwapOn memoryThrottlingFactor cpuManagerReconcilePeriod hairpinMode
 kernelMemcgNotification enableProfilingHandler enableDebugFlagsHandler enableSystemLogHandler
-showHiddenMetricsForVersion podCIDR protectKernelDefaults tlsMinVersion tlsCipherSuites kubeletCgroups
+showHiddenMetricsForVersion podCIDR kubeletCgroups
 systemCgroups failCgroupV1
 """
 _FREE = frozenset(_FREE_TEXT.split())
@@ -225,7 +222,15 @@ _FIXED: Mapping[str, tuple[Any, ...]] = {
     "memoryManagerPolicy": ("None",),
     "topologyManagerPolicy": ("none",),
     "topologyManagerScope": ("container",),
+    "cpuCFSQuota": (True,),
     "cpuCFSQuotaPeriod": ("100ms",),
+    "containerLogMaxSize": ("10Mi",),
+    "containerLogMaxFiles": (5,),
+    "tlsMinVersion": ("VersionTLS12",),
+    "protectKernelDefaults": (False,),
+    "imageMinimumGCAge": ("2m", "2m0s"),
+    "imagePullCredentialsVerificationPolicy": ("NeverVerifyPreloadedImages", "NeverVerify"),
+    "podLogsDir": ("/var/log/pods",),
     "memorySwap": ({"swapBehavior": "NoSwap"}, {"swapBehavior": ""}),
     "serverTLSBootstrap": (False,),
     "mergeDefaultEvictionSettings": (False,),
@@ -233,6 +238,7 @@ _FIXED: Mapping[str, tuple[Any, ...]] = {
     "runOnce": (False,),
 }
 _FIXED_EMPTY_TEXT = """
+readOnlyPort tlsCipherSuites imageMaximumGCAge preloadedImagesVerificationAllowlist volumePluginDir
 staticPodURL staticPodURLHeader qosReserved podsPerCore featureGates systemReservedCgroup kubeReservedCgroup
 reservedSystemCPUs reservedMemory tracing userNamespaces cpuManagerPolicyOptions topologyManagerPolicyOptions
 singleProcessOOMKill
@@ -277,8 +283,10 @@ def _one(name: str, value: Any) -> dict[str, Any]:
             raise ValueError(f"mode {value['mode']!r} is not supported, only Webhook")
         return {}
     if name == "crashLoopBackOff":
-        period = parse_duration(value.get("maxContainerRestartPeriod"))
-        return {"max_restart_period": period} if period else {}
+        if any(not _is_nothing(inner) for inner in value.values()):
+            why = "FeatureGate KubeletCrashLoopBackOffMax not enabled"
+            raise ValueError(f"{why}, CrashLoopBackOff.MaxContainerRestartPeriod must not be set")
+        return {}
     if name in _FREE:
         return {}
     if name in _FIXED or name in _FIXED_EMPTY:

@@ -466,7 +466,7 @@ async def _start_server(options: Options, served: ServedPods, client: Client, ta
     def ready(port: int) -> None:
         log.info("serving", port=port)
 
-    tasks.create_task(serve(api, host="0.0.0.0", port=configuration.port, tls=tls, ready=ready, stop=never))  # noqa: S104
+    tasks.create_task(serve(api, host=configuration.address, port=configuration.port, tls=tls, ready=ready, stop=never))
 
 
 async def _serve_health(configuration: Configuration, app: ASGI, never: asyncio.Event) -> None:

@@ -48,6 +48,7 @@ def served(configuration: Configuration) -> Json:
     return {**c.raw} | {
         "kind": KIND,
         "apiVersion": API_VERSION,
+        "address": c.address,
         "port": c.port,
         "healthzPort": c.healthz_port,
         "healthzBindAddress": c.healthz_bind_address,

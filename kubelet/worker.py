@@ -46,6 +46,7 @@ from kubelet.pods.decide import (
     Wire,
     decide,
 )
+from kubelet.pods.phase import finished
 from kubelet.pods.status import Host, differing, patch, status
 from kubelet.pods.world import TERMINAL, Failure, Verdict, World, expired, ref, start_time
 from kubelet.prober import Prober
@@ -92,6 +93,7 @@ class Worker:
         self._stopping: dict[str, float] = {}
         self._messages: dict[str, str] = {}
         self._forced: set[str] = set()
+        self._swapping: set[str] = set()
         self._ran = False
         self._kept = KEPT_LIVES
         self._waiting_told: set[tuple[str, int]] = set()
@@ -202,14 +204,30 @@ class Worker:
         plan = decide(world)
         if plan.ending and not self._ending_since:
             self._ending_since = now
-            if self._making is not None:
+            if self._making is not None and not self._is_finishing(world):
                 self._making.cancel()
         address = self._node.addresses[0] if self.pod.spec.host_network else world.address
         self._prober.sync(self.pod, self._containers, address=address, ending=plan.ending)
         self._act(plan, tasks)
-        self._tell(self._world(now), plan, tasks)
+        if plan.ending or not self._is_swapping(plan):
+            self._tell(self._world(now), plan, tasks)
         self._tell_waiting(plan)
         return plan.over and self._making is None, self._next(plan)
+
+    def _is_finishing(self, world: World) -> bool:
+        """Whether it ends by itself: then the start of its last container, whose end we see already, is told as any."""
+        called_off = self._gone or self._verdict is not None or self.pod.metadata.deletion_timestamp is not None
+        return not called_off and finished(world)
+
+    def _is_swapping(self, plan: Plan) -> bool:
+        """Whether a container that we stopped ourselves is just being started again: nothing of that is told.
+
+        As upstream, which does both in one turn: who changes an image, say, sees the pod ready before and after it.
+        """
+        due = {action.name for action in plan.actions if isinstance(action, Start)}
+        stopping = {c.name for c in self._containers if c.id in self._stopping}
+        self._swapping &= due | stopping | (self._swapping if self._making is not None else set())
+        return bool(self._swapping)
 
     def _world(self, now: float) -> World:
         sandbox = next((c for c in self._containers if c.is_sandbox and c.running), None)
@@ -278,6 +296,8 @@ class Worker:
                 grace = action.grace if isinstance(action, Stop) else 0.0
                 if isinstance(action, Stop) and action.forced:
                     self._forced.add(action.container.name)
+                if isinstance(action, Stop) and not plan.ending:
+                    self._swapping.add(action.container.name)
                 again = action.container.id in self._stopping
                 self._stopping[action.container.id] = self._doors.clock() + grace
                 tasks.create_task(self._stop(action, again=again))
@@ -346,6 +366,7 @@ class Worker:
             self._failures.pop(action.name, None)
             self._forced.discard(action.name)
         finally:
+            self._swapping.discard(action.name)
             if before is not None:  # not sooner: whoever looks meanwhile would see the one before in its back-off
                 now = self._doors.clock()
                 self._backoff[action.name] = advance(self._backoff.get(action.name), before.finished_at, now)

@@ -4,6 +4,7 @@ r"""Kubernetes' protobuf, both ways: what client-go speaks for built-in kinds, a
     wire        varints and fields, the envelope `k8s\0` + runtime.Unknown, the frames of a watch
     reading     bytes to trees
     writing     trees to bytes, as upstream's generated code writes them
+    shaping     trees to trees, as upstream's structs show them in JSON
 
 One generic reader and writer over the table; no generated code. `tests/go` makes the table from upstream's own types
 and compares our bytes with those of upstream's library. Custom resources are not in it: upstream has them in JSON only.
@@ -11,6 +12,7 @@ Source: apimachinery/pkg/runtime/serializer/protobuf, the generated.pb.go files.
 """
 
 from apiserver.protobuf.reading import decode
+from apiserver.protobuf.shaping import shaped
 from apiserver.protobuf.table import speaks
 from apiserver.protobuf.wire import Malformed, envelope, watch_frame
 from apiserver.protobuf.writing import Unwritable, encode, list_body, raw
@@ -23,6 +25,7 @@ __all__ = [
     "envelope",
     "list_body",
     "raw",
+    "shaped",
     "speaks",
     "watch_frame",
 ]

@@ -15,7 +15,7 @@ import msgspec
 
 from apimachinery import times
 from apimachinery.types import Json
-from apiserver.protobuf.table import INLINE, Field, fields, message_of
+from apiserver.protobuf.table import INLINE, Field, fields, is_scalar, is_special, message_of, zero
 from apiserver.protobuf.wire import MAGIC, Malformed, read_varint
 from apiserver.protobuf.wire import fields as wire_fields
 
@@ -85,14 +85,12 @@ def _show(tree: Json, row: Field, found: dict[int, Any]) -> None:
 
 def _is_struct(type_: str) -> bool:
     """Whether omitempty has no effect on a type."""
-    return type_ not in _SCALARS and not type_.startswith(("[]", "map<", "items<"))
+    return not is_scalar(type_) and not type_.startswith(("[]", "map<", "items<"))
 
 
 def _zero(type_: str) -> Any:
     """What JSON shows of a value that was never set."""
-    if type_ in _SCALARS:
-        return {"string": "", "bytes": None, "bool": False}.get(type_, 0)
-    return _message(type_)(b"", 0) if _is_struct(type_) else None
+    return _message(type_)(b"", 0) if _is_struct(type_) and not is_special(type_) else zero(type_)
 
 
 Put = Callable[[dict[int, Any], int, Any, int], None]

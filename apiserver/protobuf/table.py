@@ -56,3 +56,39 @@ def _versions() -> frozenset[str]:
 @cache
 def _facts() -> Any:
     return msgspec.json.decode((files("apiserver.protobuf") / "fields.json").read_bytes())
+
+
+#: The JSON of a value that was never set, for scalars and for messages that write their JSON themselves.
+_ZEROS: dict[str, Any] = {
+    "string": "",
+    "bytes": None,
+    "bool": False,
+    "int32": 0,
+    "int64": 0,
+    "float64": 0,
+    "meta/v1.Time": None,
+    "meta/v1.MicroTime": None,
+    "intstr.IntOrString": 0,
+    "resource.Quantity": "0",
+    "meta/v1.FieldsV1": None,
+    "runtime.RawExtension": None,
+    "apiextensions/v1.JSON": None,
+    "apiextensions/v1.JSONSchemaPropsOrBool": False,
+    "apiextensions/v1.JSONSchemaPropsOrArray": None,
+    "apiextensions/v1.JSONSchemaPropsOrStringArray": None,
+}
+
+
+def is_scalar(type_: str) -> bool:
+    """Whether a type is a text, a number, a truth or bytes."""
+    return type_ in _ZEROS and "." not in type_
+
+
+def is_special(type_: str) -> bool:
+    """Whether a type is a message whose JSON is not that of its fields."""
+    return type_ in _ZEROS and "." in type_
+
+
+def zero(type_: str) -> Any:
+    """The JSON of a value that was never set; None for lists and maps. Not for plain messages."""
+    return _ZEROS.get(type_)

@@ -11,7 +11,7 @@ small and stay. The cache hands the same `Entry` to everybody: nobody may modify
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -25,6 +25,18 @@ Decode = Callable[[bytes], Json]
 PROTOBUF = b"k8s\0"
 #: How many bytes of objects may have their trees in memory at a time.
 TREE_BYTES = 4 << 20
+#: Versions that upstream v1.34 writes, or wrote, and that are shown in another: such values have to be decoded.
+SUPERSEDED = frozenset(
+    {
+        "apiextensions.k8s.io/v1beta1",
+        "autoscaling/v1",
+        "flowcontrol.apiserver.k8s.io/v1beta3",
+        "networking.k8s.io/v1beta1",
+        "resource.k8s.io/v1beta1",
+        "resource.k8s.io/v1beta2",
+        "storage.k8s.io/v1beta1",
+    }
+)
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -49,9 +61,11 @@ _tree = msgspec.json.Decoder(dict[str, Any])
 _encode = msgspec.json.Encoder().encode
 
 
-def no_protobuf(_: bytes) -> NoReturn:
+def no_protobuf(value: bytes) -> Json:
     """The hook's default."""
-    raise ValueError("the value is protobuf, as an upstream API server writes it, and no decoder was given")
+    if value.startswith(PROTOBUF):
+        raise ValueError("the value is protobuf, as an upstream API server writes it, and no decoder was given")
+    return _tree.decode(value)
 
 
 class Entry(msgspec.Struct, gc=False, eq=False, repr_omit_defaults=True):
@@ -142,7 +156,7 @@ def entry(key: str, value: bytes, revision: int, decode: Decode = no_protobuf) -
     ready = with_revision(value, revision)
     if ready:
         return Entry(key, revision, ready, len(value))
-    return Entry(key, revision, value, len(value), decode if value.startswith(PROTOBUF) else _tree.decode)
+    return Entry(key, revision, value, len(value), decode)
 
 
 #: The texts before `"metadata":{` found to be right, so that each is examined once.
@@ -185,6 +199,8 @@ def _is_head(head: bytes) -> bool:
     names = list(tree)
     texts = all(isinstance(tree[name], str) for name in names[:2])
     compact = _encode({**tree, "metadata": {}}) == head + b'"metadata":{}}'
+    if tree.get("apiVersion") in SUPERSEDED:
+        return False
     return texts and compact and sorted(names[:2]) == ["apiVersion", "kind"] and names[2:] == ["metadata"]
 
 

@@ -23,6 +23,7 @@ from apiserver.strategies.problems import (
     one_of,
     qualified_name,
     required,
+    supported,
 )
 from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Strategy, WriteContext, as_sent
@@ -47,6 +48,7 @@ def default_volume(volume: Json) -> Json:
     spec = part(volume, "spec")
     fill(spec, "persistentVolumeReclaimPolicy", "Retain")
     fill(spec, "volumeMode", "Filesystem")
+    fill(part(volume, "status"), "phase", "Pending")
     persistent_volume_source(spec)
     return volume
 
@@ -83,7 +85,9 @@ def _source_of(spec: Json) -> Json:
 
 
 def _volume(spec: Json) -> Problems:
-    yield from access_modes("spec", spec, "")
+    if not spec.get("accessModes"):
+        yield required("spec.accessModes")
+    yield from access_modes("spec", spec)
     capacity = spec.get("capacity") or {}
     if not capacity:
         yield required("spec.capacity")
@@ -125,8 +129,9 @@ def _one_volume_source(spec: Json) -> Problems:
 
 
 def default_class(tree: Json) -> Json:
-    fill(tree, "reclaimPolicy", "Delete")
-    fill(tree, "volumeBindingMode", "Immediate")
+    for name, value in (("reclaimPolicy", "Delete"), ("volumeBindingMode", "Immediate")):
+        if tree.get(name) is None:
+            tree[name] = value
     return tree
 
 
@@ -151,8 +156,8 @@ def _class(tree: Json) -> Problems:
     for key in tree.get("parameters") or {}:
         if not key:
             yield invalid("parameters", key, "field can not be empty.")
-    yield from one_of("reclaimPolicy", tree.get("reclaimPolicy", ""), _RECLAIM)
-    yield from one_of("volumeBindingMode", tree.get("volumeBindingMode", ""), _BINDING)
+    yield from one_of("reclaimPolicy", tree.get("reclaimPolicy", ""), ("Delete", "Retain"), needed=False)
+    yield from supported("volumeBindingMode", tree.get("volumeBindingMode"), ("Immediate", "WaitForFirstConsumer"))
     yield from _topologies(tree.get("allowedTopologies") or ())
 
 

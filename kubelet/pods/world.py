@@ -108,9 +108,10 @@ class World:
     def end(self, name: str) -> int | None:
         """The exit code with which the container's latest life ended; None where it has not ended.
 
-        Where it has been removed behind our back the API's word counts: one that was running has ended in some way.
+        What was made and not started yet is no life. Where all have been removed behind our back the API's word
+        counts: one that was running has ended in some way.
         """
-        latest = self.latest(name)
+        latest = next((c for c in self.containers if c.name == name and c.state != CREATED), None)
         if latest is not None:
             return latest.exit_code if latest.exited else None
         told = self.told(name)

@@ -234,7 +234,7 @@ class Chaos:
                 return False
             names = [c["name"] for c in spec["containers"]]
             running = Counter(c.name for c in self.engine._all() if c.pod.uid == tree["metadata"]["uid"] and c.running)
-            if any(running[name] != 1 for name in names):
+            if any(running[name] != 1 for name in ("", *names)):
                 return False
         return True
 

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 
 from apiserver.app import Administrators, Options, create_app
+from apiserver.resources import foreign
 from apiserver.storage.memory import MemoryStorage
 from client.asgi import AsgiTransport
 
@@ -70,7 +71,12 @@ class Events:
 async def running(storage=None, options=Options(), *, authenticator=Administrators(), clock=time.time, client_cert=b""):
     """A server that has started."""
     app = create_app(
-        storage or MemoryStorage(), options, clock=clock, random=random.Random(1), authenticator=authenticator
+        storage or MemoryStorage(),
+        options,
+        clock=clock,
+        random=random.Random(1),
+        authenticator=authenticator,
+        decode=foreign.decode,
     )
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(app.run())

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import io
 import os
 import tarfile
@@ -271,4 +272,27 @@ async def test_the_pause_process_reaps_orphans_and_obeys_sigterm():
 def test_the_pause_program_is_a_small_elf_file(machine):
     data = pause.program(machine)
     assert data[:4] == b"\x7fELF"
-    assert len(data) < 400
+    assert len(data) < 450
+
+
+@pytest.mark.parametrize(
+    ("more", "apart"),
+    [
+        ({}, True),
+        ({"sysctls": {"net.ipv4.ip_unprivileged_port_start": "1"}}, True),
+        ({"host_network": True}, False),
+    ],
+)
+async def test_the_network_of_a_sandbox_is_its_own_and_its_containers(more, apart):
+    with on_docker() as runtime:
+        await runtime.prepare()
+        box = await runtime.run_sandbox(dataclasses.replace(sandbox(), **more))
+        id = await runtime.create(container("sleep", "1000"), box.id)
+        await runtime.start(id)
+        inside = await one(runtime, "main")
+        links = [Path(f"/proc/{pid}/ns/net").readlink() for pid in (box.pid, inside.pid, "self")]
+        assert (links[0] == links[1], links[0] != links[2]) == (True, apart)
+        assert "CapEff:\t0000000000000000" in Path(f"/proc/{box.pid}/status").read_text()
+        _, names = await runtime.exec_sync(id, ["sh", "-c", "cat /proc/net/dev; cat /proc/sys/kernel/hostname"], 5)
+        assert (b"eth0" in names) is not apart
+        assert apart is (names.split()[-1] == POD.name.encode())

@@ -15,6 +15,10 @@ func main() {
 	case "golden":
 		seed, _ := strconv.ParseInt(os.Args[2], 10, 64)
 		err = writeGolden(os.Stdout, seed, 3)
+	case "clients":
+		err = clients(os.Args[2], os.Args[3:])
+	case "operator":
+		err = operate(os.Args[2])
 	default:
 		err = fmt.Errorf("unknown command %q", os.Args[1])
 	}

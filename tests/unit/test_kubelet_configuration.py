@@ -82,6 +82,8 @@ def test_amounts_and_durations():
         (HEAD + "evictionHard: {memory.left: 5%}", "unsupported eviction signal"),
         (HEAD + "systemReserved: {gold: 1}", "cannot reserve 'gold' resource"),
         (HEAD + "cgroupsPerQOS: false", "cgroupsPerQOS: False is not supported"),
+        (HEAD + "readOnlyPort: 10255", "readOnlyPort: 10255 is not supported"),
+        (HEAD + "crashLoopBackOff: {maxContainerRestartPeriod: 10s}", "KubeletCrashLoopBackOffMax not enabled"),
     ],
 )
 def test_what_is_refused(text, problem):

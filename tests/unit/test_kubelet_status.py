@@ -29,6 +29,9 @@ def conditions(told):
         pytest.param(world(pod(), box(), life()), False, "Running", id="runs"),
         pytest.param(world(pod(), box(), life(state="exited", code=1)), False, "Running", id="restarts"),
         pytest.param(world(pod(policy="OnFailure"), life(state="exited", code=1)), False, "Running", id="will restart"),
+        pytest.param(
+            world(pod(), box(), life(state="created", attempt=1), life(state="exited")), False, "Running", id="is made"
+        ),
         pytest.param(world(pod(policy="OnFailure"), life(state="exited")), False, "Succeeded", id="done"),
         pytest.param(world(pod(policy="Never"), life(state="exited", code=1)), False, "Failed", id="failed"),
         pytest.param(world(pod(inits=["i"]), box(), life("i")), False, "Pending", id="initializing"),
