@@ -66,14 +66,18 @@ class Ownership:
     def update(self, live: Json | None, new: Json, manager: str, now: str) -> list[Json]:
         """The entries after a write of `new` in place of `live` (None: a create). Neither is modified.
 
-        `new` may bring entries of its own: an empty one, or none at all in a list, resets them.
+        `new` may bring entries of its own: an empty one, or none at all in a list, resets them. What owners cannot be
+        told for has none (upstream's UpdateNoErrors).
         """
         stored = _entries_of(live) if live is not None else []
         managed = self._managed(stored, _entries_of(new, or_none=True))
         if live is not None and not managed.owners:
             return []
         before, after = without_entries(live if live is not None else self.blank), without_entries(new)
-        return entries.encode(self._updated(before, after, managed, manager, now))
+        try:
+            return entries.encode(self._updated(before, after, managed, manager, now))
+        except Malformed:  # an object without the keys its lists merge by is the kind's business to refuse, not ours
+            return []
 
     def apply(self, live: Json | None, applied: Json, manager: str, now: str, *, force: bool) -> Json:
         """The object after `applied` was merged into `live` (None: there is none), with its entries.
