@@ -43,6 +43,10 @@ _TITLES = {
 _WITHOUT_VALUE = (FORBIDDEN_FIELD, REQUIRED, TOO_LONG, INTERNAL_FIELD)
 
 
+#: The value of an error that shows none (upstream's OmitValueType).
+NO_VALUE: Any = object()
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One problem with one field. `path` is upstream's, e.g. `spec.containers[0].image`; `value` is what was sent."""
@@ -55,7 +59,8 @@ class FieldError:
     def body(self) -> str:
         """The text without the path, as it stands in a Status cause: `Invalid value: "x": must be ...`."""
         text = _TITLES[self.kind]
-        if self.kind not in _WITHOUT_VALUE and not (self.kind == TOO_MANY and self.value is None):
+        shows = self.kind not in _WITHOUT_VALUE and self.value is not NO_VALUE
+        if shows and not (self.kind == TOO_MANY and self.value is None):
             text += f": {_shown(self.value)}"
         return f"{text}: {self.detail}" if self.detail else text
 

@@ -9,7 +9,7 @@ Source: apimachinery/pkg/api/validation/objectmeta.go, core/validation's finaliz
 from collections.abc import Iterator
 
 from apimachinery import names
-from apimachinery.errors import FORBIDDEN_FIELD, INVALID, REQUIRED, FieldError
+from apimachinery.errors import FORBIDDEN_FIELD, INVALID, REQUIRED, TOO_LONG, FieldError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 
@@ -17,6 +17,8 @@ IMMUTABLE = "field is immutable"
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 _STANDARD_FINALIZERS = ("kubernetes", ORPHAN, FOREGROUND)
+#: How long the name of a field manager and of its subresource may be (v1/validation/validation.go).
+FIELD_MANAGER_BYTES, _SUBRESOURCE_BYTES = 128, 256
 #: What a client can neither set nor change, in upstream's order.
 _FIXED = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
@@ -37,7 +39,8 @@ def check_metadata(
     problems += names.check_labels(metadata.get("labels") or {}, "metadata.labels")
     problems += names.check_annotations(metadata.get("annotations") or {}, "metadata.annotations")
     problems += check_owners(metadata.get("ownerReferences") or [])
-    return problems + (_check_finalizer_kinds(metadata.get("finalizers") or []) if standard_finalizers else [])
+    problems += _check_finalizer_kinds(metadata.get("finalizers") or []) if standard_finalizers else []
+    return problems + _check_managers(metadata.get("managedFields") or [])
 
 
 def _invalid(field: str, value: object, why: str) -> FieldError:
@@ -94,6 +97,35 @@ def _check_finalizer_kinds(finalizers: list[str]) -> list[FieldError]:
         for i, name in enumerate(finalizers)
         if "/" not in name and name not in _STANDARD_FINALIZERS
     ]
+
+
+def _check_managers(entries: list[Json]) -> list[FieldError]:
+    """Names in managedFields; that the entries can be read at all has been seen to."""
+    problems = []
+    for i, entry in enumerate(entries):
+        path = f"metadata.managedFields[{i}]"
+        if manager := entry.get("manager"):
+            problems += manager_problems(manager, f"{path}.manager")
+        if len((entry.get("subresource") or "").encode()) > _SUBRESOURCE_BYTES:
+            why = f"may not be more than {_SUBRESOURCE_BYTES} bytes"
+            problems.append(FieldError(f"{path}.subresource", TOO_LONG, why))
+    return problems
+
+
+def manager_problems(manager: str, path: str) -> list[FieldError]:
+    """What is wrong with the name of a field manager."""
+    problems = []
+    if len(manager) > FIELD_MANAGER_BYTES // 4 and len(manager.encode()) > FIELD_MANAGER_BYTES:
+        problems.append(FieldError(path, TOO_LONG, f"may not be more than {FIELD_MANAGER_BYTES} bytes"))
+    if manager.isprintable():
+        return problems
+    at = 0
+    for letter in manager:
+        if not letter.isprintable():
+            why = f"invalid character U+{ord(letter):04X} (at position {at})"
+            problems.append(FieldError(path, INVALID, why, manager))
+        at += len(letter.encode())
+    return problems
 
 
 def check_owners(owners: list[Json]) -> list[FieldError]:

@@ -21,7 +21,18 @@ import structlog
 from apimachinery import kinds as k
 from apimachinery.errors import ApiError
 from apimachinery.types import Json
-from apiserver import admission, bootstrapping, catalog, endpoints, identity, upkeep
+from apiserver import (
+    admission,
+    bootstrapping,
+    catalog,
+    dynamics,
+    endpoints,
+    identity,
+    identity_lease,
+    policy_status,
+    upkeep,
+)
+from apiserver.admission.metrics import AdmissionMetrics
 from apiserver.aggregation import Aggregator
 from apiserver.aggregation.remote import ProxyIdentity
 from apiserver.allocation import ServiceAllocator
@@ -33,16 +44,19 @@ from apiserver.customresources import conversion
 from apiserver.customresources.loop import CustomResources
 from apiserver.discovery.state import Discovery
 from apiserver.dispatch import Dispatcher
+from apiserver.fairness import Fairness, Keeper
+from apiserver.health import HOOKS, Checks
 from apiserver.identity import Administrators
 from apiserver.metrics import Metrics
 from apiserver.options import Options
-from apiserver.pipeline import ASGI, Authenticates, Limits, Server, log_audit, pipeline
+from apiserver.pipeline import ASGI, Authenticates, Server, log_audit, pipeline
 from apiserver.registry import Registry
 from apiserver.resources import raw
 from apiserver.resources.api import Api
 from apiserver.resources.lookup import CacheLookup, ChangeCounter
-from apiserver.shell import answering, health_checks, shell
+from apiserver.shell import answering, shell
 from apiserver.storage.entry import Decode, no_protobuf
+from apiserver.storage.measured import Measured, StorageCollector
 from apiserver.storage.protocol import Storage, StorageError
 from apiserver.storage.watchcache import WatchCache
 from serving.health import health_app
@@ -64,18 +78,24 @@ class App:
         api: Api,
         options: Options,
         services: ServiceAllocator,
-        limits: Limits,
+        fairness: Fairness,
         custom_resources: CustomResources,
         aggregator: Aggregator,
+        streams: set[asyncio.Task[Any]],
     ) -> None:
         self.api = api
         self._custom_resources = custom_resources
         self.aggregator = aggregator
-        self.limits = limits
+        self.fairness = fairness
+        self.flow_control = Keeper(api, fairness)
         self._services = services
         self.options = options
         self.asgi: ASGI = _not_yet
+        self.streams = streams
         self._ready = asyncio.Event()
+        self._done: set[str] = set()  # hooks that have ended
+        self.checks = Checks(api, self._done, lambda: aggregator.is_registered)
+        self._announcing: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """One ASGI exchange."""
@@ -89,9 +109,13 @@ class App:
             await self._bootstrap()
             self.api.catch_up()
             tasks.create_task(self._custom_resources.run())
+            self._done.update(HOOKS)
             self._ready.set()
             tasks.create_task(self.aggregator.run())
-            tasks.create_task(endpoints.keep(self.api, self.options))
+            tasks.create_task(self.flow_control.run())
+            tasks.create_task(policy_status.keep(self.api))
+            self._announcing = tasks.create_task(endpoints.keep(self.api, self.options))
+            tasks.create_task(identity_lease.keep(self.api, self.options.hostname))
             tasks.create_task(upkeep.repair_services(self.api, self._services, self.options.repair_seconds))
 
     async def _bootstrap(self) -> None:
@@ -100,6 +124,7 @@ class App:
             try:
                 await bootstrapping.ensure(self.api, self.options)
                 await self.aggregator.register()
+                await self.flow_control.start()
                 await self.api.fresh()
             except (StorageError, ApiError) as error:
                 log.warning("the first objects could not be made, trying again", error=str(error))
@@ -116,12 +141,30 @@ class App:
         return self._ready.is_set()
 
     async def leave(self) -> None:
-        """Tell the others that this server goes."""
+        """Tell clients and the other servers that this one goes: it is not ready any more, nor among the endpoints."""
+        self.checks.is_leaving = True
+        if self._announcing is not None:
+            self._announcing.cancel()
         await endpoints.leave(self.api, self.options)
+
+    def end_streams(self) -> None:
+        """End every watch as if its time were up, and break off what else takes its time (exec, logs, proxies)."""
+        for watching in list(self.api.watches):
+            watching.end()
+        for task in list(self.streams):
+            task.cancel()
 
 
 def _not_yet(_scope: Any, _receive: Receive, _send: Send) -> Awaitable[None]:
     raise AssertionError("the app is not put together yet")
+
+
+def _resource_of(registry: Registry, folder: str) -> tuple[str, str]:
+    """The group and resource that are stored in a folder; none where it is nobody's, or several share it."""
+    for kind in registry.kinds():
+        if kind.storage_prefix() == folder:
+            return kind.group, kind.plural
+    return "", folder.removeprefix("/registry/").strip("/")
 
 
 async def _modify_quota(api: Api, namespace: str, name: str, change: Callable[[Json], Json]) -> None:
@@ -156,12 +199,16 @@ def create_app(
         rbac_version=ChangeCounter(cache, _RBAC_KINDS),
         pods=PodFeed(cache),
     )
+    api.authorize = authorizer.authorize
+    webhooks, of_admission = dynamics.webhook_client(api), AdmissionMetrics()
     api.admission = admission.chain(
+        enable=options.admission_enabled,
         disable=options.admission_disabled,
         random=random,
         authorize=authorizer.authorize,
         fresh=api.fresh,
         accounts=admission.Accounts(partial(_modify_quota, api), clock),
+        dynamic=dynamics.dynamic(api, authorizer.authorize, webhooks, of_admission),
     )
     real = identity.authenticator(options, lookup, clock)
     kubelet = KubeletClientConfig(options.kubelet_certificate, options.kubelet_key, options.kubelet_ca)
@@ -177,24 +224,30 @@ def create_app(
         api.registry.add(resource)
     metrics = Metrics(api.registry)
     metrics.observe_cache(cache)
+    metrics.observe_watches(api.watch_counts)
+    if isinstance(storage, Measured):
+        metrics.registry.register(StorageCollector(storage, partial(_resource_of, api.registry)))
+    of_admission.register(metrics.registry)
     address = f"{options.advertise_address}:{options.secure_port}" if options.advertise_address else ""
     discovery = Discovery(api.registry.kinds(), address=address, fixed=identity.documents(options))
     front_proxy = ProxyIdentity(options.proxy_client_certificate, options.proxy_client_key)
     aggregator = Aggregator(api, discovery, front_proxy, by_endpoints=options.aggregator_routing)
+    fairness = Fairness(api, server_limit=options.max_reads + options.max_writes)
+    metrics.observe_fairness(fairness)
     server = Server(
         authenticator=authenticator or real,
         authorizer=authorizer,
         metrics=metrics,
-        limits=Limits(metrics, reads=options.max_reads, writes=options.max_writes),
+        fairness=fairness,
         clock=clock,
         new_id=api.new_uid,
         fresh=api.fresh,
         audits=log_audit if options.audit else None,
         aggregates=aggregator.answer,
     )
-    custom_resources = CustomResources(api, discovery, conversion.converters(api))
+    custom_resources = CustomResources(api, discovery, conversion.converters(webhooks, api.new_uid))
     api.catch_up = custom_resources.catch_up
-    app = App(api, options, services, server.limits, custom_resources, aggregator)
-    health = health_app(health_checks(api, app.is_ready), registry=metrics.registry)
-    app.asgi = pipeline(server, answering(Dispatcher(api), shell(discovery, health)))
+    app = App(api, options, services, fairness, custom_resources, aggregator, server.streams)
+    health = health_app(app.checks.ready, live=app.checks.alive, healthy=app.checks.alive, registry=metrics.registry)
+    app.asgi = pipeline(server, answering(Dispatcher(api), shell(discovery, health, fairness, clock)))
     return app

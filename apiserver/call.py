@@ -7,7 +7,7 @@ Nothing here knows a resource.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 from urllib.parse import parse_qs, unquote
 
 from apimachinery import errors
@@ -27,6 +27,14 @@ JSON_TYPE = "application/json"
 COMMON_HEADERS = ((b"cache-control", b"no-cache, private"),)
 
 
+class Counts(Protocol):
+    """Where a request of one sort is counted."""
+
+    running: int  # of those that take their time
+
+    def sent(self, size: int) -> None: ...
+
+
 class Disconnected(Exception):
     """The client went away before its request was complete; nobody waits for an answer."""
 
@@ -39,6 +47,9 @@ class Call(Request):
     send: Send
     accepted: Accepted = field(default_factory=Accepted)
     impersonator: User | None = None  # who really asks, where `user` is impersonated
+    is_own: bool = False  # the server's own doing: no webhook may keep it from starting
+    marks: Sequence[tuple[bytes, bytes]] = ()  # headers that stages have put on whatever the answer is
+    counts: Counts | None = None  # where the request is counted; `trace` has run
     _body: bytes | None = None
 
     @property
@@ -129,11 +140,16 @@ class Response:
             headers.append((b"content-length", b"%d" % len(self.body)))
         await call.send({"type": "http.response.start", "status": self.status, "headers": headers})
         if self.chunks is not None and call.method != "HEAD":
+            size = 0
             async for chunk in self.chunks:
+                size += len(chunk)
                 await call.send({"type": "http.response.body", "body": chunk, "more_body": True})
             await call.send({"type": "http.response.body", "body": b""})
-            return
-        await call.send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else self.body})
+        else:
+            size = len(self.body)
+            await call.send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else self.body})
+        if call.counts is not None and call.method == "GET":
+            call.counts.sent(size)
 
     def head(self, call: Call) -> list[tuple[bytes, bytes]]:
         """The response's headers but for its length."""
@@ -142,6 +158,7 @@ class Response:
             headers.append((b"content-type", self.content_type.encode()))
         headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in self.headers]
         headers += [(b"warning", warning_header(text)) for text in call.warnings]
+        headers += call.marks
         return headers
 
 

@@ -55,6 +55,7 @@ def _resource(api: Api, parts: Parts, kind: Kind, respond: Virtual | None) -> Re
         kind=kind,
         stored=stored,
         strategy=strategy_of(stored),
+        warnings=tuple(filter(None, (strategy_of(stored).deprecated,))),
         deletion=_DELETIONS.get(kind, Deletion()),
         respond=respond,
         subresources=_subresources(api, parts, kind, stored),
@@ -62,6 +63,7 @@ def _resource(api: Api, parts: Parts, kind: Kind, respond: Virtual | None) -> Re
         guard=partial(_not_escalating, parts.authorizer, kind) if kind.group == k.ROLES.group else None,
         reserves=parts.services if kind is k.SERVICES else None,
         ttl=EVENT_TTL if stored is k.EVENTS else 0,
+        is_obeyed=kind.group == k.MUTATINGWEBHOOKCONFIGURATIONS.group or kind is k.CUSTOMRESOURCEDEFINITIONS,
     )
 
 

@@ -63,7 +63,7 @@ class Dispatcher:
         if info.verb not in resource.kind.verbs or info.verb not in self._verbs or not _has_right_path(resource, call):
             raise not_allowed()
         if resource.respond is not None:
-            return writing.respond
+            return partial(writing.respond, self._api)
         return resource.subresources.get("", {}).get(info.verb) or self._verbs[info.verb]
 
 

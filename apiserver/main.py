@@ -3,7 +3,8 @@
     pykube-apiserver --etcd-servers=https://127.0.0.1:2379 --etcd-cafile=ca.crt ... --tls-cert-file=apiserver.crt ...
     pykube-apiserver --storage=memory --secure-port=6443      (for trying out: nothing is kept)
 
-On SIGTERM the server says that it goes, takes no new connection, and gives open answers two seconds.
+On SIGTERM the server is not ready any more, leaves the endpoints, serves on for --shutdown-delay-duration, ends watches
+and streams, takes no new connection, and gives requests in flight ten seconds.
 """
 
 import asyncio
@@ -20,18 +21,22 @@ from typing import Annotated
 import structlog
 import typer
 
+from apiserver.admission.chain import check_names
 from apiserver.app import App, Options, create_app
 from apiserver.options import ISSUER
 from apiserver.resources import foreign
 from apiserver.storage import compaction
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_channel import EtcdTLS
+from apiserver.storage.measured import Measured
 from apiserver.storage.memory import MemoryStorage
 from apiserver.storage.protocol import Storage
 from serving import logs, process
 from serving.https import ServerTLS, serve
 
 log = structlog.get_logger("apiserver")
+#: How long requests in flight have to end when the server goes.
+_GRACE_SECONDS = 10.0
 command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 EXAMPLE = (
@@ -73,8 +78,11 @@ def run(
     requestheader_username_headers: Annotated[str, typer.Option()] = "X-Remote-User",
     requestheader_group_headers: Annotated[str, typer.Option()] = "X-Remote-Group",
     requestheader_extra_headers_prefix: Annotated[str, typer.Option()] = "X-Remote-Extra-",
+    enable_admission_plugins: Annotated[str, typer.Option(help="plugins to turn on besides; commas")] = "",
+    disable_admission_plugins: Annotated[str, typer.Option(help="plugins to turn off; commas")] = "",
     max_requests_inflight: Annotated[int, typer.Option(help="reads answered at a time")] = 400,
     max_mutating_requests_inflight: Annotated[int, typer.Option(help="writes answered at a time")] = 200,
+    shutdown_delay_duration: Annotated[str, typer.Option(help="go on serving for so long after SIGTERM")] = "0s",
     audit_log_path: Annotated[str, typer.Option(help="- writes a line per request to the log")] = "",
     log_json: Annotated[bool, typer.Option(help="logs as JSON lines")] = False,  # noqa: FBT002 - typer's form of a flag
 ) -> None:
@@ -88,6 +96,7 @@ def run(
         node_port_range=_port_range(service_node_port_range),
         advertise_address=advertise_address or _address_of(bind_address),
         secure_port=secure_port,
+        hostname=socket.gethostname(),
         client_ca=_read(client_ca_file),
         requestheader_ca=_read(requestheader_client_ca_file),
         requestheader_allowed_names=_split(requestheader_allowed_names),
@@ -106,24 +115,30 @@ def run(
         proxy_client_certificate=proxy_client_cert_file,
         proxy_client_key=proxy_client_key_file,
         aggregator_routing=enable_aggregator_routing,
+        admission_enabled=_split(enable_admission_plugins),
+        admission_disabled=_split(disable_admission_plugins),
         repair_seconds=180.0,
         audit=audit_log_path == "-",
         max_reads=max_requests_inflight,
         max_writes=max_mutating_requests_inflight,
     )
+    try:
+        check_names(options.admission_enabled, options.admission_disabled)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--enable-admission-plugins") from None
     for path in (proxy_client_cert_file, proxy_client_key_file):
         _read(path)  # a missing file shall be noticed now and not when the aggregator needs it
     etcd = EtcdTLS(ca_file=etcd_cafile, cert_file=etcd_certfile, key_file=etcd_keyfile) if etcd_cafile else None
-    every = _seconds(etcd_compaction_interval)
+    every, delay = _seconds(etcd_compaction_interval), _seconds(shutdown_delay_duration)
 
     async def main(stop: asyncio.Event) -> None:
         with _client_authorities(options) as authorities:
             tls = ServerTLS(tls_cert_file, tls_private_key_file, authorities) if tls_cert_file else None
             if storage == "memory":
-                await _serve(MemoryStorage(), options, tls, bind_address, stop)
+                await _serve(MemoryStorage(), options, tls, bind_address, stop, delay)
                 return
             async with EtcdStorage(_split(etcd_servers), tls=etcd) as store, _compacting(store, every):
-                await _serve(store, options, tls, bind_address, stop)
+                await _serve(Measured(store), options, tls, bind_address, stop, delay)
 
     process.run(main)
 
@@ -136,13 +151,28 @@ async def _compacting(store: EtcdStorage, interval: float) -> AsyncIterator[None
         task.cancel()
 
 
-async def _serve(store: Storage, options: Options, tls: ServerTLS | None, host: str, stop: asyncio.Event) -> None:
+async def _serve(
+    store: Storage, options: Options, tls: ServerTLS | None, host: str, stop: asyncio.Event, delay: float
+) -> None:
     app = create_app(store, options, clock=time.time, random=random.SystemRandom(), decode=foreign.decode)
     async with asyncio.TaskGroup() as tasks:
         upkeep = tasks.create_task(app.run())
-        await serve(app, host=host, port=options.secure_port, tls=tls, ready=_say_ready, stop=stop)
-        await _leave(app)
+        closing = asyncio.Event()
+        tasks.create_task(_shut_down(app, stop, closing, delay))
+        await serve(
+            app, host=host, port=options.secure_port, tls=tls, ready=_say_ready, stop=closing, grace=_GRACE_SECONDS
+        )
         upkeep.cancel()
+
+
+async def _shut_down(app: App, stop: asyncio.Event, closing: asyncio.Event, delay: float) -> None:
+    """From SIGTERM to the closing of the door: not ready, out of the endpoints, serving on for a while, no streams."""
+    await stop.wait()
+    log.info("shutting down", serving_on_seconds=delay)
+    await _leave(app)
+    await asyncio.sleep(delay)
+    app.end_streams()
+    closing.set()
 
 
 async def _leave(app: App) -> None:

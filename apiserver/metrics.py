@@ -1,27 +1,87 @@
 """The API server's metrics, under upstream's names, in a registry of their own so that several servers fit a process.
 
-Every request is counted in plain numbers, shown when somebody asks: a counter and a histogram of prometheus-client take
-their locks and walk their buckets for each, which was a tenth of a GET.
+Every request is counted in plain numbers, shown when somebody asks: counters and histograms of prometheus-client take
+their locks and walk their buckets for each, which was a tenth of a GET. A request finds its row by one look into a
+dict; rows are made of what is served only, so that nobody can make series at will.
+Source: apiserver/pkg/endpoints/metrics/metrics.go.
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from apiserver.call import Call
+from apiserver.discovery.version import version_info
+from apiserver.fairness import Fairness
+from apiserver.fairness.metrics import FlowControlCollector
 from apiserver.registry import Registry
 from apiserver.request import RequestInfo
+from apiserver.resources.api import WatchCount
 from apiserver.storage.watchcache import WatchCache
 
-_SECONDS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 5.0, 10.0, 30.0, 60.0)
-_LABELS = ("verb", "group", "version", "resource", "subresource", "scope")
+_SECONDS = (
+    0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0,
+    45.0, 60.0,
+)  # fmt: skip
+_SLI_SECONDS = _SECONDS[2:]
+_SIZES = (1000.0, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)
+_COMPONENT = "apiserver"
+_LABELS = ("verb", "group", "version", "resource", "subresource", "scope", "component")
+_DRY_LABELS = ("verb", "dry_run", *_LABELS[1:])
+_VERBS = {"create": "POST", "update": "PUT"}
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+_CONNECTS = frozenset({"exec", "attach", "portforward", "proxy"})
+_APPLY = "application/apply-patch"
+_NEVER_ENDING = ("WATCH", "CONNECT")
+#: Paths that are no resources and are counted under their own name.
+_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/metrics", "/version", "/openapi/v2", "/openapi/v3"})
 
 
-RequestKey = tuple[str, str, str, str, str, str]
-_NO_RESOURCE: RequestKey = ("OTHER", "", "", "", "", "")
+class Row:
+    """The requests of one kind, as their labels tell them."""
+
+    __slots__ = (
+        "buckets",
+        "codes",
+        "dry_run",
+        "is_deprecated",
+        "labels",
+        "running",
+        "seconds",
+        "size_buckets",
+        "sizes",
+    )
+
+    def __init__(self, labels: tuple[str, ...], dry_run: str) -> None:
+        self.labels = labels
+        self.dry_run = dry_run
+        self.codes: dict[int, int] = {}
+        self.buckets = [0] * (len(_SECONDS) + 1)
+        self.seconds = 0.0
+        self.size_buckets: list[int] | None = None
+        self.sizes = 0.0
+        self.running = 0  # of those that take their time
+        self.is_deprecated = False  # the version of the resource
+
+    def add(self, code: int, seconds: float) -> None:
+        """One more that is answered."""
+        self.codes[code] = self.codes.get(code, 0) + 1
+        self.buckets[bisect_left(_SECONDS, seconds)] += 1
+        self.seconds += seconds
+
+    def sent(self, size: int) -> None:
+        """The bytes of one answer's body."""
+        if self.size_buckets is None:
+            self.size_buckets = [0] * (len(_SIZES) + 1)
+        self.size_buckets[bisect_left(_SIZES, size)] += 1
+        self.sizes += size
+
+
+_Key = tuple[str, str, str, str, str, str, bool, bool, str]
 
 
 class Metrics:
@@ -30,99 +90,239 @@ class Metrics:
     def __init__(self, served: Registry) -> None:
         self.registry = CollectorRegistry()
         self._served = served
-        self._requests = _Requests()
-        self.registry.register(self._requests)
-        self._inflight = Gauge(
-            "apiserver_current_inflight_requests",
-            "Requests being answered now, by kind.",
-            ("request_kind",),
-            registry=self.registry,
-        )
-        self._longrunning = Gauge(
-            "apiserver_longrunning_requests", "Watches and streams open now.", ("verb",), registry=self.registry
-        )
-        self._rejected = Counter(
-            "apiserver_dropped_requests", "Requests answered with 429.", ("request_kind",), registry=self.registry
-        )
+        self._rows: dict[_Key, Row] = {}
+        self.registry.register(_Requests(self._rows))
+        self.registry.register(_Build())
+        ProcessCollector(registry=self.registry)
 
-    def answered(self, info: RequestInfo | None, code: int, seconds: float) -> None:
-        """Count one request and its time."""
-        self._requests.add(self._key(info), code, seconds)
+    def row(self, call: Call) -> Row:
+        """Where a request is counted."""
+        info = call.info
+        if info is None:
+            return self._found(("OTHER", "", "", "", "", "", False, False, ""))
+        key = (
+            call.method if not info.is_resource else info.verb,
+            info.group,
+            info.version,
+            info.plural if info.is_resource else "/",
+            info.subresource if info.is_resource else info.path,
+            "All" if "dryRun" in call.query else "",
+            bool(info.name),
+            bool(info.namespace),
+            "APPLY" if info.verb == "patch" and call.headers.get("content-type", "").startswith(_APPLY) else "",
+        )
+        row = self._rows.get(key)
+        return row if row is not None else self._made(key, info)
 
-    def _key(self, info: RequestInfo | None) -> RequestKey:
-        """The labels of a request; what is not served shares one set, so that nobody can make series at will."""
-        if info is None or not info.is_resource:
-            return _NO_RESOURCE
+    def _made(self, key: _Key, info: RequestInfo) -> Row:
+        """A new row; what is not served shares one."""
+        if not info.is_resource:
+            path = info.path.rstrip("/")
+            method = key[0] if key[0] in _METHODS else "OTHER"
+            return self._found((method, "", "", "/", path if path in _PATHS else "", "", False, False, ""))
         resource = self._served.find(info.group, info.version, info.plural)
         if resource is None:
-            return _NO_RESOURCE
-        scope = "resource" if info.name else "namespace" if info.namespace else "cluster"
-        subresource = info.subresource if info.subresource in resource.subresources else ""
-        return (info.verb.upper(), info.group, info.version, info.plural, subresource, scope)
+            return self._found(("OTHER", "", "", "", "", "", False, False, ""))
+        if info.subresource and info.subresource not in resource.subresources:
+            return self._found(("OTHER", info.group, info.version, info.plural, "", "", False, False, ""))
+        row = self._found(key)
+        row.is_deprecated = bool(resource.warnings)
+        return row
 
-    def observe_limits(self, answering: Mapping[bool, int]) -> None:
-        """Show how many reads (True) and writes are being answered, read when somebody asks."""
-        self._inflight.labels("readOnly").set_function(lambda: answering[True])
-        self._inflight.labels("mutating").set_function(lambda: answering[False])
+    def _found(self, key: _Key) -> Row:
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = Row(_labels(key), key[5])
+        return row
 
-    def rejected(self, kind: str) -> None:
-        """Count a 429."""
-        self._rejected.labels(kind).inc()
-
-    def longrunning(self, verb: str) -> Gauge:
-        """The gauge of open watches and streams."""
-        return self._longrunning.labels(verb)
+    def observe_fairness(self, fairness: Fairness) -> None:
+        """Show what is being answered, and flow control; read when somebody asks."""
+        self.registry.register(_InFlight(fairness))
+        self.registry.register(FlowControlCollector(fairness))
 
     def observe_cache(self, cache: WatchCache) -> None:
         """Show what the watch cache holds, read when somebody asks."""
-        self.registry.register(_CacheCollector(cache))
+        self.registry.register(_CacheCollector(cache, self._served))
+
+    def observe_watches(self, counts: Mapping[tuple[str, str, str], WatchCount]) -> None:
+        """Show how many events watchers were sent, read when somebody asks."""
+        self.registry.register(_WatchCollector(counts))
+
+
+def _labels(key: _Key) -> tuple[str, ...]:
+    verb, group, version, plural, subresource, _, named, in_namespace, apply = key
+    is_resource = bool(plural) and plural != "/"
+    if apply:
+        shown = "APPLY"
+    elif subresource in _CONNECTS and is_resource:
+        shown = "CONNECT"
+    else:
+        shown = _VERBS.get(verb, verb.upper())
+    scope = "resource" if named or verb == "create" else "namespace" if in_namespace else "cluster"
+    return (
+        shown,
+        group,
+        version,
+        plural if is_resource else "",
+        subresource,
+        scope if is_resource else "",
+        _COMPONENT,
+    )
+
+
+def _buckets(limits: Sequence[float], counts: Iterable[int]) -> list[tuple[str, float]]:
+    return list(zip([*(f"{limit:g}" for limit in limits), "+Inf"], accumulate(counts), strict=True))
 
 
 class _Requests(Collector):
-    """How many requests there were, and how long they took."""
+    """How many requests there were, how long they took, how much was sent."""
 
-    def __init__(self) -> None:
-        self._counts: dict[tuple[RequestKey, int], int] = {}
-        self._times: dict[RequestKey, tuple[list[int], list[float]]] = {}  # requests by bucket; seconds in all
+    def __init__(self, rows: Mapping[_Key, Row]) -> None:
+        self._rows = rows
 
-    def add(self, key: RequestKey, code: int, seconds: float) -> None:
-        """One more; the time of a watch says nothing."""
-        self._counts[key, code] = self._counts.get((key, code), 0) + 1
-        if key[0] == "WATCH":
-            return
-        times = self._times.get(key)
-        if times is None:
-            times = self._times[key] = ([0] * (len(_SECONDS) + 1), [0.0])
-        times[0][bisect_left(_SECONDS, seconds)] += 1
-        times[1][0] += seconds
-
-    def collect(self) -> list[CounterMetricFamily | HistogramMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
+        merged: dict[tuple[str, tuple[str, ...]], Row] = {(row.dry_run, row.labels): row for row in self._rows.values()}
+        rows = merged.values()
         total = CounterMetricFamily(
-            "apiserver_request_total", "Counter of apiserver requests.", None, (*_LABELS, "code")
-        )
-        for (key, code), count in self._counts.items():
-            total.add_metric((*key, str(code)), count)
+            "apiserver_request_total", "Counter of apiserver requests broken out for each verb, dry run value, group, "
+            "version, resource, scope, component, and HTTP response code.", labels=(*_DRY_LABELS, "code"),
+        )  # fmt: skip
         latency = HistogramMetricFamily(
-            "apiserver_request_duration_seconds", "Response latency distribution in seconds.", labels=_LABELS
+            "apiserver_request_duration_seconds", "Response latency distribution in seconds for each verb, dry run "
+            "value, group, version, resource, subresource, scope and component.", labels=_DRY_LABELS,
+        )  # fmt: skip
+        sli = HistogramMetricFamily(
+            "apiserver_request_sli_duration_seconds", "Response latency distribution (not counting webhook duration "
+            "and priority & fairness queue wait times) in seconds for each verb, group, version, resource, "
+            "subresource, scope and component.", labels=_LABELS,
+        )  # fmt: skip
+        sizes = HistogramMetricFamily(
+            "apiserver_response_sizes", "Response size distribution in bytes for each group, version, verb, resource, "
+            "subresource, scope and component.", labels=_LABELS,
+        )  # fmt: skip
+        running = GaugeMetricFamily(
+            "apiserver_longrunning_requests", "Gauge of all active long-running apiserver requests broken out by verb, "
+            "group, version, resource, scope and component. Not all requests are tracked this way.", labels=_LABELS,
+        )  # fmt: skip
+        deprecated: dict[tuple[str, ...], None] = {}
+        for row in rows:
+            dry_labels = (row.labels[0], row.dry_run, *row.labels[1:])
+            for code, count in row.codes.items():
+                total.add_metric((*dry_labels, str(code)), count)
+            if row.labels[0] not in _NEVER_ENDING:
+                latency.add_metric(dry_labels, _buckets(_SECONDS, row.buckets), row.seconds)
+                fewer = [sum(row.buckets[:3]), *row.buckets[3:]]
+                if not row.dry_run:
+                    sli.add_metric(row.labels, _buckets(_SLI_SECONDS, fewer), row.seconds)
+            if row.size_buckets is not None and not row.dry_run:
+                sizes.add_metric(row.labels, _buckets(_SIZES, row.size_buckets), row.sizes)
+            if row.labels[0] in _NEVER_ENDING or row.running:
+                running.add_metric(row.labels, row.running)
+            if row.is_deprecated:
+                deprecated[(*row.labels[1:5], "")] = None
+        yield from (total, latency, sli, sizes, running)
+        asked = GaugeMetricFamily(
+            "apiserver_requested_deprecated_apis", "Gauge of deprecated APIs that have been requested, broken out by "
+            "API group, version, resource, subresource, and removed_release.",
+            labels=("group", "version", "resource", "subresource", "removed_release"),
+        )  # fmt: skip
+        for labels in deprecated:
+            asked.add_metric(labels, 1)
+        yield asked
+
+
+class _Build(Collector):
+    """Which version this is."""
+
+    def collect(self) -> Iterator[Metric]:
+        info = version_info()
+        names = {
+            "major": "major", "minor": "minor", "git_version": "gitVersion", "git_commit": "gitCommit",
+            "git_tree_state": "gitTreeState", "build_date": "buildDate", "go_version": "goVersion",
+            "compiler": "compiler", "platform": "platform",
+        }  # fmt: skip
+        family = GaugeMetricFamily(
+            "kubernetes_build_info", "A metric with a constant '1' value labeled by major, minor, git version, git "
+            "commit, git tree state, build date, Go version, and compiler from which Kubernetes was built, and "
+            "platform on which it is running.", labels=tuple(names),
+        )  # fmt: skip
+        family.add_metric([str(info.get(field, "")) for field in names.values()], 1)
+        yield family
+
+
+class _InFlight(Collector):
+    """How many requests are answered and wait now."""
+
+    def __init__(self, fairness: Fairness) -> None:
+        self._fairness = fairness
+
+    def collect(self) -> Iterator[Metric]:
+        for name, text, values in (
+            ("apiserver_current_inflight_requests", "being answered now", self._fairness.executing),
+            ("apiserver_current_inqueue_requests", "waiting in queues now", self._fairness.queued),
+        ):
+            family = GaugeMetricFamily(name, f"Requests {text}, by kind.", labels=("request_kind",))
+            family.add_metric(["readOnly"], values[True])
+            family.add_metric(["mutating"], values[False])
+            yield family
+
+
+class _WatchCollector(Collector):
+    """What watchers were sent."""
+
+    def __init__(self, counts: Mapping[tuple[str, str, str], WatchCount]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        labels = ("group", "version", "resource")
+        events = CounterMetricFamily(
+            "apiserver_watch_events_total", "Number of events sent in watch clients", labels=labels
         )
-        limits = [*map(str, _SECONDS), "+Inf"]
-        for key, (buckets, seconds) in self._times.items():
-            latency.add_metric(key, list(zip(limits, accumulate(buckets), strict=True)), seconds[0])
-        return [total, latency]
+        size = CounterMetricFamily(
+            "apiserver_watch_events_bytes_total", "Bytes of the events sent in watch clients", labels=labels
+        )
+        initial = CounterMetricFamily(
+            "apiserver_init_events_total", "Counter of init events processed in watch cache broken by resource type.",
+            labels=("group", "resource"),
+        )  # fmt: skip
+        for key, count in self._counts.items():
+            events.add_metric(key, count.events)
+            size.add_metric(key, count.bytes)
+            initial.add_metric((key[0], key[2]), count.initial)
+        yield from (events, size, initial)
 
 
 class _CacheCollector(Collector):
-    """The watch cache's statistics as gauges."""
+    """The watch cache's statistics, and how many objects of each resource there are."""
 
-    def __init__(self, cache: WatchCache) -> None:
+    def __init__(self, cache: WatchCache, served: Registry) -> None:
         self._cache = cache
+        self._served = served
 
-    def collect(self) -> list[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         found = self._cache.statistics()
-        return [
-            GaugeMetricFamily("apiserver_watch_cache_resource_version", "Newest revision seen.", found.revision),
-            GaugeMetricFamily("apiserver_storage_objects", "Objects stored.", found.objects),
-            GaugeMetricFamily("apiserver_storage_size_bytes", "Bytes of the objects stored.", found.bytes),
-            GaugeMetricFamily("apiserver_watch_cache_ring_events", "Changes kept for watchers.", found.ring_groups),
-            GaugeMetricFamily("apiserver_watch_cache_ring_bytes", "Bytes of those changes.", found.ring_bytes),
-        ]
+        objects = GaugeMetricFamily(
+            "apiserver_storage_objects",
+            "Number of stored objects at the time of last check split by kind.",
+            labels=("resource",),
+        )
+        by_group = GaugeMetricFamily(
+            "apiserver_resource_objects",
+            "Number of stored objects at the time of last check split by kind.",
+            labels=("group", "resource"),
+        )
+        size = GaugeMetricFamily(
+            "apiserver_resource_size_estimate_bytes",
+            "Estimated size of stored objects in database.",
+            labels=("group", "resource"),
+        )
+        for kind in dict.fromkeys(self._served.of(kind).stored for kind in self._served.kinds() if kind.is_stored):
+            count, bytes_ = self._cache.size(kind.storage_prefix())
+            objects.add_metric([kind.resource], count)
+            by_group.add_metric([kind.group, kind.plural], count)
+            size.add_metric([kind.group, kind.plural], bytes_)
+        yield from (objects, by_group, size)
+        yield GaugeMetricFamily("apiserver_watch_cache_resource_version", "Newest revision seen.", found.revision)
+        yield GaugeMetricFamily("apiserver_watch_cache_bytes", "Bytes of the objects stored.", found.bytes)
+        yield GaugeMetricFamily("apiserver_watch_cache_ring_events", "Changes kept for watchers.", found.ring_groups)
+        yield GaugeMetricFamily("apiserver_watch_cache_ring_bytes", "Bytes of those changes.", found.ring_bytes)

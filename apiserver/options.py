@@ -17,6 +17,8 @@ class Options:
     #: Where others reach this server; "" keeps it out of the endpoints of the `kubernetes` service.
     advertise_address: str = ""
     secure_port: int = 6443
+    #: This machine's name, for the server's identity Lease; "" for none.
+    hostname: str = ""
     #: Certificates in PEM; empty where clients cannot show any.
     client_ca: bytes = b""
     requestheader_ca: bytes = b""
@@ -45,6 +47,7 @@ class Options:
     audit: bool = False
     max_reads: int = 400
     max_writes: int = 200
+    admission_enabled: tuple[str, ...] = ()
     admission_disabled: tuple[str, ...] = ()
 
     @property

@@ -9,16 +9,15 @@ WRITE_STAGES (resources/stages.py) run inside the compare-and-swap loop, and aga
     authenticate   who
     audit          one line per request, where asked for
     impersonate    as whom
-    limit          not too many at once: 429 with Retry-After
+    limit          who may be answered now, who waits, who gets 429 (fairness/)
     authorize      may they
     aggregate      where an APIService hands the group version to an extension server, that one answers
     negotiate      in which form the answer goes back; 406
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
@@ -30,9 +29,10 @@ from apiserver import protobuf
 from apiserver.authentication.impersonation import impersonate as impersonated
 from apiserver.authorization.messages import denied
 from apiserver.call import Call, Disconnected, Receive, Response, Send, call_from, raw_segments
+from apiserver.fairness import Fairness
 from apiserver.metrics import Metrics
 from apiserver.negotiation import accepted
-from apiserver.request import MASTERS, Attributes, Decision, Request, User
+from apiserver.request import Attributes, Decision, Request, User
 from apiserver.resolve import pinned_fields, request_info
 from apiserver.resources import presenting
 from apiserver.storage.protocol import Compacted, Full, StorageError, TooLarge, Unavailable
@@ -45,7 +45,6 @@ ASGI: TypeAlias = Callable[[Any, Receive, Send], Awaitable[None]]
 
 #: Subresources that stream or hand the connection on: never limited, answered in their own form.
 CONNECTS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
-_READS = ("get", "list", "watch")
 #: Requests slower than this are logged (endpoints/handlers/trace_util.go has 500 ms for most).
 _SLOW_SECONDS = 1.0
 
@@ -69,12 +68,14 @@ class Server:
     authenticator: Authenticates
     authorizer: Authorizes
     metrics: Metrics
-    limits: "Limits"
+    fairness: Fairness
     clock: Callable[[], float]
     new_id: Callable[[], str]
     fresh: Callable[[], Awaitable[None]]  # waits until what authenticator and authorizer read is as new as the store
     audits: Callable[[Call, int], None] | None = None
     aggregates: Callable[[Call], Response | None] | None = None
+    #: The tasks of answers that take their time and are no watches: they are broken off when the server goes.
+    streams: set[asyncio.Task[Any]] = field(default_factory=set)
 
 
 Stage: TypeAlias = Callable[[Server, Call, Proceed], Awaitable[Response]]
@@ -135,7 +136,9 @@ async def trace(server: Server, call: Call, proceed: Proceed) -> Response:
         return response
     finally:
         seconds = server.clock() - began
-        server.metrics.answered(call.info, code, seconds)
+        row = server.metrics.row(call)
+        row.add(code, seconds)
+        call.counts = row
         if seconds > _SLOW_SECONDS or code >= 500:
             log.warning(
                 "slow or failed request", path=call.path, method=call.method, code=code, seconds=round(seconds, 3)
@@ -186,6 +189,7 @@ def log_audit(call: Call, code: int) -> None:
         verb=info.verb,
         uri=call.path,
         code=code,
+        **({"annotations": call.annotations} if call.annotations else {}),
     )
 
 
@@ -198,13 +202,9 @@ async def impersonate(server: Server, call: Call, proceed: Proceed) -> Response:
     return await proceed(call)
 
 
-async def limit(server: Server, call: Call, proceed: Proceed) -> Response:
-    """Let only so many requests in at a time; long-running ones and administrators are not counted."""
-    info = call.target
-    if info.verb == "watch" or info.subresource in CONNECTS or MASTERS in call.asker.groups:
-        return await proceed(call)
-    async with server.limits.place(is_read=info.verb in _READS):
-        return await proceed(call)
+def limit(server: Server, call: Call, proceed: Proceed) -> Awaitable[Response]:
+    """Let in who may be answered now; let others wait, or send them away. Streams hold no seat."""
+    return proceed(call) if call.target.subresource in CONNECTS else server.fairness(call, proceed)
 
 
 async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
@@ -288,8 +288,7 @@ def pipeline(server: Server, last: Proceed) -> ASGI:
             if response.stream is None:
                 await response.send(call)
                 return
-            with server.metrics.longrunning(call.target.verb).track_inprogress():
-                await response.send(call)
+            await _stream(server, call, response)
         except ApiError as error:  # of a stream, which raises it only before it has sent anything
             await presenting.failed(call, error).send(call)
         except Disconnected:
@@ -298,32 +297,24 @@ def pipeline(server: Server, last: Proceed) -> ASGI:
     return app
 
 
-class Limits:
-    """How many requests may be answered at a time; some more wait in line, the rest are sent away with 429."""
-
-    def __init__(self, metrics: Metrics, *, reads: int = 400, writes: int = 200, queue: int = 4096) -> None:
-        self._metrics = metrics
-        self._queue = queue
-        self._places = {True: asyncio.Semaphore(reads), False: asyncio.Semaphore(writes)}
-        self._waiting = {True: 0, False: 0}
-        self.answering = {True: 0, False: 0}  # how many have a place now
-        metrics.observe_limits(self.answering)
-
-    @asynccontextmanager
-    async def place(self, *, is_read: bool) -> AsyncIterator[None]:
-        """A place among those answered now. Raises 429 when too many wait already."""
-        places = self._places[is_read]
-        if places.locked() and self._waiting[is_read] >= self._queue:
-            self._metrics.rejected("readOnly" if is_read else "mutating")
-            raise errors.too_many_requests("too many requests, please try again later", 1)
-        self._waiting[is_read] += 1
-        try:
-            await places.acquire()
-        finally:
-            self._waiting[is_read] -= 1
-        self.answering[is_read] += 1
-        try:
-            yield
-        finally:
-            self.answering[is_read] -= 1
-            places.release()
+async def _stream(server: Server, call: Call, response: Response) -> None:
+    """Send an answer that takes its time; watches are counted by what they watch, since writes cost by them."""
+    info = call.target
+    task = asyncio.current_task()
+    is_watch = info.verb == "watch"
+    watched = (info.group, info.plural)
+    if is_watch:
+        server.fairness.watchers[watched] += 1
+    elif task is not None:
+        server.streams.add(task)
+    if call.counts is not None:
+        call.counts.running += 1
+    try:
+        await response.send(call)
+    finally:
+        if call.counts is not None:
+            call.counts.running -= 1
+        if is_watch:
+            server.fairness.watchers[watched] -= 1
+        elif task is not None:
+            server.streams.discard(task)

@@ -13,10 +13,13 @@ custom resources are served.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol, TypeAlias
 
-from apimachinery import errors
-from apimachinery.kinds import BY_RESOURCE, Kind
+from apimachinery import conversion, errors
+from apimachinery.apply import blanks, types
+from apimachinery.apply.ownership import Ownership
+from apimachinery.kinds import BY_RESOURCE, KINDS, Kind
 from apimachinery.types import Json
 from apiserver.call import Call, Response
 from apiserver.request import Request, User
@@ -53,7 +56,7 @@ class Transforms(Protocol):
     """Between the store and the wire, for objects that may each be stored in another version (custom resources).
 
     `prepare` makes `served` possible, for all entries at once where a webhook is asked; an entry keeps what was made,
-    under `form`.
+    under `form`. `adopted` is an object of another version in this one; the tree given is used up.
     """
 
     @property
@@ -64,6 +67,8 @@ class Transforms(Protocol):
     def served(self, entry: Entry) -> bytes: ...
 
     async def stored(self, tree: Json) -> Json: ...
+
+    async def adopted(self, tree: Json) -> Json: ...
 
 
 class Ending:
@@ -104,6 +109,28 @@ class Deletion:
     mark: Callable[[Json], Json] = _as_it_is
 
 
+@cache
+def _versions(stored: Kind) -> Mapping[str, Kind]:
+    return {kind.api_version: kind for kind in KINDS if stored_kind(kind) is stored}
+
+
+def _replicas(stored: Kind) -> Mapping[str, tuple[str, ...]]:
+    return dict.fromkeys(_versions(stored), ("spec", "replicas"))
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """How a kind's objects merge under server-side apply. The defaults are those of the built-in kinds."""
+
+    type_of: Callable[[Kind], types.Type] = types.built_in
+    blank: Callable[[Kind], Json] = blanks.blank  # what there is before a create
+    #: The kind in every version that is served, by apiVersion; given the version stored.
+    versions: Callable[[Kind], Mapping[str, Kind]] = _versions
+    convert: Convert = conversion.convert
+    #: The names that lead to the count of replicas, by apiVersion; for kinds with a Scale. () where a version has none.
+    replicas: Callable[[Kind], Mapping[str, tuple[str, ...]]] = _replicas
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """One kind as served in one version."""
@@ -118,9 +145,15 @@ class Resource:
     guard: Callable[[User, Json, Json | None], None] | None = None  # who may write what; raises 403 (roles)
     reserves: Reserves | None = None
     ttl: int = 0  # seconds an object lives, 0 for ever (events)
+    #: The server itself acts by its objects (webhooks): a write is answered when the cache, which it reads, has it.
+    is_obeyed: bool = False
+    merging: Merging = Merging()
+    #: The rules of field management by subresource, made when first needed (see `resources.managing`).
+    ownerships: dict[str, Ownership] = field(default_factory=dict, compare=False, repr=False)
     transforms: Transforms | None = None
     #: What the schema keeps of a tree, and the unknown fields when asked; None: the built-in definitions decide.
     decode: Callable[[Json, bool], tuple[Json, list[str]]] | None = None
+    schema: Json | None = None  # the openAPIV3Schema of a custom resource
     table: Table | None = None  # None: that of the kind
     warnings: tuple[str, ...] = ()  # told with every answer (deprecated versions)
     ending: Ending | None = None  # None: it is never over
@@ -190,6 +223,10 @@ class Registry:
     def of(self, kind: Kind) -> Resource:
         """The resource of a kind that is known to be served."""
         return self._rows[kind.group, kind.version, kind.plural]
+
+    def resources(self) -> list[Resource]:
+        """Every resource served now."""
+        return list(self._rows.values())
 
     def kinds(self) -> list[Kind]:
         """Every kind served, in the order added: what discovery lists."""

@@ -96,6 +96,11 @@ class Request:
     info: RequestInfo | None = None
     user: User | None = None
     warnings: list[str] = field(default_factory=list)  # sent as Warning: 299 headers
+    annotations: dict[str, str] = field(default_factory=dict)  # of the audit event
+
+    def annotate(self, key: str, value: str) -> None:
+        """Add to the audit event; the first value of a key stays, as upstream has it."""
+        self.annotations.setdefault(key, value)
 
     def first(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""

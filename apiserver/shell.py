@@ -5,6 +5,7 @@ Resources do not pass FastAPI: the dispatcher lies in front of it, not mounted i
 of CPU a request, beside 110 us for the whole GET of a pod (docs/decisions/0005).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -17,28 +18,13 @@ from apiserver.call import Call, Message, Receive, Send
 from apiserver.discovery import routes
 from apiserver.discovery.state import Discovery
 from apiserver.discovery.version import git_version
+from apiserver.fairness import Fairness, dumps
 from apiserver.pipeline import ASGI
-from apiserver.resources.api import Api
 from serving.asgi import Scope
-from serving.health import ENDPOINTS, Check
+from serving.health import ENDPOINTS, SLIS
 
-#: How long a health check waits for the store.
-_CHECK_SECONDS = 2.0
 _DESCRIPTION = """The paths that are no resources. Resources have documents of their own, one a group and version: for
 example [the core group](/docs/api/v1), [apps](/docs/apis/apps/v1), [batch](/docs/apis/batch/v1); see `/openapi/v3`."""
-
-
-def health_checks(api: Api, is_ready: Callable[[], bool]) -> dict[str, Check]:
-    """The named checks of /readyz and /healthz."""
-
-    async def etcd() -> None:
-        await api.cache.wait_fresh(_CHECK_SECONDS)
-
-    async def post_start() -> None:
-        if not is_ready():
-            raise RuntimeError("not finished")
-
-    return {"etcd": etcd, "poststarthook/bootstrap-controller": post_start}
 
 
 def answering(
@@ -60,7 +46,10 @@ def _passed_to(app: ASGI, call: Call) -> exchange.Response:
             if message["type"] == "http.response.start":
                 names = {name for name, _ in message["headers"]}
                 more = [header for header in exchange.COMMON_HEADERS if header[0] not in names]
-                message = {**message, "headers": [*message["headers"], (b"audit-id", call.id.encode()), *more]}
+                message = {
+                    **message,
+                    "headers": [*message["headers"], (b"audit-id", call.id.encode()), *more, *call.marks],
+                }
             await send(message)
 
         await app(call.scope, receive, headed)
@@ -68,7 +57,7 @@ def _passed_to(app: ASGI, call: Call) -> exchange.Response:
     return exchange.Response(stream=run)
 
 
-def shell(discovery: Discovery, health: ASGI) -> ASGI:
+def shell(discovery: Discovery, health: ASGI, fairness: Fairness, clock: Callable[[], float]) -> ASGI:
     """The FastAPI application. Every route is a coroutine function: none needs a thread."""
     app = FastAPI(
         title="PyKube API server",
@@ -82,6 +71,17 @@ def shell(discovery: Discovery, health: ASGI) -> ASGI:
     )
     app.include_router(routes.router(discovery))
     app.include_router(_health_router(health))
+
+    async def fairness_dump(name: str, request: Request) -> Response:
+        now = asyncio.get_running_loop().time()
+        text = dumps.dump(fairness, name, dict(request.query_params), now, clock())
+        if text is None:
+            raise HTTPException(404)
+        return PlainTextResponse(text)
+
+    app.add_api_route(
+        dumps.ROOT + "{name}", fairness_dump, tags=["debug"], summary="Priority and fairness as it is now"
+    )
 
     async def resource_docs(name: str) -> Response:
         if name not in discovery.hashes:  # and so nothing gets into the page that is not ours
@@ -104,6 +104,7 @@ def _health_router(health: ASGI) -> APIRouter:
         for path in (f"/{name}", f"/{name}/{{check:path}}"):
             router.add_api_route(path, serve, methods=["HEAD"], include_in_schema=False)
     router.add_api_route("/metrics", serve, methods=["GET"], summary="Metrics for Prometheus")
+    router.add_api_route(SLIS, serve, methods=["GET"], summary="How health checks came out")
     return router
 
 

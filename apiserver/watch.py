@@ -22,7 +22,7 @@ from apiserver.call import Call, Receive, Response, Send, warning_header
 from apiserver.negotiation import JSON, PROTOBUF, STREAM_TYPES, TABLE, YAML
 from apiserver.registry import Resource
 from apiserver.resources import listing, presenting
-from apiserver.resources.api import Api
+from apiserver.resources.api import Api, WatchCount
 from apiserver.resources.options import ListOptions, list_options
 from apiserver.resources.selecting import Selects, selector
 from apiserver.resources.writing import key_of
@@ -142,6 +142,7 @@ async def watch(api: Api, call: Call, resource: Resource) -> Response:
         include=presenting.included(call),
         form=_form(call, resource),
     )
+    count = api.watch_counts[call.target.group, call.target.version, call.target.plural]
     prefix = _prefix(call, resource)
     await _reach(api, options)
     is_whole = options.initial_events if options.initial_events is not None else not options.revision
@@ -156,8 +157,8 @@ async def watch(api: Api, call: Call, resource: Resource) -> Response:
         cursor = api.cache.watch(prefix, after, wanted)
     except Compacted:
         # In the stream and not as an answer of its own, as upstream: clients look for it there.
-        return _stream(_Watch(view, options, None, (), 0), call)
-    return _stream(_Watch(view, options, cursor, initial, after), call)
+        return _stream(_Watch(view, options, None, (), 0, count), call)
+    return _stream(_Watch(view, options, cursor, initial, after, count), call)
 
 
 def _form(call: Call, resource: Resource) -> tuple[str, ...]:
@@ -201,6 +202,7 @@ def _stream(watching: "_Watch", call: Call) -> Response:
             (b"cache-control", b"no-cache, private"),
             (b"content-type", _content_type(call).encode()),
             *((b"warning", warning_header(text)) for text in call.warnings),
+            *call.marks,
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         has_left = False
@@ -239,9 +241,25 @@ class _Watch:
     cursor: Cursor | None
     initial: Sequence[Entry]
     revision: int  # of the initial objects
+    count: WatchCount
+    is_over: bool = False
+
+    def end(self) -> None:
+        """Let it end as if its time were up: the server goes."""
+        self.is_over = True
+        if self.cursor is not None:
+            self.cursor.interrupt()
 
     async def run(self, send: Send) -> None:
         """Write events until the time is up, the client leaves or the cursor falls off the ring."""
+        watches = self.view.api.watches
+        watches.add(self)
+        try:
+            await self._run(send)
+        finally:
+            watches.discard(self)
+
+    async def _run(self, send: Send) -> None:
         if self.cursor is None:
             await _send(send, [self.view.failure(errors.expired(self._too_old()))])
             return
@@ -266,7 +284,8 @@ class _Watch:
     async def _initial(self, send: Send) -> None:
         for start in range(0, len(self.initial), listing.CHUNK):
             part = self.initial[start : start + listing.CHUNK]
-            await _send(send, [self.view.initial(entry) for entry in part])
+            await self._events(send, [self.view.initial(entry) for entry in part])
+            self.count.initial += len(part)
         self.initial = ()
         if self.options.initial_events and self.options.bookmarks:
             await _send(send, [self.view.bookmark(self.revision, ends_initial=True)])
@@ -277,7 +296,7 @@ class _Watch:
         marks = self._next_mark(loop.time(), ends)
         while True:
             now = loop.time()
-            if now >= ends:
+            if now >= ends or self.is_over:
                 return
             if now >= marks:
                 await _send(send, [self.view.bookmark(cursor.revision)])
@@ -291,7 +310,11 @@ class _Watch:
             await self.view.prepare(groups)
             frames = [frame for group in groups for frame in self.view.frames(group)]
             if frames:
-                await _send(send, frames)
+                await self._events(send, frames)
+
+    async def _events(self, send: Send, frames: Sequence[bytes]) -> None:
+        self.count.bytes += await _send(send, frames)
+        self.count.events += len(frames)
 
     def _is_over(self) -> bool:
         """Whether the resource is served no more, or otherwise than when the watch began."""
@@ -306,11 +329,12 @@ class _Watch:
         return min(now + BOOKMARK_SECONDS, last) if now < last else ends
 
 
-async def _send(send: Send, frames: Sequence[bytes]) -> None:
-    """Write frames; give the client up when it does not take them in time."""
+async def _send(send: Send, frames: Sequence[bytes]) -> int:
+    """Write frames, and give their length; give the client up when it does not take them in time."""
     body = frames[0] if len(frames) == 1 else b"".join(frames)
     try:
         async with asyncio.timeout(SEND_SECONDS + len(body) / _MEBIBYTE):
             await send({"type": "http.response.body", "body": body, "more_body": True})
     except TimeoutError:
         raise Left from None
+    return len(body)

@@ -93,10 +93,15 @@ def _add(
 
 
 def load(spec: ClusterSpec, archive: Path) -> list[str]:
-    """Loads a `docker save` archive into the node's engine; the names of the images in it."""
+    """Loads a `docker save` archive into the node's engine; the names of the images in it. Raises ValueError."""
     with engine(spec) as api, archive.open("rb") as data:
-        lines = [str(part.get("stream", "")) for part in api.load_image(data)]
-    return [line.partition(": ")[2].strip() for line in lines if line.startswith("Loaded image")]
+        parts = list(api.load_image(data))
+    lines = [str(part.get("stream", "")) for part in parts]
+    found = [line.partition(": ")[2].strip() for line in lines if line.startswith("Loaded image")]
+    if not found:
+        why = next((str(part["error"]) for part in parts if part.get("error")), "there is no image in it")
+        raise ValueError(f"{archive} cannot be loaded: {why}. It must be what 'docker save IMAGE -o FILE' writes.")
+    return found
 
 
 def _remember(spec: ClusterSpec, image: str) -> None:

@@ -154,8 +154,11 @@ def image_load(
     """Load images from an archive onto the node, so that pods need no registry."""
     from bootstrap import images  # noqa: PLC0415 - see `down`
 
-    for image in images.load(_existing(name), archive):
-        print(f"loaded {image}")
+    async def loading() -> None:
+        for image in await asyncio.to_thread(images.load, _existing(name), archive):
+            print(f"loaded {image}")
+
+    _run(loading())
 
 
 def main() -> None:

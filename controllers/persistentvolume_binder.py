@@ -311,7 +311,7 @@ def _unbind(volume: Volume) -> Steps:
 
 
 def _volume_phase(volume: Volume, phase: str, message: str = "") -> Steps:
-    if volume.status.phase == phase and volume.status.message == message:
+    if volume.status.phase == phase:  # a message that somebody else left stays
         return []
     status = {"phase": phase, "message": message or None}
     return [

@@ -322,7 +322,6 @@ class VolumeSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 class VolumeStatus(msgspec.Struct, frozen=True, gc=False):
     phase: str = ""
-    message: str = ""
 
 
 class Volume(msgspec.Struct, frozen=True, gc=False):

@@ -1,25 +1,31 @@
 """All pods of the node: who is there, one worker each, woken by the API's and Docker's events.
 
 Three sources wake a worker: the pod's object (a watch), Docker's events, and a relist that finds what an event missed.
-Containers of ours whose pod nobody knows get a worker too: it ends them. Source: pkg/kubelet/pleg, pod_workers.go.
+Containers of ours whose pod nobody knows get a worker too: it ends them. Static pods do not wait for the API server,
+and their mirrors in it get no workers. Source: pkg/kubelet/pleg, pod_workers.go.
 """
 
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import structlog
 
+from apimachinery.errors import ApiError
 from apimachinery.objects.core_v1 import Pod, PodSpec
 from apimachinery.objects.meta_v1 import ObjectMeta
 from client.cache import Cache
+from kubelet import metrics
 from kubelet.doors import Doors, Node
 from kubelet.leftovers import YOUNG, sweep_logs
+from kubelet.mirrors import Mirrors
 from kubelet.pods import cgroups
 from kubelet.pods.admit import active
 from kubelet.pods.world import TERMINAL, Verdict
 from kubelet.runtime.protocol import Container, PodRef, RuntimeError_
+from kubelet.static_pods import changes, is_mirror, read
 from kubelet.worker import Worker
 
 log = structlog.get_logger("kubelet.agent")
@@ -30,8 +36,18 @@ _RETRY = 1.0
 class Agent:
     """Every pod that is or was assigned to this node."""
 
-    def __init__(self, pods: Cache[Pod], node: Node, doors: Doors, *, relist: float = 2.0) -> None:
+    def __init__(
+        self,
+        pods: Cache[Pod],
+        node: Node,
+        doors: Doors,
+        *,
+        relist: float = 5.0,  # events tell sooner; this finds what they missed
+        manifests: Path | None = None,
+        mirrors: Mirrors | None = None,
+    ) -> None:
         self._pods, self._node, self._doors, self._relist_every = pods, node, doors, relist
+        self._manifests, self._mirrors = manifests, mirrors
         self._workers: dict[str, Worker] = {}
         self._static: dict[str, Pod] = {}
         self._seen: Mapping[str, frozenset[tuple[str, str]]] = {}
@@ -41,6 +57,21 @@ class Agent:
     @property
     def workers(self) -> Mapping[str, Worker]:
         return self._workers
+
+    def pods(self) -> dict[str, tuple[Pod, Sequence[Container]]]:
+        """The pods that hold something of the node, by uid, and their containers as last seen."""
+        held = active([w.pod for w in self._workers.values() if not w.refused])
+        return {pod.metadata.uid: (pod, self._workers[pod.metadata.uid].containers) for pod in held}
+
+    def containers(self) -> Iterator[Container]:
+        """All of the node, as last seen."""
+        for worker in list(self._workers.values()):
+            yield from worker.containers
+
+    def evict(self, uid: str, verdict: Verdict) -> None:
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.evict(verdict)
 
     def find(self, namespace: str, name: str) -> Worker | None:
         """The worker of the pod of that name; of namesakes the one that the API knows."""
@@ -61,21 +92,59 @@ class Agent:
             worker.retry()
 
     async def run(self) -> None:
-        """Forever, from the moment the pods and the runtime are known."""
-        await self._pods.wait_synced()
+        """Forever. Static pods at once; the API's from the moment that they and the runtime are known."""
+        containers = await self._first_list()
+        await self._doors.network.retain({c.id for c in containers if c.is_sandbox and c.running})
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            if self._manifests is not None:
+                tasks.create_task(self._follow(self._manifests))
+            tasks.create_task(self._listen())
+            await self._pods.wait_synced()
             self._pods.subscribe(self._changed)
             for pod in self._pods.list():
                 self._changed(None, pod)
-            await self._tidy()
+            await self._sweep_once(await self._first_list())
             tasks.create_task(self._relist())
             tasks.create_task(self._sweep())
-            tasks.create_task(self._listen())
+
+    # ---------------------------------------------------------------------------------------------- static pods
+
+    async def _follow(self, folder: Path) -> None:
+        """Run what the manifests say, and end what they say no longer."""
+        async for _ in changes(folder):
+            now = self._doors.clock()
+            found = await asyncio.to_thread(read, folder, node=self._node.name, now=now, known=self._static)
+            for uid in self._static.keys() - found.keys():
+                worker = self._workers.get(uid)
+                if worker is not None:
+                    worker.update(None)
+            self._static = found
+            if self._mirrors is not None:
+                self._mirrors.want(found)
+            self._begin_static()
+
+    def _begin_static(self) -> None:
+        """A pod waits until its namesake before it has ended: both may want the same ports."""
+        here = {(w.pod.metadata.namespace, w.pod.metadata.name) for w in self._workers.values()}
+        for pod in self._static.values():
+            if (pod.metadata.namespace, pod.metadata.name) not in here:
+                told = self._mirrors.told(pod) if self._mirrors is not None else pod
+                self._take(told)
+
+    def _mirrored(self, old: Pod | None, new: Pod | None) -> None:
+        """What the API says of a static pod."""
+        uid = self._mirrors.see(old, new) if self._mirrors is not None else ""
+        worker = self._workers.get(uid)
+        if worker is not None and self._mirrors is not None and uid in self._static:
+            worker.update(self._mirrors.told(self._static[uid]))
 
     # ---------------------------------------------------------------------------------------------- the API
 
     def _changed(self, old: Pod | None, new: Pod | None) -> None:
+        if any(pod is not None and is_mirror(pod) for pod in (old, new)):
+            self._mirrored(old, new)
+            return
         if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
             worker = self._workers.get(old.metadata.uid)
             if worker is not None:
@@ -84,17 +153,31 @@ class Agent:
             return
         worker = self._workers.get(new.metadata.uid)
         if worker is None:
-            self._begin(Worker(new, self._node, self._doors, verdict=self._refusal(new)))
+            self._take(new)
         else:
             worker.update(new)
+
+    def _take(self, pod: Pod) -> None:
+        self._begin(Worker(pod, self._node, self._doors, verdict=self._refusal(pod), judge=self._resize))
+
+    def _resize(self, pod: Pod) -> tuple[str, str] | None:
+        return self._node.resize(pod, [o for o in self._others() if o.metadata.uid != pod.metadata.uid])
+
+    def _others(self) -> list[Pod]:
+        """The pods that the node has taken, with what they have been promised."""
+        known = [p for p in self._pods.list() if not is_mirror(p) and self._took(p)]
+        own = [self._workers[p.metadata.uid].pod if p.metadata.uid in self._workers else p for p in known]
+        static = [w.pod for uid, w in self._workers.items() if uid in self._static and not w.refused]
+        return active([*own, *static])
 
     def _refusal(self, pod: Pod) -> Verdict | None:
         """Asked once in a pod's life: one that a kubelet has taken, or that ends anyway, is not measured again."""
         status, meta = pod.status, pod.metadata
         if status.start_time is not None or status.phase in TERMINAL or meta.deletion_timestamp is not None:
             return None
-        verdict = self._node.admit(pod, active(p for p in self._pods.list() if self._took(p)))
+        verdict = self._node.admit(pod, self._others())
         if verdict is not None:
+            metrics.REJECTIONS.labels(verdict.reason).inc()
             self._doors.events(pod, "", "Warning", verdict.reason, verdict.message)
         return verdict
 
@@ -118,14 +201,12 @@ class Agent:
                 log.exception("a pod's worker failed", pod=worker.pod.metadata.name, exc_info=group)
             await asyncio.sleep(_RETRY)
         del self._workers[uid]
+        self._begin_static()
+        for other in self._workers.values():
+            if other.resizing.waits:
+                other.wake()
 
     # ---------------------------------------------------------------------------------------------- Docker
-
-    async def _tidy(self) -> None:
-        """What a kubelet before this one left behind: addresses and folders of pods that are no more."""
-        containers = await self._first_list()
-        await self._doors.network.retain({c.id for c in containers if c.is_sandbox and c.running})
-        await self._sweep_once(containers)
 
     async def _sweep(self) -> None:
         """Forever: whatever of pods that are gone is still on this machine."""
@@ -139,12 +220,22 @@ class Agent:
         known = self._workers.keys() | {c.pod.uid for c in containers}
         for uid in held - known:
             log.info("removing the volumes of a pod that is gone", uid=uid)
-            await self._doors.volumes.unmount(uid)
-        now = self._doors.clock()
+            try:
+                await self._doors.volumes.unmount(uid)
+            except (ApiError, OSError) as error:  # a storage driver may not be there yet
+                log.warning("volumes of a pod that is gone stay", uid=uid, error=str(error))
+        now, pods = self._doors.clock(), [pod for pod, _ in self.pods().values()]
+        await asyncio.to_thread(cgroups.keep_classes, node.machine, pods)
         found = await asyncio.to_thread(cgroups.sweep, node.machine, known, now)
         found += await asyncio.to_thread(sweep_logs, node.log_root, node.links_root, known, now)
         if found:
             log.info("removed what pods that are gone had left", names=found)
+
+    async def discard(self) -> None:
+        """Throw away what nobody needs: the containers of pods that are over, and earlier lives of those that run."""
+        for worker in list(self._workers.values()):
+            worker.discard()
+        await asyncio.sleep(_RETRY)
 
     async def _first_list(self) -> Sequence[Container]:
         while True:
@@ -157,7 +248,8 @@ class Agent:
     async def _relist(self) -> None:
         while True:
             try:
-                containers = await self._doors.runtime.list()
+                with metrics.RELIST.time():
+                    containers = await self._doors.runtime.list()
                 self.relisted_at = self._doors.clock()
                 self._compare(containers)
             except RuntimeError_ as error:

@@ -1,7 +1,7 @@
 """What a pod's worker works with: the doors to the world, and what is true for every pod of the node."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from kubelet.objects import Objects
 from kubelet.pods.container_config import Machine
 from kubelet.pods.images import Images
 from kubelet.pods.world import Verdict
+from kubelet.probe_counts import ProbeCounts
 from kubelet.runtime.protocol import ContainerRuntime
 from kubelet.volumes.protocol import Volumes
 
@@ -51,7 +52,9 @@ class Node:
     resolver: Callable[[], Resolver]
     allocatable: Callable[[], Mapping[str, str]]
     services: Callable[[], Sequence[Service]]
+    runtime: Callable[[str], str] = lambda _class: ""  # RuntimeClass -> OCI runtime; LookupError where there is none
     admit: Callable[[Pod, Sequence[Pod]], Verdict | None] = lambda _pod, _others: None  # why a new pod is refused
+    resize: Callable[[Pod, Sequence[Pod]], tuple[str, str] | None] = lambda _pod, _others: None  # or why it cannot grow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,3 +71,4 @@ class Doors:
     events: Events
     clock: Callable[[], float]
     spawn: Callable[[Coroutine[Any, Any, None]], Any]
+    probes: ProbeCounts = field(default_factory=ProbeCounts)

@@ -12,6 +12,11 @@ _PATH = "/grpc.health.v1.Health/Check"
 _HEADERS = {"content-type": "application/grpc", "te": "trailers", "user-agent": "kube-probe/1.34"}
 _STATES = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 _NO_STATUS, _UNIMPLEMENTED = "", "12"
+_NAMES = (
+    "OK Canceled Unknown InvalidArgument DeadlineExceeded NotFound AlreadyExists PermissionDenied ResourceExhausted"
+    " FailedPrecondition Aborted OutOfRange Unimplemented Internal Unavailable DataLoss Unauthenticated"
+)
+_CODES = {"": "Unknown"} | {str(number): name for number, name in enumerate(_NAMES.split())}
 
 
 async def check(client: httpx.AsyncClient, server: str, service: str) -> tuple[bool, str]:
@@ -19,15 +24,16 @@ async def check(client: httpx.AsyncClient, server: str, service: str) -> tuple[b
     answer = await client.post(f"{server}{_PATH}", headers=_HEADERS, content=question(service))
     status = answer.headers.get("grpc-status", _NO_STATUS)
     if status not in (_NO_STATUS, "0") or answer.status_code != 200:
-        return False, _refusal(status, unquote(answer.headers.get("grpc-message", "")), server.partition("//")[2])
+        return False, _refusal(status, unquote(answer.headers.get("grpc-message", "")))
     state = serving(answer.content)
     return state == "SERVING", f'service unhealthy (responded with "{state}")'
 
 
-def _refusal(status: str, message: str, address: str) -> str:
+def _refusal(status: str, message: str) -> str:
     if status == _UNIMPLEMENTED:
-        return f'error: this server does not implement the grpc health protocol (grpc.health.v1.Health): "{message}"'
-    return f'error: health rpc probe failed on "{address}": code = {status or "Unknown"} desc = {message}'
+        return f"error: this server does not implement the grpc health protocol (grpc.health.v1.Health): {message}"
+    code = _CODES.get(status, f"Code({status})")
+    return f"error: health rpc probe failed: rpc error: code = {code} desc = {message}"
 
 
 def question(service: str) -> bytes:

@@ -1,29 +1,38 @@
 """The four things a probe or a lifecycle hook can do to a container: a command, an HTTP GET, a TCP connection, a sleep.
 
-Each gives (succeeded, what to say); nothing here raises but for cancellation. Messages are Go's, since people and tools
-know them. Source: pkg/probe/{http,tcp,exec}, pkg/kubelet/lifecycle/handlers.go.
+Each gives (succeeded, what to say), or raises `Unresolved` where it could not be tried at all. Messages are Go's, since
+people and tools know them. Source: pkg/probe/{http,tcp,exec,grpc}, pkg/kubelet/lifecycle/handlers.go.
 """
 
 import asyncio
 import errno
 import os
+import ssl
 from collections.abc import Sequence
 from typing import Any
 
 import httpx
+import msgspec
 
 from apimachinery.objects import core_v1
 from kubelet import grpc_health
+from kubelet.pods.backoff import spoken
 from kubelet.runtime.protocol import ContainerRuntime, RuntimeError_
 
-USER_AGENT = "kube-probe/1.34"
+PROBE, LIFECYCLE = "kube-probe/1.34", "kube-lifecycle/1.34"
 _SHOWN = 10 * 1024
 _REDIRECTS = 10
+_AGAIN = 0.1  # seconds between tries of a connection that is refused
+_IS_HTTP = "http: server gave HTTP response to HTTPS client"
 _LONGEST = 24 * 3600.0  # each probe brings its own limit
 
 
 class Unresolved(Exception):
-    """The handler names a port that the container does not have."""
+    """It could not be tried: the handler names a port that the container does not have, the program is missing."""
+
+
+class Away(Exception):
+    """An HTTP server sent us to another host, where a probe does not follow; the message is the answer's body."""
 
 
 def port_number(container: core_v1.Container | core_v1.EphemeralContainer, port: int | str | None) -> int:
@@ -31,13 +40,13 @@ def port_number(container: core_v1.Container | core_v1.EphemeralContainer, port:
     if isinstance(port, int):
         return port
     if port is None:
-        raise Unresolved("the handler names no port")
-    if port.isdigit():
-        return int(port)
+        raise Unresolved("intOrString had no kind")
     for own in container.ports:
         if own.name == port:
             return own.container_port
-    raise Unresolved(f"couldn't find port: {port!r}")
+    if not port.isdigit():
+        raise Unresolved(f'strconv.Atoi: parsing "{port}": invalid syntax')
+    return int(port)
 
 
 class Handlers:
@@ -59,9 +68,9 @@ class Handlers:
         try:
             code, output = await self._runtime.exec_sync(id, command, patience)
         except TimeoutError:
-            return False, f'command timed out: "{" ".join(command)}" timed out after {patience:g}s'
+            return False, f'command timed out: "{" ".join(command)}" timed out after {spoken(patience)}'
         except RuntimeError_ as error:
-            return False, str(error)
+            raise Unresolved(str(error)) from error
         return code == 0, output[:_SHOWN].decode(errors="replace")
 
     async def get(
@@ -72,45 +81,88 @@ class Handlers:
         address: str,
         patience: float,
     ) -> tuple[bool, str]:
-        """Anything from 200 to 399 is well."""
+        """Anything from 200 to 399 is well; `Away` is raised for a redirect that is not followed."""
+        status, body, problem = await self._fetch(container, action, address, patience, PROBE)
+        if problem:
+            return False, problem
+        if 300 <= status < 400:
+            raise Away(f"Probe terminated redirects, Response body: {body}")
+        return 200 <= status < 400, f"HTTP probe failed with statuscode: {status}"
+
+    async def notify(
+        self,
+        container: core_v1.Container | core_v1.EphemeralContainer,
+        action: core_v1.HTTPGetAction,
+        *,
+        address: str,
+        patience: float,
+    ) -> tuple[bool, str, bool]:
+        """A lifecycle hook: any answer is well. The last is whether it was HTTP where HTTPS was asked for."""
+        status, _, problem = await self._fetch(container, action, address, patience, LIFECYCLE)
+        if not status and (action.scheme or "").upper() == "HTTPS" and _IS_HTTP in problem:
+            plain = msgspec.structs.replace(action, scheme="HTTP")
+            status, _, problem = await self._fetch(container, plain, address, patience, LIFECYCLE)
+            return not problem, problem, not problem
+        return not problem, problem, False
+
+    async def _fetch(
+        self,
+        container: core_v1.Container | core_v1.EphemeralContainer,
+        action: core_v1.HTTPGetAction,
+        address: str,
+        patience: float,
+        agent: str,
+    ) -> tuple[int, str, str]:
+        """(status, body, problem)."""
         host = action.host or address
         shown = f"[{host}]" if ":" in host else host
-        path = action.path or "/"
-        port = port_number(container, action.port)
+        path, port = action.path or "/", port_number(container, action.port)
         url = f"{(action.scheme or 'HTTP').lower()}://{shown}:{port}{path if path.startswith('/') else '/' + path}"
-        headers = {"User-Agent": USER_AGENT, "Accept": "*/*"} | {h.name: h.value for h in action.http_headers}
         try:
             async with asyncio.timeout(patience):
-                answer = await self._landed(url, headers)
+                status, body = await self._landed(url, _headers(action, agent))
         except (TimeoutError, httpx.TimeoutException):
-            return False, f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+            late = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+            return 0, "", f'Get "{url}": {late}'
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return False, f'Get "{url}": {_reason(error, host, port)}'
-        if 200 <= answer.status_code < 400:
-            return True, ""
-        return False, f"HTTP probe failed with statuscode: {answer.status_code}"
+            return 0, "", f'Get "{url}": {_reason(error, host, port)}'
+        return status, body, ""
 
-    async def _landed(self, url: str, headers: dict[str, str]) -> httpx.Response:
+    async def _landed(self, url: str, headers: Sequence[tuple[str, str]]) -> tuple[int, str]:
         """The answer after redirects; one that leads to another host is not followed, and counts as it is."""
-        answer = await self._http.get(url, headers=headers)
         for _ in range(_REDIRECTS):
-            onward = answer.next_request
-            if onward is None or onward.url.host != answer.url.host:
-                return answer
-            answer = await self._http.get(onward.url, headers=headers)
+            async with self._http.stream("GET", url, headers=headers) as answer:
+                body = b""
+                async for piece in answer.aiter_raw():
+                    body += piece
+                    if len(body) >= _SHOWN:  # enough: some never end
+                        break
+                onward = answer.next_request
+                if onward is None or onward.url.host != answer.url.host:
+                    return answer.status_code, body[:_SHOWN].decode(errors="replace")
+                url = str(onward.url)
         raise httpx.TooManyRedirects(f"stopped after {_REDIRECTS} redirects")
 
     async def health(self, action: core_v1.GRPCAction, *, address: str, patience: float) -> tuple[bool, str]:
-        """The standard health check of gRPC, kubelet/grpc_health.py."""
-        port = action.port or 0
+        """The standard health check of gRPC, kubelet/grpc_health.py. Who refuses the connection is asked again."""
+        where = f"{address}:{action.port or 0}"
+        connected = False
         try:
             async with asyncio.timeout(patience):
-                return await grpc_health.check(self._grpc, f"http://{address}:{port}", action.service)
-        except (TimeoutError, httpx.TimeoutException):
-            return False, f'timeout: failed to connect service "{address}:{port}" within {patience:g}s'
-        except httpx.HTTPError as error:
-            why = _reason(error, address, port)
-            return False, f'error: failed to connect service at "{address}:{port}": {why}'
+                while True:
+                    try:
+                        return await grpc_health.check(self._grpc, f"http://{where}", action.service)
+                    except httpx.ConnectError:
+                        await asyncio.sleep(_AGAIN)
+                    except httpx.HTTPError as error:
+                        connected = True
+                        why = f"rpc error: code = Unavailable desc = {_reason(error, address, action.port or 0)}"
+                        return False, f"error: health rpc probe failed: {why}"
+        except TimeoutError:
+            limit = spoken(patience)
+            if connected or await _listens(address, action.port or 0):
+                return False, f"timeout: health rpc did not complete within {limit}"
+            return False, f'timeout: failed to connect service "{where}" within {limit}: context deadline exceeded'
 
     async def connect(
         self,
@@ -132,10 +184,36 @@ class Handlers:
         return True, ""
 
 
+async def _listens(host: str, port: int) -> bool:
+    try:
+        async with asyncio.timeout(_AGAIN):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+def _tls(error: ssl.SSLError) -> str:
+    return "EOF" if isinstance(error, ssl.SSLEOFError) else f"remote error: tls: {(error.reason or '').lower()}"
+
+
+def _headers(action: core_v1.HTTPGetAction, agent: str) -> list[tuple[str, str]]:
+    """The action's own, several of one name too; an Accept that was given empty goes."""
+    own = [(header.name, header.value) for header in action.http_headers]
+    named = {name.lower() for name, _ in own}
+    if ("accept", "") in [(name.lower(), value) for name, value in own]:
+        own = [(name, value) for name, value in own if name.lower() != "accept"]
+    defaults = [("User-Agent", agent), ("Accept", "*/*")]
+    return [*((name, value) for name, value in defaults if name.lower() not in named), *own]
+
+
 def _reason(error: BaseException, host: str, port: int) -> str:
     """The system's own word for it, at the bottom of the chain, as Go's dialer says it."""
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return _IS_HTTP if cause.reason == "WRONG_VERSION_NUMBER" else _tls(cause)
         if isinstance(cause, OSError) and cause.errno in errno.errorcode:
             return f"dial tcp {host}:{port}: connect: {os.strerror(cause.errno or 0).lower()}"
         if isinstance(cause, ExceptionGroup):

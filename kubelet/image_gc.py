@@ -81,6 +81,12 @@ class ImageKeeper:
             except (RuntimeError_, OSError) as error:
                 log.warning("cannot collect images", error=str(error))
 
+    async def clear(self) -> None:
+        """The node is short of disk: every image that nothing uses goes."""
+        now, images = self.clock(), await self.runtime.images()
+        used = {container.image_id for container in await self.runtime.list()}
+        await self._free(plan(images, self._pulled, self._last_used, used, now), 0, every=True)
+
     async def collect(self) -> int:
         """One look; the bytes that were freed."""
         now, images = self.clock(), await self.runtime.images()
@@ -93,10 +99,10 @@ class ImageKeeper:
         wanted = to_free(await self.runtime.image_disk(), self.high, self.low)
         return await self._free(plan(images, self._pulled, self._last_used, used, now), wanted) if wanted > 0 else 0
 
-    async def _free(self, may: Sequence[Image], wanted: int) -> int:
+    async def _free(self, may: Sequence[Image], wanted: int, *, every: bool = False) -> int:
         freed = 0
         for image in may:
-            if freed >= wanted:
+            if freed >= wanted and not every:
                 break
             try:
                 await self.runtime.remove_image(image.id)

@@ -5,52 +5,81 @@ Stopping it, or its death, ends no pod: the next one finds everything in Docker 
 
 import asyncio
 import functools
+import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import structlog
 import typer
 
-from apimachinery.kinds import NODES, PODS, SERVICES
+from apimachinery import quantity
+from apimachinery.kinds import NODES, PODS, RUNTIMECLASSES, SERVICES
 from apimachinery.objects.core_v1 import Node as NodeView
 from apimachinery.objects.core_v1 import Pod, Service
+from apimachinery.objects.node_v1 import RuntimeClass
 from client import config as client_config
 from client.cache import Cache
 from client.client import Client
 from client.events import EventRecorder
-from kubelet import node_status
+from kubelet import metrics, node_status
 from kubelet.agent import Agent
 from kubelet.api import ApiEvents, ApiPods
+from kubelet.configuration import BadConfiguration, Configuration
 from kubelet.credential_plugins import Plugins
 from kubelet.credential_plugins import read as read_providers
+from kubelet.csi.api import CsiApi
+from kubelet.csi.registry import Registry
+from kubelet.csi.volumes import CsiVolumes
 from kubelet.doors import Doors, Node
+from kubelet.eviction.ranking import refusal as under_pressure
+from kubelet.eviction.thresholds import parse_signals, thresholds
+from kubelet.eviction.watch import Pressure, for_all_pods, observations, use_of
+from kubelet.eviction.watch import Terms as PressureTerms
 from kubelet.handlers import Handlers
-from kubelet.image_gc import HIGH, LOW, ImageKeeper
+from kubelet.image_gc import ImageKeeper
+from kubelet.measures import Measures
+from kubelet.mirrors import Mirrors
 from kubelet.network.bridge import BridgeNetwork
 from kubelet.network.files import parse_resolver
 from kubelet.network.protocol import NetworkError
 from kubelet.node import NodeReporter
 from kubelet.objects import ApiObjects
-from kubelet.options import Options, parse_labels, parse_taints
+from kubelet.options import (
+    Options,
+    configured,
+    parse_labels,
+    parse_pairs,
+    parse_taints,
+    reserved,
+    served,
+    withheld,
+)
 from kubelet.pods.admit import SAFE_SYSCTLS, Terms
 from kubelet.pods.admit import admit as decision
 from kubelet.pods.container_config import Machine
-from kubelet.pods.images import AT_ONCE, Images
+from kubelet.pods.images import Images
 from kubelet.pods.keyring import Keyring, of_configuration
+from kubelet.pods.resize import refusal
 from kubelet.pods.security import Powers
 from kubelet.pods.world import Verdict
 from kubelet.runtime.docker import DockerRuntime
 from kubelet.runtime.docker_json import Owner
 from kubelet.runtime.protocol import RuntimeError_
+from kubelet.runtime_classes import runtime as runtime_of
 from kubelet.served import ServedPods
 from kubelet.server.app import create_app
 from kubelet.server.gate import ApiReviews, Gate
+from kubelet.shutdown import PROBLEM, REFUSAL, Shutdown, graces
+from kubelet.volumes import mounts
 from kubelet.volumes.local import LocalVolumes
 from kubelet.volumes.provisioner import PROVISIONER, Provisioner
 from serving import logs
+from serving.asgi import ASGI
+from serving.health import health_app
 from serving.https import ServerTLS, serve
 from serving.process import run
 
@@ -60,6 +89,7 @@ T = TypeVar("T")
 _REPAIR = 30.0  # how often the network's rules are looked after
 _RETRY = 1.0
 _SYS_RESOURCE = 1 << 24
+_APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -106,10 +136,14 @@ async def _wire(
 ) -> None:
     """Make every part and start what runs."""
     options.root_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    if not await asyncio.to_thread(mounts.share, options.root_dir):
+        log.warning("mounts do not propagate from here: pods with mountPropagation will be refused by Docker")
+    configuration = options.configuration
     machine, version = node_status.machine(options.root_dir), await runtime.version()
     name, mine = options.node_name, f"metadata.name={options.node_name}"
     pods = Cache(client, PODS, Pod, fields=f"spec.nodeName={name}")
     services, own = Cache(client, SERVICES, Service), Cache(client, NODES, NodeView, fields=mine)
+    classes = Cache(client, RUNTIMECLASSES, RuntimeClass)
     recorder = EventRecorder(client, "kubelet", name)
     network = BridgeNetwork(
         options.root_dir / "network",
@@ -117,9 +151,20 @@ async def _wire(
         chain_prefix=options.chain_prefix,
         cluster_cidr=options.cluster_cidr,
     )
-    allocatable = node_status.allocatable(machine, options.max_pods)
+    kept = reserved(configuration, {"memory": machine.memory, "ephemeral-storage": machine.disk})
+    allocatable = node_status.allocatable(machine, configuration.max_pods, kept)
     objects = ApiObjects(client, spawn=tasks.create_task)
-    resolver_file = Path(options.resolv_conf)
+    resolver_file = Path(configuration.resolv_conf)
+    conditions: list[frozenset[str]] = [frozenset()]
+    ending = asyncio.Event()
+    terms = measures(options, allocatable, own)
+
+    def admit(pod: Pod, others: Sequence[Pod]) -> Verdict | None:
+        if ending.is_set():
+            return REFUSAL
+        why = under_pressure(pod, conditions[0])
+        return Verdict("Evicted", why, rejected=True) if why else decision(pod, others, terms())
+
     node = Node(
         name=name,
         addresses=[options.node_ip],
@@ -127,74 +172,149 @@ async def _wire(
         log_root=options.log_dir / "pods",
         links_root=options.log_dir / "containers",
         machine=_machine(options, machine, version.cgroup_driver),
-        cluster_dns=options.cluster_dns,
-        cluster_domain=options.cluster_domain,
+        cluster_dns=configuration.cluster_dns,
+        cluster_domain=configuration.cluster_domain,
         resolver=lambda: parse_resolver(resolver_file.read_text() if resolver_file.exists() else ""),
         allocatable=lambda: allocatable,
         services=services.list,
-        admit=admission(options, allocatable, own),
+        runtime=lambda name: runtime_of(name, lambda name: classes.get("", name), version.runtimes),
+        admit=admit,
+        resize=lambda pod, others: refusal(pod, others, terms()),
     )
     about = {"kind": "Node", "apiVersion": "v1", "name": name, "uid": name}
     keeper = ImageKeeper(
         runtime,
         options.root_dir / "pulled-images.json",
         functools.partial(recorder.event, about),
-        high=options.image_gc_high,
-        low=options.image_gc_low,
+        high=configuration.image_gc_high,
+        low=configuration.image_gc_low,
     )
+    csi_api = CsiApi(client, name)
+    drivers = Registry(options.root_dir / "plugins_registry", csi_api)
+    csi = CsiVolumes(options.root_dir, name, drivers, csi_api)
+    mirrors = Mirrors(client, ApiPods(client), lambda: own.get("", name))
     doors = Doors(
         runtime=runtime,
         network=network,
-        volumes=LocalVolumes(options.root_dir, objects, allocatable=lambda: allocatable),
+        volumes=LocalVolumes(options.root_dir, objects, allocatable=lambda: allocatable, csi=csi),
         objects=objects,
         images=Images(
             runtime,
             keyrings=_keyrings(options),
             pulled=keeper.pulled,
-            at_once=1 if options.serialize_image_pulls else options.max_parallel_image_pulls,
+            at_once=1 if configuration.serialize_image_pulls else configuration.max_parallel_image_pulls,
         ),
         handlers=handlers,
-        api=ApiPods(client),
+        api=mirrors,
         events=ApiEvents(recorder),
         clock=time.time,
         spawn=tasks.create_task,
     )
-    agent = Agent(pods, node, doors)
+    manifests = Path(configuration.static_pod_path) if configuration.static_pod_path else None
+    agent = Agent(pods, node, doors, manifests=manifests, mirrors=mirrors)
+    metrics.NODE_NAME.labels(name).set(1)
+    metrics.watch(agent.containers)
     objects.subscribe(agent.refresh)
     problems = {"network": "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady"}
 
     async def facts() -> node_status.NodeFacts:
+        found = [*([PROBLEM] if ending.is_set() else []), *problems.values()]
         try:
-            images, found = await runtime.images(), list(problems.values())
+            images = await runtime.images()
         except RuntimeError_ as error:
-            images, found = [], [f"container runtime is down: {error}"]
+            images, found = [], [*found, f"container runtime is down: {error}"]
         return node_status.NodeFacts(
             name=name,
             addresses=[options.node_ip],
             machine=machine,
-            port=options.port,
-            max_pods=options.max_pods,
+            port=configuration.port,
+            max_pods=configuration.max_pods,
             runtime=f"docker://{version.version}",
             labels=options.labels,
-            taints=options.taints,
+            taints=configuration.register_with_taints,
             images=images,
             problems=found,
+            pressure=conditions[0],
+            reserved=kept,
+            max_images=configuration.node_status_max_images,
+            provider_id=configuration.provider_id,
         )
 
-    reporter = NodeReporter(client, recorder, facts, clock=time.time)
-    for cache in (pods, services, own):
+    reporter = NodeReporter(
+        client, recorder, facts, clock=time.time, current=lambda: own.get("", name), configuration=configuration
+    )
+
+    async def reclaim() -> None:
+        try:
+            await agent.discard()
+            await keeper.clear()
+        except (RuntimeError_, OSError) as error:
+            log.warning("cannot reclaim disk", error=str(error))
+
+    def pressed() -> None:
+        conditions[0] = pressure.conditions
+        reporter.report()
+
+    pressure = Pressure(
+        terms=_watched(options, node, Path(version.root)),
+        pods=agent.pods,
+        evict=agent.evict,
+        tell=lambda *event: reporter.event(name, *event),
+        changed=pressed,
+        reclaim=reclaim,
+        clock=time.time,
+        observe=observations,
+        use=use_of,
+    )
+    shutdown = Shutdown(
+        graces=graces(configuration),
+        pods=lambda: {uid: pod for uid, (pod, _) in agent.pods().items()},
+        evict=agent.evict,
+        changed=reporter.report,
+        begun=ending,
+    )
+    asyncio.get_running_loop().add_signal_handler(signal.SIGPWR, ending.set)
+    own.subscribe(lambda old, new: reporter.report() if _grown(old, new) else None)
+    for cache in (pods, services, own, classes):
         tasks.create_task(cache.run())
-    tasks.create_task(recorder.run())
-    tasks.create_task(reporter.run())
-    tasks.create_task(keeper.run())
+    for part in (
+        recorder.run(),
+        reporter.run(),
+        keeper.run(),
+        mirrors.run(),
+        pressure.run(),
+        shutdown.run(),
+        drivers.run(),
+    ):
+        tasks.create_task(part)
     tasks.create_task(_keep_network(own, network, agent, reporter, problems, name))
     if options.network_kubeconfig:
         tasks.create_task(_keep_routes(options, network))
     if options.local_path_kubeconfig:
         tasks.create_task(_provision(options))
-    tasks.create_task(_run_pods(agent, services))
-    served = ServedPods(agent, runtime, node, options.configuration())
-    await _start_server(options, served, client, tasks)
+    tasks.create_task(agent.run())
+    looks = Measures(node=node, image_root=pressure.terms.image_root, cpus=machine.cpus)
+    served_pods = ServedPods(agent, runtime, node, served(configuration), probes=doors.probes, measures=looks)
+    await _start_server(options, served_pods, client, tasks)
+
+
+def _grown(old: NodeView | None, new: NodeView | None) -> bool:
+    """Whether somebody has given the node resources of a new kind: they are to be had at once."""
+    return new is not None and node_status.extended(old) != node_status.extended(new)
+
+
+def _watched(options: Options, node: Node, image_root: Path) -> PressureTerms:
+    c = options.configuration
+    wanted = thresholds(c.eviction_hard, c.eviction_soft, c.eviction_soft_grace_period, c.eviction_minimum_reclaim)
+    return PressureTerms(
+        thresholds=for_all_pods(wanted) if "pods" in c.enforce_node_allocatable else wanted,
+        transition=c.eviction_pressure_transition_period,
+        longest_grace=float(c.eviction_max_pod_grace_period),
+        root=options.root_dir,
+        image_root=image_root if image_root.exists() else options.root_dir,
+        log_root=node.log_root,
+        machine=node.machine,
+    )
 
 
 def _keyrings(options: Options) -> Callable[[str], Awaitable[Sequence[Keyring]]]:
@@ -220,39 +340,39 @@ def _machine(options: Options, machine: node_status.Machine, driver: str) -> Mac
     if not free:
         log.warning("no CAP_SYS_RESOURCE here: privileged containers get every other capability instead")
     lowest = -1000 if free else int(Path("/proc/self/oom_score_adj").read_text())
-    powers = Powers(free, lowest, str(options.root_dir / "seccomp"))
-    wanted = driver if options.cgroup_driver == "auto" else options.cgroup_driver
+    configuration = options.configuration
+    powers = Powers(free, lowest, str(options.root_dir / "seccomp"), configuration.seccomp_default)
+    wanted = configuration.cgroup_driver or "auto"
+    share = node_status.allocatable(machine, configuration.max_pods, withheld(configuration))
     return Machine(
         powers=powers,
         memory=machine.memory,
-        cgroup_parent=options.cgroup_parent,
-        systemd_cgroups=wanted == "systemd",
+        cgroup_parent=configuration.cgroup_root,
+        systemd_cgroups=(driver if wanted == "auto" else wanted) == "systemd",
         log_root=options.log_dir / "pods",
+        pod_pids=max(configuration.pod_pids_limit, 0),
+        pods_cpu=quantity.parse(share["cpu"]).milli(),
+        pods_memory=quantity.parse(share["memory"]).value(),
     )
 
 
-def admission(
-    options: Options, allocatable: Mapping[str, str], own: Cache[NodeView]
-) -> Callable[[Pod, Sequence[Pod]], Verdict | None]:
+def measures(options: Options, allocatable: Mapping[str, str], own: Cache[NodeView]) -> Callable[[], Terms]:
     """What a new pod is measured by, as the Node object says it at that moment."""
 
-    def admit(pod: Pod, others: Sequence[Pod]) -> Verdict | None:
+    enforced = _APPARMOR.exists() and _APPARMOR.read_text().strip() == "Y"
+
+    def terms() -> Terms:
         node = own.get("", options.node_name)
-        terms = Terms(
+        return Terms(
             name=options.node_name,
             labels=node.metadata.labels if node is not None else None,
             taints=node.spec.taints if node is not None else (),
-            allocatable=allocatable,
-            sysctls=(*SAFE_SYSCTLS, *options.unsafe_sysctls),
+            allocatable={**allocatable, **node_status.extended(node)},
+            sysctls=(*SAFE_SYSCTLS, *options.configuration.allowed_unsafe_sysctls),
+            apparmor=enforced,
         )
-        return decision(pod, others, terms)
 
-    return admit
-
-
-async def _run_pods(agent: Agent, services: Cache[Service]) -> None:
-    await services.wait_synced()  # their addresses are part of every environment
-    await agent.run()
+    return terms
 
 
 async def _keep_network(
@@ -334,21 +454,29 @@ def routes_to(nodes: Sequence[NodeView], name: str) -> dict[str, str]:
 
 
 async def _start_server(options: Options, served: ServedPods, client: Client, tasks: asyncio.TaskGroup) -> None:
-    tls = None
-    if options.tls_cert_file:
-        tls = ServerTLS(options.tls_cert_file, options.tls_private_key_file, options.client_ca_file)
-    else:
+    configuration, never = options.configuration, asyncio.Event()  # the task group ends the servers
+    if configuration.healthz_port:
+        tasks.create_task(_serve_health(configuration, health_app({"kubelet": served.check}), never))
+    if not configuration.tls_cert_file:
         log.warning("no --tls-cert-file: the kubelet's API is not served")
         return
-    gate = Gate(ApiReviews(client, options.node_name))
-    never = asyncio.Event()  # the task group ends the server
+    tls = ServerTLS(configuration.tls_cert_file, configuration.tls_private_key_file, configuration.client_ca_file)
+    api = create_app(served, Gate(ApiReviews(client, options.node_name)))
 
     def ready(port: int) -> None:
         log.info("serving", port=port)
 
-    tasks.create_task(
-        serve(create_app(served, gate), host="0.0.0.0", port=options.port, tls=tls, ready=ready, stop=never)  # noqa: S104
-    )
+    tasks.create_task(serve(api, host=configuration.address, port=configuration.port, tls=tls, ready=ready, stop=never))
+
+
+async def _serve_health(configuration: Configuration, app: ASGI, never: asyncio.Event) -> None:
+    """/healthz for whoever is on the machine. Pods do not depend on it: a taken port is waited for."""
+    while True:
+        try:
+            await serve(app, host=configuration.healthz_bind_address, port=configuration.healthz_port, stop=never)
+        except OSError as error:
+            log.warning("cannot serve /healthz", port=configuration.healthz_port, error=str(error))
+        await asyncio.sleep(_REPAIR)
 
 
 def _default_ip() -> str:
@@ -364,6 +492,7 @@ def _default_ip() -> str:
 @app.command(epilog="Example: pykube-kubelet --kubeconfig /etc/kubernetes/kubelet.conf --cluster-dns 10.96.0.10")
 def command(
     kubeconfig: Annotated[str, typer.Option(help="How to reach the API server, and as whom.")] = "",
+    config: Annotated[Path | None, typer.Option(help="A KubeletConfiguration file; flags count before it.")] = None,
     network_kubeconfig: Annotated[
         str, typer.Option(help="Who may list nodes, for routes between them; none: no routes.")
     ] = "",
@@ -374,39 +503,76 @@ def command(
     node_ip: Annotated[str, typer.Option(help="Default: the address of the default route.")] = "",
     root_dir: Annotated[Path, typer.Option(help="Volumes and other state.")] = Path("/var/lib/kubelet"),
     log_dir: Annotated[Path, typer.Option(help="pods/ and containers/ lie here.")] = Path("/var/log"),
-    port: Annotated[int, typer.Option(help="The kubelet's HTTPS API.")] = 10250,
-    tls_cert_file: Annotated[str, typer.Option(help="Its certificate.")] = "",
-    tls_private_key_file: Annotated[str, typer.Option(help="Its key.")] = "",
-    client_ca_file: Annotated[str, typer.Option(help="Whose clients' certificates are trusted.")] = "",
-    cluster_dns: Annotated[str, typer.Option(help="DNS addresses for pods, with commas.")] = "",
-    cluster_domain: Annotated[str, typer.Option(help="The cluster's domain.")] = "cluster.local",
+    port: Annotated[int | None, typer.Option(help="The kubelet's HTTPS API.", show_default="10250")] = None,
+    healthz_port: Annotated[int | None, typer.Option(help="/healthz, 0: nowhere.", show_default="10248")] = None,
+    tls_cert_file: Annotated[str | None, typer.Option(help="Its certificate.")] = None,
+    tls_private_key_file: Annotated[str | None, typer.Option(help="Its key.")] = None,
+    client_ca_file: Annotated[str | None, typer.Option(help="Whose clients' certificates are trusted.")] = None,
+    cluster_dns: Annotated[str | None, typer.Option(help="DNS addresses for pods, with commas.")] = None,
+    cluster_domain: Annotated[str | None, typer.Option(help="The cluster's domain.")] = None,
     cluster_cidr: Annotated[str, typer.Option(help="All pods' addresses: they see one another's own.")] = "",
-    resolv_conf: Annotated[str, typer.Option(help="The node's resolver.")] = "/etc/resolv.conf",
+    resolv_conf: Annotated[str | None, typer.Option(help="The node's resolver.")] = None,
     docker_endpoint: Annotated[str, typer.Option(help="The Docker Engine.")] = "unix:///var/run/docker.sock",
     cgroup_parent: Annotated[
-        str, typer.Option("--cgroup-parent", "--cgroup-root", help="Over all pods' cgroups.")
-    ] = "",
-    cgroup_driver: Annotated[str, typer.Option(help="auto, cgroupfs or systemd.")] = "auto",
+        str | None, typer.Option("--cgroup-parent", "--cgroup-root", help="Over all pods' cgroups.")
+    ] = None,
+    cgroup_driver: Annotated[str | None, typer.Option(help="auto, cgroupfs or systemd.")] = None,
     bridge: Annotated[str, typer.Option(help="The bridge's name.")] = "pykube0",
     chain_prefix: Annotated[str, typer.Option(help="How our iptables chains begin.")] = "PYKUBE",
     cluster_name: Annotated[str, typer.Option(help="Marks our containers in a shared Docker.")] = "pykube",
-    max_pods: Annotated[int, typer.Option(help="The node's capacity.")] = 110,
-    serialize_image_pulls: Annotated[bool, typer.Option(help="One image after the other.")] = False,  # noqa: FBT002
-    max_parallel_image_pulls: Annotated[int, typer.Option(min=1, help="How many images side by side.")] = AT_ONCE,
+    max_pods: Annotated[int | None, typer.Option(help="The node's capacity.", show_default="110")] = None,
+    serialize_image_pulls: Annotated[bool | None, typer.Option(help="One image after the other.")] = None,
+    max_parallel_image_pulls: Annotated[int | None, typer.Option(min=1, help="How many images side by side.")] = None,
     image_gc_high_threshold: Annotated[
-        int, typer.Option(min=0, max=100, help="How full the images' disk may be, in percent, before images go.")
-    ] = HIGH,
-    image_gc_low_threshold: Annotated[int, typer.Option(min=0, max=100, help="How full it is to be then.")] = LOW,
+        int | None,
+        typer.Option(min=0, max=100, help="How full the images' disk may be, in percent, before images go."),
+    ] = None,
+    image_gc_low_threshold: Annotated[
+        int | None, typer.Option(min=0, max=100, help="How full it is to be then.")
+    ] = None,
     image_credential_provider_config: Annotated[
         str, typer.Option(help="A CredentialProviderConfig: programs that know registries' passwords.")
     ] = "",
     image_credential_provider_bin_dir: Annotated[str, typer.Option(help="Where these programs are.")] = "",
-    allowed_unsafe_sysctls: Annotated[str, typer.Option(help="Names, or prefixes that end in *, with commas.")] = "",
-    register_with_taints: Annotated[str, typer.Option(help="KEY=VALUE:EFFECT, with commas.")] = "",
+    pod_max_pids: Annotated[int | None, typer.Option(help="Processes of a pod at most.")] = None,
+    pod_manifest_path: Annotated[str | None, typer.Option(help="Where manifests of static pods lie.")] = None,
+    system_reserved: Annotated[str | None, typer.Option(help="Kept from pods: cpu=100m,memory=1Gi.")] = None,
+    kube_reserved: Annotated[str | None, typer.Option(help="Kept from pods as well.")] = None,
+    eviction_hard: Annotated[str | None, typer.Option(help="memory.available<100Mi and so on.")] = None,
+    allowed_unsafe_sysctls: Annotated[
+        str | None, typer.Option(help="Names, or prefixes that end in *, with commas.")
+    ] = None,
+    register_node: Annotated[bool | None, typer.Option(help="Whether to make the Node object.")] = None,
+    register_with_taints: Annotated[str | None, typer.Option(help="KEY=VALUE:EFFECT, with commas.")] = None,
     node_labels: Annotated[str, typer.Option(help="KEY=VALUE, with commas.")] = "",
 ) -> None:
     """Runs the pods of one node as Docker containers."""
     logs.configure("kubelet")
+    flags = {
+        "port": port,
+        "healthz_port": healthz_port,
+        "tls_cert_file": tls_cert_file,
+        "tls_private_key_file": tls_private_key_file,
+        "client_ca_file": client_ca_file,
+        "cluster_dns": _listed(cluster_dns),
+        "cluster_domain": cluster_domain,
+        "resolv_conf": resolv_conf,
+        "cgroup_root": cgroup_parent,
+        "cgroup_driver": cgroup_driver,
+        "max_pods": max_pods,
+        "serialize_image_pulls": serialize_image_pulls,
+        "max_parallel_image_pulls": max_parallel_image_pulls,
+        "image_gc_high": image_gc_high_threshold,
+        "image_gc_low": image_gc_low_threshold,
+        "pod_pids_limit": pod_max_pids,
+        "static_pod_path": pod_manifest_path,
+        "system_reserved": _given(parse_pairs, system_reserved, "--system-reserved"),
+        "kube_reserved": _given(parse_pairs, kube_reserved, "--kube-reserved"),
+        "eviction_hard": _given(parse_thresholds, eviction_hard, "--eviction-hard"),
+        "allowed_unsafe_sysctls": _listed(allowed_unsafe_sysctls),
+        "register_node": register_node,
+        "register_with_taints": _given(parse_taints, register_with_taints, "--register-with-taints"),
+    }
     options = Options(
         kubeconfig=kubeconfig,
         network_kubeconfig=network_kubeconfig,
@@ -415,32 +581,41 @@ def command(
         node_ip=node_ip or _default_ip(),
         root_dir=root_dir.absolute(),
         log_dir=log_dir.absolute(),
-        port=port,
-        tls_cert_file=tls_cert_file,
-        tls_private_key_file=tls_private_key_file,
-        client_ca_file=client_ca_file,
-        cluster_dns=tuple(part for part in cluster_dns.split(",") if part),
-        cluster_domain=cluster_domain,
         cluster_cidr=cluster_cidr,
-        resolv_conf=resolv_conf,
         docker_endpoint=docker_endpoint,
-        cgroup_parent=cgroup_parent,
-        cgroup_driver=cgroup_driver,
         bridge=bridge,
         chain_prefix=chain_prefix,
         cluster_name=cluster_name,
-        max_pods=max_pods,
-        serialize_image_pulls=serialize_image_pulls,
-        max_parallel_image_pulls=max_parallel_image_pulls,
-        image_gc_high=image_gc_high_threshold,
-        image_gc_low=image_gc_low_threshold,
         credential_config=image_credential_provider_config,
         credential_bin_dir=image_credential_provider_bin_dir,
-        unsafe_sysctls=tuple(part for part in allowed_unsafe_sysctls.split(",") if part),
-        taints=_parsed(parse_taints, register_with_taints, "--register-with-taints"),
         labels=_parsed(parse_labels, node_labels, "--node-labels"),
+        configuration=_configured(config, flags),
     )
     run(lambda stop: kubelet(options, stop))
+
+
+def parse_thresholds(text: str) -> dict[str, str]:
+    found = parse_pairs(text)
+    parse_signals(found)
+    return found
+
+
+def _listed(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(part for part in text.split(",") if part)
+
+
+def _given(parse: Callable[[str], T], text: str | None, option: str) -> T | None:
+    return None if text is None else _parsed(parse, text, option)
+
+
+def _configured(file: Path | None, flags: Mapping[str, object]) -> Configuration:
+    try:
+        found = configured(file.read_text() if file is not None else "", flags)
+    except (OSError, BadConfiguration) as error:
+        raise typer.BadParameter(
+            f"failed to load kubelet config file {file}: {error}", param_hint="--config"
+        ) from error
+    return found if found.cluster_domain else replace(found, cluster_domain="cluster.local")
 
 
 def _parsed(parse: Callable[[str], T], text: str, option: str) -> T:

@@ -1,6 +1,7 @@
 """The node speaks: registers itself, renews its Lease, tells its status.
 
-Every 10 s: the Lease; the status when something has changed, or 5 minutes after the last time. What it says is made
+Every 10 s (unless it is configured otherwise): the Lease; the status when something has changed, or 5 minutes after
+the last time. What it says is made
 in node_status.py. Source: pkg/kubelet/kubelet_node_status.go, pkg/kubelet/util/nodelease.
 """
 
@@ -18,13 +19,12 @@ from apimachinery.types import Json
 from client.client import Client
 from client.events import EventRecorder
 from kubelet import node_status
+from kubelet.configuration import Configuration
 from kubelet.node_status import NodeFacts
 
 log = structlog.get_logger("kubelet.node")
 
-_EVERY = 10.0
-_REPORT = 300.0
-_LEASE_NAMESPACE, _LEASE_SECONDS = "kube-node-lease", 40
+_LEASE_NAMESPACE = "kube-node-lease"
 _RETRY = 1.0
 
 
@@ -38,8 +38,11 @@ class NodeReporter:
         facts: Callable[[], Awaitable[NodeFacts]],
         *,
         clock: Callable[[], float],
+        current: Callable[[], Node | None],
+        configuration: Configuration,
     ) -> None:
         self._client, self._recorder, self._facts, self._clock = client, recorder, facts, clock
+        self._current, self._configuration = current, configuration
         self._node: Node | None = None
         self._last: Json | None = None
         self._reported_at = 0.0
@@ -64,6 +67,9 @@ class NodeReporter:
     async def _register(self) -> None:
         facts = await self._facts()
         self.event(facts.name, "Normal", "Starting", "Starting kubelet.")
+        if not self._configuration.register_node:
+            await self._await_registration(facts.name)
+            return
         while True:
             try:
                 self._node = view(await self._registered(facts), Node)
@@ -72,6 +78,14 @@ class NodeReporter:
                 log.warning("cannot register the node", error=error.message)
                 await asyncio.sleep(_RETRY)
         log.info("registered", node=facts.name)
+        self.registered.set()
+
+    async def _await_registration(self, name: str) -> None:
+        """Somebody else makes the Node object."""
+        while self._current() is None:
+            await asyncio.sleep(_RETRY)
+        self._node = self._current()
+        log.info("registered by somebody else", node=name)
         self.registered.set()
 
     async def _registered(self, facts: NodeFacts) -> Json:
@@ -90,7 +104,7 @@ class NodeReporter:
             self._news.clear()
             try:
                 await self._tell(await self._facts())
-                pause = _EVERY
+                pause = self._configuration.node_status_update_frequency
             except ApiError as error:
                 log.warning("cannot tell the node's status", error=error.message)
                 if error.code == 404:  # somebody deleted the Node: be there again
@@ -103,10 +117,14 @@ class NodeReporter:
                 pass
 
     async def _tell(self, facts: NodeFacts) -> None:
-        now = self._clock()
-        status = node_status.status(facts, self._node, now)
-        if self._last is not None and not node_status.differs(self._last, status) and now - self._reported_at < _REPORT:
+        now, before = self._clock(), self._current() or self._node
+        status = node_status.status(facts, before, now)
+        late = now - self._reported_at >= self._configuration.node_status_report_frequency
+        if self._last is not None and not node_status.differs(self._last, status) and not late:
             return
+        if before is not None and node_status.rebooted(before, facts.machine):
+            message = f"Node {facts.name} has been rebooted, boot id: {facts.machine.boot_id}"
+            self.event(facts.name, "Warning", "Rebooted", message)
         answer = await self._client.patch(
             NODES, "", facts.name, {"status": status}, type="strategic", subresource="status"
         )
@@ -116,7 +134,7 @@ class NodeReporter:
 
     async def _renew_lease(self) -> None:
         while True:
-            pause = _EVERY
+            pause = self._configuration.node_lease_duration_seconds / 4
             try:
                 await self._renew()
             except ApiError as error:
@@ -129,7 +147,7 @@ class NodeReporter:
         meta = self._node.metadata
         spec = {
             "holderIdentity": meta.name,
-            "leaseDurationSeconds": _LEASE_SECONDS,
+            "leaseDurationSeconds": self._configuration.node_lease_duration_seconds,
             "renewTime": times.rfc3339_micro(self._clock()),
         }
         try:

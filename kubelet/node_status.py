@@ -10,14 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from apimachinery import times
+from apimachinery import quantity, times
 from apimachinery.objects.core_v1 import Node
 from apimachinery.types import Json
 from kubelet.runtime.protocol import Image
 
 VERSION = "v1.34.0"
-_EVICTION_MEMORY = 100 * 1024 * 1024  # upstream's default evictionHard keeps this much out of allocatable
-_IMAGES = 50
 _NAMES_PER_IMAGE = 5
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -75,6 +73,10 @@ class NodeFacts:
     taints: Sequence[Json] = ()
     images: Sequence[Image] = ()
     problems: Sequence[str] = ()  # why the node is not ready; none: it is
+    pressure: frozenset[str] = frozenset()  # conditions of shortage that are true
+    reserved: Mapping[str, str] = field(default_factory=dict)  # kept from pods
+    max_images: int = 50
+    provider_id: str = ""
 
 
 def capacity(machine: Machine, max_pods: int) -> dict[str, str]:
@@ -88,10 +90,25 @@ def capacity(machine: Machine, max_pods: int) -> dict[str, str]:
     }
 
 
-def allocatable(machine: Machine, max_pods: int) -> dict[str, str]:
-    memory = max(machine.memory - _EVICTION_MEMORY, 0)
-    own = {"memory": f"{memory // 1024}Ki", "ephemeral-storage": str(machine.disk * 9 // 10)}
-    return capacity(machine, max_pods) | own
+def allocatable(machine: Machine, max_pods: int, reserved: Mapping[str, str]) -> dict[str, str]:
+    """What pods may have: the capacity without what is reserved."""
+    found = capacity(machine, max_pods)
+    for name, text in reserved.items():
+        if name in found:
+            kept = quantity.parse(text)
+            if name == "cpu":
+                found[name] = str(quantity.from_milli(max(machine.cpus * 1000 - kept.milli(), 0)))
+            elif name == "memory":
+                found[name] = f"{max(machine.memory - kept.value(), 0) // 1024}Ki"
+            else:
+                found[name] = str(max(machine.disk - kept.value(), 0))
+    return found
+
+
+def extended(before: Node | None) -> dict[str, str]:
+    """Resources that somebody else has given the node: as much of them may be had as there is."""
+    there = before.status.capacity if before is not None else {}
+    return {name: amount for name, amount in there.items() if "/" in name}
 
 
 def labels(facts: NodeFacts) -> dict[str, str]:
@@ -113,7 +130,9 @@ def node(facts: NodeFacts, now: float) -> Json:
         "labels": labels(facts),
         "annotations": {"volumes.kubernetes.io/controller-managed-attach-detach": "true"},
     }
-    spec = {"taints": list(facts.taints)} if facts.taints else {}
+    spec: Json = {"taints": list(facts.taints)} if facts.taints else {}
+    if facts.provider_id:
+        spec["providerID"] = facts.provider_id
     body = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec}
     return body | {"status": status(facts, None, now)}
 
@@ -124,11 +143,13 @@ def status(facts: NodeFacts, before: Node | None, now: float) -> Json:
     addresses = [{"type": "InternalIP", "address": address} for address in facts.addresses]
     return {
         "addresses": [*addresses, {"type": "Hostname", "address": facts.name}],
-        "allocatable": allocatable(machine, facts.max_pods),
+        "allocatable": allocatable(machine, facts.max_pods, facts.reserved) | extended(before),
         "capacity": capacity(machine, facts.max_pods),
         "conditions": [_condition(before, now, *row) for row in _conditions(facts)],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": facts.port}},
-        "images": [_image(image) for image in sorted(facts.images, key=lambda i: -i.size)[:_IMAGES] if image.tags],
+        "images": [
+            _image(image) for image in sorted(facts.images, key=lambda i: -i.size)[: facts.max_images] if image.tags
+        ],
         "nodeInfo": {
             "architecture": machine.architecture,
             "bootID": machine.boot_id,
@@ -144,6 +165,11 @@ def status(facts: NodeFacts, before: Node | None, now: float) -> Json:
     }
 
 
+def rebooted(before: Node, machine: Machine) -> bool:
+    known = before.status.node_info.boot_id if before.status.node_info is not None else ""
+    return bool(known) and known != machine.boot_id
+
+
 def _image(image: Image) -> Json:
     names = [name for name in (*image.digests, *image.tags) if "<none>" not in name]
     return {"names": names[:_NAMES_PER_IMAGE], "sizeBytes": image.size}
@@ -153,12 +179,28 @@ def _conditions(facts: NodeFacts) -> Sequence[tuple[str, str, str, str]]:
     ready = ("Ready", "True", "KubeletReady", "kubelet is posting ready status")
     if facts.problems:
         ready = ("Ready", "False", "KubeletNotReady", f"[{', '.join(facts.problems)}]".strip("[]"))
-    return (
-        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-        ready,
-    )
+    return (*(_shortage(name, facts.pressure) for name in _SHORTAGES), ready)
+
+
+#: The condition -> (reason, message) when it is false, and when it is true.
+_SHORTAGES = {
+    "MemoryPressure": (
+        ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
+    ),
+    "DiskPressure": (
+        ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+    ),
+    "PIDPressure": (
+        ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+    ),
+}
+
+
+def _shortage(name: str, pressure: frozenset[str]) -> tuple[str, str, str, str]:
+    return name, "True" if name in pressure else "False", *_SHORTAGES[name][name in pressure]
 
 
 def _condition(before: Node | None, now: float, type: str, status: str, reason: str, message: str) -> Json:
@@ -192,6 +234,9 @@ EVENTS = {
     ("MemoryPressure", "False"): "NodeHasSufficientMemory",
     ("DiskPressure", "False"): "NodeHasNoDiskPressure",
     ("PIDPressure", "False"): "NodeHasSufficientPID",
+    ("MemoryPressure", "True"): "NodeHasInsufficientMemory",
+    ("DiskPressure", "True"): "NodeHasDiskPressure",
+    ("PIDPressure", "True"): "NodeHasInsufficientPID",
 }
 
 

@@ -1,17 +1,22 @@
 """The kubelet's settings, checked. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from apimachinery import quantity
 from apimachinery.types import Json
+from kubelet.configuration import API_VERSION, KIND, Configuration, parse
+from kubelet.eviction.thresholds import reserved as hard
+from kubelet.pods.backoff import spoken as go_duration
 
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the flags say; their meaning stands in main.py."""
+    """What the flags say that no configuration file does; their meaning stands in main.py."""
 
     kubeconfig: str
     network_kubeconfig: str
@@ -20,50 +25,83 @@ class Options:
     node_ip: str
     root_dir: Path
     log_dir: Path
-    port: int
-    tls_cert_file: str
-    tls_private_key_file: str
-    client_ca_file: str
-    cluster_dns: Sequence[str]
-    cluster_domain: str
     cluster_cidr: str
-    resolv_conf: str
     docker_endpoint: str
-    cgroup_parent: str
-    cgroup_driver: str
     bridge: str
     chain_prefix: str
     cluster_name: str
-    max_pods: int
-    serialize_image_pulls: bool
-    max_parallel_image_pulls: int
-    image_gc_high: int
-    image_gc_low: int
     credential_config: str
     credential_bin_dir: str
-    unsafe_sysctls: Sequence[str]
-    taints: Sequence[Json]
     labels: Mapping[str, str]
+    configuration: Configuration
 
-    def configuration(self) -> Json:
-        """The part of a KubeletConfiguration that these settings are (`/configz`)."""
-        return {
-            "kind": "KubeletConfiguration",
-            "apiVersion": "kubelet.config.k8s.io/v1beta1",
-            "port": self.port,
-            "clusterDomain": self.cluster_domain,
-            "clusterDNS": list(self.cluster_dns),
-            "cgroupDriver": self.cgroup_driver,
-            "cgroupRoot": self.cgroup_parent or "/",
-            "maxPods": self.max_pods,
-            "serializeImagePulls": self.serialize_image_pulls,
-            "maxParallelImagePulls": None if self.serialize_image_pulls else self.max_parallel_image_pulls,
-            "imageGCHighThresholdPercent": self.image_gc_high,
-            "imageGCLowThresholdPercent": self.image_gc_low,
-            "resolvConf": self.resolv_conf,
-            "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}},
-            "authorization": {"mode": "Webhook"},
-        }
+
+def configured(text: str, flags: Mapping[str, Any]) -> Configuration:
+    """The file's settings (`text` is "" where there is none), with those of the flags that were given over them."""
+    found = parse(text) if text else Configuration()
+    return replace(found, **{name: value for name, value in flags.items() if value is not None})
+
+
+def served(configuration: Configuration) -> Json:
+    """The KubeletConfiguration in force (`/configz`)."""
+    c = configuration
+    return {**c.raw} | {
+        "kind": KIND,
+        "apiVersion": API_VERSION,
+        "address": c.address,
+        "port": c.port,
+        "healthzPort": c.healthz_port,
+        "healthzBindAddress": c.healthz_bind_address,
+        "clusterDomain": c.cluster_domain,
+        "clusterDNS": list(c.cluster_dns),
+        "cgroupDriver": c.cgroup_driver,
+        "cgroupRoot": c.cgroup_root or "/",
+        "maxPods": c.max_pods,
+        "podPidsLimit": c.pod_pids_limit,
+        "resolvConf": c.resolv_conf,
+        "staticPodPath": c.static_pod_path,
+        "registerNode": c.register_node,
+        "registerWithTaints": list(c.register_with_taints),
+        "systemReserved": dict(c.system_reserved),
+        "kubeReserved": dict(c.kube_reserved),
+        "enforceNodeAllocatable": list(c.enforce_node_allocatable),
+        "evictionHard": dict(c.eviction_hard),
+        "evictionSoft": dict(c.eviction_soft),
+        "evictionPressureTransitionPeriod": go_duration(c.eviction_pressure_transition_period),
+        "nodeStatusUpdateFrequency": go_duration(c.node_status_update_frequency),
+        "nodeStatusReportFrequency": go_duration(c.node_status_report_frequency),
+        "nodeLeaseDurationSeconds": c.node_lease_duration_seconds,
+        "shutdownGracePeriod": go_duration(c.shutdown_grace_period),
+        "shutdownGracePeriodCriticalPods": go_duration(c.shutdown_grace_period_critical_pods),
+        "seccompDefault": c.seccomp_default,
+        "serializeImagePulls": c.serialize_image_pulls,
+        "maxParallelImagePulls": None if c.serialize_image_pulls else c.max_parallel_image_pulls,
+        "imageGCHighThresholdPercent": c.image_gc_high,
+        "imageGCLowThresholdPercent": c.image_gc_low,
+        "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}},
+        "authorization": {"mode": "Webhook"},
+    }
+
+
+def reserved(configuration: Configuration, capacity: Mapping[str, int]) -> dict[str, str]:
+    """What pods may not have: the two reservations, and what the hard eviction thresholds keep."""
+    rows = [configuration.system_reserved, configuration.kube_reserved]
+    rows.append({name: str(amount) for name, amount in hard(configuration.eviction_hard, capacity).items()})
+    return _sum(rows)
+
+
+def withheld(configuration: Configuration) -> dict[str, str]:
+    """The reservations alone: what the kernel keeps all pods together from."""
+    enforced = "pods" in configuration.enforce_node_allocatable
+    return _sum([configuration.system_reserved, configuration.kube_reserved]) if enforced else {}
+
+
+def _sum(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    found: dict[str, quantity.Quantity] = {}
+    for row in rows:
+        for name, amount in row.items():
+            found[name] = found[name] + quantity.parse(amount) if name in found else quantity.parse(amount)
+    return {name: str(amount) for name, amount in found.items()}
 
 
 def parse_labels(text: str) -> dict[str, str]:
@@ -86,4 +124,15 @@ def parse_taints(text: str) -> list[Json]:
         if not key or effect not in _EFFECTS:
             raise ValueError(f"{part!r} is not KEY[=VALUE]:EFFECT with an effect of {', '.join(_EFFECTS)}")
         found.append({"key": key, "effect": effect} | ({"value": value} if equals else {}))
+    return found
+
+
+def parse_pairs(text: str) -> dict[str, str]:
+    """`cpu=100m,memory=1Gi`, or `memory.available<100Mi`."""
+    found = {}
+    for part in filter(None, text.split(",")):
+        key, separator, value = part.partition("<" if "<" in part else "=")
+        if not key or not value:
+            raise ValueError(f"{part!r} is not NAME{separator or '='}AMOUNT")
+        found[key] = value
     return found

@@ -13,23 +13,29 @@ from typing import Any
 
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
-from kubelet.handlers import Handlers, Unresolved
+from kubelet.handlers import Away, Handlers, Unresolved
 from kubelet.pods.container_status import CONTAINER_ID
+from kubelet.pods.expansion import expand
 from kubelet.pods.probes import Tally, count, initial_delay, patience, period
 from kubelet.pods.world import Probed
+from kubelet.probe_counts import ProbeCounts
 from kubelet.runtime.protocol import Container
 
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
-Tell = Callable[[core_v1.Container, str], None]  # container, message of an Unhealthy event
+Tell = Callable[[core_v1.Container, str, str], None]  # container, reason and message of an event
 
+_TRIES = 3  # of a probe that cannot be tried at all
 _TITLES = {"startup": "Startup", "liveness": "Liveness", "readiness": "Readiness"}
 
 
 class Prober:
     """One pod's probes. `changed` is called whenever `results` differ."""
 
-    def __init__(self, handlers: Handlers, *, spawn: Spawn, changed: Callable[[], None], unhealthy: Tell) -> None:
-        self._handlers, self._spawn, self._changed, self._unhealthy = handlers, spawn, changed, unhealthy
+    def __init__(
+        self, handlers: Handlers, *, spawn: Spawn, changed: Callable[[], None], tell: Tell, counts: ProbeCounts
+    ) -> None:
+        self._handlers, self._spawn, self._changed, self._tell = handlers, spawn, changed, tell
+        self._counts = counts
         self._results: dict[str, Probed] = {}
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._started: dict[str, asyncio.Event] = {}
@@ -68,13 +74,14 @@ class Prober:
         ):
             if probe is None or (kind == "startup" and started):
                 continue
-            work = self._run(kind, probe, spec, container, address, restarted=known is not None)
+            work = self._run(kind, probe, pod, spec, container, address, restarted=known is not None)
             self._tasks[container.id, kind] = self._spawn(work)
 
     async def _run(
         self,
         kind: str,
         probe: core_v1.Probe,
+        pod: Pod,
         spec: core_v1.Container,
         container: Container,
         address: str,
@@ -89,13 +96,33 @@ class Prober:
             await asyncio.sleep(random.random() * period(probe))  # noqa: S311 - jitter
         await asyncio.sleep(max(container.started_at + initial_delay(probe) - time.time(), 0))
         while True:
-            passed, message = await self._once(probe, spec, container.id, address)
-            tally = count(tally, probe, passed=passed)
-            if not passed:
-                self._unhealthy(spec, f"{_TITLES[kind]} probe failed: {message}")
-            if self._settle(kind, container.id, tally, probe):
-                return
+            passed = await self._told(kind, probe, spec, container.id, address)
+            if passed is not None:
+                self._counts.count(pod, spec.name, _TITLES[kind], passed=passed)
+                tally = count(tally, probe, passed=passed)
+                if self._settle(kind, container.id, tally, probe):
+                    return
             await asyncio.sleep(period(probe))
+
+    async def _told(
+        self, kind: str, probe: core_v1.Probe, spec: core_v1.Container, id: str, address: str
+    ) -> bool | None:
+        """The result, and the event of a bad one; None where it could not be tried, which counts for nothing."""
+        problem = ""
+        for _ in range(_TRIES):
+            try:
+                passed, message = await self._once(probe, spec, id, address)
+            except Unresolved as error:
+                problem = str(error)
+                continue
+            except Away as warning:
+                self._tell(spec, "ProbeWarning", f"{_TITLES[kind]} probe warning: {warning}")
+                return True
+            if not passed:
+                self._tell(spec, "Unhealthy", f"{_TITLES[kind]} probe failed: {message}")
+            return passed
+        self._tell(spec, "Unhealthy", f"{_TITLES[kind]} probe errored and resulted in unknown state: {problem}")
+        return None
 
     def _settle(self, kind: str, id: str, tally: Tally, probe: core_v1.Probe) -> bool:
         """Take a result in; whether this probe has done its work."""
@@ -118,18 +145,16 @@ class Prober:
 
     async def _once(self, probe: core_v1.Probe, spec: core_v1.Container, id: str, address: str) -> tuple[bool, str]:
         limit = patience(probe)
-        try:
-            if probe.exec:
-                return await self._handlers.command(id, probe.exec.command, limit)
-            if probe.http_get:
-                return await self._handlers.get(spec, probe.http_get, address=address, patience=limit)
-            if probe.tcp_socket:
-                return await self._handlers.connect(spec, probe.tcp_socket, address=address, patience=limit)
-            if probe.grpc:
-                return await self._handlers.health(probe.grpc, address=address, patience=limit)
-        except Unresolved as error:
-            return False, str(error)
-        return False, "missing probe handler"
+        if probe.exec:
+            command = [expand(word, {v.name: v.value for v in spec.env}) for word in probe.exec.command]
+            return await self._handlers.command(id, command, limit)
+        if probe.http_get:
+            return await self._handlers.get(spec, probe.http_get, address=address, patience=limit)
+        if probe.tcp_socket:
+            return await self._handlers.connect(spec, probe.tcp_socket, address=address, patience=limit)
+        if probe.grpc:
+            return await self._handlers.health(probe.grpc, address=address, patience=limit)
+        raise Unresolved("missing probe handler")
 
     def stop(self) -> None:
         for task in self._tasks.values():

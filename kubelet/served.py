@@ -7,51 +7,44 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from pyroute2 import netns
 
-from apimachinery import times
 from apimachinery.errors import ApiError
 from apimachinery.types import Json
-from kubelet import usage
+from kubelet import stats
 from kubelet.agent import Agent
 from kubelet.doors import Node
+from kubelet.measures import Measures
+from kubelet.plain import plain
 from kubelet.pods.container_config import log_link
 from kubelet.pods.world import ref
+from kubelet.probe_counts import ProbeCounts
 from kubelet.runtime.protocol import Container, ContainerRuntime, NoSuchContainer, Process, RuntimeError_
 from kubelet.starting import spec_of
+from kubelet.stats import Snapshot
 from kubelet.worker import Worker
 
 _HANGS_AFTER = 120.0  # without a relist for so long the kubelet is not well (upstream: 3 minutes)
-
-
-def plain(value: Any) -> Any:
-    """A view as the tree that it came from, without what says nothing. Structures stay, even empty: `emptyDir: {}`."""
-    if isinstance(value, msgspec.Struct):
-        fields = msgspec.structs.fields(value)
-        found = {field.encode_name: getattr(value, field.name) for field in fields}
-        return {name: plain(inner) for name, inner in found.items() if not _empty(inner)}
-    if isinstance(value, dict):
-        return {name: plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    return msgspec.to_builtins(value)
-
-
-def _empty(value: Any) -> bool:
-    return value is None or (isinstance(value, str | tuple | dict) and not value)
 
 
 class ServedPods:
     """`Pods` for the server."""
 
     def __init__(
-        self, agent: Agent, runtime: ContainerRuntime, node: Node, config: Json, clock: Callable[[], float] = time.time
+        self,
+        agent: Agent,
+        runtime: ContainerRuntime,
+        node: Node,
+        config: Json,
+        *,
+        probes: ProbeCounts,
+        measures: Measures,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._agent, self._runtime, self._node, self._config, self._clock = agent, runtime, node, config, clock
-        self._started_at = clock()
+        self._probes, self._started_at = probes, clock()
+        self._measures, self._looking = measures, asyncio.Lock()
 
     def list_pods(self) -> Json:
         items = [plain(w.pod) for w in self._agent.workers.values() if w.pod.spec.containers]
@@ -144,43 +137,25 @@ class ServedPods:
         if self._clock() - last > _HANGS_AFTER:
             raise RuntimeError("PLEG is not healthy: the container runtime was last seen too long ago")
 
+    def probe_metrics(self) -> str:
+        return self._probes.text()
+
     def config(self) -> Json:
         return {"kubeletconfig": self._config}
 
+    async def _snapshot(self) -> Snapshot:
+        async with self._looking:
+            images = sum(image.size for image in await self._runtime.images())
+            return await asyncio.to_thread(self._measures.take, list(self._agent.pods().values()), images)
+
     async def stats_summary(self) -> Json:
-        used = await asyncio.to_thread(usage.of_all, await self._runtime.list())
-        now = times.rfc3339(self._clock())
-        node = await asyncio.to_thread(usage.of_node)
-        pods = [_pod_stats(worker, used, now) for worker in self._agent.workers.values() if worker.pod.spec.containers]
-        total, free = await asyncio.to_thread(usage.disk, self._node.root)
-        storage = {"time": now, "availableBytes": free, "capacityBytes": total, "usedBytes": total - free}
-        own = {"nodeName": self._node.name, "startTime": times.rfc3339(self._started_at), "fs": storage}
-        return {"node": own | _stats(node, now), "pods": pods}
+        return stats.summary(await self._snapshot())
 
     async def cadvisor_metrics(self) -> str:
-        return await self._metrics("container_cpu_usage_seconds_total", "container_memory_working_set_bytes")
+        return stats.cadvisor_metrics(await self._snapshot())
 
     async def resource_metrics(self) -> str:
-        text = await self._metrics("container_cpu_usage_seconds_total", "container_memory_working_set_bytes")
-        node = await asyncio.to_thread(usage.of_node)
-        text += f"# TYPE node_cpu_usage_seconds_total counter\nnode_cpu_usage_seconds_total {node.cpu / 1e9}\n"
-        text += f"# TYPE node_memory_working_set_bytes gauge\nnode_memory_working_set_bytes {node.working_set}\n"
-        return text + "# TYPE scrape_error gauge\nscrape_error 0\n"
-
-    async def _metrics(self, cpu: str, memory: str) -> str:
-        containers = [c for c in await self._runtime.list() if c.running and not c.is_sandbox]
-        used = await asyncio.to_thread(usage.of_all, containers)
-        rows: dict[str, list[str]] = {cpu: [], memory: []}
-        for container in containers:
-            if container.id in used:
-                pod = container.pod
-                labels = f'container="{container.name}",namespace="{pod.namespace}",pod="{pod.name}"'
-                rows[cpu].append(f"{cpu}{{{labels}}} {used[container.id].cpu / 1e9}")
-                rows[memory].append(f"{memory}{{{labels}}} {used[container.id].working_set}")
-        types = {cpu: "counter", memory: "gauge"}
-        return "".join(
-            f"# TYPE {name} {types[name]}\n" + "".join(f"{r}\n" for r in found) for name, found in rows.items()
-        )
+        return stats.resource_metrics(await self._snapshot())
 
 
 def _refusal(error: RuntimeError_) -> ApiError:
@@ -197,33 +172,6 @@ def _why_waiting(worker: Worker, pod: str, container: str) -> str:
     verb = "trying and failing to pull image" if reason in ("ErrImagePull", "ImagePullBackOff") else ""
     said = verb or f"waiting to start: {reason}"
     return f'container "{container}" in pod "{pod}" is {said}'
-
-
-def _stats(used: usage.Usage, now: str) -> Json:
-    return {
-        "cpu": {"time": now, "usageCoreNanoSeconds": used.cpu},
-        "memory": {"time": now, "usageBytes": used.memory, "workingSetBytes": used.working_set},
-    }
-
-
-def _pod_stats(worker: Worker, used: dict[str, usage.Usage], now: str) -> Json:
-    meta, mine = worker.pod.metadata, [c for c in worker.containers if c.id in used]
-    shown = [
-        {"name": c.name, "startTime": times.rfc3339(c.started_at)} | _stats(used[c.id], now)
-        for c in mine
-        if not c.is_sandbox
-    ]
-    total = usage.Usage(
-        sum(used[c.id].cpu for c in mine),
-        sum(used[c.id].memory for c in mine),
-        sum(used[c.id].working_set for c in mine),
-    )
-    began = worker.pod.status.start_time
-    return {
-        "podRef": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
-        "startTime": times.rfc3339(began.timestamp()) if began else now,
-        "containers": shown,
-    } | _stats(total, now)
 
 
 def _dial(pid: int, port: int) -> socket.socket:

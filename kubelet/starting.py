@@ -13,6 +13,7 @@ import structlog
 from apimachinery.errors import ApiError
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod, Secret
+from kubelet import metrics
 from kubelet.doors import Doors, Node
 from kubelet.hooks import HookProblem, run_hook
 from kubelet.network import files as names
@@ -39,7 +40,12 @@ from kubelet.volumes.subpaths import check as check_subpath
 log = structlog.get_logger("kubelet.starting")
 
 RETRY = 10.0
-_FIELD = {"init": "spec.initContainers", "sidecar": "spec.initContainers", "ephemeral": "spec.ephemeralContainers"}
+_TYPES = {
+    "init": "init_container",
+    "sidecar": "init_container",
+    "main": "container",
+    "ephemeral": "ephemeral_container",
+}
 
 
 class NotNow(Exception):
@@ -87,12 +93,15 @@ class Starter:
         try:
             named = names.hostname(pod, node_name=self._node.name, cluster_domain=self._node.cluster_domain)
             name = names.kernel_name(pod, *named)
-            config = sandbox_config(pod, attempt=attempt, hostname=name, machine=self._node.machine)
+            runtime = self._node.runtime(pod.spec.runtime_class_name)
+            _refuse_user_namespace(pod, runtime)
+            config = sandbox_config(pod, attempt=attempt, hostname=name, machine=self._node.machine, runtime=runtime)
             await asyncio.to_thread(cgroups.ensure, config.cgroup_parent, pod, self._node.machine)
             sandbox = await self._doors.runtime.run_sandbox(config)
-        except (RuntimeError_, OSError, ValueError) as error:
-            raise self._no_sandbox(pod, error) from error
+        except (RuntimeError_, OSError, ValueError, LookupError) as error:
+            raise self._no_sandbox(pod, error.args[0] if isinstance(error, LookupError) else error) from error
         await self.wire(pod, sandbox)
+        metrics.STARTED_PODS.inc()
         return sandbox
 
     def _resolver(self, pod: Pod) -> tuple[names.Resolver, list[str]]:
@@ -111,7 +120,7 @@ class Starter:
             message = f'pod: "{ref(pod)}". kubelet does not have ClusterDNS IP configured and {fallback}'
             self._doors.events(pod, "", "Warning", "MissingClusterDNS", message)
 
-    def _no_sandbox(self, pod: Pod, error: Exception) -> NotNow:
+    def _no_sandbox(self, pod: Pod, error: Exception | str) -> NotNow:
         message = f"Failed to create pod sandbox: {error}"
         self._doors.events(pod, "", "Warning", "FailedCreatePodSandBox", message)
         return self._later("FailedCreatePodSandBox", message)
@@ -142,7 +151,7 @@ class Starter:
         except ImageProblem as problem:
             event("Warning", "Failed", f"Error: {problem.failure.reason}")
             raise NotNow(problem.failure) from problem
-        except (ConfigProblem, hostpath.PathProblem, ApiError, OSError) as problem:
+        except (ConfigProblem, hostpath.PathProblem, ApiError, OSError, LookupError) as problem:
             event("Warning", "Failed", f"Error: {problem}")
             raise self._later("CreateContainerConfigError", str(problem)) from problem
         id = ""
@@ -151,8 +160,12 @@ class Starter:
             event("Normal", "Created", f"Created container: {container.name}")
             await self._doors.runtime.start(id)
         except RuntimeError_ as error:
+            metrics.START_ERRORS.labels(
+                _TYPES[action.role], "RunContainerError" if id else "CreateContainerError"
+            ).inc()
             event("Warning", "Failed", f"Error: {error}")
             raise self._later("RunContainerError" if id else "CreateContainerError", str(error)) from error
+        metrics.STARTED_CONTAINERS.labels(_TYPES[action.role]).inc()
         event("Normal", "Started", f"Started container {container.name}")
         await asyncio.to_thread(self._link, pod, container.name, action.attempt, id)
         await self._post_start(pod, container, id, sandbox, event)
@@ -191,6 +204,7 @@ class Starter:
             files=await asyncio.to_thread(self._files, pod, container, attempt, sandbox),
             profiles=self._profiles(pod),
             target=target,
+            runtime=self._node.runtime(pod.spec.runtime_class_name),
         )
         return container_config(pod, container, attempt=attempt, prepared=prepared, machine=self._node.machine)
 
@@ -287,7 +301,9 @@ class Starter:
             return
         address = self._node.addresses[0] if pod.spec.host_network else self._doors.network.address(sandbox.id)
         try:
-            await run_hook(self._doors.handlers, container, hook, id=id, address=address, pod=str(ref(pod)))
+            told = await run_hook(self._doors.handlers, container, hook, id=id, address=address, pod=str(ref(pod)))
+            if told:
+                self._doors.events(pod, "", "Warning", "LifecycleHTTPFallback", told)
         except HookProblem as problem:
             event("Warning", "FailedPostStartHook", "PostStartHook failed")  # what it said may hold secrets
             event("Normal", "Killing", "FailedPostStartHook")
@@ -298,6 +314,13 @@ class Starter:
 
 def _every(pod: Pod) -> list[AnyContainer]:
     return [*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers]
+
+
+def _refuse_user_namespace(pod: Pod, runtime: str) -> None:
+    """Docker maps users for all of its containers or for none."""
+    if pod.spec.host_users is False:
+        who = f'RuntimeClass handler "{runtime}"' if runtime else "runtime"
+        raise LookupError(f"can't set `spec.hostUsers: false`, {who} does not support user namespaces")
 
 
 def subpath_of(mount: core_v1.VolumeMount, env: Mapping[str, str]) -> str:

@@ -18,6 +18,7 @@ from apimachinery.errors import ApiError
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
 from apimachinery.types import Json
+from kubelet import metrics
 from kubelet.doors import Doors, Node
 from kubelet.hooks import HookProblem, run_hook
 from kubelet.network.protocol import NetworkError
@@ -30,21 +31,26 @@ from kubelet.pods.container_config import (
     pod_log_folder,
 )
 from kubelet.pods.decide import (
+    KEPT_LIVES,
+    LEAST_STOP,
     Action,
     Clean,
     Forget,
     MakeSandbox,
     Plan,
     Remove,
+    Resize,
     Start,
     Stop,
     StopSandbox,
     Wire,
     decide,
 )
+from kubelet.pods.phase import finished
 from kubelet.pods.status import Host, differing, patch, status
 from kubelet.pods.world import TERMINAL, Failure, Verdict, World, expired, ref, start_time
 from kubelet.prober import Prober
+from kubelet.resizing import Judge, Resizing
 from kubelet.runtime.protocol import Container, RuntimeError_
 from kubelet.starting import RETRY, NotNow, Starter, field_path, spec_of
 
@@ -54,28 +60,42 @@ T = TypeVar("T")
 _RESYNC = 60.0
 _FIRST_PAUSE, _LAST_PAUSE = 0.25, 120.0  # between tries of what the whole pod needs: volumes, sandbox
 _TROUBLE = 1.0  # how long to wait when Docker or the API do not answer
-_LEAST_STOP = 2.0  # what a preStop hook leaves for the stop signal, at least
 
 
 class Worker:
     """Runs one pod until nothing of it is left. `update` and `wake` may be called at any time."""
 
     def __init__(
-        self, pod: Pod, node: Node, doors: Doors, *, gone: bool = False, verdict: Verdict | None = None
+        self,
+        pod: Pod,
+        node: Node,
+        doors: Doors,
+        *,
+        gone: bool = False,
+        verdict: Verdict | None = None,
+        judge: Judge = lambda _pod: None,
     ) -> None:
-        self.pod, self._node, self._doors = pod, node, doors
+        self.api_pod, self._node, self._doors = pod, node, doors
+        self.resizing = Resizing(pod, node, doors, judge)
         self._gone, self._verdict = gone, verdict
         self._told = pod.status.phase in TERMINAL or gone  # the last word has been said
         self._starter = Starter(node, doors)
         self._woken = asyncio.Event()
+        self._looked = asyncio.Condition()
         self._gone_event = asyncio.Event()
-        self._prober = Prober(doors.handlers, spawn=doors.spawn, changed=self.wake, unhealthy=self._unhealthy)
+        self._prober = Prober(
+            doors.handlers, spawn=doors.spawn, changed=self.wake, tell=self._probed, counts=doors.probes
+        )
         self._seen_at = doors.clock()
         self._containers: Sequence[Container] = ()
         self._backoff: dict[str, Backoff] = {}
         self._failures: dict[str, Failure] = {}
         self._stopping: dict[str, float] = {}
         self._messages: dict[str, str] = {}
+        self._forced: set[str] = set()
+        self._swapping: set[str] = set()
+        self._ran = False
+        self._kept = KEPT_LIVES
         self._waiting_told: set[tuple[str, int]] = set()
         self._volumes: Mapping[str, Path] | None = None
         self._refresh, self._tries = False, 0
@@ -87,6 +107,11 @@ class Worker:
         self._status: Json | None = None
 
     # ---------------------------------------------------------------------------------------------- from outside
+
+    @property
+    def pod(self) -> Pod:
+        """The pod with the resources that it has been promised."""
+        return self.resizing.pod
 
     @property
     def refused(self) -> bool:
@@ -103,11 +128,24 @@ class Worker:
         if pod is None:
             self._gone = True
             self._gone_event.set()
-        elif _revision(pod) >= _revision(self.pod):  # our own write's answer may have been faster than the watch
+        elif _revision(pod) == _revision(self.api_pod) > 0:
+            return  # our own write, and its answer was faster than the watch
+        elif _revision(pod) >= _revision(self.api_pod):
             labels = (pod.metadata.labels, pod.metadata.annotations)
             self._refresh = self._refresh or labels != (self.pod.metadata.labels, self.pod.metadata.annotations)
-            self.pod = pod
+            self._take(pod)
         self.wake()
+
+    def _take(self, pod: Pod) -> None:
+        self.api_pod = pod
+        self.resizing.update(pod)
+
+    def evict(self, verdict: Verdict) -> None:
+        """End the pod for a reason of the node's own; the first one counts."""
+        if self._verdict is None and not self._told and not self._gone:
+            self._verdict = verdict
+            self._doors.events(self.pod, "", "Warning", verdict.reason, verdict.message)
+            self.wake()
 
     def refresh(self) -> None:
         """Something that the pod's volumes show has changed."""
@@ -118,6 +156,11 @@ class Worker:
     def retry(self) -> None:
         """What stood in the way may be there no more: the network is ready, say."""
         self._failures.pop("", None)
+        self.wake()
+
+    def discard(self) -> None:
+        """The node's disk is full: keep no container that has ended but the last life of each."""
+        self._kept = 1
         self.wake()
 
     def wake(self) -> None:
@@ -138,6 +181,7 @@ class Worker:
                 if not over:
                     await self._sleep(again_at)
             self._prober.stop()
+            self._doors.probes.forget(self.pod.metadata.uid)
         if self._gone:
             folder = pod_log_folder(self._node.log_root, ref(self.pod))
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -146,22 +190,44 @@ class Worker:
     async def _step(self, tasks: asyncio.TaskGroup) -> tuple[bool, float | None]:
         acted = self._acted
         self._containers = await self._doors.runtime.list(self.pod.metadata.uid)
+        async with self._looked:
+            self._looked.notify_all()
         await asyncio.to_thread(self._hear)
         now = self._doors.clock()
         if acted != self._acted:
             return False, now  # an act ended while we looked, and we may have seen what was before it: look again
+        self.resizing.learn(self._containers)
+        if self.resizing.waits:
+            self.resizing.update(self.api_pod)
+        self.resizing.settle(self._containers)
         world = self._world(now)
         plan = decide(world)
         if plan.ending and not self._ending_since:
             self._ending_since = now
-            if self._making is not None:
+            if self._making is not None and not self._is_finishing(world):
                 self._making.cancel()
         address = self._node.addresses[0] if self.pod.spec.host_network else world.address
         self._prober.sync(self.pod, self._containers, address=address, ending=plan.ending)
         self._act(plan, tasks)
-        self._tell(self._world(now), plan, tasks)
+        if plan.ending or not self._is_swapping(plan):
+            self._tell(self._world(now), plan, tasks)
         self._tell_waiting(plan)
         return plan.over and self._making is None, self._next(plan)
+
+    def _is_finishing(self, world: World) -> bool:
+        """Whether it ends by itself: then the start of its last container, whose end we see already, is told as any."""
+        called_off = self._gone or self._verdict is not None or self.pod.metadata.deletion_timestamp is not None
+        return not called_off and finished(world)
+
+    def _is_swapping(self, plan: Plan) -> bool:
+        """Whether a container that we stopped ourselves is just being started again: nothing of that is told.
+
+        As upstream, which does both in one turn: who changes an image, say, sees the pod ready before and after it.
+        """
+        due = {action.name for action in plan.actions if isinstance(action, Start)}
+        stopping = {c.name for c in self._containers if c.id in self._stopping}
+        self._swapping &= due | stopping | (self._swapping if self._making is not None else set())
+        return bool(self._swapping)
 
     def _world(self, now: float) -> World:
         sandbox = next((c for c in self._containers if c.is_sandbox and c.running), None)
@@ -183,6 +249,11 @@ class Worker:
             ending_since=self._ending_since,
             cleaned=self._cleaned,
             started_at=self._seen_at,
+            actuated=self.resizing.actuated(self._containers),
+            resize_at=self.resizing.retry_at,
+            resizing=self.resizing.conditions(),
+            forced=frozenset(self._forced),
+            kept_lives=self._kept,
         )
 
     def _started_at(self) -> float:
@@ -223,6 +294,10 @@ class Worker:
         for action in plan.actions:
             if isinstance(action, Stop | StopSandbox):
                 grace = action.grace if isinstance(action, Stop) else 0.0
+                if isinstance(action, Stop) and action.forced:
+                    self._forced.add(action.container.name)
+                if isinstance(action, Stop) and not plan.ending:
+                    self._swapping.add(action.container.name)
                 again = action.container.id in self._stopping
                 self._stopping[action.container.id] = self._doors.clock() + grace
                 tasks.create_task(self._stop(action, again=again))
@@ -267,6 +342,8 @@ class Worker:
             await self._starter.wire(self.pod, action.container)
         elif isinstance(action, Start):
             await self._start(action)
+        elif isinstance(action, Resize):
+            await self.resizing.carry_out(action.containers)
         elif isinstance(action, Remove):
             await self._remove(action.container)
         elif isinstance(action, Clean):
@@ -287,7 +364,9 @@ class Worker:
             self._failures[action.name] = problem.failure
         else:
             self._failures.pop(action.name, None)
+            self._forced.discard(action.name)
         finally:
+            self._swapping.discard(action.name)
             if before is not None:  # not sooner: whoever looks meanwhile would see the one before in its back-off
                 now = self._doors.clock()
                 self._backoff[action.name] = advance(self._backoff.get(action.name), before.finished_at, now)
@@ -341,8 +420,9 @@ class Worker:
                 path = field_path(self.pod, action.container.name)
                 self._doors.events(self.pod, path, "Normal", "Killing", action.message)
                 await self._pre_stop(action)
+            await self._turn(action, action.grace - (self._doors.clock() - began))
             left = action.grace - (self._doors.clock() - began)
-            await self._doors.runtime.stop(id, max(left, min(action.grace, _LEAST_STOP)))
+            await self._doors.runtime.stop(id, max(left, LEAST_STOP))
         except RuntimeError_ as error:
             log.warning("cannot stop a container", pod=str(ref(self.pod)), error=str(error))
             await asyncio.sleep(_TROUBLE)
@@ -350,6 +430,16 @@ class Worker:
             self._stopping.pop(id, None)
             self._acted += 1
             self.wake()
+
+    async def _turn(self, action: Stop, patience: float) -> None:
+        """Wait for those who have to end before."""
+        try:
+            async with asyncio.timeout(patience), self._looked:
+                await self._looked.wait_for(
+                    lambda: not any(c.running and c.id in action.after for c in self._containers)
+                )
+        except TimeoutError:
+            pass  # the grace is used up
 
     async def _pre_stop(self, action: Stop) -> None:
         spec = spec_of(self.pod, action.container.name)
@@ -362,7 +452,11 @@ class Worker:
         try:
             async with asyncio.timeout(action.grace):
                 pod = str(ref(self.pod))
-                await run_hook(self._doors.handlers, spec, hook, id=action.container.id, address=address, pod=pod)
+                told = await run_hook(
+                    self._doors.handlers, spec, hook, id=action.container.id, address=address, pod=pod
+                )
+            if told:
+                self._doors.events(self.pod, "", "Warning", "LifecycleHTTPFallback", told)
         except TimeoutError:
             pass  # the grace is used up: the stop signal comes at once
         except HookProblem as problem:
@@ -372,8 +466,8 @@ class Worker:
 
     # ---------------------------------------------------------------------------------------------- telling
 
-    def _unhealthy(self, container: core_v1.Container, message: str) -> None:
-        self._doors.events(self.pod, field_path(self.pod, container.name), "Warning", "Unhealthy", message)
+    def _probed(self, container: core_v1.Container, reason: str, message: str) -> None:
+        self._doors.events(self.pod, field_path(self.pod, container.name), "Warning", reason, message)
 
     def _tell_waiting(self, plan: Plan) -> None:
         for name, failure in plan.waiting.items():
@@ -389,11 +483,15 @@ class Worker:
         if self._told or self._gone:
             return
         told = status(world, Host(self._node.addresses), ending=plan.ending, waiting=plan.waiting)
+        if told["phase"] == "Running" and self.pod.status.phase == "Pending" and not self._ran:
+            self._ran = True
+            metrics.POD_START.observe(max(self._doors.clock() - self._seen_at, 0))
         self._status = told
         if self._telling is None and patch(self.pod, told) is not None:
             self._telling = tasks.create_task(self._write())
 
     async def _write(self) -> None:
+        again = False
         try:
             while not self._gone and self._status is not None:
                 body = patch(self.pod, self._status)
@@ -402,8 +500,8 @@ class Worker:
                 answer = await self._doors.api.patch_status(self.pod, body)
                 if answer is None:
                     return  # that pod is there no more: the watch will say so
-                if _revision(answer) > _revision(self.pod):
-                    self.pod = answer
+                if _revision(answer) > _revision(self.api_pod):
+                    self._take(answer)
                 if patch(self.pod, self._status) == body:  # the server does not take it as it is: do not insist
                     log.warning(
                         "the API keeps a different status",
@@ -411,14 +509,16 @@ class Worker:
                         fields=differing(self.pod, self._status),
                         there=self.pod.status,
                     )
+                    again = True
                     await asyncio.sleep(RETRY)
                     return
         except ApiError as error:
+            again = True
             log.warning("cannot tell the pod's status", pod=str(ref(self.pod)), error=error.message)
             await asyncio.sleep(_TROUBLE)
         finally:
             self._telling = None
-            if not self._gone:
+            if again and not self._gone:
                 self.wake()
 
 

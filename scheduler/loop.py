@@ -25,7 +25,7 @@ from scheduler.backlog import Backlog, Waiting
 from scheduler.place import DEFAULT, Decision, Profile, place
 from scheduler.state import State
 from scheduler.views import Node, Pod
-from scheduler.volumes import Needs, Unready, VolumeBinding, Volumes, Write
+from scheduler.volumes import Needs, Unready, VolumeBinding, Volumes, Write, claims_of
 
 SCHEDULER_NAME = "default-scheduler"
 BINDINGS_AT_ONCE = 64
@@ -54,7 +54,7 @@ class Scheduler:
         self.client, self.recorder, self.profile, self.name, self.clock = client, recorder, profile, name, clock
         self.nodes = Cache(client, NODES, Node)
         self.pods = Cache(client, PODS, Pod)
-        self.volumes = Volumes(client)
+        self.volumes = Volumes(client, self._uses)
         self.state = State()
         self.backlog = Backlog()
         self._wake = asyncio.Event()
@@ -101,6 +101,16 @@ class Scheduler:
         if self.state.set_node(node.metadata.name, new):
             self.backlog.wake()
             self._wake.set()
+
+    def _uses(self, claim: str, namespace: str, but: str) -> bool:
+        """Whether any pod that has, or is about to have, a node uses the claim; `but` is the uid of one that may."""
+        return any(
+            pod.metadata.uid != but
+            and not pod.is_finished
+            and (pod.spec.node_name or pod.metadata.uid in self.state.assumed)
+            and any(name == claim for name, _ in claims_of(pod))
+            for pod in self.pods.list(namespace)
+        )
 
     def _volume_changed(self, _old: object, _new: object) -> None:
         self.backlog.wake()
@@ -157,7 +167,7 @@ class Scheduler:
             return needs, place(profile, self.state.row(pod), nodes, order)
 
     async def _bind_volumes(self, pod: Pod, node: str, writes: Sequence[Write]) -> None:
-        """Reserve the pod's volumes and wait until they are bound. Raises Unready, ApiError."""
+        """Reserve the pod's volumes and wait until they are bound. Raises Unready."""
         try:
             for write in writes:
                 await self.client.patch(write.kind, write.namespace, write.name, write.body)
@@ -168,6 +178,8 @@ class Scheduler:
                     await self._bound.wait()
         except TimeoutError as error:
             raise Unready("timed out waiting for the condition") from error
+        except ApiError as error:  # somebody else was faster, or a claim has gone
+            raise Unready(str(error)) from error
         finally:
             self.volumes.release(pod.metadata.uid)
 

@@ -9,7 +9,7 @@
 Source: pkg/scheduler/framework/plugins/volumebinding.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,6 +38,7 @@ _BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
 _BOUND_BY_US = "pv.kubernetes.io/bound-by-controller"
 _NO_PROVISIONER = "kubernetes.io/no-provisioner"
 _CONFLICT = "node(s) didn't match PersistentVolume's node affinity"
+_TAKEN = "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
 _NOTHING = "node(s) didn't find available persistent volumes to bind"
 
 
@@ -99,6 +100,7 @@ class Needs:
 
     bound: Sequence[Volume] = ()
     waiting: Sequence[tuple[Claim, Sequence[Volume], StorageClass | None]] = ()  # with the volumes that would fit
+    is_taken: bool = False  # another pod has a claim that is for one pod alone (VolumeRestrictions)
 
     def __bool__(self) -> bool:
         return bool(self.bound or self.waiting)
@@ -135,9 +137,13 @@ class VolumeBinding:
     chosen: Mapping[str, Promise]
 
     def fits(self, pod: PodRow, nodes: Nodes) -> Mask:  # noqa: ARG002 - a filter's shape
+        if self.needs.is_taken:
+            return np.zeros(len(nodes), np.bool_)
         return self._reachable(nodes) & self._bindable(nodes)
 
     def reasons(self, pod: PodRow, nodes: Nodes, rejected: Mask) -> Mapping[str, int]:  # noqa: ARG002
+        if self.needs.is_taken:
+            return {_TAKEN: int(np.count_nonzero(rejected))}
         unreachable = rejected & ~self._reachable(nodes)
         counts = {
             _CONFLICT: int(np.count_nonzero(unreachable)),
@@ -204,6 +210,7 @@ class Volumes:
     """The caches, and what placed pods have just been promised."""
 
     client: Client
+    uses: Callable[[str, str, str], bool]  # claim, namespace, uid of the pod that asks: whether another pod has it
     promises: dict[str, Promise] = field(default_factory=dict)  # by uid of the claim
 
     def __post_init__(self) -> None:
@@ -218,9 +225,12 @@ class Volumes:
 
     def needs(self, pod: Pod) -> Needs:
         """Raises Unready."""
+        is_taken = False
         bound, waiting = list[Volume](), list[tuple[Claim, Sequence[Volume], StorageClass | None]]()
         for name, is_own in claims_of(pod):
             claim = self._claim(pod, name, is_own=is_own)
+            if "ReadWriteOncePod" in claim.spec.access_modes:
+                is_taken = is_taken or self.uses(name, pod.metadata.namespace, pod.metadata.uid)
             if claim.is_bound:
                 volume = self.volumes.get("", claim.spec.volume_name)
                 if volume is None:
@@ -231,7 +241,7 @@ class Volumes:
             if claim.spec.volume_name or klass is None or klass.volume_binding_mode != "WaitForFirstConsumer":
                 raise Unready("pod has unbound immediate PersistentVolumeClaims")
             waiting.append((claim, self._candidates(claim), klass))
-        return Needs(bound, waiting)
+        return Needs(bound, waiting, is_taken)
 
     def _claim(self, pod: Pod, name: str, *, is_own: bool) -> Claim:
         claim = self.claims.get(pod.metadata.namespace, name)

@@ -1,4 +1,4 @@
-"""/healthz, /livez, /readyz (each check by name, ?verbose, ?exclude=NAME) and /metrics, as every component has them.
+"""/healthz, /livez, /readyz (each check by name, ?verbose, ?exclude=NAME), /metrics and /metrics/slis of a component.
 
 A check is a coroutine function that raises when the part it looks at is not well. `health_app` answers these paths and
 404 for the rest; a server with more paths asks `is_health_path` first. Who may ask is the caller's business.
@@ -10,13 +10,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qs
 
 from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from serving.asgi import ASGI, Receive, Scope, Send, header, reply, reply_text
 
 Check = Callable[[], Awaitable[None]]
 
 ENDPOINTS = ("healthz", "livez", "readyz")
+SLIS = "/metrics/slis"
 #: Seconds a check may take; one that hangs is not well.
 CHECK_TIMEOUT = 10.0
 
@@ -24,33 +27,69 @@ CHECK_TIMEOUT = 10.0
 def is_health_path(path: str) -> bool:
     """Whether `health_app` answers this path."""
     first, _, _ = path.lstrip("/").partition("/")
-    return first in ENDPOINTS or path == "/metrics"
+    return first in ENDPOINTS or path in ("/metrics", SLIS)
 
 
 async def ping() -> None:
     """The check that only says that the process answers."""
 
 
+class Slis(Collector):
+    """How each check came out, last and in all: /metrics/slis, by which availability is reckoned."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str], bool] = {}
+        self._counts: dict[tuple[str, str, bool], int] = {}
+
+    def note(self, endpoint: str, name: str, *, passed: bool) -> None:
+        """One more look at a check."""
+        self._last[name, endpoint] = passed
+        self._counts[name, endpoint, passed] = self._counts.get((name, endpoint, passed), 0) + 1
+
+    def collect(self) -> list[Metric]:
+        last = GaugeMetricFamily(
+            "kubernetes_healthcheck", "This metric records the result of a single healthcheck.", labels=("name", "type")
+        )
+        for labels, passed in self._last.items():
+            last.add_metric(labels, passed)
+        total = CounterMetricFamily(
+            "kubernetes_healthchecks_total",
+            "This metric records the results of all healthcheck.",
+            labels=("name", "type", "status"),
+        )
+        for (name, endpoint, passed), count in self._counts.items():
+            total.add_metric((name, endpoint, "success" if passed else "error"), count)
+        return [last, total]
+
+
 def health_app(
     checks: Mapping[str, Check],
     *,
     live: Mapping[str, Check] | None = None,
+    healthy: Mapping[str, Check] | None = None,
     registry: CollectorRegistry = REGISTRY,
 ) -> ASGI:
-    """An ASGI app. `checks` decide /healthz and /readyz, `live` decides /livez (default: the process answers)."""
-    everything = {"ping": ping, **checks}
-    sets = {"healthz": everything, "readyz": everything, "livez": {"ping": ping, **(live or {})}}
+    """An ASGI app. `checks` decide /readyz, `live` /livez (none: it answers), `healthy` /healthz (none: as /readyz)."""
+    sets = {
+        "healthz": {"ping": ping, **(checks if healthy is None else healthy)},
+        "readyz": {"ping": ping, **checks},
+        "livez": {"ping": ping, **(live or {})},
+    }
+    slis, slis_registry = Slis(), CollectorRegistry()
+    slis_registry.register(slis)
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
         endpoint, _, name = scope["path"].strip("/").partition("/")
         if scope["path"] == "/metrics":
             await _metrics(scope, send, registry)
+        elif scope["path"] == SLIS:
+            await _metrics(scope, send, slis_registry)
         elif endpoint not in sets or (name and name not in sets[endpoint]):
             await reply_text(send, "404 page not found\n", 404)
         elif name:
             await _one(send, sets[endpoint][name])
         else:
-            await _all(scope, send, endpoint, sets[endpoint])
+            await _all(scope, send, endpoint, sets[endpoint], slis)
 
     return app
 
@@ -63,12 +102,17 @@ async def _one(send: Send, check: Check) -> None:
         await reply_text(send, "ok")
 
 
-async def _all(scope: Scope, send: Send, endpoint: str, checks: Mapping[str, Check]) -> None:
+async def _all(scope: Scope, send: Send, endpoint: str, checks: Mapping[str, Check], slis: Slis) -> None:
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     excluded = set(query.get("exclude", ()))
     asked = {name: check for name, check in checks.items() if name not in excluded}
     failures = dict(zip(asked, await asyncio.gather(*map(_failure, asked.values())), strict=True))
+    for name, failure in failures.items():
+        slis.note(endpoint, name, passed=not failure)
     lines = [_line(name, failures.get(name, ""), skipped=name in excluded) for name in checks]
+    if unknown := sorted(excluded - set(checks)):
+        quoted = ", ".join(f'"{name}"' for name in unknown)
+        lines.append(f"warn: some health checks cannot be excluded: no matches for {quoted}")
     if any(failures.values()):
         await reply_text(send, "\n".join([*lines, f"{endpoint} check failed\n"]), 500)
     elif "verbose" in query:

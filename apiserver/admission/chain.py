@@ -1,4 +1,8 @@
-"""The plugins in order, and the two calls of the write path over them.
+"""The plugins in order, and the calls of the write path over them.
+
+    mutate     built-in plugins, then mutating webhooks (and, where one changed something, the plugins once more)
+    validate   built-in plugins, ValidatingAdmissionPolicies, validating webhooks, the quota last
+    review     both, of an object that is no stored one: a connect's options, an eviction, a review
 
 Source of the order and of what is on: pkg/kubeapiserver/options/plugins.go.
 A cached read may be behind (a namespace made a moment ago): before a refusal counts, the chain waits until the cache is
@@ -23,12 +27,26 @@ from apiserver.admission import (
     serviceaccounts,
     storage,
 )
+from apiserver.admission.dynamic import Dynamic
 from apiserver.admission.plugin import Plugin, Review
 from apiserver.admission.quota_accounts import Accounts
+from apiserver.admission.subject import Subject
 from apiserver.request import Attributes, Decision, Lookup
 
 #: Runs after all others have let the write through, since it writes itself (`Chain.accounts`).
 _QUOTA = Plugin("ResourceQuota")
+
+#: Names of the flags for what is configured through the API; they run between the built-in plugins and the quota.
+MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS = "MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"
+VALIDATING_POLICIES = "ValidatingAdmissionPolicy"
+_DYNAMIC = (MUTATING_WEBHOOKS, VALIDATING_POLICIES, VALIDATING_WEBHOOKS)
+
+#: What upstream has besides, off by default or without effect by default: it may be turned off, but not on.
+_ABSENT = (
+    *("AlwaysAdmit", "AlwaysDeny", "ClusterTrustBundleAttest", "EventRateLimit", "ImagePolicyWebhook"),
+    *("LimitPodHardAntiAffinityTopology", "MutatingAdmissionPolicy", "NamespaceAutoProvision", "NamespaceExists"),
+    *("OwnerReferencesPermissionEnforcement", "PodNodeSelector", "PodTolerationRestriction", "PodTopologyLabels"),
+)
 
 #: Every built-in plugin, in the order in which they run.
 PLUGINS: tuple[Plugin, ...] = (
@@ -65,9 +83,14 @@ def _unheard(_text: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """The plugins that are on. `fresh` waits until what `lookup` reads is as new as the store."""
+    """The plugins that are on. `fresh` waits until what `lookup` reads is as new as the store.
+
+    `dynamic` is what is configured through the API. A request without a `subject` is the server's own, which no webhook
+    and no policy sees.
+    """
 
     plugins: Sequence[Plugin]
+    dynamic: Dynamic | None = None
     random: dice.Random
     authorize: Callable[[Attributes], Decision] | None = None
     fresh: Callable[[], Awaitable[None]] = field(default=_no_wait)
@@ -80,11 +103,21 @@ class Chain:
         old: Json | None,
         lookup: Lookup,
         warn: Callable[[str], None] = _unheard,
+        subject: Callable[[], Subject] | None = None,
     ) -> Json:
-        """Run the plugins that change the object. Raises ApiError."""
-        review = self._review(attributes, new, old, lookup, warn)
-        await self._run([plugin.mutate for plugin in self.plugins], review)
-        return new
+        """Run what changes the object. Raises ApiError."""
+        steps = [plugin.mutate for plugin in self.plugins]
+
+        async def built_in(tree: Json) -> Json:
+            await self._run(steps, self._review(attributes, tree, old, lookup, warn))
+            return tree
+
+        new = await built_in(new)
+        if subject is None or self.dynamic is None or not self.dynamic.may_mutate():
+            return new
+        changed = await self.dynamic.mutate(subject(), new, old, warn, built_in)
+        assert changed is not None
+        return changed
 
     async def validate(
         self,
@@ -93,12 +126,29 @@ class Chain:
         old: Json | None,
         lookup: Lookup,
         warn: Callable[[str], None] = _unheard,
+        subject: Callable[[], Subject] | None = None,
     ) -> None:
-        """Run the plugins that only look. Raises ApiError."""
+        """Run what only looks. Raises ApiError."""
         review = self._review(attributes, new, old, lookup, warn)
         await self._run([plugin.validate for plugin in self.plugins], review)
+        if subject is not None and self.dynamic is not None:
+            if new is None and self.dynamic.may_mutate():
+                await self.dynamic.mutate(subject(), None, old, warn, None)  # a delete is shown to mutating ones, too
+            if self.dynamic.may_refuse():
+                await self.dynamic.validate(subject(), new, old, warn)
         if self.accounts is not None:
             await self.accounts.charge(review, self.fresh)
+
+    async def review(self, subject: Callable[[], Subject], tree: Json, warn: Callable[[str], None]) -> Json:
+        """An object that is answered and forgotten, as webhooks and policies want it. Raises ApiError."""
+        dynamic = self.dynamic
+        if dynamic is None or not (dynamic.may_mutate() or dynamic.may_refuse()):
+            return tree
+        seen = subject()
+        changed = await dynamic.mutate(seen, tree, None, warn, None)
+        assert changed is not None
+        await dynamic.validate(seen, changed, None, warn)
+        return changed
 
     def _review(
         self,
@@ -139,17 +189,37 @@ def chain(
     authorize: Callable[[Attributes], Decision] | None = None,
     fresh: Callable[[], Awaitable[None]] = _no_wait,
     accounts: Accounts | None = None,
+    dynamic: Dynamic | None = None,
 ) -> Chain:
     """The chain with upstream's defaults, some plugins more and some less. Raises ValueError for an unknown name."""
-    known = {plugin.name for plugin in PLUGINS}
-    unknown = sorted({*enable, *disable} - known)
-    if unknown:
-        raise ValueError(f"unknown admission plugin: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
-    chosen = [each for each in PLUGINS if (each.is_on or each.name in enable) and each.name not in disable]
+    check_names(enable, disable)
+    chosen = [p for p in PLUGINS if (p.is_on or p.name in enable) and p.name not in disable]
+    if dynamic is not None:
+        dynamic = dynamic.without(
+            mutating=MUTATING_WEBHOOKS in disable,
+            validating=VALIDATING_WEBHOOKS in disable,
+            policies=VALIDATING_POLICIES in disable,
+        )
     return Chain(
         plugins=tuple(chosen),
+        dynamic=dynamic,
         random=random,
         authorize=authorize,
         fresh=fresh,
         accounts=accounts if _QUOTA in chosen else None,
     )
+
+
+def check_names(enable: Collection[str], disable: Collection[str]) -> None:
+    """Raise ValueError for a plugin that does not exist, or is both on and off (upstream's words)."""
+    known = {plugin.name for plugin in PLUGINS} | {*_DYNAMIC}
+    for flag, asked in (("enable", enable), ("disable", disable)):
+        for name in asked:
+            if name not in known and name not in _ABSENT:
+                raise ValueError(f'{flag}-admission-plugins plugin "{name}" is unknown')
+    for name in enable:
+        if name in _ABSENT:
+            raise ValueError(f'enable-admission-plugins plugin "{name}" is not implemented by PyKube')
+    if both := sorted({*enable} & {*disable}):
+        shown = " ".join(both)
+        raise ValueError(f"[{shown}] in enable-admission-plugins and disable-admission-plugins overlapped")

@@ -26,7 +26,7 @@ from apiserver.aggregation.availability import Verdict
 from apiserver.aggregation.learning import FAILURES, Lesson, learn, unknown
 from apiserver.aggregation.remote import ProxyIdentity, Remote, identity_headers, remote_of
 from apiserver.aggregation.resolving import Unresolved
-from apiserver.call import Call, Receive, Response, Send
+from apiserver.call import Call, Message, Receive, Response, Send
 from apiserver.connect.reverse import forward
 from apiserver.discovery.state import Discovery
 from apiserver.resources import internal
@@ -91,6 +91,7 @@ class Aggregator:
         return Response(stream=partial(self._pass_on, call, remote))
 
     async def _pass_on(self, call: Call, remote: Remote, receive: Receive, send: Send) -> None:
+        send = partial(_marked, call, send)
         try:
             target = remote.target()
         except Unresolved as error:
@@ -309,6 +310,13 @@ def _group_version(call: Call) -> GroupVersion:
         case ["apis", group, version] | ["openapi", "v3", "apis", group, version]:
             return (group, version)
     return ("", "")
+
+
+async def _marked(call: Call, send: Send, message: Message) -> None:
+    """Send on, with the headers that our own stages put on every answer."""
+    if message["type"] == "http.response.start":
+        message = {**message, "headers": [*message["headers"], *call.marks]}
+    await send(message)
 
 
 def _plain(text: str, code: int) -> Response:

@@ -1,7 +1,9 @@
 """CEL as Kubernetes v1.34 has it: parser, type checker and evaluator, in plain Python over plain JSON trees.
 
 Use `compile(source, environment, BOOL)` with `ENVIRONMENT.with_variables({...})`, then `program.evaluate({...})`.
-`schemas.typed(schema)` makes types and values from an OpenAPI schema. Why no library does this:
+`schemas.typed(schema)` makes types and values from an OpenAPI schema; `estimates.worst(program, sizes.sized(schema))`
+is the most that one run can cost (`sizes.Sized.cardinality()`: how often it can be in one request).
+Why no library does this:
 docs/decisions/0020-cel.md. Left out: protocol buffers as values, which no Kubernetes expression sees.
 """
 

@@ -1,44 +1,17 @@
-"""Regular expressions as Go has them: RE2, so that no pattern takes more than linear time.
+"""Regular expressions in expressions: Go's, in linear time (apiserver/structural/patterns.py), as values and errors."""
 
-Python's own `re` backtracks: a pattern of a user's may not reach it.
-"""
-
-from functools import lru_cache
 from typing import Any
 
-import re2
-
 from apiserver.cel.errors import EvaluationError
-
-_OPTIONS = re2.Options()
-_OPTIONS.log_errors = False
+from apiserver.structural import patterns
 
 
-@lru_cache(maxsize=1024)
 def compiled(pattern: str) -> Any:
     """The compiled pattern; raises EvaluationError in Go's words."""
     try:
-        return re2.compile(pattern, options=_OPTIONS)
-    except re2.error as wrong:
-        raise EvaluationError(f"error parsing regexp: {_go_text(wrong, pattern)}") from None
-
-
-#: Where RE2 and Go's regexp differ in words.
-_WORDS = {
-    "missing )": "missing closing )",
-    "missing ]": "missing closing ]",
-    "bad repetition operator": "invalid nested repetition operator",
-    "invalid perl operator": "invalid or unsupported Perl syntax",
-    "invalid character class": "invalid character class range",
-}
-
-
-def _go_text(wrong: Exception, pattern: str) -> str:
-    text = wrong.args[0] if wrong.args else ""
-    text = text.decode() if isinstance(text, bytes) else str(text)
-    head, _, part = text.partition(": ")
-    head = _WORDS.get(head, head)
-    return f"{head}: `{part or pattern}`"
+        return patterns.compiled(pattern)
+    except patterns.BadPattern as wrong:
+        raise EvaluationError(str(wrong)) from None
 
 
 def search(text: str, pattern: str) -> bool:

@@ -57,7 +57,7 @@ class Program:
 
 
 def compile(source: str, environment: Environment, *results: Type) -> Program:
-    """The program, checked. If result types are given, the expression must have one of them (or be dynamic)."""
+    """The program, checked. If result types are given, the expression must have exactly one of them; DYN takes any."""
     try:
         node, problems = parse(source)
         if node is not None:
@@ -74,14 +74,16 @@ def compile(source: str, environment: Environment, *results: Type) -> Program:
 
 
 def _require(type: Type, results: Sequence[Type]) -> None:
-    """Upstream's words: `must evaluate to bool`."""
-    if not results or type == DYN or type in results:
+    if not results or DYN in results or type in results:
         return
     names = [_shown(t) for t in results]
-    raise CompileError(
-        f"must evaluate to {names[0]}" if len(names) == 1 else f"must evaluate to one of [{' '.join(names)}]"
-    )
+    wanted = names[0] if len(names) == 1 else f"one of [{' '.join(names)}]"
+    raise CompileError(f"must evaluate to {wanted} but got {_shown(type)}")
+
+
+#: Where a type's own name differs from the one that messages about results use.
+_FULL_NAMES = {"null": "null_type", "timestamp": "google.protobuf.Timestamp", "duration": "google.protobuf.Duration"}
 
 
 def _shown(type: Type) -> str:
-    return "null_type" if type.kind == "null" else str(type)
+    return _FULL_NAMES.get(type.name, str(type))

@@ -78,7 +78,7 @@ _META: Json = {
 }
 
 
-def _with_meta(schema: Json) -> Json:
+def with_meta(schema: Json) -> Json:
     """apiVersion, kind and the names are accessible at a resource's root, whatever its schema says."""
     given = schema.get("properties") or {}
     fixed = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": _META}
@@ -90,7 +90,7 @@ def typed(schema: Json, *, root: bool = False, name: str = "selfType") -> Typed 
     if schema.get("x-kubernetes-int-or-string"):
         return Typed(types.DYN)
     if root:
-        schema = _with_meta(schema)
+        schema = with_meta(schema)
     match schema.get("type"):
         case "array":
             return _list(schema, name)

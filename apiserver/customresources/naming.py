@@ -5,17 +5,14 @@ Established is set only after this server answers for the resource, so there are
 Source: apiextensions-apiserver/pkg/controller/{status/naming_controller,establish,apiapproval}.go.
 """
 
-import base64
-import binascii
 from collections.abc import Iterable, Sequence
-
-from cryptography import x509
 
 from apimachinery import times
 from apimachinery.trees import copied
 from apimachinery.types import Json
 from apiserver.customresources.definition import ESTABLISHED, NAMES_ACCEPTED, condition, is_true
 from apiserver.strategies.definitions import approval
+from apiserver.strategies.definitions.certificates import bundle_problem
 
 _CONFORMANT = "KubernetesAPIApprovalPolicyConformant"
 _RESOURCE_NAMES = ("plural", "singular")
@@ -45,8 +42,7 @@ def named(tree: Json, others: Iterable[Json], now: float) -> Json:
     if _same_names(names, accepted) and _is_equivalent(made, condition(tree, NAMES_ACCEPTED)):
         return tree
     new = copied(tree)
-    new["status"] = {**status, "acceptedNames": names}
-    new["status"]["conditions"] = new["status"].get("conditions") or []
+    new["status"] = {**status, "acceptedNames": names, "conditions": copied(status.get("conditions") or [])}
     new = with_condition(new, made, now)
     return with_condition(new, _before_established(new, held=held), now)
 
@@ -138,15 +134,7 @@ def _bundle_is_valid(tree: Json) -> bool:
     """Whether the conversion webhook's CA bundle, where there is one, can be used."""
     conversion = tree["spec"].get("conversion") or {}
     bundle = ((conversion.get("webhook") or {}).get("clientConfig") or {}).get("caBundle")
-    return not bundle or is_bundle(bundle)
-
-
-def is_bundle(text: str) -> bool:
-    """Whether base64 text is PEM with at least one certificate, all of which can be read."""
-    try:
-        return bool(x509.load_pem_x509_certificates(base64.b64decode(text)))
-    except (ValueError, binascii.Error):
-        return False
+    return not bundle or not bundle_problem(bundle)
 
 
 def approved(tree: Json, now: float) -> Json:

@@ -4,6 +4,7 @@ Source: pkg/registry/customresource/{etcd,validator}.go.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,14 +12,14 @@ import msgspec
 from apimachinery import errors
 from apimachinery.errors import INVALID, FieldError, go_number
 from apimachinery.types import Json
-from apiserver import negotiation
+from apiserver.admission.subject import Form, Subject
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
 from apiserver.resources import committing, decoding, fields, presenting, reading, writing
 from apiserver.resources.api import Api
 from apiserver.resources.options import write_options
 from apiserver.resources.stages import Write
-from apiserver.subresources.scale import SCALE
+from apiserver.subresources.scale import NAME, SCALE, changing, scale_of, subject, with_owner
 
 _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 _MOST = 2**31 - 1
@@ -118,7 +119,7 @@ def of(scale: Json, tree: Json) -> tuple[Json, bool]:
 
 def with_replicas(scale: Json, tree: Json, replicas: int) -> Json:
     """The object with another replica count."""
-    names = scale["specReplicasPath"].removeprefix(".").split(".")
+    names = replicas_path(scale)
     new = dict(tree)
     place = new
     for name in names[:-1]:
@@ -129,6 +130,11 @@ def with_replicas(scale: Json, tree: Json, replicas: int) -> Json:
         place = place[name]
     place[names[-1]] = replicas
     return new
+
+
+def replicas_path(scale: Json | None) -> tuple[str, ...]:
+    """The names that lead to the count of replicas; () for a version without a Scale."""
+    return tuple(scale["specReplicasPath"].removeprefix(".").split(".")) if scale is not None else ()
 
 
 def handlers(api: Api, scale: Json) -> dict[str, Handler]:
@@ -147,8 +153,8 @@ def handlers(api: Api, scale: Json) -> dict[str, Handler]:
         return await _write(api, scale, call, resource, lambda _now: body)
 
     async def patch(call: Call, resource: Resource) -> Response:
-        media_type = negotiation.patch_type(call.headers.get("content-type", ""), writing.SERVED_PATCHES)
-        return await _write(api, scale, call, resource, writing.patcher(resource, media_type, await call.body()))
+        change, applies = changing(api, call, resource, await call.body())
+        return await _write(api, scale, call, resource, change, applies=applies)
 
     return {"get": get, "update": update, "patch": patch}
 
@@ -160,30 +166,50 @@ def _of(scale: Json, tree: Json) -> tuple[Json, bool]:
         raise errors.internal(str(error)) from None
 
 
-async def _write(api: Api, scale: Json, call: Call, resource: Resource, change: Callable[[Json], Json]) -> Response:
+async def _write(
+    api: Api, scale: Json, call: Call, resource: Resource, change: Callable[[Json], Json], *, applies: bool = False
+) -> Response:
+    options, now = write_options(call), api.clock()
+
     def source(old: Json | None) -> Json:
         assert old is not None
         before, found = _of(scale, old)
         if not found:
             before["spec"] = {"replicas": _NOT_SET}
-        new = change(before)
-        decoding.metadata_of(new)
-        writing.check_version(resource, new, old, is_needed=False)
-        return with_replicas(scale, old, _replicas(new, scale))
+        before = scale_of(resource, before, old)
+        changed = change(before)
+        decoding.metadata_of(changed)
+        writing.check_version(resource, changed, old, is_needed=False)
+        new = with_replicas(scale, old, _replicas(changed, scale))
+        return with_owner(call, resource, options, new, before, changed, now=now, applies=applies)
 
     write = Write(
         api=api,
         call=call,
         resource=resource,
-        attributes=writing.attributes_of(call),
-        options=write_options(call),
+        attributes=writing.attributes_of(call, dry_run=options.dry_run),
+        options=options,
         source=source,
-        subresource="scale",
-        now=api.clock(),
+        has_entries=True,
+        subresource=NAME,
+        subject=partial(_subject, scale),
+        now=now,
     )
     committed = await committing.update(write, writing.key_of(call, resource))
     tree, _ = _of(scale, await presenting.loaded(resource, committed.entry))
     return presenting.encoded(call, msgspec.json.encode(tree))
+
+
+def _subject(scale: Json, write: Write, new: Json, _old: Json | None) -> Subject:
+    """Webhooks and policies see the Scale, and what they change of it is the replica count."""
+
+    async def show(tree: Json, _form: Form) -> Json:
+        return _of(scale, tree)[0]
+
+    async def take(changed: Json, _form: Form) -> Json:
+        return with_replicas(scale, new, _replicas(changed, scale))
+
+    return subject(write, show, take)
 
 
 def _replicas(new: Json, scale: Json) -> int:

@@ -18,7 +18,7 @@ from apimachinery.types import Json
 from apiserver.customresources import columns, scale
 from apiserver.customresources.definition import Definition, Version, read
 from apiserver.customresources.transforms import Converts, VersionTransforms
-from apiserver.customresources.versions import VersionSchema, strategy
+from apiserver.customresources.versions import VersionSchema, merging, strategy
 from apiserver.discovery import custom
 from apiserver.discovery.definitions import GroupVersionKind
 from apiserver.discovery.served import version_order
@@ -36,6 +36,7 @@ class Served:
     definition: Definition
     mark: str
     form: str
+    compiled: Mapping[str, VersionSchema]
     resources: tuple[Resource, ...]
     stored: Resource | None  # of the storage version, served or not; None before there are names
     listed: tuple[Kind, ...]  # in discovery: only once it is established
@@ -69,11 +70,14 @@ def serve(api: Api, tree: Json, converter: Converts, before: Served | None) -> S
     definition, form = read(tree), form_of(tree)
     goes_on = before is not None and before.form == form
     ending = before.ending if before is not None and goes_on else Ending()
-    compiled = {
-        version.name: VersionSchema(definition.kind(version), version, preserves=definition.preserves)
-        for version in definition.versions
-        if definition.is_served
-    }
+    if before is not None and goes_on and before.compiled:
+        compiled = before.compiled
+    else:
+        compiled = {
+            version.name: VersionSchema(definition.kind(version), version, preserves=definition.preserves)
+            for version in definition.versions
+            if definition.is_served
+        }
     rows = {
         version.name: _resource(api, definition, form, definition.kind(version), compiled, converter, ending)
         for version in definition.versions
@@ -84,11 +88,13 @@ def serve(api: Api, tree: Json, converter: Converts, before: Served | None) -> S
         listed = tuple(definition.listed_kind(version) for _, version in definition.served_kinds())
     schemas: dict[GroupVersionKind, Schemas] = {}
     for kind in listed:
-        schemas |= custom.schemas(kind, compiled[kind.version].openapi)
+        own = compiled[kind.version]
+        schemas |= custom.schemas(kind, own.openapi, own.version.selectable, preserves=definition.preserves)
     return Served(
         definition=definition,
         mark=mark_of(tree),
         form=form,
+        compiled=compiled,
         resources=tuple(rows[kind.version] for kind, _ in definition.served_kinds()),
         stored=rows.get(definition.storage_version),
         listed=listed,
@@ -113,6 +119,7 @@ def _resource(
         strategy=strategy(own),
         subresources=_subresources(api, own.version),
         guard=partial(_no_create, kind) if definition.is_terminating else None,
+        merging=merging(compiled),
         transforms=VersionTransforms(
             form=f"{form}/{kind.version}",
             group=definition.group,
@@ -122,6 +129,7 @@ def _resource(
             converter=converter,
         ),
         decode=own.decode,
+        schema=own.openapi,
         table=columns.table(own.version.columns),
         warnings=_warnings(definition, own.version),
         ending=ending,

@@ -99,6 +99,11 @@ class VersionTransforms:
         stored: Json = metadata.stored_order(normal_numbers(tree))
         return stored
 
+    async def adopted(self, tree: Json) -> Json:
+        """An object of another version in this one; the tree given is used up."""
+        (adopted,) = await self._converted([tree], self.version)
+        return adopted
+
     async def _converted(self, trees: Sequence[Json], version: str) -> Sequence[Json]:
         converted = await self.converter.convert(trees, self._api_version(version))
         for tree in converted:

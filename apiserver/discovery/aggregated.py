@@ -5,7 +5,7 @@ Source: api/apidiscovery/{v2,v2beta1}/types.go, apiserver/pkg/endpoints/discover
 
 from collections.abc import Mapping, Sequence
 
-from apimachinery.kinds import Kind
+from apimachinery.kinds import KINDS, Kind
 from apimachinery.types import Json
 from apiserver.discovery.served import Foreign, Listed
 from apiserver.discovery.subresources import subresource
@@ -13,6 +13,7 @@ from apiserver.discovery.subresources import subresource
 KIND = "APIGroupDiscoveryList"
 GROUP = "apidiscovery.k8s.io"
 VERSIONS = ("v2", "v2beta1")
+_BUILT_IN = frozenset(KINDS)
 
 
 def media_type(version: str) -> str:
@@ -34,7 +35,7 @@ def group_discovery_list(groups: Listed, version: str) -> Json:
 def _group(group: str, versions: Mapping[str, Sequence[Kind] | Foreign]) -> Json:
     metadata = {"name": group} if group else {}
     found = [_version(version, served) for version, served in versions.items()]
-    return {"metadata": {**metadata, "creationTimestamp": None}, "versions": found}
+    return {"metadata": metadata, "versions": found}
 
 
 def _version(version: str, served: Sequence[Kind] | Foreign) -> Json:
@@ -48,7 +49,7 @@ def _version(version: str, served: Sequence[Kind] | Foreign) -> Json:
 def _resource(kind: Kind) -> Json:
     entry: Json = {
         "resource": kind.plural,
-        "responseKind": _kind(kind.group, kind.version, kind.kind),
+        "responseKind": _kind(*_own(kind), kind.kind),
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.singular_name,
         "verbs": list(kind.verbs),
@@ -64,7 +65,14 @@ def _resource(kind: Kind) -> Json:
 
 def _subresource(parent: Kind, name: str) -> Json:
     found = subresource(parent, name)
-    return {"subresource": name, "responseKind": _kind(*found.of(parent)), "verbs": list(found.verbs)}
+    group, version, kind = found.of(parent)
+    own = (group, version) if found.foreign else _own(parent)
+    return {"subresource": name, "responseKind": _kind(*own, kind), "verbs": list(found.verbs)}
+
+
+def _own(kind: Kind) -> tuple[str, str]:
+    """Upstream names group and version of custom kinds only; for its own they are those of the document's place."""
+    return ("", "") if kind in _BUILT_IN else (kind.group, kind.version)
 
 
 def _kind(group: str, version: str, kind: str) -> Json:

@@ -12,13 +12,17 @@ from typing import Any
 
 import msgspec
 
+from apimachinery.fields import short
+from apimachinery.go_zeros import ALWAYS
 from apimachinery.types import Json
+from apiserver.discovery.marks import DEFAULTS, ENUMS
 
 V2_PREFIX = "#/definitions/"
 V3_PREFIX = "#/components/schemas/"
 _SCHEMA = "kubernetes-json-schema/v1.34.0-local/_definitions.json"
 _GVK = "x-kubernetes-group-version-kind"
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_JSON = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _SCALARS_V2: dict[str, Json] = {
     _QUANTITY: {"type": "string"},
@@ -101,14 +105,55 @@ def schema_v3(name: str, schema: Json, served: frozenset[tuple[str, str]]) -> Js
     """A definition for OpenAPI v3. `served` are the group versions whose kinds may be named."""
     if name in _SCALARS_V3:
         return {**_description(schema), **_SCALARS_V3[name]}
-    return _finished(_converted(schema, V3_PREFIX), served)
+    return _with_defaults(name, _with_enums(name, _finished(_converted(schema, V3_PREFIX), served)))
 
 
 def schema_v2(name: str, schema: Json, served: frozenset[tuple[str, str]]) -> Json:
     """A definition for OpenAPI v2."""
     if name in _SCALARS_V2:
         return {**_description(schema), **_SCALARS_V2[name]}
-    return _finished(_converted(schema, V2_PREFIX), served)
+    return _with_enums(name, _finished(_converted(schema, V2_PREFIX), served))
+
+
+def _with_enums(name: str, schema: Json) -> Json:
+    """The values of enumerated fields, also in the description, where people read them."""
+    for field, values in ENUMS.get(short(name), {}).items():
+        inner = (schema.get("properties") or {}).get(field)
+        if inner is None:
+            continue
+        listed = "".join(f'\n - `"{value}"`' for value in values)
+        inner["description"] = f"{inner.get('description', '')}\n\nPossible enum values:{listed}"
+        (inner["items"] if inner.get("type") == "array" else inner)["enum"] = values
+    return schema
+
+
+def _with_defaults(name: str, schema: Json) -> Json:
+    """Defaults as kube-openapi derives them: the zeros that Go writes anyway, and those declared."""
+    zeros, declared = ALWAYS.get(short(name), {}), DEFAULTS.get(short(name), {})
+    for field, inner in (schema.get("properties") or {}).items():
+        if field in declared:
+            inner["default"] = declared[field]
+        elif field in zeros and zeros[field] is not None and _refers_to(inner) not in _SCALARS_V3:
+            inner["default"] = zeros[field]
+        elif field == "metadata" and name.endswith("List"):
+            inner["default"] = {}
+        for member in ("items", "additionalProperties"):
+            if isinstance(inner.get(member), dict):
+                inner[member] = _with_zero(inner[member])
+    return schema
+
+
+def _refers_to(schema: Json) -> str:
+    return next(references(schema), "") if "type" not in schema else ""
+
+
+def _with_zero(schema: Json) -> Json:
+    """An element with its zero, where Go holds it by value."""
+    if reference := schema.get("$ref"):
+        is_scalar = reference.rsplit("/", 1)[-1] in (*_SCALARS_V3, _JSON)
+        return schema if is_scalar else {"default": {}, "allOf": [schema]}
+    zero = {"string": "", "integer": 0}.get(schema.get("type", ""))
+    return schema if zero is None or schema.get("format") == "byte" else {**schema, "default": zero}
 
 
 def _description(schema: Json) -> Json:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.discovery import definitions as defs
-from apiserver.discovery.operations import PATCH_TYPES, Operation, Parameter, Path, paths
+from apiserver.discovery.operations import Operation, Parameter, Path, paths
 from apiserver.discovery.version import git_version
 
 _PRODUCES = ("application/json", "application/yaml")
@@ -46,12 +46,12 @@ def _path(path: Path, names: Mapping[defs.GroupVersionKind, str]) -> Json:
 def _operation(op: Operation, names: Mapping[defs.GroupVersionKind, str]) -> Json:
     group, version, kind = op.gvk
     parameters = [_parameter(parameter) for parameter in op.parameters]
-    if op.is_patch:
+    if op.patch_types:
         parameters.insert(0, _body(defs.PATCH, required=True))
     elif op.body and op.body in names:
         parameters.insert(0, _body(names[op.body], required=op.method != "delete"))
     found: Json = {
-        "consumes": list(PATCH_TYPES) if op.is_patch else ["*/*"],
+        "consumes": list(op.patch_types) if op.patch_types else ["*/*"],
         "description": op.description,
         "operationId": op.id,
         "produces": list(_PRODUCES) if op.answer else ["*/*"],

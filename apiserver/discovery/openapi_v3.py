@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.discovery import definitions as defs
-from apiserver.discovery.operations import PATCH_TYPES, Operation, Parameter, Path, paths
+from apiserver.discovery.operations import Operation, Parameter, Path, paths
 from apiserver.discovery.version import KUBERNETES, git_version
 
 _JSON = "application/json"
@@ -91,9 +91,9 @@ def _operation(op: Operation, names: Mapping[defs.GroupVersionKind, str]) -> Jso
     }
     if op.parameters:
         found["parameters"] = [_parameter(parameter) for parameter in op.parameters]
-    if op.is_patch:
+    if op.patch_types:
         content = {"schema": {"$ref": defs.V3_PREFIX + defs.PATCH}}
-        found["requestBody"] = {"content": dict.fromkeys(PATCH_TYPES, content), "required": True}
+        found["requestBody"] = {"content": dict.fromkeys(op.patch_types, content), "required": True}
     elif op.body and op.body in names:
         content = {"schema": {"$ref": defs.V3_PREFIX + names[op.body]}}
         found["requestBody"] = {"content": {"*/*": content}, "required": op.method != "delete"}

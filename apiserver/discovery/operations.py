@@ -7,7 +7,7 @@ Source: apiserver/pkg/endpoints/installer.go (operation ids, parameters, x-kuber
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from apimachinery.kinds import Kind
+from apimachinery.kinds import KINDS, Kind
 from apiserver.discovery.subresources import Subresource, subresource
 
 PATCH_TYPES = (
@@ -16,6 +16,9 @@ PATCH_TYPES = (
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
 )
+#: Of custom resources: no Go type says how their lists are merged. kubectl looks here for what to send.
+CUSTOM_PATCH_TYPES = PATCH_TYPES[1:3] + PATCH_TYPES[:1]
+_BUILT_IN = frozenset(KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Operation:
     tag: str
     body: tuple[str, str, str] | None = None
     answer: tuple[str, str, str] | None = None
-    is_patch: bool = False
+    patch_types: tuple[str, ...] = ()  # what a patch may be; none for other operations
     parameters: tuple[Parameter, ...] = ()
 
 
@@ -119,7 +122,10 @@ def tag(kind: Kind) -> str:
 
 
 def _short(kind: Kind) -> str:
-    return kind.group.removesuffix(".k8s.io").replace(".authorization", "Authorization").split(".")[0] or "core"
+    name = kind.group.removesuffix(".k8s.io")
+    for part in ("authorization", "apiserver"):
+        name = name.replace(f".{part}", part.capitalize())
+    return name.split(".")[0] or "core"
 
 
 def _id(verb: str, kind: Kind, rest: str) -> str:
@@ -182,7 +188,7 @@ def _patch(kind: Kind, gvk: tuple[str, str, str], rest: str, text: str) -> Opera
         gvk,
         tag(kind),
         answer=gvk,
-        is_patch=True,
+        patch_types=PATCH_TYPES if kind in _BUILT_IN else CUSTOM_PATCH_TYPES,
         parameters=(*WRITE, FORCE),
     )
 

@@ -18,6 +18,16 @@ from apiserver.discovery.priorities import priority
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 _STABILITY = {None: 2, "beta": 1, "alpha": 0}
 
+#: differs: v1.34 still stores these in a beta version, we in v1; a migrator shall not see a difference.
+_UPSTREAM_STORES = {
+    ("storage.k8s.io", "volumeattributesclasses"): "v1beta1",
+    ("apiextensions.k8s.io", "customresourcedefinitions"): "v1beta1",
+    **{
+        ("resource.k8s.io", name): "v1beta2"
+        for name in ("deviceclasses", "resourceclaims", "resourceclaimtemplates", "resourceslices")
+    },
+}
+
 Groups = dict[str, dict[str, list[Kind]]]
 
 
@@ -89,7 +99,8 @@ def version_order(version: str) -> tuple[int, int, int, str]:
 def storage_version_hash(kind: Kind) -> str:
     """Names the version that is stored, so that migrators notice a change."""
     group = kind.storage_group if kind.storage_group is not None else kind.group
-    text = f"{group}/{kind.storage_version or kind.version}/{kind.kind}"
+    version = _UPSTREAM_STORES.get((kind.group, kind.plural)) or kind.storage_version or kind.version
+    text = f"{group}/{version}/{kind.kind}"
     return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
 
 

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from urllib.parse import parse_qs
 
 import msgspec
@@ -34,12 +35,17 @@ _OTHERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Schemas:
     """A custom resource's schema, as each OpenAPI version writes it."""
 
     v2: Json
     v3: Json
+
+    @cached_property
+    def mark(self) -> bytes:
+        """Changes with the schema."""
+        return hashlib.sha256(msgspec.json.encode(self.v3)).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +135,11 @@ class Discovery:
     def _stored(self, path: str, accept: str) -> Stored | None:
         path = _normal(path)
         media_type = self._media_type(path, accept)
-        stored = self._kept.get((path, media_type))
+        kept = self._kept  # what was built from kinds that are served no more by then is not kept
+        stored = kept.get((path, media_type))
         if stored is None and (body := self._built(path, media_type)) is not None:
             stored = _keep(body, self.fixed[path][1] if path in self.fixed else media_type, self._etag(path))
-            self._kept[path, media_type] = stored
+            kept[path, media_type] = stored
         return stored
 
     def _media_type(self, path: str, accept: str) -> str:
@@ -183,11 +190,13 @@ class Discovery:
 
     def _hashes(self) -> dict[str, str]:
         found = {name: openapi_v3.content_hash([], name.encode()) for name in _OTHERS}
+        marks: dict[tuple[str, str], bytes] = {}
+        for group, version, kind in sorted(self.schemas):
+            marks[group, version] = marks.get((group, version), b"") + self.schemas[group, version, kind].mark
         for group, versions in self.groups.items():
             for version, kinds in versions.items():
-                extra = msgspec.json.encode([self.schemas[g].v3 for g in self._custom(group, version)])
                 name = f"apis/{group}/{version}" if group else f"api/{version}"
-                found[name] = openapi_v3.content_hash(kinds, extra)
+                found[name] = openapi_v3.content_hash(kinds, marks.get((group, version), b""))
         return dict(sorted(found.items()))
 
     def _custom(self, group: str, version: str) -> list[defs.GroupVersionKind]:

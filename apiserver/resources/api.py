@@ -5,14 +5,16 @@ The two rules of freshness are here: `fresh()` for consistent reads, `reach(revi
 
 import random
 import uuid
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from apimachinery import errors
 from apimachinery.types import Json
+from apiserver.admission.subject import Subject
 from apiserver.registry import Registry
-from apiserver.request import Attributes, Lookup
+from apiserver.request import Attributes, Decision, Lookup
 from apiserver.storage.entry import Decode, no_protobuf
 from apiserver.storage.protocol import Storage
 from apiserver.storage.watchcache import WatchCache
@@ -31,11 +33,42 @@ Warn = Callable[[str], None]
 class Admission(Protocol):
     """The chain of admission plugins as the write path sees it. Both raise ApiError to refuse."""
 
-    async def mutate(self, attributes: Attributes, new: Json, old: Json | None, lookup: Lookup, warn: Warn) -> Json: ...
+    async def mutate(
+        self,
+        attributes: Attributes,
+        new: Json,
+        old: Json | None,
+        lookup: Lookup,
+        warn: Warn,
+        subject: Callable[[], Subject] | None = None,
+    ) -> Json: ...
 
     async def validate(
-        self, attributes: Attributes, new: Json | None, old: Json | None, lookup: Lookup, warn: Warn
+        self,
+        attributes: Attributes,
+        new: Json | None,
+        old: Json | None,
+        lookup: Lookup,
+        warn: Warn,
+        subject: Callable[[], Subject] | None = None,
     ) -> None: ...
+
+    async def review(self, subject: Callable[[], Subject], tree: Json, warn: Warn) -> Json: ...
+
+
+class Ends(Protocol):
+    """Something that runs until it is told to end."""
+
+    def end(self) -> None: ...
+
+
+@dataclass(slots=True)
+class WatchCount:
+    """What the watchers of one resource have been sent."""
+
+    events: int = 0
+    bytes: int = 0
+    initial: int = 0  # of those events, the ones a watch began with
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +82,9 @@ class Api:
     clock: Callable[[], float]  # epoch seconds
     random: random.Random
     admission: Admission = field(init=False)  # reads through this Api, so it comes after it
+    watches: set[Ends] = field(default_factory=set)  # those that run
+    watch_counts: defaultdict[tuple[str, str, str], WatchCount] = field(default_factory=lambda: defaultdict(WatchCount))
+    authorize: Callable[[Attributes], Decision] | None = None  # of a write that turns out to be a create; None: all may
     decode: Decode = no_protobuf  # of values that an upstream server stored as protobuf
     #: Has the registry follow what the cache has: definitions of resources may be younger than what is served.
     catch_up: Callable[[], None] = lambda: None

@@ -7,12 +7,15 @@ A write that changes nothing writes nothing. A write that takes the last finaliz
 deletes it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
+from apimachinery.apply.ownership import MANAGED_FIELDS, without_entries
 from apimachinery.errors import ApiError
+from apimachinery.trees import same
 from apimachinery.types import Json
+from apiserver.authorization.messages import denied
 from apiserver.registry import Resource
 from apiserver.resources import metadata, presenting
 from apiserver.resources.api import Api
@@ -77,14 +80,28 @@ async def _put(write: Write, key: str, new: Json, old: Json | None, expect: int)
     if dry_run:
         return entry(key, value, expect) if expect else Entry(key, 0, value, len(value))
     try:
-        stored = await write.api.storage.put(key, value, expect=expect, ttl=write.resource.ttl)
+        stored = await _stored(write, key, new, value, expect)
     except (Conflict, Full, TooLarge):  # not where the write may have happened: then a repair has to find out
         if grant is not None:
             await grant.undo()
         raise
     if grant is not None:
         await grant.keep()
+    if write.resource.is_obeyed:
+        await write.api.reach(stored.revision)
+        write.api.catch_up()
     return as_entry(write.api, stored)
+
+
+async def _stored(write: Write, key: str, new: Json, value: bytes, expect: int) -> Stored:
+    """Store it; what is too large is tried again without managedFields, which can be large. An apply is for them."""
+    storage, ttl = write.api.storage, write.resource.ttl
+    try:
+        return await storage.put(key, value, expect=expect, ttl=ttl)
+    except TooLarge:
+        if write.has_entries or MANAGED_FIELDS not in new["metadata"]:
+            raise
+    return await storage.put(key, msgspec.json.encode(without_entries(new)), expect=expect, ttl=ttl)
 
 
 def taken(resource: Resource, current: Entry | None, name: str = "") -> ApiError:
@@ -111,20 +128,42 @@ async def update(write: Write, key: str, *, may_create: bool = False) -> Committ
         if current is None:
             if not may_create:
                 raise write.resource.not_found(write.name)
-            return await create(write)
+            _check_may_create(write)
+            try:
+                return await create(write)
+            except ApiError as error:
+                if error.reason != "AlreadyExists" or (current := await read(api, key)) is None:
+                    raise
+            continue  # somebody else was faster: it is an update after all
+        refused: ApiError | None = None
         try:
             done = await _attempt(write, current, is_sure=is_sure)
-        except ApiError:
+        except ApiError as error:
             if is_sure:
                 raise
-            done = None
+            done, refused = None, error
         except Conflict as conflict:
             current = as_entry(api, conflict.current) if conflict.current is not None else None
             is_sure = True
             continue
         if done is not None:
             return done
-        current, is_sure = await read(api, key), True
+        seen, is_sure = current.revision, True
+        current = await read(api, key)
+        if current is not None and current.revision == seen:  # the cache was right, and so was what came of it
+            if refused is not None:
+                raise refused
+            return Committed(current)
+
+
+def _check_may_create(write: Write) -> None:
+    """Raise 403 unless the user may create what an update turns out to create."""
+    if write.api.authorize is None:
+        return
+    question = replace(write.attributes, verb="create")
+    decision = write.api.authorize(question)
+    if not decision.allowed:
+        raise denied(question, decision.reason)
 
 
 async def _attempt(write: Write, current: Entry, *, is_sure: bool) -> Committed | None:
@@ -132,7 +171,8 @@ async def _attempt(write: Write, current: Entry, *, is_sure: bool) -> Committed 
     old = await presenting.loaded(write.resource, current)
     new = await written(write, old)
     before = metadata.stored_order(await presenting.loaded(write.resource, current))
-    if new == before and not await _is_stale(write.resource, current, new):
+    # For Python `true` is `1`, hence the second look.
+    if new == before and same(new, before) and not await _is_stale(write.resource, current, new):
         return Committed(current) if is_sure else None
     if finishes(write.resource, new, before):
         return Committed(await remove(write, current, new, before))

@@ -1,6 +1,7 @@
 """The handlers of delete and deletecollection: decide purely, then compare-and-swap, again after every lost race."""
 
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
@@ -12,7 +13,7 @@ from apiserver import negotiation
 from apiserver.call import Call, Response
 from apiserver.registry import Resource
 from apiserver.request import Attributes
-from apiserver.resources import committing, decoding, deletion, listing, metadata, presenting
+from apiserver.resources import committing, decoding, deletion, listing, metadata, presenting, reviewing
 from apiserver.resources.api import Api
 from apiserver.resources.options import DeleteOptions, delete_options, list_options
 from apiserver.resources.writing import attributes_of, key_of
@@ -24,15 +25,11 @@ async def delete(api: Api, call: Call, resource: Resource) -> Response:
     """DELETE of one object."""
     options = delete_options(call, await _options_body(call))
     key = key_of(call, resource)
-    removed, shown = await remove(api, resource, key, options, attributes_of(call, dry_run=options.dry_run))
+    removed, shown = await remove(api, resource, key, options, attributes_of(call, dry_run=options.dry_run), call=call)
     if not removed or _shows_deleted(resource):
         await presenting.prepare(resource, [shown])
         return presenting.present(call, resource, shown, api.clock())
     return presenting.status(call, _details(resource, shown))
-
-
-def _unheard(_text: str) -> None:
-    """A delete's warnings have no way back through deletecollection."""
 
 
 _OPTIONS = Kind(kind="DeleteOptions", plural="deleteoptions", verbs=())
@@ -65,11 +62,18 @@ def _details(resource: Resource, gone: Entry) -> Json:
 
 
 async def remove(
-    api: Api, resource: Resource, key: str, options: DeleteOptions, attributes: Attributes, *, admits: bool = True
+    api: Api,
+    resource: Resource,
+    key: str,
+    options: DeleteOptions,
+    attributes: Attributes,
+    *,
+    call: Call | None = None,
+    admits: bool = True,
 ) -> tuple[bool, Entry]:
     """Delete the object or mark it. Gives whether it is gone, and what to show. Raises 404, 409.
 
-    Nobody is asked for admission where the server itself cleans up (`admits` off).
+    Nobody is asked for admission where the server itself cleans up (`admits` off); without a call no webhook is asked.
     """
     current, is_sure = api.cache.get(key), False
     while True:
@@ -77,29 +81,43 @@ async def remove(
             current, is_sure = await committing.read(api, key), True
         if current is None:
             raise resource.not_found(attributes.name)
+        refused: ApiError | None = None
         try:
-            done = await _attempt(api, resource, current, options, attributes, admits=admits)
-        except ApiError:
+            done = await _attempt(api, resource, current, options, attributes, call, admits=admits)
+        except ApiError as error:
             if is_sure:
                 raise
-            done = None
+            done, refused = None, error
         except Conflict as conflict:
             current = committing.as_entry(api, conflict.current) if conflict.current is not None else None
             is_sure = True
             continue
         if done is not None and (is_sure or done[1].revision != current.revision or options.dry_run):
             return done
-        current, is_sure = await committing.read(api, key), True
+        seen, is_sure = current.revision, True
+        current = await committing.read(api, key)
+        if current is not None and current.revision == seen:  # the cache was right, and so was what came of it
+            if refused is not None:
+                raise refused
+            if done is not None:
+                return done
 
 
 async def _attempt(
-    api: Api, resource: Resource, current: Entry, options: DeleteOptions, attributes: Attributes, *, admits: bool
+    api: Api,
+    resource: Resource,
+    current: Entry,
+    options: DeleteOptions,
+    attributes: Attributes,
+    call: Call | None,
+    *,
+    admits: bool,
 ) -> tuple[bool, Entry]:
     tree = presenting.private(current)
     deletion.check_preconditions(resource, tree, options)
     if admits:
         seen = current.tree if resource.transforms is None else await presenting.loaded(resource, current)
-        await api.admission.validate(attributes, None, seen, api.lookup, _unheard)
+        await _admitted(api, resource, seen, options, attributes, call)
     outcome = deletion.decide(resource, tree, options, api.clock())
     if not (outcome.removes or outcome.changes):
         return False, current
@@ -108,12 +126,28 @@ async def _attempt(
         return outcome.removes, entry(current.key, value, current.revision)
     if outcome.removes:
         stored = await api.storage.delete(current.key, expect=current.revision)
+        if resource.is_obeyed:
+            await api.reach(stored.revision)
         if resource.reserves is not None:
             await resource.reserves.release(outcome.tree)
         return True, entry(current.key, value, stored.revision)
     return False, committing.as_entry(
         api, await api.storage.put(current.key, value, expect=current.revision, ttl=resource.ttl)
     )
+
+
+async def _admitted(
+    api: Api, resource: Resource, old: Json, options: DeleteOptions, attributes: Attributes, call: Call | None
+) -> None:
+    if call is None:
+        await api.admission.validate(attributes, None, old, api.lookup, _unheard)
+        return
+    subject = partial(reviewing.deleted, api.registry, resource, attributes, options, call.annotate)
+    await api.admission.validate(attributes, None, old, api.lookup, call.warn, subject)
+
+
+def _unheard(_text: str) -> None:
+    """Nobody to warn."""
 
 
 async def delete_collection(api: Api, call: Call, resource: Resource) -> Response:
@@ -126,7 +160,7 @@ async def delete_collection(api: Api, call: Call, resource: Resource) -> Respons
         attributes = attributes_of(call, verb="delete", name=item.name, dry_run=options.dry_run)
         attributes = replace(attributes, namespace=item.namespace or attributes.namespace)
         try:
-            shown.append((await remove(api, resource, item.key, options, attributes))[1])
+            shown.append((await remove(api, resource, item.key, options, attributes, call=call))[1])
         except ApiError as error:
             if error.code != 404:  # gone meanwhile: what was wanted
                 raise

@@ -16,6 +16,8 @@ from apiserver.resources.api import Api
 
 #: Upstream's loopback identity.
 USER = User("system:apiserver", (MASTERS, AUTHENTICATED))
+#: Upstream's program, and so the manager of what the server itself writes.
+_AGENT = "kube-apiserver"
 
 
 async def create(api: Api, kind: Kind, tree: Json) -> bool:
@@ -85,10 +87,11 @@ def _call(
         method={"create": "POST", "update": "PUT", "delete": "DELETE"}.get(verb, "PATCH"),
         path=path,
         query={},
-        headers={"content-type": media_type},
+        headers={"content-type": media_type, "user-agent": _AGENT},
         receive=_nothing,
         send=_nowhere,
         user=USER,
+        is_own=True,
         info=RequestInfo(
             is_resource=True,
             path=path,

@@ -5,8 +5,8 @@ Source: apiserver/pkg/registry/rest/{create,update,meta}.go.
 
 from apimachinery.types import Json
 
-#: Never stored: the revision is the key's own, the others are of the past or of the next issue.
-_DROPPED = ("resourceVersion", "selfLink", "managedFields")
+#: Never stored: the revision is the key's own, the other is of the past.
+_DROPPED = ("resourceVersion", "selfLink")
 
 
 def stamp_new(metadata: Json, *, uid: str, now: str, has_generation: bool) -> None:

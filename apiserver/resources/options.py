@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from apimachinery import errors, selectors
 from apimachinery.errors import FieldError
+from apimachinery.meta import manager_problems
 from apimachinery.types import Json
+from apiserver.negotiation import APPLY_PATCH, media_type_of
 from apiserver.request import Request
 
 EXACT = "Exact"
@@ -182,12 +184,26 @@ def write_options(request: Request) -> WriteOptions:
     if validation not in ("Strict", "Warn", "Ignore"):
         problem = errors.not_supported("fieldValidation", validation, ("Ignore", "Strict", "Warn"))
         raise errors.invalid(_META, kind, "", [problem])
+    manager, force = request.first("fieldManager"), request.query.get("force")
+    if problems := _manager_problems(request, manager, is_forced=force is not None):
+        raise errors.invalid(_META, kind, "", problems)
     return WriteOptions(
         dry_run=_dry_run(request.query.get("dryRun", ()), kind),
         field_validation=validation,
-        field_manager=request.first("fieldManager"),
-        force=request.first("force") in _TRUE,
+        field_manager=manager,
+        force=force is not None and force[0].lower() not in ("false", "0"),
     )
+
+
+def _manager_problems(request: Request, manager: str, *, is_forced: bool) -> list[FieldError]:
+    problems: list[FieldError] = []
+    if request.method == "PATCH":
+        media_type = media_type_of(request.headers.get("content-type", ""))
+        if media_type == APPLY_PATCH and not manager:
+            problems.append(FieldError("fieldManager", errors.REQUIRED, "is required for apply patch"))
+        elif media_type != APPLY_PATCH and is_forced:
+            problems.append(_forbidden("force", "may not be specified for non-apply patch"))
+    return problems + manager_problems(manager, "fieldManager") if manager else problems
 
 
 def _dry_run(values: object, kind: str) -> bool:

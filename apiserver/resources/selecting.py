@@ -54,8 +54,4 @@ def _check_fields(resource: Resource, options: ListOptions) -> None:
     known = resource.strategy.field_labels
     for requirement in options.fields.requirements:
         if requirement.field not in known:
-            where = f'{{"{resource.kind.group}" "{resource.kind.version}" "{resource.kind.plural}"}}'
-            raise errors.bad_request(
-                f'Unable to find {where} that match label selector "{options.label_text}", '
-                f'field selector "{options.field_text}": field label not supported: {requirement.field}'
-            )
+            raise errors.bad_request(resource.strategy.unknown_field_text(requirement.field))

@@ -6,27 +6,31 @@ the new and the old object and has no effect outside them, but for warnings, whi
     patch      what was sent, put onto the object as it is stored now
     prune      the schema's view: mistyped fields refused, unknown ones reported or refused, nulls dropped
     default    the kind's static defaults
-    mutate     admission plugins that change the object
+    manage     whose fields they are now; then the version that is stored
+    mutate     admission that changes the object: plugins, webhooks
     prepare    the kind's strategy: server-owned fields reset or kept
     shape      as Go's JSON shows it: no empty optional fields, every field that is always there
     stamp      uid, timestamps, generation, who and when
     validate   metadata and strategy, every problem at once as one 422
-    admit      admission plugins that only say yes or no
+    admit      admission that only says yes or no: plugins, policies, webhooks
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 from apimachinery import errors, schema, times
-from apimachinery.errors import FieldError
+from apimachinery.apply.ownership import MANAGED_FIELDS
+from apimachinery.errors import ApiError, FieldError
 from apimachinery.meta import check_metadata
 from apimachinery.types import Json
 from apiserver import protobuf
+from apiserver.admission.subject import Subject
 from apiserver.call import Call
 from apiserver.registry import Resource
 from apiserver.request import Attributes
-from apiserver.resources import fields, metadata
+from apiserver.resources import fields, managing, metadata, reviewing
 from apiserver.resources.api import Api
 from apiserver.resources.decoding import metadata_of
 from apiserver.resources.options import WriteOptions
@@ -50,8 +54,12 @@ class Write:
     duplicates: tuple[str, ...] = ()
     #: How a strict decoding error is told: of a body (400) or of a patch (422).
     is_patch: bool = False
+    #: Whether `source` says whose fields they are: it applies a configuration, or writes a Scale.
+    has_entries: bool = False
     #: Metadata and status as sent, without strategy: the server's own writes (binding).
     subresource: str = ""
+    #: How webhooks and policies see the write, from the object and the old one; None: as a write of the object itself.
+    subject: Callable[["Write", Json, Json | None], Subject] | None = None
     now: float
 
     @property
@@ -66,7 +74,7 @@ Stage: TypeAlias = Callable[[Write, Json, Json | None], Awaitable[Json]]
 async def patch(write: Write, _new: Json, old: Json | None) -> Json:
     """The object as the client wants it, from what is stored now."""
     served = write.resource.to_served(old) if old is not None else None
-    return write.source(served)
+    return managing.keep_resets(write.source(served))
 
 
 async def prune(write: Write, new: Json, _old: Json | None) -> Json:
@@ -75,23 +83,69 @@ async def prune(write: Write, new: Json, _old: Json | None) -> Json:
 
 
 async def default(write: Write, new: Json, _old: Json | None) -> Json:
-    """The kind's defaults, then the version that is stored: everything below knows that one only."""
-    return write.resource.to_stored(write.resource.strategy.default(new))
+    """The kind's defaults."""
+    return write.resource.strategy.default(new)
+
+
+async def manage(write: Write, new: Json, old: Json | None) -> Json:
+    """Whose fields they are now. Then the version that is stored: everything below knows that one only."""
+    resource = write.resource
+    if not write.has_entries:
+        served = resource.to_served(old) if old is not None else None
+        manager, now = managing.manager_of(write.call, write.options), times.rfc3339(write.now)
+        rules = managing.ownership(resource, write.subresource)
+        new = managing.with_entries(new, rules.update(served, new, manager, now))
+    return resource.to_stored(new)
 
 
 async def mutate(write: Write, new: Json, old: Json | None) -> Json:
-    """Admission plugins that may change the object."""
-    return await write.api.admission.mutate(write.attributes, new, old, write.api.lookup, write.call.warn)
+    """Admission that may change the object."""
+    before, subject = new["metadata"].get(MANAGED_FIELDS), _asked(write, new, old)
+    admission = write.api.admission
+    new = await admission.mutate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
+    return managing.after_admission(write.call, new, before)
+
+
+def _asked(write: Write, new: Json, old: Json | None) -> Callable[[], Subject] | None:
+    """What webhooks and policies are shown; nothing of the server's own doing: it must start without them."""
+    return None if write.call.is_own else partial(_subject, write, new, old)
+
+
+def _subject(write: Write, new: Json, old: Json | None) -> Subject:
+    if write.subject is not None:
+        return write.subject(write, new, old)
+    found = reviewing.written(
+        write.api.registry,
+        write.resource,
+        write.attributes,
+        write.options,
+        partial(_settled, write),
+        creates=old is None,
+        name=metadata_of(new).get("name") or "",
+    )
+    return replace(found, annotate=write.call.annotate)
+
+
+async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
+    """What a webhook made of an object, in the version stored. Raises 500 for what is none."""
+    options = replace(write.options, field_validation="Ignore")
+    quiet = replace(write, resource=resource, options=options, duplicates=(), is_patch=False)
+    try:
+        return resource.to_stored(await default(quiet, await prune(quiet, tree, None), None))
+    except ApiError as error:
+        raise errors.internal(error.message) from None
 
 
 async def prepare(write: Write, new: Json, old: Json | None) -> Json:
     """The kind's own rules: what a client cannot set is reset or kept."""
-    strategy = write.resource.strategy
+    strategy, entries = write.resource.strategy, metadata_of(new).get(MANAGED_FIELDS) or []
     if write.subresource == STATUS:
-        return strategy.prepare_status(new, old)
-    if part := strategy.parts.get(write.subresource):
-        return part.prepare(new, old)
-    return schema.complete_status(write.resource.stored, strategy.prepare(new, old))
+        new = strategy.prepare_status(new, old)
+    elif part := strategy.parts.get(write.subresource):
+        new = part.prepare(new, old)
+    else:
+        new = schema.complete_status(write.resource.stored, strategy.prepare(new, old))
+    return managing.with_entries(new, entries)  # they tell of this write, whatever else of the metadata is reset
 
 
 async def shape(_write: Write, new: Json, _old: Json | None) -> Json:
@@ -113,7 +167,8 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
     new = strategy.stamp(new, old, WriteContext(write.attributes.user, write.now, write.subresource))
     if old is not None and write.subresource != STATUS and "generation" in meta:
         meta["generation"] += bool(strategy.raises_generation(new, old))
-    return metadata.stored_order(new)
+    new = metadata.stored_order(new)
+    return managing.without_new_times(new, metadata.stored_order(old)) if old is not None else new
 
 
 async def validate(write: Write, new: Json, old: Json | None) -> Json:
@@ -142,15 +197,16 @@ def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
 
 
 async def admit(write: Write, new: Json, old: Json | None) -> Json:
-    """Admission plugins that only look."""
-    await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn)
+    """Admission that only looks."""
+    subject = _asked(write, new, old)
+    await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
     if write.resource.guard is not None:
         write.resource.guard(write.attributes.user, new, old)
     return new
 
 
 # Order matters: a stage relies on everything above it and on nothing below it.
-WRITE_STAGES: tuple[Stage, ...] = (patch, prune, default, mutate, prepare, shape, stamp, validate, admit)
+WRITE_STAGES: tuple[Stage, ...] = (patch, prune, default, manage, mutate, prepare, shape, stamp, validate, admit)
 
 
 async def written(write: Write, old: Json | None) -> Json:

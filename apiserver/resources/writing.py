@@ -6,23 +6,25 @@ lost race. Source: endpoints/handlers/{create,update,patch}.go, registry/generic
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
-from apimachinery import errors, patch, schema, strict_json
+from apimachinery import errors, patch, schema, strict_json, times
+from apimachinery.apply.ownership import Ownership, without_entries
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver import negotiation
 from apiserver.call import Call, Response
 from apiserver.registry import Resource
 from apiserver.request import Attributes
-from apiserver.resources import committing, decoding, fields, presenting
+from apiserver.resources import committing, decoding, fields, managing, presenting, reviewing
 from apiserver.resources.api import Api
-from apiserver.resources.options import write_options
+from apiserver.resources.options import WriteOptions, write_options
 from apiserver.resources.stages import Write
 
-#: What a patch may be. Server-side apply joins here once apimachinery has it.
-SERVED_PATCHES = (negotiation.JSON_PATCH, negotiation.MERGE_PATCH, negotiation.STRATEGIC_PATCH)
+#: What a patch may be.
+SERVED_PATCHES = negotiation.PATCH_TYPES
 #: Upstream shows a Go uint64 this way.
 _NO_VERSION = msgspec.Raw(b"0x0")
 
@@ -67,7 +69,7 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
     return presenting.present(call, resource, committed.entry, api.clock(), 201)
 
 
-async def respond(call: Call, resource: Resource) -> Response:
+async def respond(api: Api, call: Call, resource: Resource) -> Response:
     """POST of a kind that is computed and forgotten: a review."""
     assert resource.respond is not None
     if call.accepted.transform:
@@ -75,6 +77,8 @@ async def respond(call: Call, resource: Resource) -> Response:
     tree = await fields.typed_body(call, resource.kind)
     if resource.kind.namespaced:
         decoding.place(tree, resource.kind, call.target.namespace)
+    subject = partial(reviewing.posted, call, resource, attributes_of(call), resource.kind, write_options(call))
+    tree = await api.admission.review(subject, tree, call.warn)
     answer = await resource.respond(call, tree)
     return presenting.encoded(call, msgspec.json.encode(answer), 201)
 
@@ -113,18 +117,26 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
 
 async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
     """PATCH of an object or of one of its parts."""
-    options = write_options(call)
     media_type = negotiation.patch_type(call.headers.get("content-type", ""), SERVED_PATCHES)
-    apply = patcher(resource, media_type, await call.body())
+    options, now, applies = write_options(call), api.clock(), media_type == negotiation.APPLY_PATCH
+    subresource = call.target.subresource
+    if applies:
+        rules = managing.ownership(resource, subresource)
+        change = applier(rules, call, options, await call.body(), times.rfc3339(now))
+    else:
+        change = _patching(patcher(resource, media_type, await call.body()), touches_entries(await call.body()))
 
     def source(old: Json | None) -> Json:
-        assert old is not None
-        new = apply(old)
+        new = change(old)
         if not isinstance(new, dict):
             raise errors.bad_request("the patched object is not an object")
         new = decoding.place(decoding.check_kind(new, resource.kind), resource.kind, namespace_of(call, resource))
         decoding.check_name(new, call.target.name)
-        check_version(resource, new, old, is_needed=False)
+        if old is not None:
+            check_version(resource, new, old, is_needed=False, is_patch=True)
+        elif uid := new["metadata"].get("uid"):
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise resource.conflict(call.target.name, why)
         return new
 
     write = Write(
@@ -135,12 +147,61 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         options=options,
         source=source,
         is_patch=True,
-        subresource=call.target.subresource,
-        now=api.clock(),
+        has_entries=applies,
+        subresource=subresource,
+        now=now,
     )
-    committed = await committing.update(write, key_of(call, resource))
+    committed = await committing.update(write, key_of(call, resource), may_create=applies and not subresource)
     await presenting.prepare(resource, [committed.entry])
-    return presenting.present(call, resource, committed.entry, api.clock())
+    return presenting.present(call, resource, committed.entry, api.clock(), 201 if committed.created else 200)
+
+
+def applier(
+    rules: Ownership, call: Call, options: WriteOptions, data: bytes, now: str
+) -> Callable[[Json | None], Json]:
+    """The function that applies a configuration to what is there. Raises 400 for a body that is none."""
+    applied, doubled = _configuration(data)
+
+    def change(old: Json | None) -> Json:
+        made = rules.apply(old, applied, options.field_manager, now, force=options.force)
+        if doubled and options.field_validation == "Strict":
+            raise errors.bad_request(f"error strict decoding YAML: {doubled}")
+        if doubled and options.field_validation == "Warn":
+            call.warn(doubled)
+        return made
+
+    return change
+
+
+def _configuration(data: bytes) -> tuple[Json, str]:
+    """What a body applies, and what it says twice, as upstream tells it."""
+    try:
+        tree, doubled = strict_json.decode(data, duplicates=True)  # most clients send JSON, which is YAML
+    except errors.ApiError:
+        tree, doubled = None, [""]
+    if doubled:
+        try:
+            tree, doubled = strict_json.decode(data, is_yaml=True, duplicates=True)
+        except errors.ApiError as error:
+            why = f"error converting YAML to JSON: {error.message}"
+            raise errors.bad_request(f"error decoding YAML: {why}") from None
+    if tree is not None and not isinstance(tree, dict):
+        why = f"json: cannot unmarshal {decoding.go_type(tree)} into Go value of type map[string]interface {{}}"
+        raise errors.bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
+    return tree or {}, f"error converting YAML to JSON: {doubled[0]}" if doubled else ""
+
+
+def touches_entries(data: bytes) -> bool:
+    """Whether a patch may say something of managedFields; most do not, and those need not be carried along."""
+    return b"managedFields" in data or b"\\u" in data
+
+
+def _patching(apply: Callable[[Json], Json], touches: bool) -> Callable[[Json | None], Json]:  # noqa: FBT001
+    def change(old: Json | None) -> Json:
+        assert old is not None
+        return apply(old if touches else without_entries(old))
+
+    return change
 
 
 def patcher(resource: Resource, media_type: str, data: bytes) -> Callable[[Json], Json]:
@@ -156,7 +217,7 @@ def patcher(resource: Resource, media_type: str, data: bytes) -> Callable[[Json]
         return lambda old: patch.merge_patch(old, body)
     definition = schema.definition(resource.kind) if resource.is_typed else None
     if definition is None:
-        raise errors.unsupported_media_type((negotiation.JSON_PATCH, negotiation.MERGE_PATCH))
+        raise errors.unsupported_media_type((negotiation.JSON_PATCH, negotiation.MERGE_PATCH, negotiation.APPLY_PATCH))
     return lambda old: patch.strategic_merge(old, body, definition)
 
 
@@ -178,8 +239,11 @@ def _copies(resource: Resource, tree: Json) -> Callable[[Json | None], Json]:
     return lambda _old: msgspec.json.decode(data)
 
 
-def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool) -> None:
-    """Raise 409 when the object was changed or replaced since the client read it, 422 when a version is missing."""
+def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool, is_patch: bool = False) -> None:
+    """Raise 409 when the object was changed or replaced since the client read it, 422 when a version is missing.
+
+    Another uid in a patch is no precondition, but a change of what cannot be changed: validation's business.
+    """
     meta, before = new["metadata"], old["metadata"]
     name, version = before["name"], meta.get("resourceVersion") or ""
     if version in ("", "0") and is_needed:
@@ -189,7 +253,7 @@ def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool) 
         problem = FieldError("metadata.resourceVersion", errors.INVALID, "must be a number", version)
         raise errors.invalid(resource.kind.group, resource.kind.kind, name, [problem])
     uid = meta.get("uid") or ""
-    if uid and uid != before.get("uid"):
+    if uid and uid != before.get("uid") and not is_patch:
         key = resource.stored.storage_key(before.get("namespace", ""), name)
         raise resource.conflict(
             name,

@@ -105,6 +105,15 @@ class Index:
             found.sort(key=_key)  # a folder with both objects and folders: their keys interleave
         return found
 
+    def size(self, prefix: str) -> tuple[int, int]:
+        """How many entries lie below a prefix, and their bytes if all are as each folder's first."""
+        objects = size = 0
+        for name in self._below(prefix):
+            entries = self._folders[name].entries
+            objects += len(entries)
+            size += len(entries) * next(iter(entries.values())).size
+        return objects, size
+
     def _below(self, prefix: str) -> Sequence[str]:
         start = bisect_left(self._names, prefix)
         end = bisect_left(self._names, prefix[:-1] + "0", lo=start)  # "0" follows "/" in the order of characters

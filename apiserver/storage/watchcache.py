@@ -106,6 +106,10 @@ class WatchCache:
         """The objects below a prefix that ends in a slash (or at one whole key), in the order of their keys."""
         return self._index.list(prefix)
 
+    def size(self, prefix: str) -> tuple[int, int]:
+        """Objects below a prefix, and roughly their bytes."""
+        return self._index.size(prefix)
+
     def shows(self, prefix: str, revision: int) -> bool:
         """Whether the list of the prefix as of an older revision is the one of now: nothing there changed since."""
         return self._ring(prefix).seen <= revision <= self.revision

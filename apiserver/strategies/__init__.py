@@ -1,6 +1,6 @@
 """What differs between kinds: `strategy_of(kind)` gives a kind's defaults, preparation, checks, selectable fields."""
 
-from apiserver.strategies.strategy import Part, Strategy, WriteContext, unknown_field_label
+from apiserver.strategies.strategy import Part, Strategy, WriteContext
 from apiserver.strategies.table import strategy_of
 
-__all__ = ["Part", "Strategy", "WriteContext", "strategy_of", "unknown_field_label"]
+__all__ = ["Part", "Strategy", "WriteContext", "strategy_of"]

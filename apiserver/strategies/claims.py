@@ -8,8 +8,8 @@ from typing import Any
 from apimachinery import names, quantity
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
-from apiserver.strategies.defaulting import fill, part
-from apiserver.strategies.problems import Problems, forbidden, invalid, label_selector, named, one_of, required
+from apiserver.strategies.defaulting import part
+from apiserver.strategies.problems import Problems, forbidden, invalid, label_selector, named, required, supported
 from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Strategy
 
@@ -20,29 +20,39 @@ _IMMUTABLE_CLAIM = (
 )
 
 
+#: What `dataSource` could name before there was `dataSourceRef`.
+_OLD_SOURCES = (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
+
+
 def default_claim(claim: Json) -> Json:
-    fill(part(claim, "spec"), "volumeMode", "Filesystem")
-    fill(part(claim, "status"), "phase", "Pending")
-    for name in ("dataSource", "dataSourceRef"):
-        if claim["spec"].get(name):
-            _other_source(claim["spec"], name)
-            break
+    spec = part(claim, "spec")
+    if spec.get("volumeMode") is None:
+        spec["volumeMode"] = "Filesystem"
     return claim
 
 
-def _other_source(spec: Json, name: str) -> None:
-    """`dataSource` and `dataSourceRef` mirror each other, unless the reference leaves the namespace."""
-    other = "dataSourceRef" if name == "dataSource" else "dataSource"
-    if not spec.get(other) and not spec[name].get("namespace"):
-        spec[other] = dict(spec[name])
-
-
 def prepare_claim(new: Json, old: Json | None) -> Json:
-    if old is None:
-        new["status"] = {"phase": "Pending"}
-    else:
-        new["status"] = old.get("status", {})
-    return new
+    new["status"] = {"phase": "Pending"} if old is None else old.get("status", {})
+    spec, before = new["spec"], (old or {}).get("spec") or {}
+    reference = spec.get("dataSourceRef")
+    if reference and reference.get("namespace") and not (before.get("dataSourceRef") or {}).get("namespace"):
+        reference = spec.pop("dataSourceRef") and None  # other namespaces are an alpha feature
+    if not (before.get("dataSource") or before.get("dataSourceRef") or reference):
+        source = spec.get("dataSource")
+        if source is not None and (source.get("apiGroup") or "", source.get("kind")) not in _OLD_SOURCES:
+            del spec["dataSource"]  # always silently ignored; who wants more uses `dataSourceRef`
+    return _mirrored(new)
+
+
+def _mirrored(claim: Json) -> Json:
+    """`dataSource` and `dataSourceRef` say the same, where only one is given."""
+    spec = claim["spec"]
+    source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    if source is not None and reference is None:
+        spec["dataSourceRef"] = dict(source)
+    elif reference is not None and source is None and not reference.get("namespace"):
+        spec["dataSource"] = dict(reference)
+    return claim
 
 
 def check_claim(new: Json, old: Json | None) -> list[FieldError]:
@@ -52,9 +62,11 @@ def check_claim(new: Json, old: Json | None) -> list[FieldError]:
 
 def claim_spec(path: str, spec: Json) -> Problems:
     """ValidatePersistentVolumeClaimSpec: of claims and of ephemeral volumes' templates."""
+    if not spec.get("accessModes"):
+        yield required(f"{path}.accessModes", "at least 1 access mode is required")
     if spec.get("selector") is not None:
         yield from label_selector(f"{path}.selector", spec["selector"])
-    yield from access_modes(path, spec, "at least 1 access mode is required")
+    yield from access_modes(path, spec)
     requests = (spec.get("resources") or {}).get("requests") or {}
     if "storage" not in requests:
         yield required(f"{path}.resources[storage]")
@@ -64,31 +76,46 @@ def claim_spec(path: str, spec: Json) -> Problems:
         here = f"{path}.storageClassName"
         yield from named(here, spec["storageClassName"], names.dns_subdomain)
     if spec.get("volumeMode") is not None:
-        yield from one_of(f"{path}.volumeMode", spec["volumeMode"], VOLUME_MODES)
-    for name in ("dataSource", "dataSourceRef"):
-        if spec.get(name) is not None:
-            yield from _data_source(f"{path}.{name}", spec[name])
+        yield from supported(f"{path}.volumeMode", spec["volumeMode"], VOLUME_MODES)
+    yield from _data_sources(path, spec)
+    if spec.get("volumeAttributesClassName"):
+        yield from named(f"{path}.volumeAttributesClassName", spec["volumeAttributesClassName"], names.dns_subdomain)
+
+
+def _data_sources(path: str, spec: Json) -> Problems:
+    source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    for name, tree in (("dataSource", source), ("dataSourceRef", reference)):
+        if tree is not None:
+            yield from _data_source(f"{path}.{name}", tree)
+    if source is None or reference is None:
+        return
+    if reference.get("namespace"):
+        detail = "may not be specified when dataSourceRef.namespace is specified"
+        yield invalid(path, f"{path}.dataSource", detail)
+    elif any(source.get(n) != reference.get(n) for n in ("apiGroup", "kind", "name")):
+        yield invalid(path, f"{path}.dataSource", "must match dataSourceRef")
 
 
 def _data_source(path: str, source: Json) -> Problems:
     for name in ("name", "kind"):
         if not source.get(name):
             yield required(f"{path}.{name}")
-    if not source.get("apiGroup") and source.get("kind") != "PersistentVolumeClaim":
-        yield invalid(
-            path, source.get("kind", ""), "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
-        )
+    group = source.get("apiGroup") or ""
+    if not group and source.get("kind") != "PersistentVolumeClaim":
+        detail = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
+        yield invalid(path, source.get("kind", ""), detail)
+    if group:
+        yield from named(f"{path}.apiGroup", group, names.dns_subdomain)
+    if source.get("namespace"):
+        yield from named(f"{path}.namespace", source["namespace"], names.dns_label)
 
 
-def access_modes(path: str, spec: Json, missing: str) -> Problems:
+def access_modes(path: str, spec: Json) -> Problems:
     modes = spec.get("accessModes") or ()
-    if not modes:
-        yield required(f"{path}.accessModes", missing)
     for mode in modes:
-        yield from one_of(f"{path}.accessModes", mode, _MODES)
-    if "ReadWriteOncePod" in modes and len(modes) > 1:
-        detail = "may not use ReadWriteOncePod with other access modes"
-        yield forbidden(f"{path}.accessModes", detail)
+        yield from supported(f"{path}.accessModes", mode, _MODES)
+    if "ReadWriteOncePod" in modes and any(mode in _MODES and mode != "ReadWriteOncePod" for mode in modes):
+        yield forbidden(f"{path}.accessModes", "may not use ReadWriteOncePod with other access modes")
 
 
 def positive_amount(path: str, value: Any) -> Problems:
@@ -116,16 +143,20 @@ def _claim_changes(new: Json, old: Json) -> Problems:
         was.pop("volumeName", None)
     if not same(kept, was):
         yield forbidden("spec", _IMMUTABLE_CLAIM)
-    yield from _growth(spec, before, (old.get("status") or {}).get("phase"))
+    yield from _growth(spec, before, old.get("status") or {})
 
 
-def _growth(spec: Json, before: Json, phase: str | None) -> Problems:
+def _growth(spec: Json, before: Json, status: Json) -> Problems:
+    """A claim may grow, and what could not grow may be asked for less again, down to more than it has."""
     now, was = ((tree.get("resources") or {}).get("requests") or {} for tree in (spec, before))
     if same(now, was):
         return
-    if phase != "Bound":
+    has = (status.get("capacity") or {}).get("storage")
+    if status.get("phase") != "Bound":
         yield forbidden("spec", _IMMUTABLE_CLAIM)
-    elif "storage" in now and "storage" in was and quantity.parse(now["storage"]) < quantity.parse(was["storage"]):
+        return
+    asked, before_that = (quantity.parse((tree or {}).get("storage", 0)) for tree in (now, was))
+    if asked < before_that and asked <= quantity.parse(has or 0):
         yield forbidden("spec.resources.requests.storage", "field can not be less than status.capacity")
 
 

@@ -61,17 +61,13 @@ def _frozen(new: Json, old: Json, members: tuple[str, ...]) -> Problems:
 
 
 def default_secret(tree: Json) -> Json:
+    """`stringData` is for writing only: it goes into `data`, encoded, and over it; upstream's decoding does that."""
     fill(tree, "type", "Opaque")
-    return tree
-
-
-def prepare_secret(new: Json, _old: Json | None) -> Json:
-    """`stringData` is for writing only: it goes into `data`, encoded, and over it."""
-    plain: Mapping[str, Any] = new.pop("stringData", None) or {}
+    plain: Mapping[str, Any] = tree.pop("stringData", None) or {}
     if plain:
-        data = part(new, "data")
+        data = part(tree, "data")
         data.update({key: base64.b64encode(str(value).encode()).decode() for key, value in plain.items()})
-    return new
+    return tree
 
 
 def check_secret(new: Json, old: Json | None) -> list[FieldError]:
@@ -120,7 +116,7 @@ def secret_fields(tree: Json) -> Mapping[str, str]:
 CONFIGMAPS = Strategy(prepare=as_sent, check=check_config_map)
 SECRETS = Strategy(
     default=default_secret,
-    prepare=prepare_secret,
+    prepare=as_sent,
     check=check_secret,
     fields=secret_fields,
     field_labels=("metadata.name", "metadata.namespace", "type"),

@@ -126,4 +126,5 @@ RESOURCESLICES = Strategy(
     has_generation=True,
     fields=slice_fields,
     field_labels=("metadata.name", "spec.driver", "spec.nodeName"),
+    unknown_field="field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {}",
 )

@@ -17,7 +17,6 @@ from apiserver.strategies.problems import (
     duplicate,
     immutable,
     invalid,
-    labels,
     named,
     one_of,
     port,
@@ -56,13 +55,15 @@ def _subset(path: str, subset: Json) -> Problems:
             yield from dns_label(f"{here}.name", entry["name"])
         yield from port(f"{here}.port", entry.get("port", 0))
         yield from one_of(f"{here}.protocol", entry.get("protocol", ""), _PROTOCOLS)
+        if entry.get("appProtocol") is not None:
+            yield from named(f"{here}.appProtocol", entry["appProtocol"], names.qualified_name)
 
 
 def _address(path: str, address: Json) -> Problems:
     yield from endpoint_ip(f"{path}.ip", address.get("ip", ""))
     if address.get("hostname"):
         yield from dns_label(f"{path}.hostname", address["hostname"])
-    if address.get("nodeName"):
+    if address.get("nodeName") is not None:
         yield from dns_subdomain(f"{path}.nodeName", address["nodeName"])
 
 
@@ -72,6 +73,7 @@ def endpoint_ip(path: str, text: str) -> Problems:
         address = ipaddress.ip_address(text)
     except ValueError:
         yield invalid(path, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+        yield invalid(path, text, "must be a valid IP address")
         return
     if address.is_unspecified:
         yield invalid(path, text, f"may not be unspecified ({text})")
@@ -83,15 +85,12 @@ def endpoint_ip(path: str, text: str) -> Problems:
         yield invalid(path, text, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
 
 
-def _warn_endpoints(_new: Json, _old: Json | None) -> list[str]:
-    return ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]
-
-
 def default_slice(tree: Json) -> Json:
     for entry in items(tree, "ports"):
         if entry.get("name") is None:
             entry["name"] = ""
-        fill(entry, "protocol", "TCP")
+        if entry.get("protocol") is None:
+            entry["protocol"] = "TCP"
     return tree
 
 
@@ -127,7 +126,11 @@ def _endpoint(path: str, endpoint: Json, family: str) -> Problems:
         yield from _slice_address(f"{path}.addresses[{i}]", address, family)
     if endpoint.get("nodeName") is not None:
         yield from dns_subdomain(f"{path}.nodeName", endpoint["nodeName"])
-    yield from labels(f"{path}.deprecatedTopology", endpoint.get("deprecatedTopology"))
+    hints = endpoint.get("hints") or {}
+    for i, node in enumerate(hints.get("forNodes") or ()):
+        yield from dns_subdomain(f"{path}.hints.forNodes[{i}].name", node.get("name", ""))
+    for i, zone in enumerate(hints.get("forZones") or ()):
+        yield from named(f"{path}.hints.forZones[{i}].name", zone.get("name", ""), names.label_value)
     if endpoint.get("hostname") is not None:
         yield from dns_label(f"{path}.hostname", endpoint["hostname"])
 
@@ -137,14 +140,17 @@ def _slice_address(path: str, address: str, family: str) -> Problems:
         yield from named(path, address, names.dns_subdomain)
         return
     version = {"IPv4": 4, "IPv6": 6}.get(family)
+    if version is None:
+        return
     try:
         right = ipaddress.ip_address(address).version == version
     except ValueError:
-        right = False
+        yield invalid(path, address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+        return
     if right:
         yield from endpoint_ip(path, address)
-    elif version is not None:
-        yield invalid(path, address, f"must be a valid {family} address")
+    else:
+        yield invalid(path.rpartition("[")[0], address, f"must be an {family} address")
 
 
 def _slice_ports(ports: Sequence[Json]) -> Problems:
@@ -156,11 +162,11 @@ def _slice_ports(ports: Sequence[Json]) -> Problems:
         if name in seen:
             yield duplicate(f"{here}.name", name)
         seen.add(name)
-        if not entry.get("protocol"):
+        if entry.get("protocol") is None:
             yield required(f"{here}.protocol")
         elif entry["protocol"] not in _PROTOCOLS:
             yield not_supported(f"{here}.protocol", entry["protocol"], ("SCTP", "TCP", "UDP"))
-        if entry.get("appProtocol"):
+        if entry.get("appProtocol") is not None:
             yield from named(f"{here}.appProtocol", entry["appProtocol"], names.qualified_name)
 
 
@@ -178,9 +184,29 @@ ENDPOINTS = Strategy(
     default=default_endpoints,
     prepare=as_sent,
     check=check_endpoints,
-    warnings=_warn_endpoints,
+    deprecated="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     allow_create_on_update=True,
 )
+
+
+def prepare_slice(new: Json, old: Json | None) -> Json:
+    """`deprecatedTopology` is what v1 never took; what a v1beta1 object had stays."""
+    if old is None:
+        for endpoint in items(new, "endpoints"):
+            endpoint.pop("deprecatedTopology", None)
+    return new
+
+
+def warn_slice(new: Json, old: Json | None) -> list[str]:
+    is_new = old is None or old.get("addressType") != "FQDN"
+    return ["spec.addressType: FQDN endpoints are deprecated"] if new.get("addressType") == "FQDN" and is_new else []
+
+
 ENDPOINTSLICES = Strategy(
-    default=default_slice, prepare=as_sent, check=check_slice, has_generation=True, raises_generation=slice_changed
+    warnings=warn_slice,
+    default=default_slice,
+    prepare=prepare_slice,
+    check=check_slice,
+    has_generation=True,
+    raises_generation=slice_changed,
 )

@@ -2,8 +2,8 @@
 
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
-from apiserver.strategies.problems import Problems, invalid, required
-from apiserver.strategies.strategy import Strategy, as_sent
+from apiserver.strategies.problems import Problems, invalid
+from apiserver.strategies.strategy import Strategy
 
 
 def check(new: Json, _old: Json | None) -> list[FieldError]:
@@ -16,8 +16,13 @@ def _check(spec: Json) -> Problems:
         yield invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0")
     if transitions is not None and transitions < 0:
         yield invalid("spec.leaseTransitions", transitions, "must be greater than or equal to 0")
-    if spec.get("preferredHolder") and not spec.get("strategy"):
-        yield required("spec.strategy", "must be specified when `preferredHolder` is specified")
 
 
-LEASES = Strategy(prepare=as_sent, check=check, allow_create_on_update=True, allow_unconditional_update=False)
+def prepare(new: Json, _old: Json | None) -> Json:
+    """Coordinated leader election is off by default: what belongs to it is dropped."""
+    for name in ("strategy", "preferredHolder"):
+        (new.get("spec") or {}).pop(name, None)
+    return new
+
+
+LEASES = Strategy(prepare=prepare, check=check, allow_create_on_update=True, allow_unconditional_update=False)

@@ -3,14 +3,14 @@
 Source: validation.go ValidateResourceQuota, ValidateLimitRange, core/v1/defaults.go.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from apimachinery import names, quantity
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import items, part
-from apiserver.strategies.pod.resources import amount
+from apiserver.strategies.pod.resources import STANDARD, amount, container_resource_name
 from apiserver.strategies.problems import (
     Problems,
     duplicate,
@@ -18,7 +18,6 @@ from apiserver.strategies.problems import (
     immutable,
     invalid,
     named,
-    one_of,
     required,
 )
 from apiserver.strategies.strategy import Strategy, as_sent
@@ -33,6 +32,20 @@ _QUOTA_RESOURCES = frozenset(
         "services.nodeports", "services.loadbalancers", "storage",
     )
 )  # fmt: skip
+_EXIST_ONLY = ("BestEffort", "NotBestEffort", "Terminating", "NotTerminating", "CrossNamespacePodAffinity")
+_MUST_EXIST = (
+    "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, "
+    "ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"
+)
+_FOR_SELECTOR = "`operator` is '{}' or '{}' for scope selector"
+_POD_RESOURCES = frozenset(("pods", "cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory"))
+_RESOURCES_OF: Mapping[str, frozenset[str]] = {
+    "BestEffort": frozenset(("pods",)),
+    "VolumeAttributesClass": frozenset(("persistentvolumeclaims", "requests.storage")),
+    **dict.fromkeys(
+        ("Terminating", "NotTerminating", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity"), _POD_RESOURCES
+    ),
+}
 _TYPES = ("Container", "PersistentVolumeClaim", "Pod")
 Amounts = Mapping[str, Any]
 
@@ -48,20 +61,63 @@ def _quota(spec: Json) -> Problems:
     for name, value in (spec.get("hard") or {}).items():
         here = f"spec.hard[{name}]"
         yield from named(here, name, names.qualified_name)
-        if "/" not in name and name not in _QUOTA_RESOURCES and "hugepages-" not in name:
+        if "/" not in name and not _is_standard(name):
+            if not names.qualified_name(name):
+                yield invalid(here, name, "must be a standard resource type or fully qualified")
             yield invalid(here, name, "must be a standard resource for quota")
-            yield invalid(here, name, "must be a standard resource type or fully qualified")
         yield from amount(here, name, value)
-    for scope in spec.get("scopes") or ():
+    hard = sorted(spec.get("hard") or {})
+    scopes = list(spec.get("scopes") or ())
+    for scope in scopes:
         if scope not in _SCOPES:
-            yield invalid("spec.scopes", list(spec["scopes"]), "unsupported scope")
+            yield invalid("spec.scopes", scopes, "unsupported scope")
+        for name in hard:
+            if not _goes_with(scope, name):
+                yield invalid("spec.scopes", scopes, "unsupported scope applied to resource")
+    yield from _conflicts("spec.scopes", scopes, scopes)
+    if spec.get("scopeSelector") is not None:
+        yield from _selector("spec.scopeSelector.matchExpressions", spec["scopeSelector"], hard, scopes)
+
+
+def _is_standard(name: str) -> bool:
+    return name in _QUOTA_RESOURCES or name.startswith(("hugepages-", "requests.hugepages-"))
+
+
+def _goes_with(scope: str, name: str) -> bool:
+    """Whether a quota with that scope may be about a resource: scopes are about pods, one is about claims."""
+    return not _is_standard(name) or scope not in _RESOURCES_OF or name in _RESOURCES_OF[scope]
+
+
+def _conflicts(path: str, scopes: Collection[str], shown: list[str]) -> Problems:
     for pair in (("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")):
-        if set(pair) <= set(spec.get("scopes") or ()):
-            yield invalid("spec.scopes", list(spec["scopes"]), "conflicting scopes")
-    for i, term in enumerate((spec.get("scopeSelector") or {}).get("matchExpressions") or ()):
-        here = f"spec.scopeSelector.matchExpressions[{i}]"
-        yield from one_of(f"{here}.scopeName", term.get("scopeName", ""), _SCOPES)
-        yield from one_of(f"{here}.operator", term.get("operator", ""), ("DoesNotExist", "Exists", "In", "NotIn"))
+        if set(pair) <= set(scopes):
+            yield invalid(path, shown or None, "conflicting scopes")
+
+
+def _selector(path: str, selector: Json, hard: list[str], scopes: list[str]) -> Problems:
+    """Upstream's paths have no index here."""
+    terms = selector.get("matchExpressions") or ()
+    for term in terms:
+        scope, operator, values = term.get("scopeName", ""), term.get("operator", ""), term.get("values")
+        if scope not in _SCOPES:
+            yield invalid(f"{path}.scopeName", scope, "unsupported scope")
+        for name in hard:
+            if not _goes_with(scope, name):
+                yield invalid(path, selector, "unsupported scope applied to resource")
+        if scope in _EXIST_ONLY and operator != "Exists":
+            yield invalid(f"{path}.operator", operator, _MUST_EXIST)
+        if operator in ("In", "NotIn"):
+            if not values:
+                when = _FOR_SELECTOR.format("In", "NotIn")
+                yield required(f"{path}.values", f"must be at least one value when {when}")
+        elif operator in ("Exists", "DoesNotExist"):
+            if values:
+                yield invalid(
+                    f"{path}.values", values, f"must be no value when {_FOR_SELECTOR.format('Exist', 'DoesNotExist')}"
+                )
+        else:
+            yield invalid(f"{path}.operator", operator, "not a valid selector operator")
+    yield from _conflicts(path, [term.get("scopeName", "") for term in terms], scopes)
 
 
 def check_quota_status(new: Json, _old: Json | None) -> list[FieldError]:
@@ -96,11 +152,9 @@ def _range(spec: Json) -> Problems:
     seen: set[str] = set()
     for i, limit in enumerate(spec.get("limits") or ()):
         here, kind = f"spec.limits[{i}]", limit.get("type", "")
-        if kind in _TYPES:
-            pass
-        elif "/" in kind:
-            yield from named(f"{here}.type", kind, names.qualified_name)
-        else:
+        wrong = [*named(f"{here}.type", kind, names.qualified_name)]
+        yield from wrong
+        if not wrong and "/" not in kind and kind not in _TYPES:
             yield invalid(f"{here}.type", kind, "must be a standard limit type or fully qualified")
         if kind in seen:
             yield duplicate(f"{here}.type", kind)
@@ -110,8 +164,10 @@ def _range(spec: Json) -> Problems:
 
 def _limit(path: str, limit: Json, kind: str) -> Problems:
     for member in ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio"):
-        for name, value in (limit.get(member) or {}).items():
-            yield from amount(f"{path}.{member}[{name}]", name, value)
+        if kind == "Pod" and member.startswith("default"):
+            continue
+        for name in limit.get(member) or {}:
+            yield from _resource_name(f"{path}.{member}[{name}]", name, kind)
     if kind == "Pod":
         for member in ("default", "defaultRequest"):
             if limit.get(member):
@@ -129,6 +185,16 @@ def _limit(path: str, limit: Json, kind: str) -> Problems:
         ("defaultRequest", "default", "default request value {} is greater than default limit value {}"),
     ):
         yield from _ordered(path, low, high, limit, words.format)
+
+
+def _resource_name(path: str, name: str, kind: str) -> Problems:
+    if kind in ("Pod", "Container"):
+        yield from container_resource_name(path, name)
+        return
+    wrong = [*named(path, name, names.qualified_name)]
+    yield from wrong
+    if not wrong and "/" not in name and name not in STANDARD and not _is_standard(name):
+        yield invalid(path, name, "must be a standard resource type or fully qualified")
 
 
 def _ordered(path: str, low: str, high: str, limit: Json, words: Callable[[Any, Any], str]) -> Problems:

@@ -42,8 +42,8 @@ def check(new: Json, _old: Json | None) -> list[FieldError]:
 
 
 def _finalizers(tree: Json) -> Problems:
-    for i, name in enumerate((tree.get("spec") or {}).get("finalizers") or ()):
-        here = f"spec.finalizers[{i}]"
+    here = "spec.finalizers"
+    for name in (tree.get("spec") or {}).get("finalizers") or ():
         yield from named(here, name, names.qualified_name)
         if "/" not in name and name not in (KUBERNETES, "orphan", "foregroundDeletion"):
             detail = "name is neither a standard finalizer name nor is it fully qualified"
@@ -75,7 +75,7 @@ def _prepare_finalize(new: Json, old: Json | None) -> Json:
 
 def fields(tree: Json) -> Mapping[str, str]:
     phase = (tree.get("status") or {}).get("phase", "")
-    return {**metadata_fields(tree), "name": (tree.get("metadata") or {}).get("name", ""), "status.phase": phase}
+    return {**metadata_fields(tree), "status.phase": phase}
 
 
 NAMESPACES = Strategy(
@@ -85,6 +85,6 @@ NAMESPACES = Strategy(
     check_status=check_status,
     parts={"finalize": Part(_prepare_finalize, check)},
     fields=fields,
-    field_labels=("metadata.name", "name", "status.phase"),
+    field_labels=("metadata.name", "status.phase"),
     name=names.label_name,
 )

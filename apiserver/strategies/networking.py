@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apimachinery import names
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
-from apiserver.strategies.defaulting import fill, items, part
+from apiserver.strategies.defaulting import items, part
 from apiserver.strategies.problems import (
     Problems,
     cidr,
@@ -16,11 +16,12 @@ from apiserver.strategies.problems import (
     invalid,
     label_selector,
     named,
-    one_of,
     port,
     port_name,
     port_or_name,
     required,
+    supported,
+    too_long,
 )
 from apiserver.strategies.strategy import Strategy, as_sent
 
@@ -79,10 +80,10 @@ def _rule(path: str, rule: Json) -> Problems:
 
 def _path(path: str, entry: Json) -> Problems:
     kind, where = entry.get("pathType"), entry.get("path", "")
-    if not kind:
+    if kind is None:
         yield required(f"{path}.pathType", "pathType must be specified")
     elif kind not in _PATH_TYPES:
-        yield not_supported(f"{path}.pathType", kind, ("Exact", "Prefix", "ImplementationSpecific"))
+        yield not_supported(f"{path}.pathType", kind, ("Exact", "ImplementationSpecific", "Prefix"))
     elif kind in ("Exact", "Prefix"):
         if not where.startswith("/"):
             yield invalid(f"{path}.path", where, "must be an absolute path")
@@ -102,27 +103,29 @@ def _backend(path: str, backend: Json) -> Problems:
     if service is not None and resource is not None:
         yield invalid(path, "", "cannot set both resource and service backends")
     elif resource is not None:
+        if resource.get("apiGroup") is not None:
+            yield from named(f"{path}.resource.apiGroup", resource["apiGroup"], names.dns_subdomain)
         for name in ("kind", "name"):
             if not resource.get(name):
                 yield required(f"{path}.resource.{name}")
     elif service is None:
-        yield required(path, "resource or service backend is required")
+        yield invalid(path, "", "resource or service backend is required")
     else:
-        yield from _service_backend(f"{path}.service", service)
+        yield from _service_backend(path, service)
 
 
 def _service_backend(path: str, service: Json) -> Problems:
     if not service.get("name"):
-        yield required(f"{path}.name")
+        yield required(f"{path}.service.name")
     else:
-        yield from named(f"{path}.name", service["name"], names.dns_1035_label)
+        yield from named(f"{path}.service.name", service["name"], names.dns_1035_label)
     entry = service.get("port") or {}
     if entry.get("name") and entry.get("number"):
         yield invalid(path, "", "cannot set both port name & port number")
     elif entry.get("name"):
-        yield from port_name(f"{path}.port.name", entry["name"])
+        yield from port_name(f"{path}.service.port.name", entry["name"])
     elif entry.get("number"):
-        yield from port(f"{path}.port.number", entry["number"])
+        yield from port(f"{path}.service.port.number", entry["number"])
     else:
         yield required(path, "port name or number is required")
 
@@ -134,22 +137,40 @@ def check_class(new: Json, old: Json | None) -> list[FieldError]:
     reference = spec.get("parameters")
     if reference is not None:
         problems += [required(f"spec.parameters.{name}") for name in ("kind", "name") if not reference.get(name)]
-        problems += one_of("spec.parameters.scope", reference.get("scope"), ("Cluster", "Namespace"))
+        problems += _parameters("spec.parameters", reference)
     if old is not None:
         problems += immutable("spec.controller", controller, (old.get("spec") or {}).get("controller"))
     return problems
 
 
+def _parameters(path: str, reference: Json) -> Problems:
+    scope, namespace = reference.get("scope"), reference.get("namespace")
+    if reference.get("apiGroup") is not None:
+        yield from named(f"{path}.apiGroup", reference["apiGroup"], names.dns_subdomain)
+    if scope is None:
+        yield required(f"{path}.scope")
+        return
+    yield from supported(f"{path}.scope", scope, ("Cluster", "Namespace"))
+    if scope == "Namespace":
+        if namespace is None:
+            yield required(f"{path}.namespace", "`parameters.scope` is set to 'Namespace'")
+        else:
+            yield from named(f"{path}.namespace", namespace, names.dns_label)
+    elif scope == "Cluster" and namespace is not None:
+        yield forbidden(f"{path}.namespace", "`parameters.scope` is set to 'Cluster'")
+
+
 def default_class(tree: Json) -> Json:
-    if (tree.get("spec") or {}).get("parameters") is not None:
-        fill(tree["spec"]["parameters"], "scope", "Cluster")
+    parameters = (tree.get("spec") or {}).get("parameters")
+    if parameters is not None and parameters.get("scope") is None:
+        parameters["scope"] = "Cluster"
     return tree
 
 
 def _class_controller(value: str) -> Problems:
     domain, slash, _ = value.partition("/")
     if len(value) > 250:
-        yield invalid("spec.controller", value, "must be no more than 250 characters")
+        yield too_long("spec.controller", 250)
     if not slash:
         yield invalid("spec.controller", value, 'must be a domain-prefixed path (such as "acme.io/foo")')
     else:
@@ -163,7 +184,8 @@ def default_policy(tree: Json) -> Json:
         spec["policyTypes"] = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
     for rule in items(spec, "ingress", "egress"):
         for entry in items(rule, "ports"):
-            fill(entry, "protocol", "TCP")
+            if entry.get("protocol") is None:
+                entry["protocol"] = "TCP"
     return tree
 
 
@@ -184,7 +206,7 @@ def _policy(spec: Json) -> Problems:
         yield invalid("spec.policyTypes", kinds, "may not specify more than two policyTypes")
         return
     for i, kind in enumerate(kinds):
-        yield from one_of(f"spec.policyTypes[{i}]", kind, ("Egress", "Ingress"))
+        yield from supported(f"spec.policyTypes[{i}]", kind, ("Ingress", "Egress"))
 
 
 def _policy_ports(path: str, entries: Sequence[Json]) -> Problems:
@@ -194,7 +216,7 @@ def _policy_ports(path: str, entries: Sequence[Json]) -> Problems:
             yield not_supported(f"{here}.protocol", entry["protocol"], ("TCP", "UDP", "SCTP"))
         if value is None:
             if end is not None:
-                yield required(f"{here}.port", "must be specified when `endPort` is set")
+                yield invalid(f"{here}.endPort", end, "may not be specified when `port` is not specified")
             continue
         yield from port_or_name(f"{here}.port", value)
         if end is not None and isinstance(value, str):

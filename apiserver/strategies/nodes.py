@@ -43,8 +43,8 @@ def check(new: Json, old: Json | None) -> list[FieldError]:
 
 def _check(tree: Json) -> Problems:
     spec = tree.get("spec") or {}
-    yield from taints("spec.taints", spec.get("taints") or ())
-    ranges = spec.get("podCIDRs") or ()
+    yield from taints("metadata.taints", spec.get("taints") or ())
+    ranges = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else ())
     for i, text in enumerate(ranges):
         yield from cidr(f"spec.podCIDRs[{i}]", text)
     if spec.get("podCIDR") and ranges and ranges[0] != spec["podCIDR"]:

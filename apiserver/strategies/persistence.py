@@ -5,6 +5,7 @@ Source: validation.go ValidatePersistentVolume*, storage/validation.
 
 from collections.abc import Sequence
 
+from apimachinery import times
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver.strategies.claims import VOLUME_MODES, access_modes, positive_amount
@@ -22,9 +23,10 @@ from apiserver.strategies.problems import (
     one_of,
     qualified_name,
     required,
+    supported,
 )
 from apiserver.strategies.sameness import same
-from apiserver.strategies.strategy import Strategy, as_sent
+from apiserver.strategies.strategy import Strategy, WriteContext, as_sent
 
 _MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _RECLAIM = ("Delete", "Recycle", "Retain")
@@ -56,6 +58,15 @@ def prepare_volume(new: Json, old: Json | None) -> Json:
     return new
 
 
+def stamp_volume(new: Json, old: Json | None, context: WriteContext) -> Json:
+    """Since when the volume has been in its phase, where whoever changed it does not say so."""
+    status, before = new.get("status") or {}, (old or {}).get("status") or {}
+    known, was = status.get("lastPhaseTransitionTime"), before.get("lastPhaseTransitionTime")
+    if old is None or (status.get("phase") != before.get("phase") and known in (None, was)):
+        known = times.rfc3339(context.now)
+    return new | {"status": status | {"lastPhaseTransitionTime": known or was}} if known or was else new
+
+
 def check_volume(new: Json, old: Json | None) -> list[FieldError]:
     problems = [*_volume(new["spec"])]
     if old is None:
@@ -74,7 +85,9 @@ def _source_of(spec: Json) -> Json:
 
 
 def _volume(spec: Json) -> Problems:
-    yield from access_modes("spec", spec, "")
+    if not spec.get("accessModes"):
+        yield required("spec.accessModes")
+    yield from access_modes("spec", spec)
     capacity = spec.get("capacity") or {}
     if not capacity:
         yield required("spec.capacity")
@@ -116,8 +129,9 @@ def _one_volume_source(spec: Json) -> Problems:
 
 
 def default_class(tree: Json) -> Json:
-    fill(tree, "reclaimPolicy", "Delete")
-    fill(tree, "volumeBindingMode", "Immediate")
+    for name, value in (("reclaimPolicy", "Delete"), ("volumeBindingMode", "Immediate")):
+        if tree.get(name) is None:
+            tree[name] = value
     return tree
 
 
@@ -142,8 +156,8 @@ def _class(tree: Json) -> Problems:
     for key in tree.get("parameters") or {}:
         if not key:
             yield invalid("parameters", key, "field can not be empty.")
-    yield from one_of("reclaimPolicy", tree.get("reclaimPolicy", ""), _RECLAIM)
-    yield from one_of("volumeBindingMode", tree.get("volumeBindingMode", ""), _BINDING)
+    yield from one_of("reclaimPolicy", tree.get("reclaimPolicy", ""), ("Delete", "Retain"), needed=False)
+    yield from supported("volumeBindingMode", tree.get("volumeBindingMode"), ("Immediate", "WaitForFirstConsumer"))
     yield from _topologies(tree.get("allowedTopologies") or ())
 
 
@@ -161,5 +175,5 @@ def _topologies(terms: Sequence[Json]) -> Problems:
             yield from qualified_name(f"{here}[{j}].key", key)
 
 
-PERSISTENTVOLUMES = Strategy(default=default_volume, prepare=prepare_volume, check=check_volume)
+PERSISTENTVOLUMES = Strategy(default=default_volume, prepare=prepare_volume, stamp=stamp_volume, check=check_volume)
 STORAGECLASSES = Strategy(default=default_class, prepare=as_sent, check=check_class)

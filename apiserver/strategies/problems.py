@@ -5,8 +5,11 @@ A check is a generator of `FieldError`; `[*check(...)]` is all of its problems. 
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
+
+import msgspec
 
 from apimachinery import names, selectors
 from apimachinery.errors import (
@@ -26,6 +29,7 @@ from apiserver.strategies.sameness import same
 Problems = Iterator[FieldError]
 
 IMMUTABLE = "field is immutable"
+_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+", re.ASCII)
 
 
 def required(path: str, detail: str = "") -> FieldError:
@@ -44,8 +48,13 @@ def duplicate(path: str, value: Any) -> FieldError:
     return FieldError(path, DUPLICATE, "", value)
 
 
-def not_found(path: str, value: Any) -> FieldError:
-    return FieldError(path, NOT_FOUND_FIELD, "", value)
+def not_found(path: str, value: Any, detail: str = "") -> FieldError:
+    return FieldError(path, NOT_FOUND_FIELD, detail, value)
+
+
+def go_struct(**fields: Any) -> Any:
+    """A value shown as Go shows a struct without JSON names: its fields in the order given."""
+    return msgspec.Raw(msgspec.json.encode(fields))
 
 
 def too_long(path: str, limit: int, unit: str = "bytes") -> FieldError:
@@ -56,13 +65,19 @@ def too_many(path: str, count: int, limit: int) -> FieldError:
     return FieldError(path, TOO_MANY, f"must have at most {limit} items", count)
 
 
-def one_of(path: str, value: Any, options: Sequence[str], *, needed: bool = True) -> Problems:
-    """An enum: required (unless `needed` is off) and one of `options`."""
+def one_of(path: str, value: Any, options: Sequence[str], *, needed: bool = True, in_order: bool = False) -> Problems:
+    """An enum: required (unless `needed` is off) and one of `options`, which are named sorted or as given."""
     if value in (None, ""):
         if needed:
             yield required(path)
     elif value not in options:
-        yield not_supported(path, value, sorted(options))
+        yield not_supported(path, value, options if in_order else sorted(options))
+
+
+def supported(path: str, value: Any, options: Sequence[str]) -> Problems:
+    """An enum whose empty text is as wrong as any other; an absent value is nobody's business here."""
+    if value is not None and value not in options:
+        yield not_supported(path, value, options)
 
 
 def non_negative(path: str, value: Any) -> Problems:
@@ -121,6 +136,21 @@ def labels(path: str, values: Json | None) -> Problems:
     yield from names.check_labels(values or {}, path)
 
 
+def domain_prefixed_path(path: str, value: str) -> Problems:
+    """`acme.io/foo`: IsDomainPrefixedPath."""
+    if not value:
+        yield required(path)
+        return
+    host, slash, rest = value.partition("/")
+    if not (host and slash and rest):
+        yield invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')
+        return
+    for message in names.dns_subdomain(host):
+        yield invalid(path, host, message)
+    if not _PATH.fullmatch(rest):
+        yield invalid(path, rest, f"Invalid path (regex used for validation is '{_PATH.pattern}')")
+
+
 def config_key(path: str, key: str) -> Problems:
     """A key of a ConfigMap or Secret: IsConfigMapKey."""
     yield from named(path, key, names.config_key)
@@ -173,6 +203,11 @@ def unique(path: str, values: Sequence[Any]) -> Problems:
 def label_selector(path: str, selector: Json | None) -> Problems:
     """A metav1.LabelSelector: ValidateLabelSelector."""
     yield from selectors.check_label_selector(selector, path)
+
+
+def shown_selector(selector: Json) -> Any:
+    """A selector as Go shows it: its fields in the order of the struct."""
+    return go_struct(**{name: selector[name] for name in ("matchLabels", "matchExpressions") if selector.get(name)})
 
 
 def is_empty_selector(selector: Json | None) -> bool:

@@ -50,7 +50,10 @@ def _aggregation(tree: Json) -> Problems:
     if not rule.get("clusterRoleSelectors"):
         yield required(here, "at least one clusterRoleSelector required if aggregationRule is non-nil")
     for i, selector in enumerate(rule.get("clusterRoleSelectors") or ()):
-        yield from label_selector(f"{here}[{i}]", selector)
+        wrong = [*label_selector(f"{here}[{i}]", selector)]
+        yield from wrong
+        if wrong:
+            yield invalid(f"{here}[{i}]", None, "invalid label selector.")
 
 
 def default_binding(tree: Json) -> Json:
@@ -63,7 +66,7 @@ def default_binding(tree: Json) -> Json:
 
 
 def _binding(*, namespaced: bool) -> Strategy:
-    kinds = ("ClusterRole", "Role") if namespaced else ("ClusterRole",)
+    kinds = ("Role", "ClusterRole") if namespaced else ("ClusterRole",)
 
     def check(new: Json, old: Json | None) -> list[FieldError]:
         problems = [*_role_ref(new.get("roleRef") or {}, kinds)]
@@ -108,7 +111,7 @@ def _subject(path: str, subject: Json, *, namespaced: bool) -> Problems:
         if group != _GROUP:
             yield not_supported(f"{path}.apiGroup", group, (_GROUP,))
     else:
-        yield not_supported(f"{path}.kind", kind, ("Group", "ServiceAccount", "User"))
+        yield not_supported(f"{path}.kind", kind, ("ServiceAccount", "User", "Group"))
 
 
 ROLES = _role(namespaced=True)

@@ -5,12 +5,13 @@ from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill
 from apiserver.strategies.pod.placement import tolerations
-from apiserver.strategies.pod.resources import amount
+from apiserver.strategies.pod.resources import requirements
 from apiserver.strategies.problems import (
     Problems,
     at_most_100_percent,
     dns_label,
     forbidden,
+    go_struct,
     immutable,
     int_or_percent,
     invalid,
@@ -18,6 +19,7 @@ from apiserver.strategies.problems import (
     labels,
     one_of,
     required,
+    supported,
 )
 from apiserver.strategies.strategy import Strategy, as_sent, never
 
@@ -32,7 +34,13 @@ def check_budget(new: Json, _old: Json | None) -> list[FieldError]:
 def _budget(spec: Json) -> Problems:
     low, high = spec.get("minAvailable"), spec.get("maxUnavailable")
     if low is not None and high is not None:
-        yield invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set")
+        shown = go_struct(
+            MinAvailable=low,
+            Selector=spec.get("selector"),
+            MaxUnavailable=high,
+            UnhealthyPodEvictionPolicy=spec.get("unhealthyPodEvictionPolicy"),
+        )
+        yield invalid("spec", shown, "minAvailable and maxUnavailable cannot be both set")
     for name, value in (("minAvailable", low), ("maxUnavailable", high)):
         if value is not None:
             yield from int_or_percent(f"spec.{name}", value)
@@ -40,7 +48,7 @@ def _budget(spec: Json) -> Problems:
     yield from label_selector("spec.selector", spec.get("selector"))
     policy = spec.get("unhealthyPodEvictionPolicy")
     if policy is not None:
-        yield from one_of("spec.unhealthyPodEvictionPolicy", policy, ("AlwaysAllow", "IfHealthyBudget"))
+        yield from supported("spec.unhealthyPodEvictionPolicy", policy, ("AlwaysAllow", "IfHealthyBudget"))
 
 
 def default_priority(tree: Json) -> Json:
@@ -68,7 +76,7 @@ def _priority(tree: Json) -> Problems:
         yield forbidden("value", detail)
     policy = tree.get("preemptionPolicy")
     if policy is not None:
-        yield from one_of("preemptionPolicy", policy, ("Never", "PreemptLowerPriority"))
+        yield from one_of("preemptionPolicy", policy, ("PreemptLowerPriority", "Never"), in_order=True)
 
 
 def _priority_changes(new: Json, old: Json) -> Problems:
@@ -89,11 +97,12 @@ def _runtime(tree: Json) -> Problems:
         yield required("handler") if "handler" not in tree else invalid("handler", "", names.dns_label("")[0])
     else:
         yield from dns_label("handler", tree["handler"])
-    for name, value in ((tree.get("overhead") or {}).get("podFixed") or {}).items():
-        yield from amount(f"overhead.podFixed[{name}]", name, value)
+    fixed = (tree.get("overhead") or {}).get("podFixed")
+    if fixed:
+        yield from requirements("overhead", {"limits": fixed})
     scheduling = tree.get("scheduling") or {}
     yield from labels("scheduling.nodeSelector", scheduling.get("nodeSelector"))
-    yield from tolerations("scheduling.tolerations", scheduling.get("tolerations") or ())
+    yield from tolerations("scheduling.tolerations.tolerations", scheduling.get("tolerations") or ())
 
 
 PODDISRUPTIONBUDGETS = Strategy(check=check_budget, has_generation=True, allow_unconditional_update=False)

@@ -29,6 +29,7 @@ from apiserver.strategies.problems import (
     port,
     port_or_name,
     required,
+    supported,
 )
 from apiserver.strategies.strategy import Strategy, metadata_fields
 
@@ -223,9 +224,12 @@ def _cluster_ips(spec: Json) -> Problems:
             yield from ip_address(f"spec.clusterIPs[{i}]", address)
     policy = spec.get("ipFamilyPolicy")
     if policy is not None:
-        yield from one_of("spec.ipFamilyPolicy", policy, ("PreferDualStack", "RequireDualStack", "SingleStack"))
-    for i, family in enumerate(spec.get("ipFamilies") or ()):
-        yield from one_of(f"spec.ipFamilies[{i}]", family, ("IPv4", "IPv6"))
+        yield from supported("spec.ipFamilyPolicy", policy, ("PreferDualStack", "RequireDualStack", "SingleStack"))
+    families = spec.get("ipFamilies") or ()
+    for i, family in enumerate(families):
+        yield from supported(f"spec.ipFamilies[{i}]", family, ("IPv4", "IPv6"))
+        if family in families[:i]:
+            yield duplicate(f"spec.ipFamilies[{i}]", family)
 
 
 def _ports(spec: Json) -> Problems:
@@ -301,16 +305,15 @@ def _policies(spec: Json) -> Problems:
         yield invalid("spec.externalTrafficPolicy", external, "may only be set for externally-accessible services")
     elif external or has_node_ports(spec):
         yield from one_of("spec.externalTrafficPolicy", external, ("Cluster", "Local"))
-    if internal:
-        yield from one_of("spec.internalTrafficPolicy", internal, ("Cluster", "Local"))
+    yield from supported("spec.internalTrafficPolicy", internal, ("Cluster", "Local"))
     health = spec.get("healthCheckNodePort")
     if health and not _wants_health_port(spec):
         detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
         yield invalid("spec.healthCheckNodePort", health, detail)
     distribution = spec.get("trafficDistribution")
     if distribution is not None:
-        options = ("PreferClose", "PreferSameNode", "PreferSameZone")
-        yield from one_of("spec.trafficDistribution", distribution, options)
+        options = ("PreferClose", "PreferSameZone", "PreferSameNode")
+        yield from supported("spec.trafficDistribution", distribution, options)
 
 
 def _load_balancer(spec: Json) -> Problems:
@@ -320,7 +323,7 @@ def _load_balancer(spec: Json) -> Problems:
             yield forbidden(f"spec.{name}", "may only be used when `type` is 'LoadBalancer'")
     for i, source in enumerate(spec.get("loadBalancerSourceRanges") or ()):
         yield from cidr(f"spec.loadBalancerSourceRanges[{i}]", source.strip())
-    if spec.get("loadBalancerClass"):
+    if spec.get("loadBalancerClass") and is_balancer:
         yield from named("spec.loadBalancerClass", spec["loadBalancerClass"], names.qualified_name)
 
 

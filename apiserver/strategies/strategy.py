@@ -111,6 +111,10 @@ def metadata_fields(tree: Json) -> Mapping[str, str]:
     return fields
 
 
+_PLAIN_LABELS = ("metadata.name", "metadata.namespace")
+_NOT_PLAIN = '"{}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strategy:
     """One kind's rules. The defaults suit a kind with a spec and nothing peculiar."""
@@ -125,9 +129,13 @@ class Strategy:
     check_status: Check = no_problems
     parts: Mapping[str, Part] = field(default_factory=dict)
     warnings: Callable[[Json, Json | None], list[str]] = no_warnings
+    #: The warning that goes with every answer about the kind.
+    deprecated: str = ""
     fields: Callable[[Json], Mapping[str, str]] = metadata_fields
     #: Every selectable label, for the message about an unknown one (`fields` gives the values).
-    field_labels: tuple[str, ...] = ("metadata.name", "metadata.namespace")
+    field_labels: tuple[str, ...] = _PLAIN_LABELS
+    #: What is said of any other, where the kind has words of its own; `{}` stands for the label.
+    unknown_field: str = ""
     allow_create_on_update: bool = False
     allow_unconditional_update: bool = True
     graceful: bool = False
@@ -140,7 +148,7 @@ class Strategy:
     #: The rule for `metadata.name` (and, as a prefix, generateName).
     name: names.NameRule = names.subdomain_name
 
-
-def unknown_field_label(label: str) -> str:
-    """Upstream's text for a field selector that the kind does not have (a 400)."""
-    return f"field label not supported: {label}"
+    def unknown_field_text(self, label: str) -> str:
+        """Upstream's text for a field selector that the kind does not have (a 400)."""
+        usual = _NOT_PLAIN if self.field_labels == _PLAIN_LABELS else "field label not supported: {}"
+        return (self.unknown_field or usual).format(label)

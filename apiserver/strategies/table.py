@@ -24,12 +24,14 @@ from apiserver.strategies import (
     networking,
     nodes,
     persistence,
+    policies,
     rbac,
     scheduling,
     services,
     webhooks,
 )
 from apiserver.strategies.defaulting import part
+from apiserver.strategies.definitions import strategy as definitions
 from apiserver.strategies.pod import spec as pods
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.pod.strategy import PODS
@@ -63,6 +65,7 @@ _ROWS: tuple[tuple[Kind, Strategy], ...] = (
     (kinds.SERVICES, services.SERVICES),
     (kinds.NODES, nodes.NODES),
     (kinds.NAMESPACES, namespaces.NAMESPACES),
+    (kinds.COMPONENTSTATUSES, Strategy(deprecated="v1 ComponentStatus is deprecated in v1.19+")),
     (kinds.CONFIGMAPS, config.CONFIGMAPS),
     (kinds.SECRETS, config.SECRETS),
     (kinds.SERVICEACCOUNTS, config.SERVICEACCOUNTS),
@@ -102,9 +105,9 @@ _ROWS: tuple[tuple[Kind, Strategy], ...] = (
     (kinds.RUNTIMECLASSES, scheduling.RUNTIMECLASSES),
     (kinds.MUTATINGWEBHOOKCONFIGURATIONS, webhooks.MUTATINGWEBHOOKCONFIGURATIONS),
     (kinds.VALIDATINGWEBHOOKCONFIGURATIONS, webhooks.VALIDATINGWEBHOOKCONFIGURATIONS),
-    (kinds.VALIDATINGADMISSIONPOLICIES, webhooks.VALIDATINGADMISSIONPOLICIES),
-    (kinds.VALIDATINGADMISSIONPOLICYBINDINGS, webhooks.VALIDATINGADMISSIONPOLICYBINDINGS),
-    (kinds.CUSTOMRESOURCEDEFINITIONS, extensions.CUSTOMRESOURCEDEFINITIONS),
+    (kinds.VALIDATINGADMISSIONPOLICIES, policies.VALIDATINGADMISSIONPOLICIES),
+    (kinds.VALIDATINGADMISSIONPOLICYBINDINGS, policies.VALIDATINGADMISSIONPOLICYBINDINGS),
+    (kinds.CUSTOMRESOURCEDEFINITIONS, definitions.CUSTOMRESOURCEDEFINITIONS),
     (kinds.APISERVICES, extensions.APISERVICES),
     (kinds.CSIDRIVERS, drivers.CSIDRIVERS),
     (kinds.CSINODES, drivers.CSINODES),

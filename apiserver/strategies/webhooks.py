@@ -1,4 +1,4 @@
-"""Webhook configurations and ValidatingAdmissionPolicies.
+"""MutatingWebhookConfigurations and ValidatingWebhookConfigurations.
 
 Source: pkg/apis/admissionregistration/validation, v1/defaults.go.
 """
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from apimachinery import names
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
+from apiserver.strategies.admission_rules import match_conditions, rule_with_operations
 from apiserver.strategies.defaulting import fill, items, part
 from apiserver.strategies.problems import (
     Problems,
@@ -20,14 +21,7 @@ from apiserver.strategies.problems import (
     port,
     required,
 )
-from apiserver.strategies.strategy import Strategy, as_sent, keep_status
-
-_OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
-_BOTH = (
-    "must not contain both Deny and Warn (repeating the same validation failure information in the API response and "
-    "headers serves no purpose)"
-)
-_SCOPES = ("*", "Cluster", "Namespaced")
+from apiserver.strategies.strategy import Strategy, as_sent
 
 
 def default(tree: Json) -> Json:
@@ -53,19 +47,37 @@ def _default_service(service: Json | None) -> None:
         service["port"] = 443
 
 
-def check(new: Json, _old: Json | None) -> list[FieldError]:
-    return [*_webhooks(new.get("webhooks") or ())]
+def check(new: Json, old: Json | None) -> list[FieldError]:
+    return [*_webhooks(new.get("webhooks") or (), None if old is None else old.get("webhooks") or ())]
 
 
-def _webhooks(hooks: Sequence[Json]) -> Problems:
+def _webhooks(hooks: Sequence[Json], old: Sequence[Json] | None) -> Problems:
+    """What was there before these rules is let through: each applies unless the old webhooks already broke it."""
+    allow = _Allowed(old)
     seen: set[str] = set()
     for i, hook in enumerate(hooks):
         here, name = f"webhooks[{i}]", hook.get("name", "")
-        yield from qualified(f"{here}.name", name)
-        if name in seen:
+        yield from _webhook(here, hook, allow)
+        yield from _versions(f"{here}.admissionReviewVersions", hook.get("admissionReviewVersions") or (), allow)
+        if name and name in seen and not allow.same_names:
             yield duplicate(f"{here}.name", name)
         seen.add(name)
-        yield from _webhook(here, hook)
+    if old is None or [h.get("matchConditions") for h in hooks] != [h.get("matchConditions") for h in old]:
+        for i, hook in enumerate(hooks):
+            yield from match_conditions(f"webhooks[{i}].matchConditions", hook.get("matchConditions") or ())
+
+
+class _Allowed:
+    """What the webhooks stored now get away with, and so may stay."""
+
+    def __init__(self, old: Sequence[Json] | None) -> None:
+        hooks = old or ()
+        self.side_effects = any(hook.get("sideEffects") not in _NO_EFFECTS for hook in hooks)
+        self.unknown_versions = any(
+            hook.get("admissionReviewVersions") and not _KNOWN & set(hook["admissionReviewVersions"]) for hook in hooks
+        )
+        names_ = [hook.get("name") for hook in hooks]
+        self.same_names = len(set(names_)) < len(names_)
 
 
 def qualified(path: str, name: str) -> Problems:
@@ -78,21 +90,39 @@ def qualified(path: str, name: str) -> Problems:
         yield invalid(path, name, "should be a domain with at least three segments separated by dots")
 
 
-def _webhook(path: str, hook: Json) -> Problems:
-    versions = hook.get("admissionReviewVersions") or ()
+_NO_EFFECTS = ("None", "NoneOnDryRun")
+_KNOWN = frozenset(("v1", "v1beta1"))
+
+
+def _versions(path: str, versions: Sequence[str], allow: _Allowed) -> Problems:
     if not versions:
-        yield required(f"{path}.admissionReviewVersions", "must specify one of v1, v1beta1")
-    elif not {"v1", "v1beta1"} & set(versions):
-        yield invalid(f"{path}.admissionReviewVersions", versions, "must include at least one of v1, v1beta1")
+        yield required(path, "must specify one of v1, v1beta1")
+        return
+    for i, version in enumerate(versions):
+        if version in versions[:i]:
+            yield invalid(f"{path}[{i}]", version, "duplicate version")
+        else:
+            yield from named(f"{path}[{i}]", version, _dns_1035)
+    if not _KNOWN & set(versions) and not allow.unknown_versions:
+        yield invalid(path, versions, "must include at least one of v1, v1beta1")
+
+
+def _dns_1035(value: str) -> list[str]:
+    return names.label_1035_name(value, False)
+
+
+def _webhook(path: str, hook: Json, allow: _Allowed) -> Problems:
+    yield from qualified(f"{path}.name", hook.get("name", ""))
     for i, rule in enumerate(hook.get("rules") or ()):
         yield from rule_with_operations(f"{path}.rules[{i}]", rule)
     yield from one_of(f"{path}.failurePolicy", hook.get("failurePolicy"), ("Fail", "Ignore"))
     yield from one_of(f"{path}.matchPolicy", hook.get("matchPolicy"), ("Equivalent", "Exact"))
     effects = hook.get("sideEffects")
+    options = ("None", "NoneOnDryRun", "Some", "Unknown") if allow.side_effects else _NO_EFFECTS
     if effects is None:
-        yield required(f"{path}.sideEffects", "must specify one of None, NoneOnDryRun")
-    elif effects not in ("None", "NoneOnDryRun"):
-        yield not_supported(f"{path}.sideEffects", effects, ("None", "NoneOnDryRun"))
+        yield required(f"{path}.sideEffects", f"must specify one of {', '.join(options)}")
+    elif effects not in options:
+        yield not_supported(f"{path}.sideEffects", effects, options)
     seconds = hook.get("timeoutSeconds", 10)
     if not 1 <= seconds <= 30:
         yield invalid(f"{path}.timeoutSeconds", seconds, "the timeout value must be between 1 and 30 seconds")
@@ -100,35 +130,7 @@ def _webhook(path: str, hook: Json) -> Problems:
         yield from label_selector(f"{path}.{name}", hook.get(name))
     if hook.get("reinvocationPolicy") is not None:
         yield from one_of(f"{path}.reinvocationPolicy", hook["reinvocationPolicy"], ("IfNeeded", "Never"))
-    yield from _match_conditions(f"{path}.matchConditions", hook.get("matchConditions") or ())
     yield from client_config(f"{path}.clientConfig", hook.get("clientConfig") or {})
-
-
-def _match_conditions(path: str, conditions: Sequence[Json]) -> Problems:
-    for i, condition in enumerate(conditions):
-        if not condition.get("name"):
-            yield required(f"{path}[{i}].name")
-        else:
-            yield from named(f"{path}[{i}].name", condition["name"], names.qualified_name)
-        if not condition.get("expression", "").strip():
-            yield required(f"{path}[{i}].expression")
-
-
-def rule_with_operations(path: str, rule: Json) -> Problems:
-    for member in ("operations", "apiGroups", "apiVersions", "resources"):
-        values = rule.get(member) or ()
-        if not values:
-            yield required(f"{path}.{member}")
-        if "*" in values and len(values) > 1 and member != "resources":
-            yield invalid(f"{path}.{member}", values, f"if '*' is present, must not specify other {_WORDS[member]}")
-    for i, operation in enumerate(rule.get("operations") or ()):
-        if operation not in _OPERATIONS:
-            yield not_supported(f"{path}.operations[{i}]", operation, _OPERATIONS)
-    if rule.get("scope") is not None:
-        yield from one_of(f"{path}.scope", rule["scope"], _SCOPES)
-
-
-_WORDS = {"operations": "operations", "apiGroups": "API groups", "apiVersions": "API versions"}
 
 
 def client_config(path: str, config: Json) -> Problems:
@@ -163,76 +165,6 @@ def _url(path: str, url: str) -> Problems:
             yield invalid(path, value, f"{name} are not permitted in the URL")
 
 
-def default_policy(tree: Json) -> Json:
-    spec = part(tree, "spec")
-    fill(spec, "failurePolicy", "Fail")
-    if spec.get("matchConstraints") is not None:
-        _default_match(spec["matchConstraints"])
-    return tree
-
-
-def _default_match(match: Json) -> None:
-    fill(match, "matchPolicy", "Equivalent")
-    part(match, "namespaceSelector")
-    part(match, "objectSelector")
-    for rule in items(match, "resourceRules", "excludeResourceRules"):
-        fill(rule, "scope", "*")
-
-
-def default_policy_binding(tree: Json) -> Json:
-    if (tree.get("spec") or {}).get("matchResources") is not None:
-        _default_match(tree["spec"]["matchResources"])
-    return tree
-
-
-def check_policy(new: Json, _old: Json | None) -> list[FieldError]:
-    return [*_policy(new.get("spec") or {})]
-
-
-def _policy(spec: Json) -> Problems:
-    yield from one_of("spec.failurePolicy", spec.get("failurePolicy"), ("Fail", "Ignore"))
-    match = spec.get("matchConstraints")
-    if match is None:
-        yield required("spec.matchConstraints")
-    elif not match.get("resourceRules"):
-        yield required("spec.matchConstraints.resourceRules")
-    else:
-        for i, rule in enumerate(match["resourceRules"]):
-            yield from rule_with_operations(f"spec.matchConstraints.resourceRules[{i}]", rule)
-    if not spec.get("validations") and not spec.get("auditAnnotations"):
-        detail = "validations or auditAnnotations must contain at least one item"
-        yield required("spec.validations", detail)
-        yield required("spec.auditAnnotations", detail)
-    for i, validation in enumerate(spec.get("validations") or ()):
-        if not validation.get("expression", "").strip():
-            yield required(f"spec.validations[{i}].expression", "expression is not specified")
-    kind = spec.get("paramKind")
-    if kind is not None:
-        for name in ("apiVersion", "kind"):
-            if not kind.get(name):
-                yield required(f"spec.paramKind.{name}")
-    yield from _match_conditions("spec.matchConditions", spec.get("matchConditions") or ())
-
-
-def check_policy_binding(new: Json, _old: Json | None) -> list[FieldError]:
-    return [*_policy_binding(new.get("spec") or {})]
-
-
-def _policy_binding(spec: Json) -> Problems:
-    if not spec.get("policyName"):
-        yield required("spec.policyName")
-    else:
-        yield from named("spec.policyName", spec["policyName"], names.dns_subdomain)
-    actions = spec.get("validationActions") or ()
-    if not actions:
-        yield required("spec.validationActions")
-    for i, action in enumerate(actions):
-        if action not in ("Audit", "Deny", "Warn"):
-            yield not_supported(f"spec.validationActions[{i}]", action, ("Audit", "Deny", "Warn"))
-    if {"Deny", "Warn"} <= set(actions):
-        yield invalid("spec.validationActions", actions, _BOTH)
-
-
 def hooks_changed(new: Json, old: Json) -> bool:
     return new.get("webhooks") != old.get("webhooks")
 
@@ -250,17 +182,3 @@ def _configuration(default_of: Callable[[Json], Json]) -> Strategy:
 
 MUTATINGWEBHOOKCONFIGURATIONS = _configuration(default_mutating)
 VALIDATINGWEBHOOKCONFIGURATIONS = _configuration(default)
-VALIDATINGADMISSIONPOLICIES = Strategy(
-    default=default_policy,
-    prepare=keep_status,
-    check=check_policy,
-    has_generation=True,
-    allow_unconditional_update=False,
-)
-VALIDATINGADMISSIONPOLICYBINDINGS = Strategy(
-    default=default_policy_binding,
-    prepare=as_sent,
-    check=check_policy_binding,
-    has_generation=True,
-    allow_unconditional_update=False,
-)

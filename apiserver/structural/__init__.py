@@ -7,6 +7,9 @@
     lists        no key of a map-like list, no element of a set twice
     values       types, enums, ranges, patterns, unions: every violation at once, with ratcheting
     formats      what the formats of a string mean
+    rules        x-kubernetes-validations: CEL over values, with their own budget
+    paths        paths of fields and keys through a schema
+    correlation  which old value a new one stands for
     patterns     regular expressions in time linear in the text (RE2)
 
 Source: apiextensions-apiserver/pkg/apiserver/{schema,validation}, kube-openapi/pkg/validation.

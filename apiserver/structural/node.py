@@ -80,7 +80,7 @@ def compiled(schema: Json) -> Node:
 
 def as_resource(node: Node) -> Node:
     """The node of a whole object, whose own apiVersion, kind and metadata are known without being named."""
-    return node if node.embedded else replace(node, embedded=True)
+    return node if node.embedded else replace(node, embedded=True, has_embedded=True)
 
 
 def child_path(path: str, name: str) -> str:

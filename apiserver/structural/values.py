@@ -40,8 +40,8 @@ NOWHERE = "<nil>"
 class Validator:
     """A compiled schema."""
 
-    def __init__(self, schema: Json) -> None:
-        self._check = compiled(schema)
+    def __init__(self, schema: Json, *, of_defaults: bool = False) -> None:
+        self._check = compiled(without_unions_of_type(schema) if of_defaults else schema)
 
     def check(self, value: Any, *, prefix: str = "", was: Correlation | None = None) -> list[FieldError]:
         """Every violation, each once. `prefix` is where the value lies in its object."""
@@ -56,6 +56,13 @@ def _placed(error: FieldError, prefix: str) -> FieldError:
     path = error.path.removeprefix(".")
     where = f"{prefix}.{path}" if prefix and path else path or prefix or NOWHERE
     return FieldError(where, error.kind, error.detail, error.value)
+
+
+def without_unions_of_type(schema: Any) -> Any:
+    """The schema as defaults are judged by it: there upstream does not hold an int-or-string to be one of the two."""
+    if isinstance(schema, dict):
+        return {name: without_unions_of_type(item) for name, item in schema.items() if name != INT_OR_STRING}
+    return [without_unions_of_type(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def compiled(schema: Json) -> Check:

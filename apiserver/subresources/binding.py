@@ -3,15 +3,18 @@
 Source: pkg/registry/core/pod/storage/storage.go (BindingREST), pkg/apis/core/validation (ValidatePodBinding).
 """
 
+from functools import partial
+
 from apimachinery import errors, times
 from apimachinery.errors import FieldError
 from apimachinery.kinds import BINDINGS, PODS
 from apimachinery.types import Json
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
-from apiserver.resources import decoding, fields, presenting, raw
+from apiserver.resources import decoding, fields, presenting, raw, reviewing
 from apiserver.resources.api import Api
 from apiserver.resources.options import write_options
+from apiserver.resources.writing import attributes_of
 
 _SCHEDULED = "PodScheduled"
 
@@ -38,6 +41,16 @@ async def bind(api: Api, call: Call, pod: str) -> Response:
     """Give the pod the node that the body names."""
     options = write_options(call)
     binding = await fields.typed_body(call, BINDINGS)
+    on_pod = call.target.subresource == "binding"
+    subject = partial(
+        reviewing.posted,
+        call,
+        api.registry.of(PODS if on_pod else BINDINGS),
+        attributes_of(call, name=pod or str((binding.get("metadata") or {}).get("name") or "")),
+        BINDINGS,
+        options,
+    )
+    binding = await api.admission.review(subject, binding, call.warn)
     meta = decoding.place(binding, BINDINGS, call.target.namespace)["metadata"]
     name = meta.get("name") or pod
     if pod and name != pod:

@@ -1,10 +1,24 @@
 """log, exec, attach, portforward, proxy: the request is handed on to the kubelet, the pod or the service."""
 
+from functools import partial
+
+from apimachinery.kinds import Kind
 from apiserver.call import Call, Receive, Response, Send
 from apiserver.connect import KubeletClientConfig, connect
 from apiserver.registry import Handler, Resource
+from apiserver.resources import reviewing
 from apiserver.resources.api import Api
+from apiserver.resources.writing import attributes_of
 
+#: What admission sees of a connect: its options, as an object (upstream's NewConnectOptions). Logs are a plain get.
+_OPTIONS: dict[tuple[str, str], Kind] = {
+    ("pods", "attach"): Kind(kind="PodAttachOptions", plural="", verbs=()),
+    ("pods", "exec"): Kind(kind="PodExecOptions", plural="", verbs=()),
+    ("pods", "portforward"): Kind(kind="PodPortForwardOptions", plural="", verbs=()),
+    ("pods", "proxy"): Kind(kind="PodProxyOptions", plural="", verbs=()),
+    ("nodes", "proxy"): Kind(kind="NodeProxyOptions", plural="", verbs=()),
+    ("services", "proxy"): Kind(kind="ServiceProxyOptions", plural="", verbs=()),
+}
 _VERBS = ("create", "delete", "get", "options", "patch", "update")
 
 
@@ -14,8 +28,11 @@ def handlers(api: Api, kubelet: KubeletClientConfig) -> dict[str, Handler]:
     `connect` itself says what is not found: a proxy's name (`https:web:443`) is not the object's.
     """
 
-    async def pass_on(call: Call, _resource: Resource) -> Response:
+    async def pass_on(call: Call, resource: Resource) -> Response:
         await api.fresh()  # the pod may have been created a moment ago
+        if of := _OPTIONS.get((resource.kind.plural, call.target.subresource)):
+            subject = partial(reviewing.connected, call, resource, attributes_of(call, verb="connect"), of)
+            await api.admission.review(subject, reviewing.connect_options(call, of), call.warn)
 
         async def run(receive: Receive, send: Send) -> None:
             await connect(call, receive, send, lookup=api.lookup, kubelet=kubelet)

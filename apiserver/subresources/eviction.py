@@ -4,6 +4,7 @@ Source: pkg/registry/core/pod/storage/eviction.go.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from apimachinery import errors, selectors, times
 from apimachinery.errors import ApiError
@@ -11,9 +12,9 @@ from apimachinery.kinds import CREATE_ONLY, PODDISRUPTIONBUDGETS, PODS, Kind
 from apimachinery.types import Json
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
-from apiserver.resources import committing, decoding, deleting, fields, presenting, raw
+from apiserver.resources import committing, decoding, deleting, fields, presenting, raw, reviewing
 from apiserver.resources.api import Api
-from apiserver.resources.options import DeleteOptions, delete_options
+from apiserver.resources.options import DeleteOptions, delete_options, write_options
 from apiserver.resources.writing import attributes_of
 
 EVICTION = Kind(group="policy", kind="Eviction", plural="evictions", verbs=CREATE_ONLY)
@@ -36,7 +37,9 @@ def handlers(api: Api) -> dict[str, Handler]:
 async def evict(api: Api, call: Call, resource: Resource) -> Response:
     """Delete the pod if its budget allows. Raises 429 where it does not."""
     name, namespace = call.target.name, call.target.namespace
-    options = _options(call, await fields.typed_body(call, EVICTION), name)
+    body = await fields.typed_body(call, EVICTION)
+    subject = partial(reviewing.posted, call, resource, attributes_of(call), EVICTION, write_options(call))
+    options = _options(call, await api.admission.review(subject, body, call.warn), name)
     key = PODS.storage_key(namespace, name)
     entry = await committing.read(api, key)
     if entry is None:
@@ -51,7 +54,7 @@ async def evict(api: Api, call: Call, resource: Resource) -> Response:
     now = times.rfc3339(api.clock())
     await raw.modify(api, resource, key, lambda tree: marked(tree, now), dry_run=options.dry_run)
     pinned = replace(options, uid=options.uid or pod["metadata"]["uid"])  # never a namesake that came later
-    await deleting.remove(api, resource, key, pinned, attributes_of(call, verb="delete"))
+    await deleting.remove(api, resource, key, pinned, attributes_of(call, verb="delete"), call=call)
     return presenting.status(call, code=201)
 
 

@@ -8,20 +8,27 @@ from collections.abc import Callable
 
 import msgspec
 
-from apimachinery import errors, selectors
+from apimachinery import errors, selectors, times
+from apimachinery.apply import scaling
+from apimachinery.apply.ownership import MANAGED_FIELDS
 from apimachinery.errors import FieldError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver import negotiation
+from apiserver.admission.subject import UPDATE, Form, Subject, Turn
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
-from apiserver.resources import committing, decoding, fields, presenting, reading, writing
+from apiserver.resources import committing, decoding, fields, managing, presenting, reading, reviewing, writing
 from apiserver.resources.api import Api
-from apiserver.resources.options import write_options
+from apiserver.resources.options import WriteOptions, write_options
 from apiserver.resources.stages import Write
+from apiserver.strategies.strategy import Strategy
 
 #: No resource of its own: it exists as a subresource only.
 SCALE = Kind(group="autoscaling", kind="Scale", plural="scales", verbs=())
+NAME = "scale"
+#: For the merge of what is applied to a Scale.
+RESOURCE = Resource(kind=SCALE, stored=SCALE, strategy=Strategy())
 _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
@@ -35,12 +42,11 @@ def handlers(api: Api) -> dict[str, Handler]:
     async def update(call: Call, resource: Resource) -> Response:
         body = await fields.typed_body(call, SCALE)
         decoding.check_name(body, call.target.name)
-        return await _write(api, call, resource, lambda _now: body)
+        return await _write(api, call, resource, lambda _old: body)
 
     async def patch(call: Call, resource: Resource) -> Response:
-        media_type = negotiation.patch_type(call.headers.get("content-type", ""), writing.SERVED_PATCHES)
-        apply = writing.patcher(resource, media_type, await call.body())
-        return await _write(api, call, resource, apply)
+        change, applies = changing(api, call, resource, await call.body())
+        return await _write(api, call, resource, change, applies=applies)
 
     return {"get": get, "update": update, "patch": patch}
 
@@ -69,18 +75,23 @@ def _selector_text(selector: Json | None) -> str:
     return str(selectors.from_labels(selector))
 
 
-async def _write(api: Api, call: Call, resource: Resource, change: Callable[[Json], Json]) -> Response:
+async def _write(
+    api: Api, call: Call, resource: Resource, change: Callable[[Json], Json], *, applies: bool = False
+) -> Response:
+    options, now = write_options(call), api.clock()
+
     def source(old: Json | None) -> Json:
         assert old is not None
-        scale = change(of(old))
+        before = scale_of(resource, of(old), old)
+        scale = change(before)
         decoding.metadata_of(scale)
         writing.check_version(resource, scale, old, is_needed=False)
         spec = scale.get("spec") or {}
         replicas = spec.get("replicas", 0) if isinstance(spec, dict) else None
         _check(replicas, old["metadata"]["name"])
-        return {**old, "spec": {**old["spec"], "replicas": replicas}}
+        new = {**old, "spec": {**old["spec"], "replicas": replicas}}
+        return with_owner(call, resource, options, new, before, scale, now=now, applies=applies)
 
-    options = write_options(call)
     write = Write(
         api=api,
         call=call,
@@ -88,11 +99,81 @@ async def _write(api: Api, call: Call, resource: Resource, change: Callable[[Jso
         attributes=writing.attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
-        subresource="scale",
-        now=api.clock(),
+        has_entries=True,
+        subresource=NAME,
+        subject=_subject,
+        now=now,
     )
     committed = await committing.update(write, writing.key_of(call, resource))
     return _answer(call, committed.entry.tree)
+
+
+def _subject(write: Write, new: Json, _old: Json | None) -> Subject:
+    """Webhooks and policies see the Scale, and what they change of it is the replica count."""
+
+    async def show(tree: Json, _form: Form) -> Json:
+        return of(tree)
+
+    async def take(scale: Json, _form: Form) -> Json:
+        replicas = (scale.get("spec") or {}).get("replicas", 0)
+        _check(replicas, new["metadata"]["name"])
+        return {**new, "spec": {**new["spec"], "replicas": replicas}}
+
+    return subject(write, show, take)
+
+
+def subject(write: Write, show: Turn, take: Turn) -> Subject:
+    """A Scale as webhooks and policies see it."""
+    return Subject(
+        attributes=write.attributes,
+        operation=UPDATE,
+        own=reviewing.form(write.resource.kind, SCALE),
+        options=reviewing.write_options_tree(write.options, "UpdateOptions"),
+        dry_run=write.options.dry_run,
+        show=show,
+        take=take,
+        annotate=write.call.annotate,
+    )
+
+
+def scale_of(resource: Resource, scale: Json, tree: Json) -> Json:
+    """The Scale with what the object's managedFields say of its replicas."""
+    stored = tree["metadata"].get(MANAGED_FIELDS) or []
+    return managing.with_entries(scale, scaling.to_scale(stored, resource.merging.replicas(resource.stored)))
+
+
+def with_owner(
+    call: Call,
+    resource: Resource,
+    options: WriteOptions,
+    new: Json,
+    before: Json,
+    scale: Json,
+    *,
+    now: float,
+    applies: bool,
+) -> Json:
+    """The object after a write of its Scale, with whose its replicas are now."""
+    if applies:
+        entries = scale["metadata"].get(MANAGED_FIELDS) or []
+    else:
+        replicas = (scale.get("spec") or {}).get("replicas")
+        after = {**before, "spec": {"replicas": replicas} if replicas else {}}
+        rules = managing.ownership(RESOURCE, NAME)
+        entries = rules.update(before, after, managing.manager_of(call, options), times.rfc3339(now))
+    stored = new["metadata"].get(MANAGED_FIELDS) or []
+    places = resource.merging.replicas(resource.stored)
+    new = {**new, "metadata": {**new["metadata"]}}
+    return managing.with_entries(new, scaling.to_parent(stored, entries, places, resource.kind.api_version))
+
+
+def changing(api: Api, call: Call, resource: Resource, data: bytes) -> tuple[Callable[[Json], Json], bool]:
+    """What a patch of a Scale does to it, and whether it applies a configuration. Raises 400, 415."""
+    media_type = negotiation.patch_type(call.headers.get("content-type", ""), writing.SERVED_PATCHES)
+    if media_type != negotiation.APPLY_PATCH:
+        return writing.patcher(resource, media_type, data), False
+    rules = managing.ownership(RESOURCE, NAME)
+    return writing.applier(rules, call, write_options(call), data, times.rfc3339(api.clock())), True
 
 
 def _check(replicas: object, name: str) -> None:

@@ -111,7 +111,7 @@ def _source(tree: Json) -> str:
 def _quota(tree: Json, now: float) -> Cells:
     """`pods: 1/2, requests.cpu: 1/4`: what is used of what is allowed, requests and limits apart."""
     status = status_of(tree)
-    hard, used = status.get("hard") or spec_of(tree).get("hard") or {}, status.get("used") or {}
+    hard, used = status.get("hard") or {}, status.get("used") or {}
     requests: list[str] = []
     limits: list[str] = []
     for name in sorted(hard):

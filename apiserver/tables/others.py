@@ -10,6 +10,7 @@ from apiserver.tables.table import (
     NAME,
     NONE,
     Cells,
+    Column,
     Table,
     age,
     condition,
@@ -101,10 +102,6 @@ def _driver(tree: Json, now: float) -> Cells:
 
 def _csi_node(tree: Json, now: float) -> Cells:
     return [len(spec_of(tree).get("drivers") or ()), age(tree, now)]
-
-
-def _capacity(tree: Json, _now: float) -> Cells:
-    return [tree.get("storageClassName", ""), tree.get("capacity") or "<unset>"]
 
 
 def _attachment(tree: Json, now: float) -> Cells:
@@ -252,13 +249,16 @@ CSIDRIVERS = table(
     cells=_driver,
 )
 CSINODES = table(number("Drivers"), AGE, cells=_csi_node)
-CSISTORAGECAPACITIES = table(text("StorageClassName"), text("Capacity"), cells=_capacity)
-VOLUMEATTACHMENTS = table(text("Attacher"), text("PV"), text("Node"), text("Attached"), AGE, cells=_attachment)
+VOLUMEATTACHMENTS = table(
+    Column("Attacher", format="name"), text("PV"), text("Node"), text("Attached"), AGE, cells=_attachment
+)
 VOLUMEATTRIBUTESCLASSES = table(text("DriverName"), AGE, cells=_attributes)
 PODDISRUPTIONBUDGETS = table(
     text("Min Available"), text("Max Unavailable"), number("Allowed Disruptions"), AGE, cells=_budget
 )
-PRIORITYCLASSES = table(number("Value"), text("Global-Default"), AGE, text("PreemptionPolicy"), cells=_priority)
+PRIORITYCLASSES = table(
+    number("Value"), Column("Global-Default", type="boolean"), AGE, text("PreemptionPolicy"), cells=_priority
+)
 RUNTIMECLASSES = table(text("Handler"), AGE, cells=_runtime)
 WEBHOOKCONFIGURATIONS = table(number("Webhooks"), AGE, cells=_webhooks)
 VALIDATINGADMISSIONPOLICIES = table(number("Validations"), text("ParamKind"), AGE, cells=_policy)

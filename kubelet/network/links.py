@@ -72,6 +72,8 @@ def connect(bridge: str, sandbox_id: str, pid: int, address: str, pod_cidr: str,
     except FileNotFoundError as error:
         raise NetworkError("the sandbox ended before it was connected") from error
     try:
+        if os.path.samestat(os.fstat(namespace), os.stat("/proc/self/ns/net")):  # noqa: PTH116
+            raise NetworkError("the sandbox has no network namespace of its own")  # its eth0 would be the machine's
         with IPRoute() as ip:
             stale = _index(ip, name)
             if stale is not None:

@@ -42,6 +42,7 @@ class Terms:
     taints: Sequence[core_v1.Taint] = ()
     allocatable: Mapping[str, str] = field(default_factory=dict)
     sysctls: Sequence[str] = SAFE_SYSCTLS  # allowed ones; `net.core.*` allows all that begin so
+    apparmor: bool = True  # whether the kernel enforces profiles
 
 
 def admit(pod: Pod, others: Iterable[Pod], terms: Terms) -> Verdict | None:
@@ -52,6 +53,7 @@ def admit(pod: Pod, others: Iterable[Pod], terms: Terms) -> Verdict | None:
 
 def _objections(pod: Pod, others: Sequence[Pod], terms: Terms) -> Iterator[tuple[str, str]]:
     yield from _systems(pod, terms)
+    yield from _powers(pod, terms)
     yield from _resources(pod, others, terms)
     if not selected(pod, terms):
         text = "node(s) didn't match Pod's node affinity/selector"
@@ -75,6 +77,20 @@ def _systems(pod: Pod, terms: Terms) -> Iterator[tuple[str, str]]:
         yield "PodOSSelectorNodeLabelDoesNotMatch", text
 
 
+def _powers(pod: Pod, terms: Terms) -> Iterator[tuple[str, str]]:
+    """What this node cannot enforce."""
+    shared = pod.spec.security_context
+    if shared is not None and shared.supplemental_groups_policy == "Strict":
+        # differs: Docker cannot be kept from adding the groups that the image's /etc/group gives the user
+        text = "SupplementalGroupsPolicy=Strict is not supported in this node"
+        yield "SupplementalGroupsPolicyNotSupported", text
+    every: list[core_v1.Container | core_v1.EphemeralContainer] = [*pod.spec.init_containers, *pod.spec.containers]
+    every += pod.spec.ephemeral_containers
+    profiles = [context.app_armor_profile for context in (shared, *(c.security_context for c in every)) if context]
+    if not terms.apparmor and any(p is not None and p.type != "Unconfined" for p in profiles):
+        yield "AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host"
+
+
 # Resources
 
 
@@ -82,8 +98,8 @@ def _resources(pod: Pod, others: Sequence[Pod], terms: Terms) -> Iterator[tuple[
     capacity = {name: _amount(name, text) for name, text in terms.allocatable.items()}
     wanted = {"pods": 1, **requested(pod)}
     for name, amount in wanted.items():
-        if not amount:
-            continue
+        if not amount or ("/" in name and name not in capacity):
+            continue  # an extended resource that this node knows nothing of is somebody else's to count
         used = len(others) if name == "pods" else sum(requested(other).get(name, 0) for other in others)
         there = capacity.get(name, 0)
         if used + amount > there:

@@ -36,4 +36,7 @@ def advance(memory: Backoff | None, ended: float, now: float) -> Backoff:
 def spoken(delay: float) -> str:
     """As Go prints a duration: `10s`, `2m40s`, `5m0s`."""
     minutes, seconds = divmod(round(delay), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m{seconds}s"
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"

@@ -7,12 +7,15 @@ Source: pkg/kubelet/cm/pod_container_manager_linux.go, helpers_linux.go (Resourc
 
 import contextlib
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from apimachinery import quantity
+from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
 from kubelet.leftovers import YOUNG
 from kubelet.pods import qos
+from kubelet.pods.admit import requested
 from kubelet.pods.container_config import Machine
 from kubelet.pods.world import is_sidecar
 
@@ -32,55 +35,97 @@ def hierarchies(root: Path = ROOT) -> list[Path]:
     return [path for path in sorted(root.iterdir()) if path.is_dir() and not path.is_symlink()]
 
 
-def limits(pod: Pod) -> dict[str, int]:
-    """What the pod as a whole may use: cpu (milli), cpu limit (milli, 0 for none), memory limit (bytes, 0 for none)."""
-    own = pod.spec.resources
-    cpu = _total(pod, "requests", "cpu", milli=True)
-    cpu_limit, memory_limit = _total(pod, "limits", "cpu", milli=True), _total(pod, "limits", "memory", milli=False)
-    if own is not None:
-        if "cpu" in own.requests:
-            cpu = quantity.parse(own.requests["cpu"]).milli()
-        if "cpu" in own.limits:
-            cpu_limit = quantity.parse(own.limits["cpu"]).milli()
-        if "memory" in own.limits:
-            memory_limit = quantity.parse(own.limits["memory"]).value()
-    return {"cpu": cpu or 0, "cpu_limit": cpu_limit or 0, "memory_limit": memory_limit or 0}
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a pod as a whole may use; 0 means no limit."""
+
+    cpu: int = 0  # milli, asked for
+    cpu_limit: int = 0  # milli
+    memory_limit: int = 0  # bytes
+    pids: int = 0
+
+    def wider(self, other: "Limits") -> "Limits":
+        """What allows all that either allows: between two sizes of a pod."""
+
+        def most(one: int, two: int) -> int:
+            return max(one, two) if one and two else 0
+
+        return Limits(
+            max(self.cpu, other.cpu),
+            most(self.cpu_limit, other.cpu_limit),
+            most(self.memory_limit, other.memory_limit),
+            self.pids,
+        )
 
 
-def _total(pod: Pod, which: str, resource: str, *, milli: bool) -> int | None:
-    """The sum over containers, or the largest init container; for limits None as soon as one has none."""
+def limits(pod: Pod, pids: int = 0) -> Limits:
+    """What the pod as a whole may use, overhead included; its own word counts before that of its containers."""
+    extra = pod.spec.overhead
+    cpu = _whole(pod, "cpu", quantity.parse(extra["cpu"]).milli() if "cpu" in extra else 0)
+    memory = _whole(pod, "memory", quantity.parse(extra["memory"]).value() if "memory" in extra else 0)
+    return Limits(requested(pod).get("cpu", 0), cpu, memory, pids)
 
-    def amount(container: object) -> int | None:
-        resources = getattr(container, "resources", None)
-        given = getattr(resources, which) if resources else {}
-        if resource not in given and which == "requests" and resources:
-            given = resources.limits
-        if resource not in given:
-            return 0 if which == "requests" else None
-        parsed = quantity.parse(given[resource])
-        return parsed.milli() if milli else parsed.value()
 
-    sidecars = [amount(c) for c in pod.spec.init_containers if is_sidecar(c)]
-    mains = [amount(c) for c in pod.spec.containers] + sidecars
+def _whole(pod: Pod, resource: str, overhead: int) -> int:
+    own = pod.spec.resources.limits if pod.spec.resources is not None else {}
+    found = _amount(resource, own[resource]) if resource in own else _sum_of_limits(pod, resource)
+    return found + overhead if found else 0
+
+
+def _amount(resource: str, text: str) -> int:
+    parsed = quantity.parse(text)
+    return parsed.milli() if resource == "cpu" else parsed.value()
+
+
+def _sum_of_limits(pod: Pod, resource: str) -> int:
+    """The sum over containers and sidecars, or the largest init container; 0 as soon as one has none."""
+
+    def amount(container: core_v1.Container) -> int:
+        given = container.resources.limits if container.resources is not None else {}
+        return _amount(resource, given[resource]) if resource in given else 0
+
+    every = (*pod.spec.init_containers, *pod.spec.containers)
+    if not all(amount(c) for c in every):
+        return 0
+    sidecars = [c for c in pod.spec.init_containers if is_sidecar(c)]
     inits = [amount(c) for c in pod.spec.init_containers if not is_sidecar(c)]
-    known = [a for a in (*mains, *inits) if a is not None]
-    if len(known) < len(mains) + len(inits):
-        return None
-    return max(sum(a for a in mains if a), *(a or 0 for a in inits), 0)
+    return max(sum(amount(c) for c in (*pod.spec.containers, *sidecars)), *inits, 0)
 
 
 def ensure(parent: str, pod: Pod, machine: Machine) -> None:
     """The pod's cgroup with its limits; nothing where Docker or systemd keep it."""
-    if not parent or machine.systemd_cgroups:
-        return
-    wanted = limits(pod)
+    if parent and not machine.systemd_cgroups:
+        write(parent, limits(pod, machine.pod_pids))
+
+
+def write(parent: str, wanted: Limits) -> None:
+    """Make the cgroup where it is missing, and set its limits. OSError where the kernel refuses one."""
     for hierarchy in hierarchies():
         folder = hierarchy / parent.strip("/")
         _make(hierarchy, folder)
-        for name, value in _settings(wanted, unified=is_unified()):
-            with contextlib.suppress(OSError):  # this hierarchy does not have that controller
-                if (folder / name).exists():
-                    (folder / name).write_text(value)
+        for name, value in settings(wanted, unified=is_unified()):
+            if (folder / name).exists():  # else this hierarchy does not have that controller
+                (folder / name).write_text(value)
+
+
+def keep_classes(machine: Machine, pods: Collection[Pod]) -> None:
+    """What all pods together may use, and how the classes share it: best effort last, burstable by what they ask."""
+    if not machine.cgroup_parent or machine.systemd_cgroups:
+        return
+    asked = sum(requested(pod).get("cpu", 0) for pod in pods if qos.qos_class(pod) == "Burstable")
+    for hierarchy in hierarchies():
+        root = hierarchy / machine.cgroup_parent.strip("/")
+        rows = [(root, _whole_node(machine)), (root / "burstable", Limits(asked)), (root / "besteffort", Limits())]
+        for folder, wanted in rows:
+            _make(hierarchy, folder)
+            for name, value in settings(wanted, unified=is_unified()):
+                with contextlib.suppress(OSError):  # more is in use than is to be: evictions bring it down
+                    if (folder / name).exists() and (folder == root or name in ("cpu.shares", "cpu.weight")):
+                        (folder / name).write_text(value)
+
+
+def _whole_node(machine: Machine) -> Limits:
+    return Limits(cpu=machine.pods_cpu, memory_limit=machine.pods_memory)
 
 
 def _make(hierarchy: Path, folder: Path) -> None:
@@ -98,16 +143,18 @@ def _make(hierarchy: Path, folder: Path) -> None:
                 (before / "cgroup.subtree_control").write_text("+cpu +memory +pids +io +cpuset")
 
 
-def _settings(wanted: dict[str, int], *, unified: bool) -> Iterator[tuple[str, str]]:
-    shares, quota = qos.shares(wanted["cpu"]), qos.quota(wanted["cpu_limit"])
+def settings(wanted: Limits, *, unified: bool) -> Iterator[tuple[str, str]]:
+    """The files of a cgroup and what is written into them."""
+    shares, quota = qos.shares(wanted.cpu), qos.quota(wanted.cpu_limit)
     if unified:
-        yield "cpu.weight", str(1 + (shares - 2) * 9999 // 262142)
+        yield "cpu.weight", str(qos.weight(shares))
         yield "cpu.max", f"{quota or 'max'} {_PERIOD}"
-        yield "memory.max", str(wanted["memory_limit"] or "max")
+        yield "memory.max", str(wanted.memory_limit or "max")
     else:
         yield "cpu.shares", str(shares)
         yield "cpu.cfs_quota_us", str(quota or -1)
-        yield "memory.limit_in_bytes", str(wanted["memory_limit"] or -1)
+        yield "memory.limit_in_bytes", str(wanted.memory_limit or -1)
+    yield "pids.max", str(wanted.pids or "max")
 
 
 def remove(parent: str, machine: Machine) -> None:

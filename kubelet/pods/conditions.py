@@ -4,10 +4,18 @@ from collections.abc import Iterator, Sequence
 
 from apimachinery import times
 from apimachinery.types import Json
-from kubelet.pods.world import World, is_sidecar
+from kubelet.pods.world import TERMINAL, World, is_sidecar
 
 #: The conditions that are the kubelet's to set, in upstream's order. All others are left as they are.
-OURS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+OURS = (
+    "PodResizePending",
+    "PodResizeInProgress",
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodScheduled",
+)
 
 
 def conditions(world: World, phase: str, inits: Sequence[Json], mains: Sequence[Json]) -> list[Json]:
@@ -22,13 +30,22 @@ def conditions(world: World, phase: str, inits: Sequence[Json], mains: Sequence[
         "ContainersReady": containers,
         "PodScheduled": ("True", "", ""),
     }
-    return [_condition(world, type, *found[type]) for type in OURS]
+    told = [_condition(world, type, *found[type]) for type in OURS if type in found]
+    resizing = [_resize_condition(world, *row) for row in world.resizing] if phase not in TERMINAL else []
+    told = [*resizing, *told]
+    disruption = world.verdict.disruption if world.verdict is not None else ""
+    if disruption and phase in TERMINAL:  # not sooner: whoever replaces the pod acts on both at once
+        told.insert(0, _condition(world, "DisruptionTarget", "True", "TerminationByKubelet", disruption))
+    return told
 
 
-def kept(world: World) -> list[Json]:
-    """Ours, as the API has them."""
-    there = world.pod.status.conditions
-    return [_condition(world, c.type, c.status, c.reason, c.message) for c in there if c.type in OURS]
+def _resize_condition(world: World, type: str, reason: str, message: str, generation: int) -> Json:
+    """These tell of the generation that they are about, and change when their reason does."""
+    condition = _condition(world, type, "True", reason, message) | {"observedGeneration": generation}
+    before = next((c for c in world.pod.status.conditions if c.type == type), None)
+    if before is not None and before.reason != reason:
+        condition["lastTransitionTime"] = times.rfc3339(int(world.now))
+    return condition
 
 
 def _condition(world: World, type: str, status: str, reason: str, message: str) -> Json:

@@ -15,6 +15,7 @@ from kubelet.pods.admit import dotted
 from kubelet.pods.decide import spec_hash
 from kubelet.pods.env import ConfigProblem
 from kubelet.pods.expansion import expand
+from kubelet.pods.resize import SIZE_LABEL, text
 from kubelet.pods.security import Powers, security
 from kubelet.pods.world import HASH_LABEL, IMAGE_ID_LABEL, ref
 from kubelet.runtime.protocol import ContainerConfig, Image, Mount, PodRef, SandboxConfig
@@ -36,6 +37,9 @@ class Machine:
     cgroup_parent: str  # "" where Docker decides
     systemd_cgroups: bool
     log_root: Path  # /var/log/pods
+    pod_pids: int = 0  # processes that a pod may have, 0 for any number
+    pods_cpu: int = 0  # milli: what all pods together may use
+    pods_memory: int = 0  # bytes, 0 for no limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +53,10 @@ class Prepared:
     files: Sequence[Mount]  # /etc/hosts, /etc/resolv.conf, the termination message
     profiles: Mapping[str, str]
     target: str = ""  # the container whose processes this one sees
+    runtime: str = ""  # the OCI runtime
 
 
-def sandbox_config(pod: Pod, *, attempt: int, hostname: str, machine: Machine) -> SandboxConfig:
+def sandbox_config(pod: Pod, *, attempt: int, hostname: str, machine: Machine, runtime: str = "") -> SandboxConfig:
     """The pod's sandbox."""
     context = pod.spec.security_context
     return SandboxConfig(
@@ -64,6 +69,7 @@ def sandbox_config(pod: Pod, *, attempt: int, hostname: str, machine: Machine) -
         cgroup_parent=cgroup_parent(pod, machine),
         sysctls={dotted(s.name): s.value for s in (context.sysctls if context else ())},
         oom_score_adj=max(-998, machine.powers.lowest_oom_score),
+        runtime=runtime,
     )
 
 
@@ -102,6 +108,7 @@ def container_config(
         target=prepared.target,
         host_ipc=bool(pod.spec.host_ipc),
         stop_signal=_stop_signal(container),
+        runtime=prepared.runtime,
         log_link=str(log_link(machine.log_root, identity, container.name, attempt)),
         devices=_devices(container, prepared),
     )
@@ -129,6 +136,7 @@ def _labels(pod: Pod, container: AnyContainer, image: Image) -> dict[str, str]:
         TERMINATION_PATH: container.termination_message_path or "/dev/termination-log",
         TERMINATION_POLICY: container.termination_message_policy or "File",
         GRACE: str(30 if grace is None else grace),
+        SIZE_LABEL: text(container) if isinstance(container, core_v1.Container) else "{}",
     }
 
 

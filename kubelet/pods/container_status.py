@@ -4,16 +4,22 @@ Source: pkg/kubelet/kubelet_pods.go (convertToAPIContainerStatuses), kuberuntime
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
 
 from apimachinery import quantity, times
 from apimachinery.objects import core_v1
+from apimachinery.objects.core_v1 import Pod
 from apimachinery.types import Json
-from kubelet.pods.world import IMAGE_ID_LABEL, Failure, Role, World, restarts
+from kubelet.pods.world import IMAGE_ID_LABEL, LOST, Failure, Role, World, restarts
 from kubelet.runtime.protocol import CREATED, Container
 
 CONTAINER_ID = "docker://"
 _NOT_LOCATED = "The container could not be located when the pod was terminated"
+_USED_TO_RUN = "The container could not be located when the pod was deleted.  The container used to be Running"
 _NEVER_RAN = 128  # what runtimes report where the process could not be started
+_MESSAGES = 12 * 1024  # bytes that the termination messages of a whole pod may have
 
 
 def container_status(
@@ -22,6 +28,9 @@ def container_status(
     """The status of one container of the spec."""
     lives = world.history(container.name)
     latest = lives[0] if lives else None
+    told = world.told(container.name)
+    if latest is None and told is not None and told.state is not None and told.state.terminated is not None:
+        return _kept(told, waiting.get(container.name))
     state, last = _states(world, container.name, role, lives, waiting)
     probed = world.probed(latest)
     running = latest is not None and latest.running
@@ -36,16 +45,32 @@ def container_status(
     }
     if latest is not None and latest.state != CREATED:
         status["containerID"] = CONTAINER_ID + latest.id
-    status["started"] = running and probed.started
-    if role in ("main", "sidecar") and isinstance(container, core_v1.Container) and running:
+    if role != "ephemeral":
+        status["started"] = running and probed.started
+    if latest is not None and isinstance(container, core_v1.Container):
         status |= _resources(container)
     if container.volume_mounts:
         status["volumeMounts"] = [_mount(mount) for mount in container.volume_mounts]
     return status
 
 
+def _kept(told: core_v1.ContainerStatus, why: Failure | None) -> Json:
+    """As it was told: it has ended, and what it was has been removed since."""
+    status: Json = {"lastState": {}} | _plain(msgspec.to_builtins(told)) | {"ready": False}
+    if why is not None:
+        status |= {"lastState": status["state"], "state": _waiting(why.reason, why.message)}
+    return status
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {name: _plain(inner) for name, inner in value.items()}
+        return {name: inner for name, inner in kept.items() if inner is not None and inner not in ("", [], {})}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
 def _ready(role: Role, latest: Container | None, *, probed: bool) -> bool:
-    if latest is None:
+    if latest is None or role == "ephemeral":
         return False
     if role == "init":
         return latest.exited and latest.exit_code == 0
@@ -54,8 +79,11 @@ def _ready(role: Role, latest: Container | None, *, probed: bool) -> bool:
 
 def _told(world: World, name: str) -> int:
     """The restart count that the API knows: it never goes back, whoever removes containers behind our back."""
-    statuses = (*world.pod.status.init_container_statuses, *world.pod.status.container_statuses)
-    return next((s.restart_count or 0 for s in statuses if s.name == name), 0)
+    told = world.told(name)
+    if told is None:
+        return 0
+    lost = world.latest(name) is None and told.state is not None and told.state.running is not None
+    return (told.restart_count or 0) + (lost and world.pod.metadata.deletion_timestamp is None)
 
 
 def _image_id(container: Container) -> str:
@@ -68,14 +96,12 @@ def _states(
     """State and lastState. A container that waits for its restart shows its last end as lastState."""
     why = waiting.get(name)
     if not lives:
-        return _waiting(why.reason, why.message) if why else _waiting(_default_reason(world, role)), _before(
-            world, name
-        )
-    latest, earlier = lives[0], (_terminated(world, lives[1]) if len(lives) > 1 else {})
+        return _waiting(why.reason, why.message) if why else _waiting(_default_reason(world)), _before(world, name)
+    latest, earlier = lives[0], (_terminated(world, lives[1]) if len(lives) > 1 else _before(world, name))
     if latest.running:
         return {"running": {"startedAt": times.rfc3339(int(latest.started_at))}}, earlier
     if not latest.exited:
-        return _waiting(why.reason, why.message) if why else _waiting(_default_reason(world, role)), earlier
+        return _waiting(why.reason, why.message) if why else _waiting(_default_reason(world)), earlier
     ended = _terminated(world, latest)
     if why is not None and restarts(world.pod, role, latest.exit_code):
         return _waiting(why.reason, why.message), ended
@@ -83,13 +109,17 @@ def _states(
 
 
 def _before(world: World, name: str) -> Json:
-    """The end that the API was told of, where the container itself has been removed behind our back."""
-    statuses = (*world.pod.status.init_container_statuses, *world.pod.status.container_statuses)
-    status = next((s for s in statuses if s.name == name), None)
-    if status is None or not status.container_id:
+    """The last end that the API was told of, where the container itself has been removed behind our back."""
+    told = world.told(name)
+    if told is None:
         return {}
-    ended: Json = {"exitCode": 137, "reason": "ContainerStatusUnknown", "containerID": status.container_id}
-    return {"terminated": ended | {"message": _NOT_LOCATED, "startedAt": None, "finishedAt": None}}
+    if told.last_state is not None and told.last_state.terminated is not None:
+        kept: Json = _plain(msgspec.to_builtins(told.last_state))
+        return kept
+    if told.state is None or told.state.running is None or world.latest(name) is not None:
+        return {}
+    ended: Json = {"exitCode": LOST, "reason": "ContainerStatusUnknown", "message": _USED_TO_RUN}
+    return {"terminated": ended | {"startedAt": None, "finishedAt": None}}
 
 
 def unaccounted(inits: Sequence[core_v1.Container], first: Sequence[Json], mains: Sequence[Json]) -> None:
@@ -101,7 +131,7 @@ def unaccounted(inits: Sequence[core_v1.Container], first: Sequence[Json], mains
     due = [*first[: max(begun, default=0) + 1], *(mains if _initialized(inits, first, mains) else ())]
     for status in due:
         if "terminated" not in status["state"]:
-            unknown: Json = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": _NOT_LOCATED}
+            unknown: Json = {"exitCode": LOST, "reason": "ContainerStatusUnknown", "message": _NOT_LOCATED}
             status["state"] = {"terminated": unknown | {"startedAt": None, "finishedAt": None}}
 
 
@@ -117,11 +147,9 @@ def _initialized(inits: Sequence[core_v1.Container], first: Sequence[Json], main
     return bool(last["started"]) if inits[-1].restart_policy == "Always" else bool(ended and not ended["exitCode"])
 
 
-def _default_reason(world: World, role: Role) -> str:
+def _default_reason(world: World) -> str:
     """Why a container that was never started waits."""
-    if role == "main" and world.pod.spec.init_containers:
-        return "PodInitializing"
-    return "PodInitializing" if role in ("init", "sidecar") else "ContainerCreating"
+    return "PodInitializing" if world.pod.spec.init_containers else "ContainerCreating"
 
 
 def _waiting(reason: str, message: str = "") -> Json:
@@ -138,7 +166,16 @@ def _terminated(world: World, container: Container) -> Json:
     ended["finishedAt"] = times.rfc3339(int(container.finished_at))
     ended["containerID"] = CONTAINER_ID + container.id
     message = world.messages.get(container.id, "") or (container.error if not container.started_at else "")
+    message = _cut(message, _MESSAGES // max(_many(world.pod), 1))
     return {"terminated": ended | ({"message": message} if message else {})}
+
+
+def _many(pod: Pod) -> int:
+    return len(pod.spec.containers) + len(pod.spec.init_containers) + len(pod.spec.ephemeral_containers)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text.encode()[:limit].decode(errors="ignore")
 
 
 def _reason(container: Container) -> str:
@@ -151,9 +188,7 @@ def _reason(container: Container) -> str:
 
 def _resources(container: core_v1.Container) -> Json:
     """What the container has, as in-place resize reports it."""
-    wanted = container.resources
-    if wanted is None or not (wanted.requests or wanted.limits):
-        return {"resources": {}}
+    wanted = container.resources or core_v1.ResourceRequirements()
     requests = {name: quantity.canonical(value) for name, value in wanted.requests.items()}
     limits = {name: quantity.canonical(value) for name, value in wanted.limits.items()}
     given: Json = {"resources": {k: v for k, v in (("limits", limits), ("requests", requests)) if v}}

@@ -2,12 +2,12 @@
 
     live     a sandbox; init containers one after the other, sidecars as soon as their turn comes, then the containers
              side by side; whoever ended and may come back waits for its back-off; whoever fails its probe is stopped
-    ending   (deleted, finished, past its deadline, refused) containers stop, sidecars last and in reverse; then the
-             sandbox; then what the pod held is given back; then the API object goes
+    ending   (deleted, finished, past its deadline, refused) every preStop hook at once; containers stop, sidecars
+             last and in reverse; then the sandbox; then what the pod held is given back; then the API object goes
     gone     nothing is left: containers removed
 
 Level-driven: nothing here remembers what was decided before. Sources: pkg/kubelet/kuberuntime/kuberuntime_manager.go
-(computePodActions), kuberuntime_container.go (killContainer), pod_workers.go.
+(computePodActions), kuberuntime_container.go (killContainer), kuberuntime_termination_order.go, pod_workers.go.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
 from kubelet.pods import phase
 from kubelet.pods.backoff import ready_at, spoken
+from kubelet.pods.resize import differs, restarting, tree
 from kubelet.pods.world import (
     HASH_LABEL,
     TERMINAL,
@@ -35,8 +36,8 @@ from kubelet.pods.world import (
 from kubelet.runtime.protocol import CREATED, Container
 
 KEPT_LIVES = 2  # the present one and the one before, for lastState and `logs --previous`
+LEAST_STOP = 2.0  # seconds between the stop signal and the kill, whatever was asked and however late it is
 _LEAST_GRACE = 1.0
-_LEAST_GRACE_LATE = 2.0  # what is left for a container when others have used up the pod's grace
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,23 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End a running container: preStop, the stop signal, and after `grace` seconds in all, a kill."""
+    """End a running container: preStop, the stop signal, and after `grace` seconds in all, a kill.
+
+    The signal waits for the end of the containers `after`, as long as the grace lasts.
+    """
 
     container: Container
     grace: float
     message: str  # of the Killing event
+    after: frozenset[str] = frozenset()  # ids
+    forced: bool = False  # it comes back whatever the restart policy says
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Give running containers what the pod has been promised."""
+
+    containers: Sequence[Container]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +100,7 @@ class Forget:
     """Say the last word and remove the API object."""
 
 
-Action = MakeSandbox | Wire | Start | Stop | StopSandbox | Remove | Clean | Forget
+Action = MakeSandbox | Wire | Start | Resize | Stop | StopSandbox | Remove | Clean | Forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,21 +173,25 @@ class _Steps:
 
     actions: list[Action] = field(default_factory=list)
     waiting: dict[str, Failure] = field(default_factory=dict)
+    sized: list[Container] = field(default_factory=list)  # to be resized as they run
 
-    def plan(self) -> Plan:
+    def plan(self, world: World) -> Plan:
         again = min((failure.retry_at for failure in self.waiting.values()), default=None)
-        return Plan(self.actions, self.waiting, again)
+        if self.sized and world.resize_at > world.now:
+            return Plan(self.actions, self.waiting, _sooner(again, world.resize_at))
+        resizes = [Resize(tuple(self.sized))] if self.sized else []
+        return Plan([*self.actions, *resizes], self.waiting, again)
 
 
 def _containers(world: World) -> Plan:
     steps, pod = _Steps(), world.pod
-    initialized = any(world.here(c.name) for c in pod.spec.containers)
-    for container in pod.spec.init_containers:
+    begun = _furthest(world)
+    for index, container in enumerate(pod.spec.init_containers):
         if is_sidecar(container):
             passed = _sidecar(world, container, steps)
         else:
-            passed = initialized or _init(world, container, steps)
-        if not passed and not initialized:
+            passed = index < begun or _init(world, container, steps)
+        if not passed and index >= begun:
             break
     else:
         for container in pod.spec.containers:
@@ -182,7 +199,15 @@ def _containers(world: World) -> Plan:
     for debugger in pod.spec.ephemeral_containers:
         if world.latest(debugger.name) is None:
             _start(world, debugger.name, "ephemeral", steps)
-    return steps.plan()
+    return steps.plan(world)
+
+
+def _furthest(world: World) -> int:
+    """How many init containers must have had their turn, since one after them has: whoever removed them."""
+    inits = world.pod.spec.init_containers
+    if any(world.here(c.name) for c in world.pod.spec.containers):
+        return len(inits)
+    return max((index for index, c in enumerate(inits) if world.here(c.name)), default=0)
 
 
 def _init(world: World, container: core_v1.Container, steps: _Steps) -> bool:
@@ -200,30 +225,50 @@ def _sidecar(world: World, container: core_v1.Container, steps: _Steps) -> bool:
     if here is None or here.exited:
         _start(world, container.name, "sidecar", steps)
         return False
-    if _unfit(world, container, here, steps):
+    if _unfit(world, container, here, steps, "sidecar"):
         return False
     return here.running and world.probed(here).started
 
 
 def _main(world: World, container: core_v1.Container, steps: _Steps) -> None:
     here = world.here(container.name)
-    if here is None or (here.exited and restarts(world.pod, "main", here.exit_code)):
+    forced = container.name in world.forced
+    if here is None and world.pod.spec.restart_policy == "OnFailure" and world.end(container.name) == 0 and not forced:
+        return  # in a sandbox that is no more: a success is not repeated
+    if here is None or (here.exited and (forced or restarts(world.pod, "main", here.exit_code))):
         _start(world, container.name, "main", steps)
     elif here.running:
-        _unfit(world, container, here, steps)
+        _unfit(world, container, here, steps, "main")
 
 
-def _unfit(world: World, container: core_v1.Container, here: Container, steps: _Steps) -> bool:
+def _unfit(world: World, container: core_v1.Container, here: Container, steps: _Steps, role: Role) -> bool:
     """Stop a running container that its probe has condemned or whose definition has changed."""
     failed = world.probed(here).failed
-    if failed:
-        message = f"Container {container.name} failed {failed} probe, will be restarted"
-    elif here.labels.get(HASH_LABEL, "") not in ("", spec_hash(container)):
-        message = f"Container {container.name} definition changed, will be restarted"
+    changed = here.labels.get(HASH_LABEL, "") not in ("", spec_hash(container))
+    if not failed and not changed:
+        return _missized(world, container, here, steps)
+    message = f"{container.name} definition changed" if changed else f"{container.name} failed {failed} probe"
+    if role == "sidecar":
+        message = f"Init container {message}"
     else:
+        back = changed or world.pod.spec.restart_policy != "Never"
+        message = f"Container {message}{', will be restarted' if back else ''}"
+    if here.id not in world.stopping:
+        steps.actions.append(Stop(here, _probe_grace(world.pod, container, failed), message, forced=changed))
+    return True
+
+
+def _missized(world: World, container: core_v1.Container, here: Container, steps: _Steps) -> bool:
+    """Bring a running container to what the pod has been promised; whether it has to start anew for that."""
+    changed = differs(tree(container), world.actuated.get(here.id, tree(container)))
+    if not changed:
+        return False
+    if not restarting(container, changed):
+        steps.sized.append(here)
         return False
     if here.id not in world.stopping:
-        steps.actions.append(Stop(here, _probe_grace(world.pod, container, failed), message))
+        message = f"Container {container.name} resize requires restart"
+        steps.actions.append(Stop(here, _grace(world.pod), message, forced=True))
     return True
 
 
@@ -254,8 +299,9 @@ def next_attempt(world: World, name: str) -> int:
     What was made and never started is no life.
     """
     attempts = [c.attempt for c in world.history(name) if c.state != CREATED]
-    statuses = (*world.pod.status.init_container_statuses, *world.pod.status.container_statuses)
-    attempts += [s.restart_count or 0 for s in statuses if s.name == name and s.container_id]
+    told = world.told(name)
+    if told is not None:  # without an id: lost, and counted already
+        attempts.append((told.restart_count or 0) - (0 if told.container_id else 1))
     return max(attempts, default=-1) + 1
 
 
@@ -268,7 +314,7 @@ def _tidy(world: World) -> Iterator[Remove]:
     """Lives that nobody asks for any more."""
     names = {c.name for c in world.containers if c.name}
     for name in sorted(names):
-        yield from (Remove(c) for c in world.history(name)[KEPT_LIVES:] if not c.running)
+        yield from (Remove(c) for c in world.history(name)[world.kept_lives :] if not c.running)
     sandboxes = [c for c in world.containers if c.is_sandbox]
     yield from (Remove(c) for c in sandboxes[1:] if not c.running)
 
@@ -309,16 +355,23 @@ def _end(world: World) -> Plan:
 
 
 def _stops(world: World, running: Sequence[Container]) -> Iterator[Stop]:
-    """Containers at once; a sidecar when all who may need it have ended."""
+    """All at once; the signal of a sidecar waits until all who may need it have ended."""
     grace = _grace(world.pod)
+    if world.verdict is not None and world.verdict.grace is not None:
+        grace = max(min(grace, world.verdict.grace), _LEAST_GRACE)
     began = world.ending_since or world.now
-    late = max(grace - (world.now - began), _LEAST_GRACE_LATE)
-    order = [c.name for c in world.pod.spec.init_containers if is_sidecar(c)]
-    sidecars = [c for c in running if c.name in order]
-    others = [c for c in running if c.name not in order]
-    due = others or sorted(sidecars, key=lambda c: order.index(c.name))[-1:]
-    for container in due:
-        left = min(grace, late)
+    left = min(grace, max(grace - (world.now - began), LEAST_STOP))
+    for container in running:
         deadline = world.stopping.get(container.id)
         if deadline is None or deadline > began + grace + 0.5:  # a later order may shorten the grace, never extend it
-            yield Stop(container, left, f"Stopping container {container.name}")
+            after = _needing(world.pod, container, running)
+            yield Stop(container, left, f"Stopping container {container.name}", after)
+
+
+def _needing(pod: Pod, container: Container, running: Sequence[Container]) -> frozenset[str]:
+    """Who has to end before it: for a sidecar the main containers and the sidecars that came later."""
+    sidecars = [c.name for c in pod.spec.init_containers if is_sidecar(c)]
+    if container.name not in sidecars:
+        return frozenset()
+    later = {*sidecars[sidecars.index(container.name) + 1 :], *(c.name for c in pod.spec.containers)}
+    return frozenset(c.id for c in running if c.name in later)

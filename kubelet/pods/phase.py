@@ -5,22 +5,19 @@ from collections.abc import Sequence
 
 from apimachinery.objects import core_v1
 from kubelet.pods.world import TERMINAL, World, is_sidecar, restarts, role_of
-from kubelet.runtime.protocol import Container
 
 
-def _ended(world: World, name: str) -> Container | None:
-    """The container's latest life, if it has ended for good."""
-    latest = world.latest(name)
-    if latest is None or not latest.exited:
-        return None
-    return None if restarts(world.pod, role_of(world.pod, name), latest.exit_code) else latest
+def _ended(world: World, name: str) -> int | None:
+    """The exit code of a container that has ended for good."""
+    code = world.end(name)
+    return None if code is None or name in world.forced or restarts(world.pod, role_of(world.pod, name), code) else code
 
 
 def finished(world: World) -> bool:
     """Whether the pod's work is over: every container has ended for good, or an init container has failed for good."""
-    if any((ended := _ended(world, c.name)) and ended.exit_code for c in _regular_inits(world)):
+    if any(_ended(world, c.name) for c in _regular_inits(world)):
         return True
-    return bool(world.pod.spec.containers) and all(_ended(world, c.name) for c in world.pod.spec.containers)
+    return bool(world.pod.spec.containers) and all(_ended(world, c.name) is not None for c in world.pod.spec.containers)
 
 
 def _regular_inits(world: World) -> Sequence[core_v1.Container]:
@@ -47,7 +44,7 @@ def _phase(world: World, *, ended: bool) -> str:
     seen = Counter(_state(world, c.name) for c in world.pod.spec.containers)
     if ended:
         return "Succeeded" if seen["succeeded"] == sum(seen.values()) and seen else "Failed"
-    initialized = any(world.latest(c.name) for c in world.pod.spec.containers)
+    initialized = any(world.latest(c.name) or world.end(c.name) is not None for c in world.pod.spec.containers)
     sidecars = Counter(_sidecar_state(world, c.name) for c in world.pod.spec.init_containers if is_sidecar(c))
     pending = inits["pending"] + inits["failed"] + (0 if initialized else sidecars["pending"])
     if pending or seen["waiting"]:
@@ -65,14 +62,12 @@ def _phase(world: World, *, ended: bool) -> str:
 
 
 def _state(world: World, name: str) -> str:
-    latest = world.latest(name)
-    if latest is None:
-        return "waiting"
-    if latest.running:
+    latest, code = world.latest(name), world.end(name)
+    if latest is not None and latest.running:
         return "running"
-    if not latest.exited:
+    if code is None:
         return "waiting"
-    return "failed" if latest.exit_code else "succeeded"
+    return "failed" if code else "succeeded"
 
 
 def _init_state(world: World, name: str) -> str:
@@ -84,4 +79,4 @@ def _sidecar_state(world: World, name: str) -> str:
     latest = world.latest(name)
     if latest is not None and latest.running:
         return "running" if world.probed(latest).started else "pending"
-    return "pending" if latest is None else "stopped"
+    return "pending" if world.end(name) is None else "stopped"

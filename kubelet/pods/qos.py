@@ -10,18 +10,21 @@ from kubelet.runtime.protocol import Resources
 
 _COMPUTE = ("cpu", "memory")
 _PERIOD = 100_000  # microseconds
-_LEAST_SHARES, _LEAST_QUOTA = 2, 1000
+_LEAST_SHARES, _MOST_SHARES, _LEAST_QUOTA = 2, 262144, 1000
 
 
 def qos_class(pod: Pod) -> str:
-    """Guaranteed, Burstable or BestEffort."""
+    """Guaranteed, Burstable or BestEffort. What the pod as a whole asks for counts instead of its containers."""
+    if pod.spec.resources is not None:
+        sized = [pod.spec.resources]
+    else:
+        every = (*pod.spec.init_containers, *pod.spec.containers)
+        sized = [c.resources or core_v1.ResourceRequirements() for c in every]
     named, guaranteed = False, True
-    for container in (*pod.spec.init_containers, *pod.spec.containers):
-        limits = container.resources.limits if container.resources else {}
-        requests = container.resources.requests if container.resources else {}
+    for each in sized:
         for resource in _COMPUTE:
-            limit = _amount(limits.get(resource))
-            request = _amount(requests.get(resource, limits.get(resource)))
+            limit = _amount(each.limits.get(resource))
+            request = _amount(each.requests.get(resource, each.limits.get(resource)))
             named = named or limit > 0 or request > 0
             guaranteed = guaranteed and limit > 0 and request == limit
     if not named:
@@ -34,36 +37,66 @@ def _amount(text: str | None) -> int:
 
 
 def container_resources(pod: Pod, container: core_v1.Container, *, capacity: int, lowest: int = -1000) -> Resources:
-    """A container's share of the machine. `capacity`: the node's memory in bytes; `lowest`: the least score allowed."""
-    limits = container.resources.limits if container.resources else {}
+    """A container's share of the machine. `capacity`: the node's memory in bytes; `lowest`: the least score allowed.
+
+    Who has no limit of its own may use as much as the pod as a whole.
+    """
+    whole = pod.spec.resources.limits if pod.spec.resources is not None else {}
+    limits = {**whole, **(container.resources.limits if container.resources else {})}
     requests = container.resources.requests if container.resources else {}
     cpu = _amount(requests.get("cpu", limits.get("cpu")))
-    memory = quantity.parse(limits["memory"]).value() if "memory" in limits else 0
-    asked = requests.get("memory", limits.get("memory"))
-    score = oom_score(pod, quantity.parse(asked).value() if asked is not None else 0, capacity)
     return Resources(
         cpu_shares=shares(cpu),
         cpu_quota=quota(_amount(limits.get("cpu"))),
         cpu_period=_PERIOD,
-        memory=memory,
-        oom_score_adj=max(score, lowest),
+        memory=quantity.parse(limits["memory"]).value() if "memory" in limits else 0,
+        oom_score_adj=max(oom_score(pod, container, capacity), lowest),
     )
 
 
 def shares(milli: int) -> int:
-    return max(milli * 1024 // 1000, _LEAST_SHARES)
+    return min(max(milli * 1024 // 1000, _LEAST_SHARES), _MOST_SHARES)
+
+
+def weight(shares: int) -> int:
+    """What cgroup v2 has instead of shares."""
+    return 1 + (shares - 2) * 9999 // 262142
 
 
 def quota(milli: int) -> int:
     return max(milli * _PERIOD // 1000, _LEAST_QUOTA) if milli else 0
 
 
-def oom_score(pod: Pod, memory_request: int, capacity: int) -> int:
-    """Whom the kernel kills first: the more a burstable container asked for, the safer it is."""
+def oom_score(pod: Pod, container: core_v1.Container, capacity: int) -> int:
+    """Whom the kernel kills first: the more a burstable container asked for, the safer it is.
+
+    What the pod as a whole asked for beyond its containers is shared out among them; a sidecar is at least as safe as
+    the container that needs it.
+    """
     found = qos_class(pod)
     if found == "Guaranteed" or pod.spec.priority_class_name == "system-node-critical":
         return -997
     if found == "BestEffort":
         return 1000
-    score = 1000 - 1000 * memory_request // max(capacity, 1)
+    asked, spare = _memory(container), _unshared(pod)
+    if container.restart_policy == "Always":
+        asked = max(asked, min(_memory(c) for c in pod.spec.containers))
+    score = 1000 - 1000 * (asked + spare) // max(capacity, 1)
     return min(max(score, 3), 999)
+
+
+def _memory(container: core_v1.Container) -> int:
+    resources = container.resources
+    asked = resources.requests.get("memory", resources.limits.get("memory")) if resources is not None else None
+    return quantity.parse(asked).value() if asked is not None else 0
+
+
+def _unshared(pod: Pod) -> int:
+    """Each container's part of the memory that the pod asked for beyond what its containers did."""
+    whole = pod.spec.resources.requests.get("memory") if pod.spec.resources is not None else None
+    if whole is None:
+        return 0
+    every = (*pod.spec.init_containers, *pod.spec.containers)
+    sidecars = [c for c in pod.spec.init_containers if c.restart_policy == "Always"]
+    asked = sum(_memory(c) for c in (*sidecars, *pod.spec.containers))
+    return max(quantity.parse(whole).value() - asked, 0) // len(every)

@@ -20,6 +20,7 @@ class Powers:
     sys_resource: bool = True  # without it Docker's --privileged fails, and scores below our own cannot be set
     lowest_oom_score: int = -1000
     seccomp_root: str = "/var/lib/kubelet/seccomp"
+    seccomp_default: bool = False  # who names no seccomp profile has the runtime's
 
 
 def security(
@@ -42,6 +43,9 @@ def security(
     asked = own.capabilities or core_v1.Capabilities()
     add, drop = _capabilities(asked.add), _capabilities(asked.drop)
     real = privileged and powers.sys_resource
+    profile = own.seccomp_profile or shared.seccomp_profile
+    if profile is None and powers.seccomp_default:
+        profile = core_v1.SeccompProfile(type="RuntimeDefault")
     if privileged and not real:
         add, drop = ("ALL",), (*drop, "SYS_RESOURCE")
     return Security(
@@ -52,7 +56,7 @@ def security(
         privileged=real,
         read_only_root=bool(own.read_only_root_filesystem),
         no_new_privileges=own.allow_privilege_escalation is False,
-        seccomp="unconfined" if privileged else _seccomp(own.seccomp_profile or shared.seccomp_profile, profiles or {}),
+        seccomp="unconfined" if privileged else _seccomp(profile, profiles or {}),
         apparmor=_apparmor(own.app_armor_profile or shared.app_armor_profile),
         unmasked=own.proc_mount == "Unmasked" or (privileged and not real),
     )

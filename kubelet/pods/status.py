@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 
 from apimachinery import times
+from apimachinery.objects import core_v1
 from apimachinery.objects.base import view
 from apimachinery.objects.core_v1 import Pod, PodStatus
 from apimachinery.types import Json
 from kubelet.pods import phase as phases
 from kubelet.pods import qos
-from kubelet.pods.conditions import OURS, conditions, kept
+from kubelet.pods.conditions import OURS, conditions
 from kubelet.pods.container_status import container_status, unaccounted
 from kubelet.pods.world import TERMINAL, Failure, Verdict, World, is_sidecar, start_time
 
@@ -56,8 +57,10 @@ def status(world: World, host: Host, *, ending: bool, waiting: Mapping[str, Fail
     waiting = {**_failed(world), **waiting}
     roles = ["sidecar" if is_sidecar(c) else "init" for c in spec.init_containers]
     inits = [container_status(world, c, r, waiting) for c, r in zip(spec.init_containers, roles, strict=True)]  # type: ignore[arg-type]
-    mains = [container_status(world, c, "main", waiting) for c in spec.containers]
-    debuggers = [container_status(world, c, "ephemeral", waiting) for c in spec.ephemeral_containers]
+    mains = [container_status(world, c, "main", waiting) for c in sorted(spec.containers, key=_by_name)]
+    debuggers = [
+        container_status(world, c, "ephemeral", waiting) for c in sorted(spec.ephemeral_containers, key=_by_name)
+    ]
     phase = phases.phase(world, ending=ending)
     if phase in TERMINAL:
         unaccounted(spec.init_containers, inits, mains)
@@ -75,9 +78,20 @@ def status(world: World, host: Host, *, ending: bool, waiting: Mapping[str, Fail
         told["initContainerStatuses"] = inits
     if debuggers:
         told["ephemeralContainerStatuses"] = debuggers
+    return told | _reasons(world, phase)
+
+
+def _reasons(world: World, phase: str) -> Json:
+    """Why the phase is what it is; somebody else's word stays as long as the phase does."""
     if world.verdict is not None:
-        told |= {"reason": world.verdict.reason, "message": world.verdict.message}
-    return told
+        return {"reason": world.verdict.reason, "message": world.verdict.message}
+    now = world.pod.status
+    kept = {"reason": now.reason, "message": now.message} if now.phase == phase else {}
+    return {name: value for name, value in kept.items() if value}
+
+
+def _by_name(container: core_v1.Container | core_v1.EphemeralContainer) -> str:
+    return container.name
 
 
 def _rejected(world: World, verdict: Verdict) -> Json:
@@ -86,8 +100,9 @@ def _rejected(world: World, verdict: Verdict) -> Json:
         "phase": "Failed",
         "reason": verdict.reason,
         "message": f"Pod was rejected: {verdict.message}",
-        "conditions": kept(world),
+        "conditions": [],
         "qosClass": world.pod.status.qos_class or qos.qos_class(world.pod),
+        "startTime": times.rfc3339(int(start_time(world))),
     }
     generation = world.pod.metadata.generation
     return told | ({"observedGeneration": generation} if generation else {})
@@ -115,14 +130,16 @@ def patch(pod: Pod, told: Json) -> Json | None:
     now = pod.status
     if not differing(pod, told):
         return None
-    body = dict(told) | {"conditions": [_NOTHING | condition for condition in told["conditions"]]}
+    there = {condition["type"] for condition in told["conditions"]}
+    over = [{"$patch": "delete", "type": c.type} for c in now.conditions if c.type in OURS and c.type not in there]
+    body = dict(told) | {"conditions": [*over, *(_NOTHING | condition for condition in told["conditions"])]}
     for name, theirs in (("podIPs", now.pod_ips), ("hostIPs", now.host_ips)):
         kept = {entry["ip"] for entry in told.get(name, ())}
         gone = [{"$patch": "delete", "ip": entry.ip} for entry in theirs if entry.ip not in kept]
         if gone:
             body[name] = [*gone, *told.get(name, ())]
     for name in ("reason", "message"):
-        if getattr(now, name) and name not in told and pod.status.phase != "Failed":
+        if getattr(now, name) and name not in told:
             body[name] = None
     return {"metadata": {"uid": pod.metadata.uid}, "status": body}
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
+from apimachinery.types import Json
 from kubelet.pods.backoff import Backoff
 from kubelet.runtime.protocol import CREATED, Container, PodRef
 
@@ -17,6 +18,7 @@ HASH_LABEL = "io.kubernetes.container.hash"  # of the part of the spec that asks
 IMAGE_ID_LABEL = "io.pykube.image.id"  # what the status says as imageID
 
 TERMINAL = ("Succeeded", "Failed")
+LOST = 137  # the exit code of a container that nobody saw end
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Verdict:
     reason: str
     message: str
     rejected: bool = False  # it was never taken: nothing of it has been started
+    disruption: str = ""  # the message of the DisruptionTarget condition, where this is one
+    grace: float | None = None  # what is left of the pod's grace period, where this shortens it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,11 @@ class World:
     ending_since: float = 0.0  # when the kubelet began to end it, 0 where it has not
     cleaned: bool = False  # volumes, network and folders of the pod have been given back
     started_at: float = 0.0  # when this kubelet first saw the pod
+    actuated: Mapping[str, Json] = field(default_factory=dict)  # by container id: the resources it runs with
+    kept_lives: int = 2  # how many of each container's lives stay
+    forced: frozenset[str] = frozenset()  # names of containers that come back whatever the restart policy says
+    resize_at: float = 0.0  # not to be tried again before
+    resizing: Sequence[tuple[str, str, str, int]] = ()  # conditions of a resize: type, reason, message, generation
 
     @property
     def sandbox(self) -> Container | None:
@@ -89,6 +98,29 @@ class World:
         ):
             return None
         return latest
+
+    def told(self, name: str) -> core_v1.ContainerStatus | None:
+        """The container's status as the API has it."""
+        status = self.pod.status
+        every = (*status.init_container_statuses, *status.container_statuses, *status.ephemeral_container_statuses)
+        return next((s for s in every if s.name == name), None)
+
+    def end(self, name: str) -> int | None:
+        """The exit code with which the container's latest life ended; None where it has not ended.
+
+        What was made and not started yet is no life. Where all have been removed behind our back the API's word
+        counts: one that was running has ended in some way.
+        """
+        latest = next((c for c in self.containers if c.name == name and c.state != CREATED), None)
+        if latest is not None:
+            return latest.exit_code if latest.exited else None
+        told = self.told(name)
+        if told is None or told.state is None:
+            return None
+        if told.state.terminated is not None:
+            return told.state.terminated.exit_code
+        before = told.last_state.terminated if told.last_state is not None else None
+        return LOST if told.state.running is not None else before.exit_code if before is not None else None
 
     def probed(self, container: Container | None) -> Probed:
         return self.probes.get(container.id, Probed()) if container is not None else Probed()

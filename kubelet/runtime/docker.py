@@ -31,6 +31,7 @@ from kubelet.runtime.protocol import (
     NoSuchContainer,
     NoSuchImage,
     Process,
+    Resources,
     RuntimeError_,
     SandboxConfig,
     Version,
@@ -38,7 +39,9 @@ from kubelet.runtime.protocol import (
 
 T = TypeVar("T")
 _THREADS = 128  # a stop waits for a whole grace period in its thread
-_WATCHED = ["create", "start", "die", "oom", "destroy"]
+_NO_NAMESPACE = "the sandbox could not make a network namespace"
+_LOOK, _LOOKS = 0.002, 500  # seconds between looks for it, and how many
+_WATCHED = ["start", "die", "oom", "destroy"]
 
 
 def _words(error: errors.APIError) -> str:
@@ -52,6 +55,7 @@ class DockerRuntime:
         self._owner, self._endpoint = owner, endpoint
         self._client = docker.APIClient(base_url=endpoint, version="auto", timeout=int(timeout), max_pool_size=_THREADS)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="docker")
+        self._own_network = True  # sandboxes make their network namespaces, as long as that works
         self._seen: dict[str, tuple[str, Container]] = {}  # id -> (state in the list, as inspected then)
 
     async def _call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -86,7 +90,14 @@ class DockerRuntime:
 
     async def version(self) -> Version:
         found, info = await self._call(self._client.version), await self._call(self._client.info)
-        return Version("docker", found["Version"], found["ApiVersion"], info.get("CgroupDriver", "cgroupfs"))
+        return Version(
+            name="docker",
+            version=found["Version"],
+            api=found["ApiVersion"],
+            cgroup_driver=info.get("CgroupDriver", "cgroupfs"),
+            root=info.get("DockerRootDir", "/var/lib/docker"),
+            runtimes=sorted(info.get("Runtimes") or ()),
+        )
 
     async def prepare(self) -> None:
         if await self.image(pause.reference()) is None:
@@ -116,24 +127,41 @@ class DockerRuntime:
             inspected = await self._call(self._client.inspect_container, id)
         except NoSuchContainer:
             return None
-        container = docker_json.observed(inspected)
-        if inspected["State"]["Status"] == state:  # else it moved on between the two calls: look again next time
-            self._seen[id] = (state, container)
-        return container
+        return self._known(inspected)
 
     async def run_sandbox(self, config: SandboxConfig) -> Container:
-        body = docker_json.sandbox_body(config, self._owner, pause.reference())
+        if self._own_network and docker_json.makes_network(config):
+            try:
+                return await self._sandbox(config, own_network=True)
+            except RuntimeError_ as error:
+                if not _refused(error):
+                    raise
+                self._own_network = False  # user namespaces, rootless, a policy: Docker has to make it
+        return await self._sandbox(config, own_network=False)
+
+    async def _sandbox(self, config: SandboxConfig, *, own_network: bool) -> Container:
+        name = docker_json.container_name(config.pod, "", config.attempt)
+        body = docker_json.sandbox_body(config, self._owner, pause.reference(), own_network=own_network)
         try:
-            id = await self._create(docker_json.container_name(config.pod, "", config.attempt), body)
+            id = await self._create(name, body)
         except NoSuchImage:  # somebody pruned it
             await self.prepare()
-            id = await self._create(docker_json.container_name(config.pod, "", config.attempt), body)
+            id = await self._create(name, body)
         try:
             await self._through(self._client.start, id)
+            made = self._known(await self._call(self._client.inspect_container, id))
+            if own_network and not await _has_own_network(made.pid):
+                raise RuntimeError_(_NO_NAMESPACE)  # noqa: TRY301 - removed as any that failed
         except RuntimeError_:
             await self.remove(id)
             raise
-        return docker_json.observed(await self._call(self._client.inspect_container, id))
+        return made
+
+    def _known(self, inspected: Mapping[str, Any]) -> Container:
+        """Remember what was just seen: the next list need not ask again."""
+        container = docker_json.observed(inspected)
+        self._seen[container.id] = (inspected["State"]["Status"], container)
+        return container
 
     async def _create(self, name: str, body: Mapping[str, Any]) -> str:
         """Create; what an earlier life of ours left under the name without starting it is removed first."""
@@ -163,9 +191,14 @@ class DockerRuntime:
     async def start(self, id: str) -> None:
         await self._through(self._client.start, id)
         inspected = await self._call(self._client.inspect_container, id)
+        self._known(inspected)
         link = (inspected["Config"]["Labels"] or {}).get(docker_json.LOG_LINK)
         if link and inspected.get("LogPath"):
             _link(Path(link), inspected["LogPath"])
+
+    async def update(self, id: str, resources: Resources) -> None:
+        call = functools.partial(self._client.update_container, id, **docker_json.update_arguments(resources))
+        await self._through(call)
 
     async def stop(self, id: str, grace: float) -> None:
         try:
@@ -286,6 +319,28 @@ class DockerRuntime:
                 yield event
         finally:
             stream.close()
+
+
+async def _has_own_network(pid: int) -> bool:
+    """Whether the process has left the network namespace of the one that started it; it does so at once."""
+    for _ in range(_LOOKS):
+        try:
+            if _is_apart(pid):
+                return True
+        except (OSError, IndexError):
+            return False  # it has ended: it could not
+        await asyncio.sleep(_LOOK)
+    return False
+
+
+def _is_apart(pid: int) -> bool:
+    parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+    return not Path(f"/proc/{pid}/ns/net").samefile(f"/proc/{parent}/ns/net")
+
+
+def _refused(error: RuntimeError_) -> bool:
+    """Whether the engine cannot have a sandbox that makes its own network namespace."""
+    return any(word in str(error) for word in (_NO_NAMESPACE, "user namespace", "SYS_ADMIN", "host network"))
 
 
 def _repository(image: str) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from kubelet.runtime.protocol import (
     NoSuchImage,
     PodRef,
     Process,
+    Resources,
     RuntimeError_,
     SandboxConfig,
     Version,
@@ -50,6 +51,7 @@ class FakeRuntime:
         self.pullable: set[str] = set()
         self.disk = Disk(100, 50)
         self.execs: list[tuple[str, Sequence[str]]] = []
+        self.updates: list[tuple[str, Resources]] = []
         self.exec_result: tuple[int, bytes] = (0, b"")
 
     async def version(self) -> Version:
@@ -132,6 +134,11 @@ class FakeRuntime:
             container, state=EXITED, exit_code=code, oom_killed=oom_killed, finished_at=self._clock(), pid=0
         )
         self._set(ended, "die")
+
+    async def update(self, id: str, resources: Resources) -> None:
+        await asyncio.sleep(0)
+        self._running(id)
+        self.updates.append((id, resources))
 
     async def stop(self, id: str, grace: float) -> None:
         await asyncio.sleep(0)

@@ -83,6 +83,7 @@ class SandboxConfig:
     labels: Mapping[str, str] = field(default_factory=dict)
     resolv_conf: str = ""
     oom_score_adj: int = -998
+    runtime: str = ""  # the OCI runtime by the engine's name for it, "" for its default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,7 @@ class ContainerConfig:
     host_ipc: bool = False
     host_network: bool = False
     stop_signal: str = ""
+    runtime: str = ""
     log_link: str = ""  # where a symbolic link to the runtime's log is kept, "" for none
     devices: Sequence[tuple[str, str]] = ()  # of the node, in the container
 
@@ -134,6 +136,7 @@ class Container:
     image_id: str = ""
     pid: int = 0
     log_path: str = ""
+    layer: str = ""  # the folder of what it has written to its own file system, "" where unknown
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -189,6 +192,8 @@ class Version:
     version: str
     api: str
     cgroup_driver: str = "cgroupfs"
+    root: str = "/var/lib/docker"  # where its images and containers lie
+    runtimes: Sequence[str] = ()  # OCI runtimes by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +263,10 @@ class ContainerRuntime(Protocol):
         ...
 
     async def start(self, id: str) -> None: ...
+
+    async def update(self, id: str, resources: Resources) -> None:
+        """Give a running container more or less of the machine, as it runs."""
+        ...
 
     async def stop(self, id: str, grace: float) -> None:
         """Send the stop signal, wait `grace` seconds at most, kill. Cancelling does not stop the process's end."""

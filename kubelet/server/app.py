@@ -111,7 +111,7 @@ async def _metrics(call: _Call) -> None:
         case ["resource"]:
             text = await call.pods.resource_metrics()
         case ["probes"]:
-            text = ""
+            text = call.pods.probe_metrics()
         case _:
             raise ApiError(404, "NotFound", "404 page not found")
     await reply(call.send, 200, text.encode(), METRICS_TYPE)

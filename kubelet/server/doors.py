@@ -79,6 +79,9 @@ class Pods(Protocol):
     async def resource_metrics(self) -> str:
         """/metrics/resource in Prometheus' text format."""
 
+    def probe_metrics(self) -> str:
+        """/metrics/probes in Prometheus' text format."""
+
     def config(self) -> Json:
         """/configz: the KubeletConfiguration in force."""
 

@@ -8,7 +8,7 @@ door. What this node cannot mount is refused by name.
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from apimachinery.errors import ApiError
@@ -20,7 +20,7 @@ from kubelet.volumes.atomic import BadPath, write
 from kubelet.volumes.protocol import Csi, CsiProblem, MountProblem
 
 _DAY = 86400.0
-_PROBLEMS = (payload.PayloadProblem, hostpath.PathProblem, CsiProblem, BadPath, OSError, ApiError)
+_PROBLEMS = (payload.PayloadProblem, hostpath.PathProblem, BadPath, OSError, ApiError)
 
 
 class LocalVolumes:
@@ -43,6 +43,7 @@ class LocalVolumes:
         return self._root / "pods" / uid / "volumes" / f"kubernetes.io~{plugin}" / name
 
     async def mount(self, pod: Pod) -> Mapping[str, Path]:
+        await self._warm(pod)
         found = {}
         for volume in pod.spec.volumes:
             shown = volume.name
@@ -56,9 +57,22 @@ class LocalVolumes:
                     found[volume.name] = await self._one(pod, volume)
             except Unbound as error:
                 raise MountProblem(volume.name, _unprocessed(volume.name, str(error))) from error
+            except CsiProblem as error:
+                words = f'{error.step} failed for volume "{shown}" : {error}'
+                raise MountProblem(volume.name, words) from error
             except _PROBLEMS as error:
                 raise MountProblem(volume.name, f'MountVolume.SetUp failed for volume "{shown}" : {error}') from error
         return found
+
+    async def _warm(self, pod: Pod) -> None:
+        """Begin to watch every object at once: one after the other, fifty config maps would take fifty round trips."""
+        namespace, uid = pod.metadata.namespace, pod.metadata.uid
+        wanted: list[Awaitable[object]] = []
+        for volume in pod.spec.volumes:
+            configmaps, secrets = payload.references(volume)
+            wanted += [self._objects.configmap(namespace, name, uid) for name in configmaps]
+            wanted += [self._objects.secret(namespace, name, uid) for name in secrets]
+        await asyncio.gather(*wanted, return_exceptions=True)  # each volume meets its own problem again
 
     async def _one(self, pod: Pod, volume: core_v1.Volume) -> Path:
         uid, group = pod.metadata.uid, _group(pod)
@@ -120,7 +134,9 @@ class LocalVolumes:
         return token.text
 
     def refresh_at(self, uid: str) -> float | None:
-        return min((renew for (owner, _, _), (_, renew) in self._tokens.items() if owner == uid), default=None)
+        times = [renew for (owner, _, _), (_, renew) in self._tokens.items() if owner == uid]
+        again = self._csi.refresh_at(uid) if self._csi is not None else None
+        return min((*times, *([again] if again is not None else [])), default=None)
 
     # ---------------------------------------------------------------------------------------------- claims
 
@@ -139,7 +155,7 @@ class LocalVolumes:
         spec, uid, name = held.spec, pod.metadata.uid, held.metadata.name
         read_only = bool(volume.persistent_volume_claim and volume.persistent_volume_claim.read_only)
         if spec.csi:
-            return await self._driver().persistent(pod, volume.name, held, read_only=read_only)
+            return await self._driver().persistent(pod, held, read_only=read_only)
         if spec.volume_mode == "Block":
             return await asyncio.to_thread(hostpath.device, spec.local.path if spec.local else "")
         if spec.host_path:
@@ -183,7 +199,10 @@ class LocalVolumes:
         folder = self._root / "pods" / uid
         if self._csi is not None:
             await asyncio.to_thread(mounts.unmount_below, folder / "volume-subpaths")
-            await self._csi.release(uid)
+            try:
+                await self._csi.release(uid)
+            except CsiProblem as error:
+                raise OSError(str(error)) from error
         await asyncio.to_thread(_clear, folder)
         self._tokens = {key: held for key, held in self._tokens.items() if key[0] != uid}
         self._objects.release(uid)

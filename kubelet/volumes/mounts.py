@@ -38,11 +38,19 @@ def bind(source: str, target: Path, *, read_only: bool = False) -> None:
         _mount("", str(target), "", _BIND | _REMOUNT | _READ_ONLY)
 
 
-def share(folder: Path) -> None:
-    """Have mounts that appear below the folder later appear in every namespace that sees it."""
-    if not is_mounted(folder):
-        _mount(str(folder), str(folder), "", _BIND)
+def share(folder: Path) -> bool:
+    """Have mounts that appear below the folder later appear in every namespace that sees it; whether that is so now.
+
+    Where the machine's root is shared (systemd makes it so) it is so anyway. A folder that has mounts below it already
+    is left alone: a mount over it would hide them.
+    """
+    if is_shared(folder):
+        return True
+    if below(folder):
+        return False
+    _mount(str(folder), str(folder), "", _BIND)
     _mount("", str(folder), "", _SHARED)
+    return True
 
 
 def is_shared(folder: Path) -> bool:

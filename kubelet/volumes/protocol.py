@@ -44,7 +44,11 @@ class Volumes(Protocol):
 
 
 class CsiProblem(Exception):
-    """A driver refused, or is not there; the message is upstream's."""
+    """A driver refused, or is not there; the message is upstream's, as is the name of the step."""
+
+    def __init__(self, message: str, step: str = "MountVolume.SetUp") -> None:
+        super().__init__(message)
+        self.step = step
 
 
 class Csi(Protocol):
@@ -54,8 +58,12 @@ class Csi(Protocol):
         """A volume that lives in its pod's spec. Raises CsiProblem."""
         ...
 
-    async def persistent(self, pod: Pod, volume: str, held: PersistentVolume, *, read_only: bool) -> Path:
-        """The volume, or its device where it is a block volume. Raises CsiProblem."""
+    async def persistent(self, pod: Pod, held: PersistentVolume, *, read_only: bool) -> Path:
+        """Raises CsiProblem."""
+        ...
+
+    def refresh_at(self, uid: str) -> float | None:
+        """When the pod's volumes want to be looked at again."""
         ...
 
     async def release(self, uid: str) -> None:

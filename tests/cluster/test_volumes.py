@@ -359,3 +359,41 @@ async def test_a_claim_may_not_shrink_or_grow_unasked():
         with pytest.raises(ApiError, match="only dynamically provisioned pvc can be resized"):
             await c.client.patch(PERSISTENTVOLUMECLAIMS, "default", "c", body)
         assert await c.items(STORAGECLASSES, "") == []
+
+
+async def test_what_others_write_into_a_status_stays():
+    async with Cluster() as c:
+        await c.apply(volume("v"), claim("c"))
+        await c.settle()
+        condition = {"type": "StatusPatched", "status": "True", "reason": "r", "message": "m"}
+        await c.client.patch(
+            PERSISTENTVOLUMECLAIMS, "default", "c", {"status": {"conditions": [condition]}}, subresource="status"
+        )
+        words = {"message": "StatusPatched", "reason": "E2E"}
+        await c.client.patch(PERSISTENTVOLUMES, "", "v", {"status": words}, subresource="status")
+        await c.settle()
+        status = (await c.get(PERSISTENTVOLUMES, "v"))["status"]
+        assert words.items() <= status.items()
+        assert status["phase"] == "Bound"
+        assert status["lastPhaseTransitionTime"]
+        assert [each["type"] for each in (await c.get(PERSISTENTVOLUMECLAIMS, "c"))["status"]["conditions"]] == [
+            "StatusPatched"
+        ]
+
+
+async def test_a_claim_for_one_pod_alone():
+    async with Cluster() as c:
+        await c.apply(volume("v", accessModes=["ReadWriteOncePod"]), claim("c", accessModes=["ReadWriteOncePod"]))
+        await c.settle()
+        await c.apply(pod("first", of_claim("c")), pod("second", of_claim("c")))
+        await c.settle()
+        phases = sorted([await phase(c, PODS, name) for name in ("first", "second")])
+        assert phases == ["Pending", "Running"]
+        words = "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
+        assert f"0/3 nodes are available: 3 {words}." in await c.messages("FailedScheduling")
+        (running,) = [p["metadata"]["name"] for p in await c.items(PODS) if p["status"]["phase"] == "Running"]
+        await c.client.delete(PODS, "default", running)
+        await c.settle()
+        await c.advance(15)
+        await c.settle()
+        assert [p["status"]["phase"] for p in await c.items(PODS)] == ["Running"]

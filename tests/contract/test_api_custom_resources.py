@@ -309,6 +309,31 @@ async def test_deprecated_versions_warn():
         )
 
 
+async def test_rules_are_kept_and_ratchet():
+    spec = {
+        "type": "object",
+        "properties": {"min": {"type": "integer"}, "max": {"type": "integer"}, "note": {"type": "string"}},
+    }
+    schema = {"type": "object", "properties": {"spec": spec}}
+    async with running() as server:
+        await define(server, crd(versions=[version(schema=schema)]))
+        await server.must("POST", WIDGETS, widget("old", {"min": 2, "max": 1}))
+        rule = {"rule": "self.min <= self.max", "message": "min must not be above max", "fieldPath": ".min"}
+        tree = await server.must("GET", f"{CRDS}/widgets.example.com")
+        tree["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] |= {
+            "x-kubernetes-validations": [rule]
+        }
+        await server.must("PUT", f"{CRDS}/widgets.example.com", tree)
+        code, refused = await server.call("POST", WIDGETS, widget("a", {"min": 2, "max": 1}))
+        assert (code, refused["message"]) == (
+            422,
+            'Widget.example.com "a" is invalid: spec.min: Invalid value: "object": min must not be above max',
+        )
+        await server.must("PATCH", f"{WIDGETS}/old", {"metadata": {"labels": {"a": "b"}}}, type=MERGE)
+        code, _ = await server.call("PATCH", f"{WIDGETS}/old", {"spec": {"note": "x"}}, type=MERGE)
+        assert code == 422
+
+
 async def test_a_definition_takes_its_objects_along():
     async with running() as server:
         await define(server, crd())

@@ -182,7 +182,7 @@ async def test_reads_see_the_writes_before_them(api):
 async def test_kinds_in_two_versions_are_one_object(api):
     hpa = {
         "metadata": {"name": "web"},
-        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3},
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 3},
     }
     paths = [f"/apis/autoscaling/{v}/namespaces/default/horizontalpodautoscalers" for v in ("v1", "v2")]
     await api.call("DELETE", f"{paths[0]}/web")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import io
 import os
 import tarfile
@@ -15,7 +16,15 @@ from kubelet.runtime import pause
 from kubelet.runtime.docker import DockerRuntime
 from kubelet.runtime.docker_json import CLUSTER, Owner
 from kubelet.runtime.fake import FakeRuntime
-from kubelet.runtime.protocol import ContainerConfig, NoSuchContainer, NoSuchImage, PodRef, RuntimeError_, SandboxConfig
+from kubelet.runtime.protocol import (
+    ContainerConfig,
+    NoSuchContainer,
+    NoSuchImage,
+    PodRef,
+    Resources,
+    RuntimeError_,
+    SandboxConfig,
+)
 
 BUSYBOX = Path("/bin/busybox")
 IMAGE = "pykube-test/busybox:contract"
@@ -147,6 +156,19 @@ async def test_a_missing_program_is_an_error_and_an_end(runtime):
     assert found.exit_code != 0
 
 
+async def test_a_running_container_gets_more_of_the_machine_as_it_runs(runtime):
+    box = await runtime.run_sandbox(sandbox())
+    id = await runtime.create(container("sleep", "1000"), box.id)
+    await runtime.start(id)
+    before = await one(runtime, "main")
+    await runtime.update(id, Resources(cpu_shares=512, cpu_quota=20_000, memory=64 << 20))
+    await runtime.update(id, Resources(cpu_shares=256, memory=128 << 20))  # no quota any more, and more memory
+    after = await one(runtime, "main")
+    assert (after.id, after.started_at, after.running) == (before.id, before.started_at, True)
+    with pytest.raises(NoSuchContainer):
+        await runtime.update("absent", Resources(cpu_shares=2))
+
+
 async def test_what_is_not_there_has_its_own_errors(runtime):
     box = await runtime.run_sandbox(sandbox())
     absent = ContainerConfig(pod=POD, name="main", image="pykube-test/absent:1")
@@ -250,4 +272,27 @@ async def test_the_pause_process_reaps_orphans_and_obeys_sigterm():
 def test_the_pause_program_is_a_small_elf_file(machine):
     data = pause.program(machine)
     assert data[:4] == b"\x7fELF"
-    assert len(data) < 400
+    assert len(data) < 450
+
+
+@pytest.mark.parametrize(
+    ("more", "apart"),
+    [
+        ({}, True),
+        ({"sysctls": {"net.ipv4.ip_unprivileged_port_start": "1"}}, True),
+        ({"host_network": True}, False),
+    ],
+)
+async def test_the_network_of_a_sandbox_is_its_own_and_its_containers(more, apart):
+    with on_docker() as runtime:
+        await runtime.prepare()
+        box = await runtime.run_sandbox(dataclasses.replace(sandbox(), **more))
+        id = await runtime.create(container("sleep", "1000"), box.id)
+        await runtime.start(id)
+        inside = await one(runtime, "main")
+        links = [Path(f"/proc/{pid}/ns/net").readlink() for pid in (box.pid, inside.pid, "self")]
+        assert (links[0] == links[1], links[0] != links[2]) == (True, apart)
+        assert "CapEff:\t0000000000000000" in Path(f"/proc/{box.pid}/status").read_text()
+        _, names = await runtime.exec_sync(id, ["sh", "-c", "cat /proc/net/dev; cat /proc/sys/kernel/hostname"], 5)
+        assert (b"eth0" in names) is not apart
+        assert apart is (names.split()[-1] == POD.name.encode())

@@ -267,6 +267,17 @@ async def test_what_others_mounted_below_a_volume_is_not_removed(site, tmp_path)
     assert (data / "precious").exists()
 
 
+async def test_mounts_below_the_kubelets_folder_propagate(tmp_path):
+    root = tmp_path / "kubelet"
+    (root / "sub").mkdir(parents=True)
+    assert mounts.share(root)
+    assert mounts.share(root)
+    assert mounts.is_shared(root / "sub")
+    assert len(mounts.below(root)) <= 1
+    mounts.unmount_below(root)
+    assert mounts.below(root) == []
+
+
 async def test_the_fake_keeps_the_same_contract(tmp_path):
     fake = FakeVolumes()
     tree = {"metadata": {"uid": "u1", "name": "p"}, "spec": {"volumes": [{"name": "v0", "emptyDir": {}}]}}

@@ -1,6 +1,7 @@
 """What the kubelet makes of pods, on a real cluster: one pod for each promise, seen with kubectl alone."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -55,7 +56,7 @@ def test_volumes_have_upstreams_modes_and_owners(cluster, namespace):
         securityContext={"runAsUser": 1000, "fsGroup": 2000},
     )
     assert "/cm/x: Read-only file system" in output
-    for line in ("/cm 2777 0:2000", "/cm/..data/a 440 0:2000", "/disk 2777 0:2000", "/memory 2777 0:2000", " 32768 "):
+    for line in ("/cm 2777 0:2000", "/cm/..data/a 440 0:2000", "/disk 2777 0:2000", "/memory 3777 0:2000", " 32768 "):
         assert line in output
     assert output.splitlines()[-1] == "0 2000"
 
@@ -108,6 +109,104 @@ def test_a_debugger_sees_its_targets_processes(cluster, namespace):
     cluster.kubectl("-n", namespace, *debug)
     eventually(
         lambda: "sleep 1234" in cluster.kubectl("-n", namespace, "logs", "target", "-c", "eye", check=False), why="ps"
+    )
+
+
+def cgroup_files(uid, *names):
+    """The values of a pod's own cgroup on this machine, whichever version it has."""
+    folders = [*Path("/sys/fs/cgroup").glob(f"*/*/*/pod{uid}"), *Path("/sys/fs/cgroup").glob(f"*/*/pod{uid}")]
+    return {n: (folder / n).read_text().strip() for folder in folders for n in names if (folder / n).exists()}
+
+
+def test_a_pod_is_resized_as_it_runs(cluster, namespace):
+    resources = {"requests": {"cpu": "100m"}, "limits": {"cpu": "200m", "memory": "32Mi"}}
+    put(cluster, namespace, "grows", command=["sleep", "1000"], container={"resources": resources})
+    cluster.kubectl("-n", namespace, "wait", "pod", "grows", "--for=condition=Ready", "--timeout=60s")
+    before = cluster.get("-n", namespace, "pod", "grows")
+    more = {"requests": {"cpu": "150m"}, "limits": {"cpu": "400m", "memory": "64Mi"}}
+    change = json.dumps({"spec": {"containers": [{"name": "main", "resources": more}]}})
+    cluster.kubectl("-n", namespace, "patch", "pod", "grows", "--subresource=resize", "-p", change)
+
+    def done():
+        status = cluster.get("-n", namespace, "pod", "grows")["status"]["containerStatuses"][0]
+        return status if status["resources"]["limits"] == more["limits"] else None
+
+    status = eventually(done, why="the resize")
+    was = before["status"]["containerStatuses"][0]
+    assert (status["containerID"], status["restartCount"]) == (was["containerID"], 0)
+    found = cgroup_files(
+        before["metadata"]["uid"], "cpu.cfs_quota_us", "cpu.max", "memory.limit_in_bytes", "memory.max"
+    )
+    assert set(found.values()) & {"40000", "40000 100000"}
+    assert str(64 << 20) in found.values()
+    huge = json.dumps(
+        {
+            "spec": {
+                "containers": [{"name": "main", "resources": {"requests": {"cpu": "500"}, "limits": {"cpu": "501"}}}]
+            }
+        }
+    )
+    cluster.kubectl("-n", namespace, "patch", "pod", "grows", "--subresource=resize", "-p", huge)
+    cluster.kubectl("-n", namespace, "wait", "pod", "grows", "--for=condition=PodResizePending", "--timeout=30s")
+
+
+def test_sidecars_end_last_and_every_prestop_hook_runs_at_once(cluster, namespace):
+    def speaks(name, wait):
+        return ["sh", "-c", f"trap 'sleep {wait}; echo {name} ends; exit 0' TERM; while :; do sleep 0.1; done"]
+
+    side = {"name": "side", "image": IMAGE, "restartPolicy": "Always", "command": speaks("side", 0)}
+    side["lifecycle"] = {"preStop": {"exec": {"command": ["sh", "-c", "echo hook > /proc/1/fd/1"]}}}
+    put(
+        cluster,
+        namespace,
+        "ordered",
+        command=speaks("main", 2),
+        initContainers=[side],
+        terminationGracePeriodSeconds=20,
+    )
+    cluster.kubectl("-n", namespace, "wait", "pod", "ordered", "--for=condition=Ready", "--timeout=60s")
+    log = ("-n", namespace, "logs", "ordered", "--all-containers", "--timestamps", "--follow")
+    following = subprocess.Popen(
+        (cluster.kubectl_program, *log), env=cluster.environment, stdout=subprocess.PIPE, text=True
+    )
+    cluster.kubectl("-n", namespace, "delete", "pod", "ordered", "--timeout=60s")
+    words = [line.split(" ", 1)[1] for line in sorted(following.communicate(timeout=20)[0].splitlines())]
+    assert words == ["hook", "main ends", "side ends"]
+
+
+def test_a_static_pod_runs_and_comes_back_in_the_api(cluster, namespace):
+    manifests = cluster.root / "manifests"
+    manifests.mkdir(exist_ok=True)
+    main = {"name": "main", "image": IMAGE, "command": ["sleep", "1000"]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "static", "namespace": namespace}}
+    (manifests / "static.json").write_text(json.dumps(pod | {"spec": {"containers": [main]}}))
+    node = cluster.get("nodes")["items"][0]["metadata"]["name"]
+    name = f"static-{node}"
+
+    def running(other_than=""):
+        found = cluster.kubectl("-n", namespace, "get", "pod", name, "-o", "json", check=False)
+        tree = json.loads(found) if found else {}
+        new = tree and tree["metadata"]["uid"] != other_than and tree["status"]["phase"] == "Running"
+        return tree if new else None
+
+    first = eventually(running, why="the mirror pod")
+    cluster.kubectl("-n", namespace, "delete", "pod", name)
+    second = eventually(lambda: running(first["metadata"]["uid"]), why="the mirror pod's return")
+    ids = [tree["status"]["containerStatuses"][0]["containerID"] for tree in (first, second)]
+    assert ids[0] == ids[1]
+    (manifests / "static.json").unlink()
+    cluster.kubectl("-n", namespace, "wait", "pod", name, "--for=delete", "--timeout=60s")
+
+
+def test_a_pod_that_fills_its_volume_is_evicted(cluster, namespace):
+    volume = {"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}
+    mounts = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+    script = "dd if=/dev/zero of=/v/x bs=1M count=3; sleep 1000"
+    put(cluster, namespace, "fills", command=["sh", "-c", script], container=mounts, volumes=[volume])
+    status = ended(cluster, namespace, "fills")
+    assert (status["reason"], status["message"]) == (
+        "Evicted",
+        'Usage of EmptyDir volume "v" exceeds the limit "1Mi". ',
     )
 
 

@@ -9,7 +9,7 @@ REF = PodRef("default", "web", "uid-1")
 NOW = 1_000_000.0
 
 
-def pod(*names, inits=(), sidecars=(), policy="Always", deleting=None, phase="", **spec):
+def pod(*names, inits=(), sidecars=(), policy="Always", deleting=None, phase="", status=None, **spec):
     first = [{"name": n, "image": "i"} for n in inits]
     first += [{"name": n, "image": "i", "restartPolicy": "Always"} for n in sidecars]
     meta = {"name": "web", "namespace": "default", "uid": "uid-1"}
@@ -24,7 +24,7 @@ def pod(*names, inits=(), sidecars=(), policy="Always", deleting=None, phase="",
             "terminationGracePeriodSeconds": 30,
             **spec,
         },
-        "status": {"phase": phase},
+        "status": status or {"phase": phase},
     }
     return view(tree, Pod)
 

@@ -37,7 +37,9 @@ SAMPLES = {
     k.CONTROLLERREVISIONS: {"data": {}, "revision": 1},
     k.JOBS: {"spec": {"template": ONCE}},
     k.CRONJOBS: {"spec": {"schedule": "*/5 * * * *", "jobTemplate": {"spec": {"template": ONCE}}}},
-    k.HORIZONTALPODAUTOSCALERS: {"spec": {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "d"}}},
+    k.HORIZONTALPODAUTOSCALERS: {
+        "spec": {"maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}}
+    },
     k.ROLES: {"rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]},
     k.CLUSTERROLES: {"rules": [{"verbs": ["get"], "nonResourceURLs": ["/x"]}]},
     k.ROLEBINDINGS: {

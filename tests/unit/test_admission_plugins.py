@@ -83,8 +83,19 @@ def test_the_chain_is_ordered_and_chosen_by_name():
     assert "AlwaysPullImages" in names
     assert "Priority" not in names
     assert len({plugin.name for plugin in PLUGINS}) == len(PLUGINS)
-    with pytest.raises(ValueError, match="unknown admission plugin: Nope"):
-        chain(["Nope"], random=random.Random())
+    for enable, disable, why in (
+        (["Nope"], [], 'enable-admission-plugins plugin "Nope" is unknown'),
+        ([], ["Nope"], 'disable-admission-plugins plugin "Nope" is unknown'),
+        (["EventRateLimit"], [], 'enable-admission-plugins plugin "EventRateLimit" is not implemented by PyKube'),
+        (
+            ["Priority"],
+            ["Priority"],
+            r"\[Priority\] in enable-admission-plugins and disable-admission-plugins overlapped",
+        ),
+    ):
+        with pytest.raises(ValueError, match=why):
+            chain(enable, disable, random=random.Random())
+    assert chain([], ["EventRateLimit", "MutatingAdmissionWebhook"], random=random.Random())
 
 
 async def test_a_refusal_is_looked_at_again_when_the_cache_is_fresh():

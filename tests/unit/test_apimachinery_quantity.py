@@ -101,7 +101,9 @@ QUANTITIES = st.builds(
 @given(QUANTITIES)
 def test_text_means_the_same_amount_and_is_canonical(value):
     assert quantity.parse(str(value)) == value or abs(value.nanos) >= 2**63
-    assert quantity.canonical(str(value)) == str(value)
+    text = str(value)
+    is_a_binary_number_without_a_suffix = value.format == BINARY_SI and text[-1].isdigit()  # read as a decimal one
+    assert is_a_binary_number_without_a_suffix or quantity.canonical(text) == text
 
 
 @given(QUANTITIES, QUANTITIES)

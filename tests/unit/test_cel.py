@@ -110,7 +110,7 @@ def test_names_are_escaped(name, escaped):
 
 
 def test_the_result_must_have_the_type_asked_for():
-    with pytest.raises(CompileError, match=r"^must evaluate to bool$"):
+    with pytest.raises(CompileError, match=r"^must evaluate to bool but got int$"):
         compile("1 + 1", ENVIRONMENT, BOOL)
 
 

@@ -31,13 +31,34 @@ def affinity(**term):
 
 
 SSD = [{"key": "disk", "operator": "In", "values": ["ssd"]}]
-TERMS = Terms(name="n1", labels={"disk": "hdd", "cores": "4"}, allocatable=ALLOCATABLE)
+TERMS = Terms(name="n1", labels={"disk": "hdd", "cores": "4"}, allocatable=ALLOCATABLE, apparmor=False)
 
 
 @pytest.mark.parametrize(
     ("given", "reason", "message"),
     [
         pytest.param(needing(), "", "", id="asks for nothing"),
+        pytest.param(
+            needing(securityContext={"supplementalGroupsPolicy": "Strict"}),
+            "SupplementalGroupsPolicyNotSupported",
+            "SupplementalGroupsPolicy=Strict is not supported in this node",
+            id="strict groups",
+        ),
+        pytest.param(
+            needing(containers=[container(securityContext={"appArmorProfile": {"type": "RuntimeDefault"}})]),
+            "AppArmor",
+            "Cannot enforce AppArmor: AppArmor is not enabled on the host",
+            id="AppArmor",
+        ),
+        pytest.param(
+            needing(securityContext={"appArmorProfile": {"type": "Unconfined"}}), "", "", id="AppArmor is not asked for"
+        ),
+        pytest.param(
+            needing(containers=[{**container(), "resources": {"limits": {"example.com/gpu": "1"}}}]),
+            "",
+            "",
+            id="an extended resource that the node knows nothing of",
+        ),
         pytest.param(
             needing(containers=[container(cpu="3")]),
             "OutOfcpu",
@@ -117,5 +138,6 @@ def test_a_refused_pod_has_failed_and_says_nothing_of_its_containers():
         "message": "Pod was rejected: Node didn't have enough resource: pods, requested: 1, used: 0, capacity: 0",
         "conditions": [],
         "qosClass": "BestEffort",
+        "startTime": "1970-01-12T13:46:40Z",
     }
     assert patch(given, told)["status"]["phase"] == "Failed"

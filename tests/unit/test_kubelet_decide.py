@@ -33,6 +33,8 @@ def told(plan):
         match action:
             case Start():
                 names.append(f"start {action.name} {action.attempt}")
+            case Stop(container=container, after=after) if after:
+                names.append(f"stop {container.id} after {' '.join(sorted(after))}")
             case Stop() | StopSandbox() | Remove() | Wire():
                 names.append(f"{type(action).__name__.lower()} {action.container.id}")
             case _:
@@ -135,18 +137,78 @@ def test_a_life_that_only_the_api_remembers_counts():
     assert told(decide(world(known, box()))) == ["start main 5"]
 
 
+def lost(*names, running=(), inits=(), **more):
+    """A pod whose containers ended (or ran) as far as the API knows; Docker has none of them any more."""
+    ended = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+    statuses = [
+        {"name": n, "containerID": "docker://x", "restartCount": 2, "state": {"running": {}} if n in running else ended}
+        for n in names
+    ]
+    return pod(*names, status={"phase": "Running", "containerStatuses": statuses}, inits=inits, **more)
+
+
+@pytest.mark.parametrize(
+    ("given_world", "expected"),
+    [
+        pytest.param(
+            world(lost("a", "b", policy="OnFailure", running=["b"]), box()),
+            ["start b 3"],
+            id="a success is not repeated",
+        ),
+        pytest.param(world(lost("a", policy="Always"), box()), ["start a 3"], id="it always comes back"),
+        pytest.param(world(lost("a", policy="Never"), box()), ["stopsandbox box"], id="it is over"),
+        pytest.param(
+            world(lost("a", policy="Never", running=["a"]), box()), ["stopsandbox box"], id="it ended in some way"
+        ),
+        pytest.param(
+            world(pod(inits=["i", "j"]), box(), life("j", "exited")), ["start main 0"], id="the first was removed"
+        ),
+        pytest.param(
+            world(pod(inits=["i", "j"]), box(), life("j", "exited", 1)), ["start j 1"], id="the second comes back"
+        ),
+    ],
+)
+def test_containers_removed_behind_our_back(given_world, expected):
+    assert told(decide(given_world)) == expected
+
+
+@pytest.mark.parametrize(
+    ("given_world", "message"),
+    [
+        (
+            world(pod(), box(), life(), probes={"main-0": Probed(failed="liveness")}),
+            "Container main failed liveness probe, will be restarted",
+        ),
+        (
+            world(pod(policy="Never"), box(), life(), probes={"main-0": Probed(failed="startup")}),
+            "Container main failed startup probe",
+        ),
+        (
+            world(pod(sidecars=["s"]), box(), life("s"), probes={"s-0": Probed(failed="startup")}),
+            "Init container s failed startup probe",
+        ),
+        (
+            world(pod(policy="Never"), box(), life(**{HASH_LABEL: "other"})),
+            "Container main definition changed, will be restarted",
+        ),
+    ],
+)
+def test_why_a_container_is_killed(given_world, message):
+    assert [action.message for action in decide(given_world).actions] == [message]
+
+
 @pytest.mark.parametrize(
     ("given_world", "expected"),
     [
         pytest.param(world(pod(deleting=5), box(), life()), ["stop main-0"], id="containers first"),
         pytest.param(
             world(pod("a", sidecars=["s", "t"], deleting=5), box(), life("a"), life("s"), life("t")),
-            ["stop a-0"],
+            ["stop a-0", "stop s-0 after a-0 t-0", "stop t-0 after a-0"],
             id="sidecars wait for the containers",
         ),
         pytest.param(
             world(pod("a", sidecars=["s", "t"], deleting=5), box(), life("s"), life("t")),
-            ["stop t-0"],
+            ["stop s-0 after t-0", "stop t-0"],
             id="sidecars in reverse",
         ),
         pytest.param(world(pod(deleting=5), box(), life(state="exited")), ["stopsandbox box"], id="then the sandbox"),

@@ -6,10 +6,13 @@ import pytest
 from apimachinery.objects.base import view
 from apimachinery.objects.core_v1 import Node, Pod
 from kubelet import node_status
+from kubelet.configuration import Configuration, parse
 from kubelet.node_status import NodeFacts
+from kubelet.options import reserved
+from kubelet.plain import plain
 from kubelet.runtime.protocol import Image
-from kubelet.served import plain
 
+HEAD = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
 MACHINE = node_status.Machine(
     cpus=2,
     memory=4 << 30,
@@ -43,8 +46,33 @@ def test_ready_unless_there_is_a_problem(problems, expected):
     assert ready(node_status.status(facts(problems=problems), None, 0)) == expected
 
 
+def test_allocatable_keeps_back_what_is_reserved_and_what_eviction_needs():
+    configuration = parse(HEAD + "systemReserved: {cpu: 200m}\nkubeReserved: {cpu: 300m, memory: 1Gi}")
+    kept = reserved(configuration, {"memory": MACHINE.memory, "ephemeral-storage": MACHINE.disk})
+    found = node_status.status(facts(reserved=kept), None, 0)["allocatable"]
+    assert (found["cpu"], found["memory"]) == ("1500m", "3043328Ki")
+
+
+def test_what_others_give_the_node_may_be_had():
+    before = view({"metadata": {"name": "n1"}, "status": {"capacity": {"cpu": "9", "example.com/gpu": "3"}}}, Node)
+    found = node_status.status(facts(), before, 0)["allocatable"]
+    assert (found["example.com/gpu"], found["cpu"]) == ("3", "2")
+
+
+def test_a_shortage_is_a_condition_with_an_event():
+    before, now = node_status.status(facts(), None, 0), node_status.status(facts(pressure={"DiskPressure"}), None, 0)
+    (found,) = [c for c in now["conditions"] if c["type"] == "DiskPressure"]
+    assert (found["status"], found["reason"], found["message"]) == (
+        "True",
+        "KubeletHasDiskPressure",
+        "kubelet has disk pressure",
+    )
+    assert node_status.transitions(before, now) == ["NodeHasDiskPressure"]
+
+
 def test_allocatable_keeps_back_what_eviction_needs():
-    found = node_status.status(facts(), None, 0)
+    kept = reserved(Configuration(), {"memory": MACHINE.memory, "ephemeral-storage": MACHINE.disk})
+    found = node_status.status(facts(reserved=kept), None, 0)
     assert (found["capacity"]["memory"], found["allocatable"]["memory"]) == ("4194304Ki", "4091904Ki")
     assert found["allocatable"]["pods"] == "110"
 

@@ -29,6 +29,9 @@ def conditions(told):
         pytest.param(world(pod(), box(), life()), False, "Running", id="runs"),
         pytest.param(world(pod(), box(), life(state="exited", code=1)), False, "Running", id="restarts"),
         pytest.param(world(pod(policy="OnFailure"), life(state="exited", code=1)), False, "Running", id="will restart"),
+        pytest.param(
+            world(pod(), box(), life(state="created", attempt=1), life(state="exited")), False, "Running", id="is made"
+        ),
         pytest.param(world(pod(policy="OnFailure"), life(state="exited")), False, "Succeeded", id="done"),
         pytest.param(world(pod(policy="Never"), life(state="exited", code=1)), False, "Failed", id="failed"),
         pytest.param(world(pod(inits=["i"]), box(), life("i")), False, "Pending", id="initializing"),
@@ -216,3 +219,56 @@ def test_nothing_waits_in_a_pod_that_is_over(given, inits, mains):
 
     assert reasons(told.get("initContainerStatuses", ())) == inits
     assert reasons(told["containerStatuses"]) == mains
+
+
+def test_containers_are_told_by_name_with_what_they_have():
+    sized = [{"name": "b", "image": "i", "resources": {"requests": {"cpu": "0.1"}}}, {"name": "a", "image": "i"}]
+    told = said(world(pod(containers=sized), box(), life("a"), life("b", "exited")))
+    assert [s["name"] for s in told["containerStatuses"]] == ["a", "b"]
+    assert [s["resources"] for s in told["containerStatuses"]] == [{}, {"requests": {"cpu": "100m"}}]
+    assert told["containerStatuses"][1]["allocatedResources"] == {"cpu": "100m"}
+
+
+def test_a_container_that_was_removed_keeps_its_end():
+    ended = {"terminated": {"exitCode": 3, "reason": "Error", "containerID": "docker://x"}}
+    before = {"name": "main", "containerID": "docker://x", "restartCount": 2, "ready": False, "state": ended}
+    found = said(world(pod(status={"phase": "Running", "containerStatuses": [before]}), box()))["containerStatuses"][0]
+    assert (found["state"], found["restartCount"]) == (ended, 2)
+
+
+def test_a_container_that_was_running_and_is_gone_was_lost():
+    before = {"name": "main", "containerID": "docker://x", "restartCount": 2, "state": {"running": {}}}
+    found = said(world(pod(status={"phase": "Running", "containerStatuses": [before]}), box()))
+    status = found["containerStatuses"][0]
+    assert (status["state"], status["restartCount"]) == ({"waiting": {"reason": "ContainerCreating"}}, 3)
+    assert status["lastState"]["terminated"]["exitCode"] == 137
+    assert found["phase"] == "Running"
+
+
+def test_the_word_of_others_stays_as_long_as_the_phase():
+    now = {"phase": "Running", "reason": "E2E", "message": "Patched"}
+    same, over = said(world(pod(status=now), box(), life())), said(world(pod(status=now), life("main", "exited")))
+    assert (same["reason"], same["message"]) == ("E2E", "Patched")
+    assert "reason" in over  # it restarts: still running
+
+
+def test_an_eviction_is_a_disruption_once_it_is_over():
+    verdict = Verdict("Evicted", "low on memory", disruption="low on memory")
+    running = world(pod(phase="Running"), box(), life(), verdict=verdict)
+    assert "DisruptionTarget" not in conditions(said(running, ending=True))
+    told = said(world(pod(phase="Running"), life(state="exited", code=137), verdict=verdict), ending=True)
+    assert conditions(told)["DisruptionTarget"] == ("True", "TerminationByKubelet")
+    assert (told["phase"], told["reason"]) == ("Failed", "Evicted")
+
+
+def test_a_debugger_is_neither_ready_nor_started():
+    debugger = {"name": "eye", "image": "i"}
+    told = said(world(pod(ephemeralContainers=[debugger]), box(), life(), life("eye")))
+    (status,) = told["ephemeralContainerStatuses"]
+    assert (status["ready"], "started" in status) == (False, False)
+
+
+def test_a_long_message_is_cut():
+    ended = life(state="exited", code=1)
+    told = said(world(pod("a", "main", policy="Never"), ended, messages={ended.id: "x" * 20000}))
+    assert len(told["containerStatuses"][1]["state"]["terminated"]["message"]) == 6144

@@ -300,3 +300,34 @@ async def test_a_hook_that_fails_says_so_without_its_words(site):
         site.api.put("web", container={"lifecycle": hook})
         await eventually(lambda: ("FailedPostStartHook", "PostStartHook failed") in site.events)
         await eventually(lambda: ("Killing", "FailedPostStartHook") in site.events)
+
+
+async def test_a_new_image_is_a_restart_that_nobody_sees(site):
+    site.runtime.pullable.add("other")
+    seen = []
+    async with site.kubelet():
+        site.api.put("web")
+        await eventually(lambda: is_ready(site, "web"))
+        site.api.watchers.append(lambda _old, new: seen.append(new.status))
+        tree = site.api.pods["uid-web"]
+        (container,) = tree["spec"]["containers"]
+        site.api._set({**tree, "spec": {**tree["spec"], "containers": [{**container, "image": "other"}]}})
+        await eventually(lambda: site.api.status("web")["containerStatuses"][0]["image"] == "other")
+    assert [c.status for status in seen for c in status.conditions if c.type == "Ready"] == ["True"] * len(seen)
+    assert {status.phase for status in seen} == {"Running"}
+    assert ("Killing", "Container main definition changed, will be restarted") in site.events
+
+
+async def test_a_container_that_ends_at_once_was_started_all_the_same(site):
+    start = site.runtime.start
+
+    async def slow(id):
+        await start(id)  # it has ended, and Docker has said so
+        await asyncio.sleep(0.1)
+
+    site.runtime.start = slow
+    async with site.kubelet():
+        site.api.put("job", restartPolicy="Never", container={"command": ["true"]})
+        await eventually(lambda: site.api.status("job")["phase"] == "Succeeded")
+        await eventually(lambda: not site.network.addresses)
+    assert ("Started", "Started container main") in site.events

@@ -107,6 +107,20 @@ def test_definitions_are_as_people_expect_them(v2, v3):
         assert schema["x-kubernetes-group-version-kind"] == [{"group": "", "kind": "Pod", "version": "v1"}]
 
 
+def test_enums_and_defaults_are_upstreams(v2, v3):
+    port = v3["apis/apps/v1"]["components"]["schemas"]["io.k8s.api.core.v1.ContainerPort"]["properties"]
+    assert port["protocol"]["default"] == "TCP"
+    assert port["protocol"]["enum"] == ["SCTP", "TCP", "UDP"]
+    assert port["protocol"]["description"].endswith('\n\nPossible enum values:\n - `"SCTP"`\n - `"TCP"`\n - `"UDP"`')
+    assert port["containerPort"]["default"] == 0
+    deployment = v3["apis/apps/v1"]["components"]["schemas"]["io.k8s.api.apps.v1.Deployment"]["properties"]
+    reference = [{"$ref": "#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec"}]
+    assert (deployment["spec"]["default"], deployment["spec"]["allOf"]) == ({}, reference)
+    usages = v2["definitions"]["io.k8s.api.certificates.v1.CertificateSigningRequestSpec"]["properties"]["usages"]
+    assert "client auth" in usages["items"]["enum"]
+    assert "default" not in v2["definitions"]["io.k8s.api.core.v1.ContainerPort"]["properties"]["containerPort"]
+
+
 def test_closure_follows_references():
     tree = {"a": {"items": {"$ref": "#/$defs/b"}}, "b": {"properties": {"$ref": {"$ref": "#/$defs/a"}}}, "c": {}}
     assert closure(tree, ["a", "gone"]) == ["a", "b"]

@@ -238,7 +238,7 @@ def test_good_pods_pass_and_defaults_are_idempotent(tree):
         ),
         (
             pod(restartPolicy="Maybe"),
-            'spec.restartPolicy: Unsupported value: "Maybe": supported values: "Always", "Never", "OnFailure"',
+            'spec.restartPolicy: Unsupported value: "Maybe": supported values: "Always", "OnFailure", "Never"',
         ),
         (
             pod(volumes=[{"name": "v", "emptyDir": {}, "hostPath": {"path": "/"}}]),

@@ -12,9 +12,10 @@ import pytest
 
 from apimachinery.errors import go_number
 from apimachinery.trees import copied
-from apiserver.structural import defaulting, embedded, formats, lists, node, patterns, pruning, values
+from apiserver.structural import defaulting, embedded, formats, lists, node, patterns, pruning, rules, values
 from apiserver.structural.correlation import Correlation
 
+RULES = json.loads((Path(__file__).parent / "rule_answers.json").read_text())
 CASES = json.loads((Path(__file__).parent / "structural_answers.json").read_text())
 
 
@@ -143,3 +144,46 @@ def test_defaults_are_not_shared():
     defaulting.default(two, compiled)
     one["a"]["b"] = 1
     assert two == {"a": {"b": []}}
+
+
+@pytest.mark.parametrize("case", RULES, ids=range(len(RULES)))
+def test_rules_as_upstream_answers(case):
+    compiled = node.compiled(case["schema"])
+    tree, before = copied(case["object"]), case.get("before")
+    pruning.pruned(tree, compiled)
+    was = Correlation(tree, before, compiled) if before is not None else None
+    found = rules.check(rules.compiled(case["schema"], is_root=True), tree, before, was)
+    assert sorted({str(problem) for problem in found}) == case["answer"]
+
+
+def ruled(rule, value, old=None):
+    schema = {"type": "object", "x-kubernetes-validations": [rule], "properties": {"a": {"type": "integer"}}}
+    return [str(p) for p in rules.check(rules.compiled(schema, is_root=False), value, old, None, prefix="spec")]
+
+
+def test_a_rule_says_why_in_its_own_words():
+    assert ruled({"rule": "self.a > 3"}, {"a": 1}) == ['spec: Invalid value: "object": failed rule: self.a > 3']
+    assert ruled({"rule": "self.a > 3", "message": "too small"}, {"a": 1}) == [
+        'spec: Invalid value: "object": too small'
+    ]
+    said = {"rule": "self.a > 3", "messageExpression": "'only ' + string(self.a)", "fieldPath": ".a"}
+    assert ruled({**said, "reason": "FieldValueForbidden"}, {"a": 1}) == ["spec.a: Forbidden: only 1"]
+
+
+def test_a_transition_rule_needs_something_to_compare_with():
+    assert ruled({"rule": "self.a >= oldSelf.a"}, {"a": 1}) == []
+    assert ruled({"rule": "self.a >= oldSelf.a"}, {"a": 1}, {"a": 2}) != []
+    born = {"rule": "oldSelf.hasValue() || self.a == 1", "optionalOldSelf": True}
+    assert ruled(born, {"a": 2}) != []
+    assert ruled(born, {"a": 2}, {"a": 1}) == []
+
+
+def test_rules_that_cost_too_much_end_the_checking():
+    schema = {
+        "type": "object",
+        "properties": {"l": {"type": "array", "items": {"type": "integer"}}},
+        "x-kubernetes-validations": [{"rule": "self.l.all(x, self.l.all(y, x + y >= 0))"}, {"rule": "false"}],
+    }
+    found = rules.check(rules.compiled(schema, is_root=False), {"l": list(range(2000))}, None, None)
+    assert len(found) == 1
+    assert "no further validation rules will be run due to call cost exceeds limit" in str(found[0])

@@ -5,6 +5,7 @@
     spec          group, scope, versions, names, conversion; what may not change
     schemas       what OpenAPI schemas may say, beyond their structure
     structure     what makes a schema structural
+    rules         CEL rules compile
     defaults      defaults are pruned, valid and of the right type
     columns       printer columns, /scale, selectable fields
     approval      Kubernetes' own groups need an approval

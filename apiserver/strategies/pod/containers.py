@@ -54,7 +54,7 @@ def _name(path: str, container: Json, seen: set[str]) -> Problems:
 def _common(path: str, container: Json, spec: Json, context: volumes.MountContext, claims: frozenset[str]) -> Problems:
     yield from image(f"{path}.image", container.get("image", ""))
     policy = container.get("terminationMessagePolicy", "")
-    yield from one_of(f"{path}.terminationMessagePolicy", policy, _MESSAGE_POLICIES)
+    yield from one_of(f"{path}.terminationMessagePolicy", policy, ("File", "FallbackToLogsOnError"), in_order=True)
     yield from ports(f"{path}.ports", container.get("ports") or ())
     yield from env.variables(f"{path}.env", container.get("env") or ())
     yield from env.sources(f"{path}.envFrom", container.get("envFrom") or ())

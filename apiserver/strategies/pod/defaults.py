@@ -6,6 +6,7 @@ enableServiceLinks). All of it is idempotent.
 
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, fill_zero, items, part
+from apiserver.strategies.pod import alpha
 
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _CONTAINERS = ("initContainers", "containers")
@@ -33,9 +34,12 @@ def pod_template(template: Json) -> None:
 
 def pod_spec(spec: Json) -> None:
     """Defaults of a PodSpec, wherever it stands."""
+    alpha.drop(spec)
     fill(spec, "restartPolicy", "Always")
     if spec.get("terminationGracePeriodSeconds") is None:
         spec["terminationGracePeriodSeconds"] = 30
+    elif spec["terminationGracePeriodSeconds"] < 0:
+        spec["terminationGracePeriodSeconds"] = 1
     fill(spec, "dnsPolicy", "ClusterFirst")
     part(spec, "securityContext")
     fill(spec, "schedulerName", "default-scheduler")
@@ -167,7 +171,7 @@ def _block_sources(volume: Json) -> None:
         fill(volume["scaleIO"], "fsType", "xfs")
     template = (volume.get("ephemeral") or {}).get("volumeClaimTemplate")
     if template is not None:
-        fill(part(template, "spec"), "volumeMode", "Filesystem")
+        part(template, "spec").setdefault("volumeMode", "Filesystem")
 
 
 persistent_volume_source = _block_sources

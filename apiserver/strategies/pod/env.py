@@ -17,7 +17,7 @@ _ENV_FIELDS = (
 VOLUME_FIELDS = ("metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid")
 _RESOURCES = ("limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu",
               "requests.ephemeral-storage", "requests.memory")  # fmt: skip
-_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
+_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef")
 
 
 def variables(path: str, env: Sequence[Json]) -> Problems:
@@ -51,10 +51,7 @@ def _value_from(path: str, variable: Json) -> Problems:
 
 
 def _key_ref(path: str, reference: Json) -> Problems:
-    if not reference.get("name"):
-        yield required(f"{path}.name")
-    else:
-        yield from named(f"{path}.name", reference["name"], names.dns_subdomain)
+    yield from named(f"{path}.name", reference.get("name", ""), names.dns_subdomain)
     if not reference.get("key"):
         yield required(f"{path}.key")
     else:
@@ -104,6 +101,6 @@ def sources(path: str, env_from: Sequence[Json]) -> Problems:
             else:
                 yield from named(f"{here}.{name}.name", reference, names.dns_subdomain)
         if not chosen:
-            yield invalid(here, "", "must specify one of: `configMapRef` or `secretRef`")
+            yield invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
         elif len(chosen) > 1:
-            yield invalid(here, "", "may not have more than one field specified at a time")
+            yield invalid(path, "", "may not have more than one field specified at a time")

@@ -76,9 +76,9 @@ def _http_get(path: str, action: Json) -> Problems:
     yield from port_or_name(f"{path}.port", action.get("port", 0))
     if action.get("scheme", "") not in _SCHEMES:
         yield not_supported(f"{path}.scheme", action.get("scheme", ""), _SCHEMES)
-    for i, header in enumerate(action.get("httpHeaders") or ()):
+    for header in action.get("httpHeaders") or ():
         for message in names.http_header_name(header.get("name", "")):
-            yield invalid(f"{path}.httpHeaders[{i}]", header.get("name", ""), message)
+            yield invalid(f"{path}.httpHeaders", header.get("name", ""), message)
 
 
 def _tcp_socket(path: str, action: Json) -> Problems:

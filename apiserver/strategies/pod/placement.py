@@ -14,10 +14,11 @@ from apiserver.strategies.problems import (
     invalid,
     label_selector,
     named,
-    one_of,
     required,
+    supported,
 )
 
+_NO_SELECTOR = "must not be specified when labelSelector is not set"
 EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
 _NODE_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
 
@@ -115,6 +116,10 @@ def _pod_term(path: str, term: Json) -> Problems:
     yield from label_selector(f"{path}.namespaceSelector", term.get("namespaceSelector"))
     for namespace in term.get("namespaces") or ():
         yield from problems.dns_label(f"{path}.namespace", namespace)
+    if term.get("labelSelector") is None:
+        for name in ("matchLabelKeys", "mismatchLabelKeys"):
+            if term.get(name):
+                yield forbidden(f"{path}.{name}", _NO_SELECTOR)
     if not term.get("topologyKey"):
         yield required(f"{path}.topologyKey", "can not be empty")
     yield from named(f"{path}.topologyKey", term.get("topologyKey", ""), names.qualified_name)
@@ -156,7 +161,7 @@ def _spread(path: str, constraints: Sequence[Json]) -> Problems:
             yield invalid(f"{here}.maxSkew", skew, "must be greater than zero")
         if not constraint.get("topologyKey"):
             yield required(f"{here}.topologyKey", "can not be empty")
-        yield from one_of(f"{here}.whenUnsatisfiable", action, ("DoNotSchedule", "ScheduleAnyway"))
+        yield from supported(f"{here}.whenUnsatisfiable", action, ("DoNotSchedule", "ScheduleAnyway"))
         pair = (constraint.get("topologyKey", ""), action)
         if pair in seen:
             yield duplicate(f"{here}.{{topologyKey, whenUnsatisfiable}}", f"{{{pair[0]}, {pair[1]}}}")
@@ -164,7 +169,9 @@ def _spread(path: str, constraints: Sequence[Json]) -> Problems:
         yield from _min_domains(here, constraint)
         for name in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             if constraint.get(name) is not None:
-                yield from one_of(f"{here}.{name}", constraint[name], ("Honor", "Ignore"))
+                yield from supported(f"{here}.{name}", constraint[name], ("Honor", "Ignore"))
+        if constraint.get("labelSelector") is None and constraint.get("matchLabelKeys"):
+            yield forbidden(f"{here}.matchLabelKeys", _NO_SELECTOR)
         yield from label_selector(f"{here}.labelSelector", constraint.get("labelSelector"))
 
 

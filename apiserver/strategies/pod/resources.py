@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from apimachinery import names, quantity
+from apimachinery.errors import not_supported
 from apimachinery.types import Json
 from apiserver.strategies.problems import Problems, duplicate, forbidden, invalid, named, not_found, required
 
@@ -41,12 +42,28 @@ def amount(path: str, name: str, value: Any) -> Problems:
         return
     if parsed.nanos < 0:
         yield invalid(path, value, _NEGATIVE)
+    elif name.startswith(_HUGE) and not _is_multiple(name, parsed):
+        yield invalid(path, value, f"{value} is not positive integer multiple of {name}")
     elif is_integer_only(name) and parsed.nanos % 10**9:
         yield invalid(path, value, "must be an integer")
 
 
+def _is_multiple(name: str, value: quantity.Quantity) -> bool:
+    """Whether an amount is whole huge pages of the size that the name says."""
+    try:
+        size = quantity.parse(name.removeprefix(_HUGE))
+    except ValueError:
+        return True
+    return size.nanos > 0 and value.nanos % size.nanos == 0  # nodes without any say 0
+
+
 def container_resource_name(path: str, name: str) -> Problems:
-    yield from named(path, name, names.qualified_name)
+    wrong = [*named(path, name, names.qualified_name)]
+    yield from wrong
+    if wrong:
+        if "/" not in name and name not in _CONTAINER and not name.startswith(_HUGE):
+            yield invalid(path, name, "must be a standard resource for containers")
+        return
     if "/" in name:
         if is_native(name) or is_extended(name):
             return
@@ -74,6 +91,28 @@ def requirements(path: str, resources: Json | None, pod_claims: frozenset[str] =
     yield from _claims(f"{path}.claims", resources.get("claims") or (), pod_claims)
 
 
+def of_the_pod(path: str, resources: Json | None) -> Problems:
+    """`spec.resources`: what the whole pod needs; of few resources only, and no claims."""
+    if resources is None:
+        return
+    if resources.get("claims") is not None:
+        yield forbidden(f"{path}.claims", "claims may not be set for Resources at pod-level")
+    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    for part, given in (("limits", limits), ("requests", requests)):
+        for name, value in given.items():
+            here = f"{path}.{part}[{name}]"
+            wrong = [*named(here, name, names.qualified_name)]
+            yield from wrong
+            if not wrong and name not in ("cpu", "memory") and not name.startswith(_HUGE):
+                yield not_supported(here, name, ("cpu", _HUGE, "memory"))
+            yield from amount(here, name, value)
+            if part == "requests":
+                yield from _within_limit(f"{path}.requests", name, value, limits)
+    huge = [n for n in (*limits, *requests) if n.startswith(_HUGE)]
+    if huge and not any(n in ("cpu", "memory") for n in (*limits, *requests)):
+        yield forbidden(path, "HugePages require cpu or memory")
+
+
 def _within_limit(path: str, name: str, value: Any, limits: Json) -> Problems:
     overcommits = is_native(name) and not name.startswith(_HUGE)
     if name in limits:
@@ -89,6 +128,10 @@ def _within_limit(path: str, name: str, value: Any, limits: Json) -> Problems:
         yield required(path.removesuffix(".requests") + ".limits", "Limit must be set for non overcommitable resources")
 
 
+def _not_among(pod_claims: frozenset[str]) -> str:
+    return "must be one of the names in pod.spec.resourceClaims" + ("" if pod_claims else " which is empty")
+
+
 def _claims(path: str, claims: Sequence[Json], pod_claims: frozenset[str]) -> Problems:
     seen: set[tuple[str, str]] = set()
     for i, claim in enumerate(claims):
@@ -98,5 +141,5 @@ def _claims(path: str, claims: Sequence[Json], pod_claims: frozenset[str]) -> Pr
         elif (name, request) in seen:
             yield duplicate(f"{path}[{i}]", name)
         elif name not in pod_claims:
-            yield not_found(f"{path}[{i}]", name)
+            yield not_found(f"{path}[{i}]", name, _not_among(pod_claims))
         seen.add((name, request))

@@ -5,14 +5,14 @@ Source: validation.go validatePodSpecSecurityContext, ValidateSecurityContext.
 
 import re
 
-from apimachinery.errors import not_supported
+from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
-from apiserver.strategies.problems import Problems, forbidden, invalid, one_of, required, unique
+from apiserver.strategies.problems import Problems, forbidden, go_struct, invalid, required, supported, unique
 
 _ID = "must be between 0 and 2147483647, inclusive"
 _MAX_ID = 2**31 - 1
 _SECCOMP = ("Localhost", "RuntimeDefault", "Unconfined")
-_SYSCTL = re.compile(r"([a-z0-9][-_a-z0-9]*[a-z0-9]|[a-z0-9])([./]([a-z0-9][-_a-z0-9]*[a-z0-9]|[a-z0-9]))*")
+_SYSCTL = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
 _FLAGS = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace")
 
 
@@ -30,11 +30,10 @@ def pod_context(path: str, spec: Json) -> Problems:
             if spec.get(name):
                 yield forbidden(f"{path}.{name}", "when `hostUsers` is false")
     policy = tree.get("fsGroupChangePolicy")
-    if policy is not None:
-        yield from one_of(f"{path}.fsGroupChangePolicy", policy, ("Always", "OnRootMismatch"))
+    yield from supported(f"{path}.fsGroupChangePolicy", policy, ("Always", "OnRootMismatch"))
     policy = tree.get("supplementalGroupsPolicy")
-    if policy is not None:
-        yield from one_of(f"{path}.supplementalGroupsPolicy", policy, ("Merge", "Strict"))
+    yield from supported(f"{path}.supplementalGroupsPolicy", policy, ("Merge", "Strict"))
+    yield from supported(f"{path}.seLinuxChangePolicy", tree.get("seLinuxChangePolicy"), ("Recursive",))
     yield from _sysctls(f"{path}.sysctls", tree, spec)
     yield from _profiles(path, tree)
 
@@ -66,7 +65,7 @@ def container_context(path: str, tree: Json | None, spec: Json) -> Problems:
     for name in ("runAsUser", "runAsGroup"):
         yield from _identity(f"{path}.{name}", tree.get(name))
     if tree.get("procMount") is not None:
-        yield from one_of(f"{path}.procMount", tree["procMount"], ("Default", "Unmasked"))
+        yield from supported(f"{path}.procMount", tree["procMount"], ("Default", "Unmasked"))
         if tree["procMount"] == "Unmasked" and spec.get("hostUsers") is not False:
             yield invalid(f"{path}.procMount", "Unmasked", "`hostUsers` must be false to use `Unmasked`")
     if tree.get("allowPrivilegeEscalation") is False:
@@ -80,28 +79,37 @@ def container_context(path: str, tree: Json | None, spec: Json) -> Problems:
 
 
 def _profiles(path: str, tree: Json) -> Problems:
-    yield from _profile(f"{path}.seccompProfile", tree.get("seccompProfile"))
-    yield from _profile(f"{path}.appArmorProfile", tree.get("appArmorProfile"))
+    yield from _profile(f"{path}.seccompProfile", tree.get("seccompProfile"), "seccomp")
+    yield from _profile(f"{path}.appArmorProfile", tree.get("appArmorProfile"), "AppArmor")
     if tree.get("windowsOptions"):
         name = tree["windowsOptions"].get("runAsUserName")
         if name == "":
             yield invalid(f"{path}.windowsOptions.runAsUserName", name, "runAsUserName cannot be an empty string")
 
 
-def _profile(path: str, profile: Json | None) -> Problems:
+def _profile(path: str, profile: Json | None, what: str) -> Problems:
     """Where a seccomp or AppArmor profile comes from; a local one is named."""
     if profile is None:
         return
     kind, local = profile.get("type", ""), profile.get("localhostProfile")
     if not kind:
-        yield required(f"{path}.type", "type is required when seccompProfile is set" if "seccomp" in path else "")
+        yield required(f"{path}.type", f"type is required when {path.rpartition('.')[2]} is set")
+        if local is not None:
+            yield _out_of_place(path, profile, what)
         return
     if kind not in _SECCOMP:
         yield not_supported(f"{path}.type", kind, _SECCOMP)
     if kind == "Localhost":
         if not local:
-            yield required(f"{path}.localhostProfile", "must be set when seccomp type is Localhost")
-        elif ".." in local.split("/") or (local.startswith("/") and "seccomp" in path):
+            yield required(f"{path}.localhostProfile", f"must be set when {what} type is Localhost")
+        elif ".." in local.split("/") or (local.startswith("/") and what == "seccomp"):
             yield invalid(f"{path}.localhostProfile", local, "must be a relative path")
     elif local is not None:
-        yield invalid(f"{path}.localhostProfile", local, "can only be set when seccomp type is Localhost")
+        yield _out_of_place(path, profile, what)
+
+
+def _out_of_place(path: str, profile: Json, what: str) -> FieldError:
+    """A local profile where none is used. Upstream shows the whole profile for seccomp, the name for AppArmor."""
+    local = profile["localhostProfile"]
+    shown = go_struct(Type=profile.get("type", ""), LocalhostProfile=local) if what == "seccomp" else local
+    return invalid(f"{path}.localhostProfile", shown, f"can only be set when {what} type is Localhost")

@@ -12,6 +12,7 @@ from apiserver.strategies.problems import (
     dns_subdomain,
     duplicate,
     forbidden,
+    go_struct,
     invalid,
     ip_address,
     labels,
@@ -21,6 +22,7 @@ from apiserver.strategies.problems import (
 )
 
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+_RESTART_POLICIES = ("Always", "OnFailure", "Never")
 _OPTION_LIMITS = {"nameservers": 3, "searches": 32}
 _MAX_DEADLINE = 2**31 - 1
 
@@ -29,8 +31,8 @@ def pod_spec(path: str, spec: Json) -> Problems:
     """Every rule that holds for a PodSpec wherever it stands."""
     yield from volumes.volumes(f"{path}.volumes", spec.get("volumes") or ())
     yield from containers.all_of(path, spec)
-    yield from one_of(f"{path}.restartPolicy", spec.get("restartPolicy", ""), ("Always", "OnFailure", "Never"))
-    yield from one_of(f"{path}.dnsPolicy", spec.get("dnsPolicy", ""), _DNS_POLICIES)
+    yield from one_of(f"{path}.restartPolicy", spec.get("restartPolicy", ""), _RESTART_POLICIES, in_order=True)
+    yield from one_of(f"{path}.dnsPolicy", spec.get("dnsPolicy", ""), _DNS_POLICIES, in_order=True)
     yield from _dns_config(f"{path}.dnsConfig", spec)
     yield from security.pod_context(f"{path}.securityContext", spec)
     yield from placement.placement(path, spec)
@@ -38,23 +40,25 @@ def pod_spec(path: str, spec: Json) -> Problems:
     yield from _names(path, spec)
     yield from _times(path, spec)
     yield from _aliases(f"{path}.hostAliases", spec)
-    yield from resources.requirements(f"{path}.resources", spec.get("resources"))
+    yield from resources.of_the_pod(f"{path}.resources", spec.get("resources"))
+    if spec.get("overhead"):
+        yield from resources.requirements(f"{path}.overhead", {"limits": spec["overhead"]})
     yield from _claims(f"{path}.resourceClaims", spec)
     yield from _operating_system(f"{path}.os", spec.get("os"))
     if spec.get("preemptionPolicy") is not None:
-        yield from one_of(f"{path}.preemptionPolicy", spec["preemptionPolicy"], ("Never", "PreemptLowerPriority"))
+        policies = ("PreemptLowerPriority", "Never")
+        yield from one_of(f"{path}.preemptionPolicy", spec["preemptionPolicy"], policies, in_order=True)
 
 
 def _names(path: str, spec: Json) -> Problems:
-    for name in ("serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName"):
+    for name in ("serviceAccountName", "nodeName", "priorityClassName"):
         if spec.get(name):
             yield from dns_subdomain(f"{path}.{name}", spec[name])
+    if spec.get("runtimeClassName") is not None:
+        yield from dns_subdomain(f"{path}.runtimeClassName", spec["runtimeClassName"])
     for name in ("hostname", "subdomain"):
         if spec.get(name):
             yield from dns_label(f"{path}.{name}", spec[name])
-    for i, secret in enumerate(spec.get("imagePullSecrets") or ()):
-        if not secret.get("name"):
-            yield required(f"{path}.imagePullSecrets[{i}].name")
 
 
 def _times(path: str, spec: Json) -> Problems:
@@ -62,19 +66,16 @@ def _times(path: str, spec: Json) -> Problems:
     if deadline is not None and not 1 <= deadline <= _MAX_DEADLINE:
         detail = f"must be between 1 and {_MAX_DEADLINE}, inclusive"
         yield invalid(f"{path}.activeDeadlineSeconds", deadline, detail)
-    grace = spec.get("terminationGracePeriodSeconds")
-    if grace is not None and grace < 0:
-        yield invalid(f"{path}.terminationGracePeriodSeconds", grace, "must be greater than or equal to 0")
 
 
 def _dns_config(path: str, spec: Json) -> Problems:
     config = spec.get("dnsConfig")
     servers = (config or {}).get("nameservers") or ()
     if spec.get("dnsPolicy") == "None" and not servers:
-        yield required(
-            f"{path}.nameservers" if config is not None else path,
-            "must provide at least one DNS nameserver when `dnsPolicy` is None",
-        )
+        if config is None:
+            yield required(path, "must provide `dnsConfig` when `dnsPolicy` is None")
+        else:
+            yield required(f"{path}.nameservers", "must provide at least one DNS nameserver when `dnsPolicy` is None")
     if config is None:
         return
     if len(servers) > _OPTION_LIMITS["nameservers"]:
@@ -132,11 +133,17 @@ def _claims(path: str, spec: Json) -> Problems:
         else:
             yield from dns_label(f"{path}[{i}].name", name)
         seen.add(name)
-        given = [n for n in ("resourceClaimName", "resourceClaimTemplateName") if claim.get(n)]
-        if len(given) != 1:
-            detail = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"
+        one, other = claim.get("resourceClaimName"), claim.get("resourceClaimTemplateName")
+        shown = go_struct(Name=name, ResourceClaimName=one, ResourceClaimTemplateName=other)
+        if one is not None and other is not None:
             many = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"
-            yield invalid(f"{path}[{i}]", claim, many if given else detail)
+            yield invalid(f"{path}[{i}]", shown, many)
+        if one is None and other is None:
+            detail = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"
+            yield invalid(f"{path}[{i}]", shown, detail)
+        for member, value in (("resourceClaimName", one), ("resourceClaimTemplateName", other)):
+            if value is not None:
+                yield from dns_subdomain(f"{path}[{i}].{member}", value)
 
 
 def _operating_system(path: str, tree: Json | None) -> Problems:
@@ -144,9 +151,15 @@ def _operating_system(path: str, tree: Json | None) -> Problems:
         return
     name = tree.get("name", "")
     if not name:
-        yield required(f"{path}.name", "cannot be empty")
+        yield required(f"{path}.name")
     elif name not in ("linux", "windows"):
-        yield not_supported(f"{path}.name", name, ("linux", "windows"))
+        yield not_supported(path, name, ("linux", "windows"))
+
+
+def _annotation_key(path: str, key: str) -> Problems:
+    """Upper case is allowed, and shown as it was written."""
+    for message in names.qualified_name(key.lower()):
+        yield invalid(path, key, message)
 
 
 def template(path: str, tree: Json) -> Problems:
@@ -154,7 +167,7 @@ def template(path: str, tree: Json) -> Problems:
     metadata, spec = tree.get("metadata") or {}, tree.get("spec") or {}
     yield from labels(f"{path}.labels", metadata.get("labels"))
     for key in metadata.get("annotations") or {}:
-        yield from named(f"{path}.annotations", key.lower(), names.qualified_name)
+        yield from _annotation_key(f"{path}.annotations", key)
     yield from pod_spec(f"{path}.spec", spec)
     if spec.get("ephemeralContainers"):
         yield forbidden(f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template")

@@ -31,7 +31,6 @@ def stamp(new: Json, old: Json | None, context: WriteContext) -> Json:
         condition = {
             "type": "PodScheduled",
             "status": "False",
-            "observedGeneration": 1,
             "lastProbeTime": None,
             "lastTransitionTime": times.rfc3339(context.now),
             "reason": "SchedulingGated",

@@ -11,7 +11,6 @@ from apiserver.strategies.claims import claim_spec
 from apiserver.strategies.pod import env
 from apiserver.strategies.problems import (
     Problems,
-    config_key,
     forbidden,
     invalid,
     named,
@@ -70,8 +69,6 @@ def _keys(path: str, items: Sequence[Json]) -> Problems:
         here = f"{path}[{i}]"
         if not item.get("key"):
             yield required(f"{here}.key")
-        else:
-            yield from config_key(f"{here}.key", item["key"])
         yield from _item_path(here, item)
 
 
@@ -102,12 +99,12 @@ def _secret(path: str, tree: Json) -> Problems:
 
 def _downward(path: str, tree: Json) -> Problems:
     yield from _mode(path, tree)
-    yield from _downward_items(f"{path}.items", tree.get("items") or ())
+    yield from _downward_items(path, tree.get("items") or ())
 
 
-def _downward_items(path: str, items: Sequence[Json]) -> Problems:
-    for i, item in enumerate(items):
-        here = f"{path}[{i}]"
+def _downward_items(here: str, items: Sequence[Json]) -> Problems:
+    """Upstream's paths have no index here."""
+    for item in items:
         yield from _item_path(here, item)
         field, resource = item.get("fieldRef"), item.get("resourceFieldRef")
         if field is not None:
@@ -141,7 +138,7 @@ def _projection(path: str, name: str, part: Json) -> Problems:
             yield required(f"{path}.name")
         yield from _keys(f"{path}.items", part.get("items") or ())
     elif name == "downwardAPI":
-        yield from _downward_items(f"{path}.items", part.get("items") or ())
+        yield from _downward_items(path, part.get("items") or ())
     elif name == "serviceAccountToken":
         yield from _token(path, part)
 

@@ -13,8 +13,8 @@ from apiserver.strategies.problems import (
     forbidden,
     invalid,
     not_found,
-    one_of,
     required,
+    supported,
 )
 
 _PROPAGATION = ("Bidirectional", "HostToContainer", "None")
@@ -25,6 +25,7 @@ def volumes(path: str, entries: Sequence[Json]) -> Problems:
     seen: set[str] = set()
     for i, volume in enumerate(entries):
         here, name = f"{path}[{i}]", volume.get("name", "")
+        yield from volume_sources.source(here, volume)
         if not name:
             yield required(f"{here}.name")
         else:
@@ -32,7 +33,6 @@ def volumes(path: str, entries: Sequence[Json]) -> Problems:
         if name in seen:
             yield duplicate(f"{here}.name", name)
         seen.add(name)
-        yield from volume_sources.source(here, volume)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def mounts(path: str, container: Json, context: MountContext) -> Problems:
         here, name, where = f"{path}[{i}]", mount.get("name", ""), mount.get("mountPath", "")
         if not name:
             yield required(f"{here}.name")
-        elif name not in context.names:
+        if name not in context.names:
             yield not_found(f"{here}.name", name)
         if not where:
             yield required(f"{here}.mountPath")
@@ -85,7 +85,7 @@ def _propagation(path: str, mount: Json, container: Json) -> Problems:
     mode = mount.get("mountPropagation")
     if mode is None:
         return
-    yield from one_of(f"{path}.mountPropagation", mode, _PROPAGATION)
+    yield from supported(f"{path}.mountPropagation", mode, _PROPAGATION)
     privileged = (container.get("securityContext") or {}).get("privileged")
     if mode == "Bidirectional" and not privileged:
         yield forbidden(
@@ -98,7 +98,7 @@ def _recursive_read_only(path: str, mount: Json) -> Problems:
     if mode in (None, "Disabled"):
         return
     here = f"{path}.recursiveReadOnly"
-    yield from one_of(here, mode, ("Disabled", "Enabled", "IfPossible"))
+    yield from supported(here, mode, ("Disabled", "Enabled", "IfPossible"))
     if not mount.get("readOnly"):
         yield forbidden(here, "may only be specified when readOnly is true")
     if mount.get("mountPropagation") not in (None, "None"):
@@ -114,7 +114,7 @@ def devices(path: str, container: Json, context: MountContext) -> Problems:
         here, name, where = f"{path}[{i}]", device.get("name", ""), device.get("devicePath", "")
         if not name:
             yield required(f"{here}.name")
-        elif name not in context.names:
+        if name not in context.names:
             yield not_found(f"{here}.name", name)
         elif name not in context.claims:
             detail = "can only use volume source type of PersistentVolumeClaim for block mode"

@@ -17,16 +17,17 @@ from apiserver.strategies.problems import (
     label_selector,
     non_negative,
     required,
+    shown_selector,
 )
 from apiserver.strategies.strategy import metadata_fields
 
 MISMATCH = "`selector` does not match template `labels`"
 
 
-def selector_and_template(spec: Json, what: str, *, restart: tuple[str, ...] = ("Always",)) -> Problems:
+def selector_and_template(spec: Json, what: str, kind: str) -> Problems:
     """`spec.selector` is there, is not empty, and selects what `spec.template` makes."""
-    selector = spec.get("selector")
-    template = spec.get("template")
+    selector, template = spec.get("selector"), spec.get("template")
+    wrong: list[FieldError] = []
     if selector is None:
         yield required("spec.selector")
     else:
@@ -34,28 +35,30 @@ def selector_and_template(spec: Json, what: str, *, restart: tuple[str, ...] = (
         yield from wrong
         if is_empty_selector(selector):
             yield invalid("spec.selector", selector, f"empty selector is invalid for {what}")
-        elif not wrong:
-            yield from _matches(selector, template or {})
-    if not template:
-        yield required("spec.template")
+        if wrong:
+            yield invalid("spec.selector", shown_selector(selector), "invalid label selector")
+    if selector is None or not (wrong or is_empty_selector(selector)):
+        yield from mismatch(selector, template or {})
     yield from pods.template("spec.template", template or {})
-    yield from restart_policy("spec.template.spec.restartPolicy", template or {}, restart)
+    yield from restart_policy("spec.template.spec.restartPolicy", template or {}, kind)
 
 
-def _matches(selector: Json, template: Json) -> Problems:
-    values = (template.get("metadata") or {}).get("labels") or {}
-    if not selectors.from_label_selector(selector).matches(values):
+def mismatch(selector: Json | None, template: Json) -> Problems:
+    """A good selector must select what the template makes; no selector selects nothing."""
+    values = (template.get("metadata") or {}).get("labels")
+    if selector is None or not selectors.from_label_selector(selector).matches(values or {}):
         yield invalid("spec.template.metadata.labels", values, MISMATCH)
 
 
-def restart_policy(path: str, template: Json, allowed: tuple[str, ...]) -> Problems:
+def restart_policy(path: str, template: Json, kind: str) -> Problems:
+    """Pods of `kind` run for ever."""
     spec = template.get("spec") or {}
     policy = spec.get("restartPolicy", "")
-    if policy not in allowed:
-        yield not_supported(path, policy, allowed)
+    if policy != "Always":
+        yield not_supported(path, policy, ("Always",))
     if spec.get("activeDeadlineSeconds") is not None:
         here = path.replace("restartPolicy", "activeDeadlineSeconds")
-        yield forbidden(here, "activeDeadlineSeconds in ReplicaSet is not Supported")
+        yield forbidden(here, f"activeDeadlineSeconds in {kind} is not Supported")
 
 
 def counts(spec: Json, *members: str) -> Problems:

@@ -2,15 +2,15 @@
 
 import zoneinfo
 
-from apimachinery.errors import FieldError
+from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.pod import warnings
 from apiserver.strategies.pod.defaults import pod_template
-from apiserver.strategies.problems import Problems, forbidden, invalid, non_negative, one_of, required
+from apiserver.strategies.problems import Problems, invalid, non_negative, one_of, required
 from apiserver.strategies.strategy import Strategy
 from apiserver.strategies.workloads.cron import schedule_problem
-from apiserver.strategies.workloads.jobs import job_spec
+from apiserver.strategies.workloads.jobs import default_failure_policy, job_spec
 
 _POLICIES = ("Allow", "Forbid", "Replace")
 _COUNTS = ("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
@@ -26,7 +26,8 @@ def default(tree: Json) -> Json:
     fill(spec, "failedJobsHistoryLimit", 1)
     template = part(spec, "jobTemplate")
     template.setdefault("metadata", {})
-    pod_template(part(part(template, "spec"), "template"))
+    default_failure_policy(part(template, "spec"))
+    pod_template(part(template["spec"], "template"))
     return tree
 
 
@@ -44,11 +45,11 @@ def _check(new: Json) -> Problems:
         yield from non_negative(f"spec.{member}", spec.get(member))
     yield from one_of("spec.concurrencyPolicy", spec.get("concurrencyPolicy", ""), _POLICIES)
     job = (spec.get("jobTemplate") or {}).get("spec") or {}
-    if job.get("manualSelector"):
-        yield forbidden("spec.jobTemplate.spec.manualSelector", "`manualSelector` is not supported")
-    if job.get("selector") is not None:
-        yield forbidden("spec.jobTemplate.spec.selector", "`selector` will be auto-generated")
     yield from job_spec("spec.jobTemplate.spec", job)
+    if job.get("selector") is not None:
+        yield invalid("spec.jobTemplate.spec.selector", job["selector"], "`selector` will be auto-generated")
+    if job.get("manualSelector"):
+        yield not_supported("spec.jobTemplate.spec.manualSelector", True, ("nil", "false"))
 
 
 def _schedule(spec: Json) -> Problems:

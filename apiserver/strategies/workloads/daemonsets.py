@@ -1,13 +1,23 @@
 """DaemonSets. Source: pkg/apis/apps/validation ValidateDaemonSet, v1/defaults.go, pkg/registry/apps/daemonset."""
 
-from apimachinery.errors import FieldError
+from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, part
+from apiserver.strategies.pod import spec as pods
 from apiserver.strategies.pod.defaults import pod_template
-from apiserver.strategies.problems import Problems, at_most_100_percent, invalid, required
-from apiserver.strategies.strategy import Strategy
+from apiserver.strategies.problems import (
+    Problems,
+    at_most_100_percent,
+    go_struct,
+    invalid,
+    is_empty_selector,
+    label_selector,
+    required,
+)
+from apiserver.strategies.strategy import Strategy, keep_status
 from apiserver.strategies.workloads import common
 
+GENERATION = "deprecated.daemonset.template.generation"
 _STATUS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady",
            "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable",
            "collisionCount")  # fmt: skip
@@ -25,6 +35,20 @@ def default(tree: Json) -> Json:
     return tree
 
 
+def prepare(new: Json, old: Json | None) -> Json:
+    """The template's generation, from the times before ControllerRevisions: an annotation that upstream still keeps."""
+    generation = 1
+    if old is not None:
+        generation = _template_generation(old) + (new["spec"].get("template") != old["spec"].get("template"))
+    part(new["metadata"], "annotations")[GENERATION] = str(generation)
+    return keep_status(new, old)
+
+
+def _template_generation(tree: Json) -> int:
+    text = (tree["metadata"].get("annotations") or {}).get(GENERATION, "0")
+    return int(text) if text.isdecimal() else 0
+
+
 def check(new: Json, old: Json | None) -> list[FieldError]:
     problems = [*_check(new["spec"])]
     if old is not None:
@@ -33,7 +57,15 @@ def check(new: Json, old: Json | None) -> list[FieldError]:
 
 
 def _check(spec: Json) -> Problems:
-    yield from common.selector_and_template(spec, "daemonset")
+    selector, template = spec.get("selector"), spec.get("template") or {}
+    wrong = [*label_selector("spec.selector", selector)] if selector is not None else []
+    yield from wrong
+    if not wrong:  # no selector selects nothing, and upstream complains of no more than that
+        yield from common.mismatch(selector, template)
+    if selector is not None and is_empty_selector(selector):
+        yield invalid("spec.selector", selector, "empty selector is invalid for daemonset")
+    yield from pods.template("spec.template", template)
+    yield from common.restart_policy("spec.template.spec.restartPolicy", template, "DaemonSet")
     yield from common.counts(spec, "minReadySeconds", "revisionHistoryLimit")
     strategy, path = spec.get("updateStrategy") or {}, "spec.updateStrategy"
     kind, rolling = strategy.get("type", ""), strategy.get("rollingUpdate")
@@ -47,7 +79,8 @@ def _check(spec: Json) -> Problems:
 
 
 def _wrong_type(path: str, strategy: Json) -> Problems:
-    yield invalid(path, strategy, "must be 'RollingUpdate' or 'OnDelete'")
+    shown = go_struct(Type=strategy.get("type", ""), RollingUpdate=strategy.get("rollingUpdate"))
+    yield not_supported(path, shown, ("RollingUpdate", "OnDelete"))
 
 
 def _rolling(path: str, rolling: Json) -> Problems:
@@ -69,6 +102,7 @@ def check_status(new: Json, _old: Json | None) -> list[FieldError]:
 
 DAEMONSETS = Strategy(
     default=default,
+    prepare=prepare,
     check=check,
     check_status=check_status,
     has_generation=True,

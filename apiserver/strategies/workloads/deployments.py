@@ -4,7 +4,7 @@ from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.pod.defaults import pod_template
-from apiserver.strategies.problems import Problems, at_most_100_percent, forbidden, invalid
+from apiserver.strategies.problems import Problems, at_most_100_percent, forbidden, go_struct, invalid
 from apiserver.strategies.strategy import Strategy
 from apiserver.strategies.workloads import common
 
@@ -30,7 +30,7 @@ def check(new: Json, old: Json | None) -> list[FieldError]:
 def _check(new: Json, old: Json | None) -> Problems:
     spec = new["spec"]
     yield from common.counts(spec, "replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
-    yield from common.selector_and_template(spec, "deployment")
+    yield from common.selector_and_template(spec, "deployment", "ReplicaSet")
     yield from _strategy("spec.strategy", spec.get("strategy") or {})
     deadline, ready = spec.get("progressDeadlineSeconds"), spec.get("minReadySeconds", 0)
     if deadline is not None and deadline <= ready:
@@ -47,7 +47,8 @@ def _strategy(path: str, tree: Json) -> Problems:
     elif kind == "RollingUpdate":
         yield from _rolling(f"{path}.rollingUpdate", rolling or {})
     else:
-        yield not_supported(path, tree, ("Recreate", "RollingUpdate"))
+        shown = go_struct(Type=kind, RollingUpdate=rolling)
+        yield not_supported(path, shown, ("Recreate", "RollingUpdate"))
 
 
 def _rolling(path: str, rolling: Json) -> Problems:

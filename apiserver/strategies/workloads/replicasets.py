@@ -24,7 +24,9 @@ def default(tree: Json) -> Json:
 
 def check(new: Json, old: Json | None) -> list[FieldError]:
     problems = [*common.counts(new["spec"], "replicas", "minReadySeconds")]
-    problems += common.selector_and_template(new["spec"], "deployment")  # upstream says "deployment" here too
+    problems += common.selector_and_template(
+        new["spec"], "deployment", "ReplicaSet"
+    )  # upstream says "deployment" here too
     if old is not None:
         problems += common.selector_is_for_life(new, old)
     return problems
@@ -46,7 +48,9 @@ def default_controller(tree: Json) -> Json:
     """A ReplicationController takes selector and labels from its template where it has none."""
     spec = part(tree, "spec")
     fill(spec, "replicas", 1)
-    labels = (part(part(spec, "template"), "metadata")).get("labels")
+    if spec.get("template") is None:
+        return tree
+    labels = (part(spec["template"], "metadata")).get("labels")
     if labels:
         if not spec.get("selector"):
             spec["selector"] = dict(labels)
@@ -62,14 +66,17 @@ def check_controller(new: Json, _old: Json | None) -> list[FieldError]:
 
 def _check_controller(spec: Json) -> Problems:
     yield from common.counts(spec, "replicas", "minReadySeconds")
-    selector, template = spec.get("selector") or {}, spec.get("template") or {}
-    labels = (template.get("metadata") or {}).get("labels") or {}
+    selector, template = spec.get("selector") or {}, spec.get("template")
     if not selector:
         yield required("spec.selector")
-    elif any(labels.get(key) != value for key, value in selector.items()):
+    if template is None:
+        yield required("spec.template")
+        return
+    labels = (template.get("metadata") or {}).get("labels")
+    if any((labels or {}).get(key) != value for key, value in selector.items()):
         yield invalid("spec.template.metadata.labels", labels, common.MISMATCH)
     yield from pods.template("spec.template", template)
-    yield from common.restart_policy("spec.template.spec.restartPolicy", template, ("Always",))
+    yield from common.restart_policy("spec.template.spec.restartPolicy", template, "ReplicationController")
 
 
 REPLICASETS = Strategy(
@@ -78,8 +85,6 @@ REPLICASETS = Strategy(
     check_status=check_status,
     has_generation=True,
     warnings=common.template_warnings,
-    fields=common.replica_fields,
-    field_labels=("metadata.name", "metadata.namespace", "status.replicas"),
 )
 
 REPLICATIONCONTROLLERS = Strategy(

@@ -2,21 +2,25 @@
 
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
-from apiserver.strategies.claims import default_claim
+from apiserver.strategies.claims import claim_spec, default_claim
 from apiserver.strategies.defaulting import fill, items, part
+from apiserver.strategies.pod import spec as pods
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.problems import (
     Problems,
-    at_most_100_percent,
-    dns_subdomain,
+    dns_label,
     forbidden,
+    go_struct,
     immutable,
     invalid,
-    one_of,
+    is_empty_selector,
+    label_selector,
     required,
+    shown_selector,
+    supported,
 )
 from apiserver.strategies.sameness import same
-from apiserver.strategies.strategy import Strategy, as_sent
+from apiserver.strategies.strategy import Strategy, as_sent, keep_status
 from apiserver.strategies.workloads import common
 
 _MUTABLE = ("replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
@@ -47,24 +51,68 @@ def default(tree: Json) -> Json:
     return tree
 
 
+def _rolling(tree: Json) -> Json:
+    return (tree["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
+
+
+def prepare(new: Json, old: Json | None) -> Json:
+    """`maxUnavailable` is alpha: it is dropped, unless it was there."""
+    if old is None or "maxUnavailable" not in _rolling(old):
+        _rolling(new).pop("maxUnavailable", None)
+    return keep_status(new, old)
+
+
 def check(new: Json, old: Json | None) -> list[FieldError]:
     return [*_check(new["spec"]), *(_changes(new["spec"], old["spec"]) if old is not None else ())]
 
 
 def _check(spec: Json) -> Problems:
-    yield from one_of("spec.podManagementPolicy", spec.get("podManagementPolicy", ""), ("OrderedReady", "Parallel"))
+    management = spec.get("podManagementPolicy", "")
+    if not management:
+        yield required("spec.podManagementPolicy")
+    elif management not in ("OrderedReady", "Parallel"):
+        yield invalid("spec.podManagementPolicy", management, "must be 'OrderedReady' or 'Parallel'")
     yield from _update_strategy("spec.updateStrategy", spec.get("updateStrategy") or {})
     retention = spec.get("persistentVolumeClaimRetentionPolicy") or {}
     for name in ("whenDeleted", "whenScaled"):
-        here = f"spec.persistentVolumeClaimRetentionPolicy.{name}"
-        yield from one_of(here, retention.get(name, ""), ("Delete", "Retain"))
-    yield from common.counts(spec, "replicas", "minReadySeconds", "revisionHistoryLimit")
+        yield from supported(
+            f"spec.persistentVolumeClaimRetentionPolicy.{name}", retention.get(name, ""), ("Retain", "Delete")
+        )
+    for i, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
+        yield from claim_spec(f"spec.volumeClaimTemplates[{i}].spec", claim.get("spec") or {})
+    yield from common.counts(spec, "replicas", "minReadySeconds")
     start = (spec.get("ordinals") or {}).get("start", 0)
     if start < 0:
         yield invalid("spec.ordinals.start", start, "must be greater than or equal to 0")
-    yield from common.selector_and_template(spec, "statefulset")
     if spec.get("serviceName"):
-        yield from dns_subdomain("spec.serviceName", spec["serviceName"])
+        yield from dns_label("spec.serviceName", spec["serviceName"])
+    yield from _selector(spec.get("selector"))
+    if not [*label_selector("spec.selector", spec.get("selector"))]:
+        yield from common.mismatch(spec.get("selector"), spec.get("template") or {})
+        yield from pods.template("spec.template", _as_made(spec))
+    yield from common.restart_policy("spec.template.spec.restartPolicy", spec.get("template") or {}, "StatefulSet")
+
+
+def _selector(selector: Json | None) -> Problems:
+    if selector is None:
+        yield required("spec.selector")
+        return
+    wrong = [*label_selector("spec.selector", selector)]
+    yield from wrong
+    if is_empty_selector(selector):
+        yield invalid("spec.selector", selector, "empty selector is invalid for statefulset")
+    if wrong:
+        yield invalid("spec.selector", shown_selector(selector), "")
+
+
+def _as_made(spec: Json) -> Json:
+    """The template as pods are made from it: host name and subdomain are the controller's, claims become volumes."""
+    template = spec.get("template") or {}
+    pod = {name: value for name, value in (template.get("spec") or {}).items() if name not in ("hostname", "subdomain")}
+    claimed = [(claim.get("metadata") or {}).get("name", "") for claim in spec.get("volumeClaimTemplates") or ()]
+    own = [volume for volume in pod.get("volumes") or () if volume.get("name") not in claimed]
+    made = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in dict.fromkeys(claimed)]
+    return {**template, "spec": {**pod, "volumes": [*made, *own]}}
 
 
 def _update_strategy(path: str, tree: Json) -> Problems:
@@ -78,14 +126,10 @@ def _update_strategy(path: str, tree: Json) -> Problems:
         partition = (rolling or {}).get("partition", 0)
         if partition < 0:
             yield invalid(f"{path}.rollingUpdate.partition", partition, "must be greater than or equal to 0")
-        unavailable = (rolling or {}).get("maxUnavailable")
-        if unavailable is not None:
-            yield from common.rollout_bound(f"{path}.rollingUpdate.maxUnavailable", unavailable)
-            if common.is_zero(unavailable):
-                yield invalid(f"{path}.rollingUpdate.maxUnavailable", unavailable, "cannot be 0")
-            yield from at_most_100_percent(f"{path}.rollingUpdate.maxUnavailable", unavailable)
     else:
-        yield invalid(path, tree, "must be 'RollingUpdate' or 'OnDelete'")
+        shown = None if rolling is None else go_struct(Partition=rolling.get("partition", 0), MaxUnavailable=None)
+        shape = go_struct(Type=kind, RollingUpdate=shown)
+        yield invalid(path, shape, "must be 'RollingUpdate' or 'OnDelete'")
 
 
 def _changes(spec: Json, before: Json) -> Problems:
@@ -117,6 +161,7 @@ def check_revision(new: Json, old: Json | None) -> list[FieldError]:
 
 STATEFULSETS = Strategy(
     default=default,
+    prepare=prepare,
     check=check,
     check_status=check_status,
     has_generation=True,

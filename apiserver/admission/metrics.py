@@ -1,0 +1,75 @@
+"""What became of calls to webhooks and of policies, under upstream's names.
+
+Source: apiserver/pkg/admission/metrics/metrics.go, apiserver/pkg/admission/plugin/policy/validating/metrics.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_PREFIX = "apiserver_admission_webhook"
+_BUCKETS = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 25.0)
+_GREATEST_CODE = 600
+
+
+class AdmissionMetrics:
+    """Counters that `register` shows."""
+
+    def __init__(self) -> None:
+        labels = ("name", "type", "operation")
+        self._seconds = Histogram(
+            f"{_PREFIX}_admission_duration_seconds",
+            "Admission webhook latency histogram in seconds, identified by name and broken out for each operation and "
+            "API resource and type (validate or admit).",
+            (*labels, "rejected"),
+            buckets=_BUCKETS,
+            registry=None,
+        )
+        self._requests = Counter(
+            f"{_PREFIX}_request_total",
+            "Admission webhook request total, identified by name and broken out for each type and operation.",
+            (*labels, "code", "rejected"),
+            registry=None,
+        )
+        # Upstream's counters without `_total`, which this library would add to a Counter's name.
+        self._rejections = Gauge(
+            f"{_PREFIX}_rejection_count",
+            "Admission webhook rejection count, identified by name and broken out for each type and operation.",
+            (*labels, "error_type", "rejection_code"),
+            registry=None,
+        )
+        self._open = Gauge(
+            f"{_PREFIX}_fail_open_count",
+            "Admission webhook fail open count, identified by name and broken out for each admission type.",
+            ("name", "type"),
+            registry=None,
+        )
+        self._checks = Counter(
+            "apiserver_validating_admission_policy_check_total",
+            "Validation admission policy check total, labeled by policy and further identified by binding and "
+            "enforcement action taken.",
+            ("policy", "policy_binding", "error_type", "enforcement_action"),
+            registry=None,
+        )
+
+    def register(self, registry: CollectorRegistry) -> None:
+        """Show them in a registry."""
+        for collector in (self._seconds, self._requests, self._rejections, self._open, self._checks):
+            registry.register(collector)
+
+    def called(
+        self, name: str, kind: str, operation: str, *, code: int, rejected: bool, seconds: float, error: str = ""
+    ) -> None:
+        """One call to a webhook: `error` says what went wrong (calling_webhook_error), if it did."""
+        said = "true" if rejected else "false"
+        code = min(code, _GREATEST_CODE)
+        self._seconds.labels(name, kind, operation, said).observe(seconds)
+        self._requests.labels(name, kind, operation, code, said).inc()
+        if rejected:
+            self._rejections.labels(name, kind, operation, error or "no_error", code).inc()
+
+    def failed_open(self, name: str, kind: str) -> None:
+        """A webhook failed, and the request went on without it."""
+        self._open.labels(name, kind).inc()
+
+    def checked(self, policy: str, binding: str, action: str, *, error: bool = False) -> None:
+        """A policy made a binding act: deny, warn, audit."""
+        self._checks.labels(policy, binding, "invalid_error" if error else "no_error", action).inc()

@@ -1,0 +1,113 @@
+"""What dynamic admission sees of a request: the operation, the versions the object can be shown in, the options.
+
+A `Form` is a resource with the kind of its objects (`pods/exec` has PodExecOptions). The write path works on the object
+in the version stored; `show` gives it in a form, `take` brings a changed one back, defaulted and pruned as upstream
+does it after a webhook's patch. Made by resources/reviewing.py; nothing here does I/O.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from apimachinery.types import Json
+from apiserver.request import Attributes
+
+CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
+_CONFIGURATION = "admissionregistration.k8s.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One version of the resource, and the kind of the object in it."""
+
+    group: str
+    version: str
+    plural: str
+    kind_group: str
+    kind_version: str
+    kind: str
+
+    def resource(self) -> Json:
+        return {"group": self.group, "version": self.version, "resource": self.plural}
+
+    def object_kind(self) -> Json:
+        return {"group": self.kind_group, "version": self.kind_version, "kind": self.kind}
+
+
+#: To or from a form; awaits where a conversion asks a webhook.
+Turn = Callable[[Json, Form], Awaitable[Json]]
+
+
+async def _unchanged(tree: Json, _form: Form) -> Json:
+    return tree
+
+
+def _unheard(_key: str, _value: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One request as webhooks and policies see it."""
+
+    attributes: Attributes
+    operation: str
+    own: Form  #: as it was asked for
+    equivalents: Callable[[], Sequence[Form]] = field(default=tuple)  # other versions of the same objects
+    options: Json | None = None
+    dry_run: bool = False
+    show: Turn = _unchanged
+    take: Turn = _unchanged
+    annotate: Callable[[str, str], None] = _unheard  #: adds an annotation to the audit event
+    #: The object's name, where the request does not say it (a create).
+    name: str = ""
+
+    @property
+    def subresource(self) -> str:
+        return self.attributes.subresource
+
+    @property
+    def namespace(self) -> str:
+        """The request's namespace; that of a namespace is itself."""
+        if self.is_namespace and not self.attributes.namespace:
+            return self.name or self.attributes.name
+        return self.attributes.namespace
+
+    @property
+    def is_namespace(self) -> bool:
+        return (self.own.group, self.own.plural) == ("", "namespaces")
+
+    @property
+    def is_configuration(self) -> bool:
+        """Webhook configurations and policies are never sent to any: a mistake in one could not be mended."""
+        return self.own.group == _CONFIGURATION and self.own.kind_group == _CONFIGURATION
+
+    async def shown(self, tree: Json | None, form: Form) -> Json | None:
+        """The tree in a form, None where there is none."""
+        return await self.show(tree, form) if tree is not None else None
+
+    def request(self, form: Form) -> Json:
+        """AdmissionRequest without uid and objects: what webhooks are sent and `request` is in expressions."""
+        user = self.attributes.user
+        info: Json = {"username": user.name}
+        for key, value in (("uid", user.uid), ("groups", list(user.groups))):
+            if value:
+                info[key] = value
+        if user.extra:
+            info["extra"] = {key: list(values) for key, values in user.extra.items()}
+        found: Json = {
+            "kind": form.object_kind(),
+            "resource": form.resource(),
+            "requestKind": self.own.object_kind(),
+            "requestResource": self.own.resource(),
+            "operation": self.operation,
+            "userInfo": info,
+            "dryRun": self.dry_run,
+            "options": self.options,
+        }
+        if self.subresource:
+            found["subResource"] = found["requestSubResource"] = self.subresource
+        if self.name or self.attributes.name:
+            found["name"] = self.name or self.attributes.name
+        if self.namespace:
+            found["namespace"] = self.namespace
+        return found

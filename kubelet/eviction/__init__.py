@@ -1,0 +1,1 @@
+"""Node-pressure eviction: when the node runs short of something, a pod goes before the kernel chooses one."""

@@ -1,0 +1,95 @@
+"""KubeletConfiguration files: what is honoured, and what is refused."""
+
+import pytest
+
+from kubelet.configuration import BadConfiguration, Configuration, parse, parse_duration
+
+HEAD = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
+
+#: What kubeadm writes: zero values everywhere.
+KUBEADM = (
+    HEAD
+    + """
+authentication: {anonymous: {enabled: false}, webhook: {cacheTTL: 0s, enabled: true}, x509: {clientCAFile: /pki/ca.crt}}
+authorization: {mode: Webhook, webhook: {cacheAuthorizedTTL: 0s, cacheUnauthorizedTTL: 0s}}
+cgroupDriver: systemd
+clusterDNS: [10.96.0.10]
+clusterDomain: cluster.local
+containerRuntimeEndpoint: ""
+cpuManagerReconcilePeriod: 0s
+crashLoopBackOff: {}
+evictionPressureTransitionPeriod: 0s
+fileCheckFrequency: 0s
+healthzBindAddress: 127.0.0.1
+healthzPort: 10248
+httpCheckFrequency: 0s
+imageMaximumGCAge: 0s
+imageMinimumGCAge: 0s
+logging: {flushFrequency: 0, options: {json: {infoBufferSize: "0"}}, verbosity: 0}
+memorySwap: {}
+nodeStatusReportFrequency: 0s
+nodeStatusUpdateFrequency: 0s
+resolvConf: /run/systemd/resolve/resolv.conf
+rotateCertificates: true
+runtimeRequestTimeout: 0s
+shutdownGracePeriod: 0s
+shutdownGracePeriodCriticalPods: 0s
+staticPodPath: /etc/kubernetes/manifests
+streamingConnectionIdleTimeout: 0s
+syncFrequency: 0s
+volumeStatsAggPeriod: 0s
+"""
+)
+
+
+def test_kubeadms_file_is_read():
+    found = parse(KUBEADM)
+    assert (found.client_ca_file, found.cluster_dns, found.static_pod_path) == (
+        "/pki/ca.crt",
+        ("10.96.0.10",),
+        "/etc/kubernetes/manifests",
+    )
+    assert (found.cgroup_driver, found.eviction_pressure_transition_period) == ("systemd", 300.0)
+    assert found.eviction_hard == Configuration().eviction_hard
+
+
+def test_amounts_and_durations():
+    text = "maxPods: 20\nsystemReserved: {cpu: 200m, memory: 1Gi}\nshutdownGracePeriod: 1m30s\npodPidsLimit: 64\n"
+    found = parse(
+        HEAD + text + "evictionSoft: {memory.available: 5%}\nevictionSoftGracePeriod: {memory.available: 2m}\n"
+    )
+    assert (found.max_pods, found.pod_pids_limit, found.shutdown_grace_period) == (20, 64, 90.0)
+    assert (found.system_reserved, found.eviction_soft_grace_period) == (
+        {"cpu": "200m", "memory": "1Gi"},
+        {"memory.available": 120.0},
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("kind: KubeletConfiguration", "holds no KubeletConfiguration"),
+        ("a: [", "error decoding"),
+        (HEAD + "maxPod: 3", 'unknown field "maxPod"'),
+        (HEAD + "maxPods: many", "maxPods: 'many' is no integer"),
+        (HEAD + "featureGates: {InPlacePodVerticalScaling: false}", "featureGates: .* is not supported"),
+        (HEAD + "cpuManagerPolicy: static", "cpuManagerPolicy: 'static' is not supported, only 'none'"),
+        (HEAD + "authentication: {anonymous: {enabled: true}}", "nothing is anonymous"),
+        (HEAD + "authorization: {mode: AlwaysAllow}", "not supported, only Webhook"),
+        (HEAD + "shutdownGracePeriod: 10", "invalid duration"),
+        (HEAD + "shutdownGracePeriodCriticalPods: 10s", "must be <= shutdownGracePeriod"),
+        (HEAD + "evictionSoft: {memory.available: 5%}", "grace period must be specified"),
+        (HEAD + "evictionHard: {memory.left: 5%}", "unsupported eviction signal"),
+        (HEAD + "systemReserved: {gold: 1}", "cannot reserve 'gold' resource"),
+        (HEAD + "cgroupsPerQOS: false", "cgroupsPerQOS: False is not supported"),
+        (HEAD + "readOnlyPort: 10255", "readOnlyPort: 10255 is not supported"),
+        (HEAD + "crashLoopBackOff: {maxContainerRestartPeriod: 10s}", "KubeletCrashLoopBackOffMax not enabled"),
+    ],
+)
+def test_what_is_refused(text, problem):
+    with pytest.raises(BadConfiguration, match=problem):
+        parse(text)
+
+
+def test_durations():
+    assert [parse_duration(t) for t in ("0s", "1h2m3s", "100ms", 0)] == [0.0, 3723.0, 0.1, 0.0]
