@@ -508,11 +508,32 @@ async def test_a_race_between_applies(api):
 async def test_events_of_both_groups(api):
     events = f"{CORE}/events"
     about = {"kind": "Pod", "namespace": "default", "name": "a"}
-    await api.must("POST", f"{events}?fieldManager=maker", {"metadata": {"name": "e"}, "involvedObject": about})
-    path = "/apis/events.k8s.io/v1/namespaces/default/events/e"
-    tree = await api.must("PATCH", f"{path}?fieldManager=noter", {"note": "hello"}, type=MERGE)
+    event = {"metadata": {"name": "e"}, "involvedObject": about, "message": "hello"}
+    await api.must("POST", f"{events}?fieldManager=maker", event)
+    newer = "/apis/events.k8s.io/v1/namespaces/default/events"
+    seen = await api.must("GET", f"{newer}/e")
+    labels = {"metadata": {"labels": {"x": "1"}}}
+    tree = await api.must("PATCH", f"{events}/e?fieldManager=labeler", labels, type=MERGE)
+    assert seen["note"] == "hello"
+    assert {e["manager"]: e["apiVersion"] for e in tree["metadata"]["managedFields"]} == {
+        "maker": "v1",
+        "labeler": "v1",
+    }
+    event = {
+        "metadata": {"name": "f", "namespace": "default"},
+        "eventTime": "2020-01-01T00:00:00.000000Z",
+        "reportingController": "a.b/c",
+        "reportingInstance": "d",
+        "action": "e",
+        "reason": "f",
+        "type": "Normal",
+        "regarding": about,
+    }
+    await api.must("POST", f"{newer}?fieldManager=maker", event)
+    tree = await api.must("PATCH", f"{events}/f?fieldManager=labeler", labels, type=MERGE)
     versions = {e["manager"]: e["apiVersion"] for e in tree["metadata"]["managedFields"]}
-    assert versions == {"maker": "v1", "noter": "events.k8s.io/v1"}
+    assert versions == {"maker": "events.k8s.io/v1", "labeler": "v1"}
+    assert "f:regarding" in owners(tree)["maker", "Update", ""]
 
 
 CRD = {
