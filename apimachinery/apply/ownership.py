@@ -69,12 +69,19 @@ class Ownership:
     def update(self, live: Json | None, new: Json, manager: str, now: str) -> list[Json]:
         """The entries after a write of `new` in place of `live` (None: a create). Neither is modified.
 
-        `new` may bring entries of its own: an empty one, or none at all in a list, resets them.
+        `new` may bring entries of its own: an empty one, or none at all in a list, resets them. What owners cannot be
+        told for has none (upstream's UpdateNoErrors).
         """
         stored = _entries_of(live) if live is not None else []
         managed = self._managed(stored, _entries_of(new, or_none=True))
         if live is not None and not managed.owners:
             return []
+        try:
+            return self._after(live, new, managed, manager, now)
+        except Malformed:  # an object without the keys its lists merge by is the kind's business to refuse, not ours
+            return []
+
+    def _after(self, live: Json | None, new: Json, managed: Managed, manager: str, now: str) -> list[Json]:
         if live is None:
             owners = self._updater.create(self.blank, without_entries(new), self.version, managed.owners, _SELF)
         else:
