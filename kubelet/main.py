@@ -101,7 +101,7 @@ class _Stop(Exception):
 async def kubelet(options: Options, stop: asyncio.Event) -> None:
     """Run until `stop`."""
     config = client_config.load_kubeconfig(options.kubeconfig) if options.kubeconfig else client_config.load()
-    async with Client(config, user_agent="pykube-kubelet") as client:
+    async with Client(config, user_agent="kubelet") as client:
         runtime = await _docker(options)
         handlers = Handlers(runtime)
         try:

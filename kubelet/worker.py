@@ -292,6 +292,8 @@ class Worker:
     def _act(self, plan: Plan, tasks: asyncio.TaskGroup) -> None:
         making: list[Action] = []
         for action in plan.actions:
+            if isinstance(action, StopSandbox) and self._making is not None:
+                continue  # a container is just being started in it: first that comes to its end
             if isinstance(action, Stop | StopSandbox):
                 grace = action.grace if isinstance(action, Stop) else 0.0
                 if isinstance(action, Stop) and action.forced:

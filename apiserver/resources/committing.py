@@ -88,7 +88,7 @@ async def _put(write: Write, key: str, new: Json, old: Json | None, expect: int)
     if grant is not None:
         await grant.keep()
     if write.resource.is_obeyed:
-        await write.api.reach(stored.revision)
+        await write.api.follow(stored.revision)
         write.api.catch_up()
     return as_entry(write.api, stored)
 
