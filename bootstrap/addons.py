@@ -19,6 +19,7 @@ PROXY_NAME = "service.kubernetes.io/service-proxy-name"
 #: upstream gives to each controller's service account; together they are far less than cluster-admin.
 CONTROLLER_ROLES = (
     "attachdetach-controller",
+    "certificate-controller",
     "clusterrole-aggregation-controller",
     "deployment-controller",
     "disruption-controller",

@@ -110,6 +110,8 @@ def _controllers(spec: ClusterSpec) -> Process:
         kubeconfig=kubeconfig.path(spec, "controller-manager"),
         cluster_cidr=spec.pod_cidr,
         root_ca_file=spec.pki / "ca.crt",
+        cluster_signing_cert_file=spec.pki / "ca.crt",
+        cluster_signing_key_file=spec.pki / "ca.key",
         leader_elect_identity=spec.node_name,
         secure_port=spec.ports.controllers,
         tls_cert_file=spec.pki / "controller-manager.crt",

@@ -16,6 +16,7 @@ from client.client import Client
 from client.events import EventRecorder
 from client.plan import Controller, Looking
 from client.runtime import Caches, Runtime
+from controllers.certificates import Authority, CertificateCleaner, CertificateSigner
 from controllers.clusterrole_aggregation import ClusterRoleAggregation
 from controllers.deployment import DeploymentController
 from controllers.disruption import DisruptionController
@@ -49,12 +50,17 @@ class Settings:
     cluster_cidr: str = "10.244.0.0/16"
     node_mask: int = 24
     root_ca: str = ""  # PEM text; without one nothing is published
+    signing: Authority | None = None  # without one nothing is signed
     node_grace: float = GRACE
     terminated_threshold: int = 12500
 
 
 #: Made anew for every run: some remember when they saw things first.
-CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking]] = {
+CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking | None]] = {
+    "certificatesigningrequest-cleaner-controller": lambda _settings: CertificateCleaner(),
+    "certificatesigningrequest-signing-controller": lambda settings: (
+        CertificateSigner(settings.signing) if settings.signing else None
+    ),
     "clusterrole-aggregation-controller": lambda _settings: ClusterRoleAggregation(),
     "deployment-controller": lambda _settings: DeploymentController(),
     "disruption-controller": lambda _settings: DisruptionController(),
@@ -74,7 +80,9 @@ CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking]] = {
     "replicaset-controller": lambda _settings: REPLICASET,
     "replicationcontroller-controller": lambda _settings: REPLICATIONCONTROLLER,
     "resourcequota-controller": lambda _settings: ResourceQuotaController(),
-    "root-ca-certificate-publisher-controller": lambda settings: RootCAPublisher(settings.root_ca),
+    "root-ca-certificate-publisher-controller": lambda settings: (
+        RootCAPublisher(settings.root_ca) if settings.root_ca else None
+    ),
     "serviceaccount-controller": lambda _settings: ServiceAccountController(),
     "taint-eviction-controller": lambda _settings: TaintEviction(),
     "ttl-controller": lambda _settings: NodeTTL(),
@@ -106,9 +114,7 @@ class Controllers:
         clock: Callable[[], float] = time.time,
         random: Callable[[], float] = random.random,
     ) -> None:
-        made = [CONTROLLERS[name](settings) for name in names if name in CONTROLLERS]
-        if not settings.root_ca:
-            made = [each for each in made if not isinstance(each, RootCAPublisher)]
+        made = [each for name in names if name in CONTROLLERS and (each := CONTROLLERS[name](settings)) is not None]
         self._recorders: dict[str, EventRecorder] = {}
         self._client, self._clock = client, clock
         read = {kind for each in made for kind in _kinds_of(each)}

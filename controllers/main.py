@@ -13,6 +13,7 @@ from client import config
 from client.client import Client
 from client.lease import LeaderElection
 from controllers.catalog import NAMES, Controllers, Settings, select
+from controllers.certificates import authority
 from serving import logs, process
 from serving.health import health_app
 from serving.https import ServerTLS, serve
@@ -36,6 +37,8 @@ def run(
     ),
     node_cidr_mask_size: Annotated[int, typer.Option(help="The size of each node's part.")] = 24,
     root_ca_file: Annotated[str, typer.Option(help="The CA to publish in every namespace.")] = "",
+    cluster_signing_cert_file: Annotated[str, typer.Option(help="The CA that signs approved requests.")] = "",
+    cluster_signing_key_file: Annotated[str, typer.Option(help="The key of that CA.")] = "",
     node_monitor_grace_period: Annotated[
         float, typer.Option(help="Seconds of silence after which a node counts as unreachable.")
     ] = 40.0,
@@ -55,6 +58,11 @@ def run(
     try:
         names = select([each.strip() for each in controllers.split(",") if each.strip()])
         root_ca = Path(root_ca_file).read_text() if root_ca_file else ""
+        signing = None
+        if cluster_signing_cert_file and cluster_signing_key_file:
+            signing = authority(
+                Path(cluster_signing_cert_file).read_bytes(), Path(cluster_signing_key_file).read_bytes()
+            )
         where = config.load_kubeconfig(kubeconfig) if kubeconfig else config.load()
     except (ValueError, OSError, config.ConfigError) as error:
         raise typer.BadParameter(str(error)) from error
@@ -62,6 +70,7 @@ def run(
         cluster_cidr=cluster_cidr,
         node_mask=node_cidr_mask_size,
         root_ca=root_ca,
+        signing=signing,
         node_grace=node_monitor_grace_period,
         terminated_threshold=terminated_pod_gc_threshold,
     )

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from apimachinery.kinds import (
+    CERTIFICATESIGNINGREQUESTS,
     CLUSTERROLES,
     CONFIGMAPS,
     CSIDRIVERS,
@@ -34,6 +35,7 @@ from apimachinery.kinds import (
     VOLUMEATTACHMENTS,
 )
 from apimachinery.objects.apps_v1 import DeploymentStrategy
+from apimachinery.objects.certificates_v1 import CertificateSigningRequestSpec, CertificateSigningRequestStatus
 from apimachinery.objects.coordination_v1 import LeaseSpec
 from apimachinery.objects.core_v1 import (
     AttachedVolume,
@@ -352,6 +354,14 @@ class Driver(msgspec.Struct, frozen=True, gc=False):
     spec: CSIDriverSpec = CSIDriverSpec()
 
 
+class SigningRequest(msgspec.Struct, frozen=True, gc=False):
+    """A CertificateSigningRequest."""
+
+    metadata: Meta = Meta()
+    spec: CertificateSigningRequestSpec = CertificateSigningRequestSpec()
+    status: CertificateSigningRequestStatus = CertificateSigningRequestStatus()
+
+
 NODE_LEASES = "kube-node-lease"
 ROOT_CA = "kube-root-ca.crt"
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -413,6 +423,7 @@ CACHED: tuple[Cached, ...] = (
     Cached(STORAGECLASSES, StorageClass),
     Cached(VOLUMEATTACHMENTS, VolumeAttachment),
     Cached(CSIDRIVERS, Driver),
+    Cached(CERTIFICATESIGNINGREQUESTS, SigningRequest),
 )
 
 
