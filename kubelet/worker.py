@@ -199,7 +199,7 @@ class Worker:
         self.resizing.learn(self._containers)
         if self.resizing.waits:
             self.resizing.update(self.api_pod)
-        self.resizing.settle(self._containers)
+        self.resizing.settle(self._containers, self._forced)
         world = self._world(now)
         plan = decide(world)
         if plan.ending and not self._ending_since:
@@ -361,7 +361,9 @@ class Worker:
         if self._volumes is None:  # the sandbox is older than this kubelet
             self._volumes = await self._starter.mount(self.pod)
         try:
+            await self.resizing.make_room(self._containers)
             await self._starter.start(self.pod, action, sandbox, self._volumes, self._target(action.name))
+            await self.resizing.tidy()
         except NotNow as problem:
             self._failures[action.name] = problem.failure
         else:

@@ -205,6 +205,8 @@ async def remove(write: Write, current: Entry, new: Json, old: Json) -> Entry:
     revision = current.revision
     if not write.options.dry_run:
         revision = (await write.api.storage.delete(current.key, expect=current.revision)).revision
+        if write.resource.is_obeyed:
+            await write.api.follow(revision)
         if write.resource.reserves is not None:
             await write.resource.reserves.release(old)
     return entry(current.key, msgspec.json.encode(new), revision)

@@ -18,8 +18,9 @@ ANSWERS = json.loads(gzip.decompress(Path(__file__).with_name("apply_answers.jso
 
 
 def shown(tree):
-    """Entries as they were recorded: whether there is a time, not which."""
+    """Entries as they were recorded: whether there is a time, not which; without those of controllers."""
     entries = (tree.get("metadata") or {}).get("managedFields") or []
+    entries = [e for e in entries if e["manager"] != "kube-apiserver"]
     rows = [{**{k: v for k, v in e.items() if k != "time"}, "timed": "time" in e} for e in entries]
     return sorted(
         rows, key=lambda e: json.dumps([e["operation"], e["manager"], e["apiVersion"], e.get("subresource", "")])
@@ -33,7 +34,9 @@ def lines(text):
 
 async def test_as_upstream():
     wrong, version = [], ""
-    async with running(options=Options(admission_disabled=("ServiceAccount",))) as api:
+    # The clock stands still, as it nearly did when this was recorded: the oldest of several updaters depends on it.
+    options = Options(admission_disabled=("ServiceAccount",))
+    async with running(options=options, clock=lambda: 1_700_000_000.0) as api:
         for row in ANSWERS:
             if "wait" in row:
                 async with asyncio.timeout(10):
