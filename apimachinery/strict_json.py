@@ -139,3 +139,36 @@ def _located(node: Any, path: str) -> Iterator[str]:
             yield f'duplicate field "{dot}{key}"'
         for key, item in node.items():
             yield from _located(item, f"{dot}{key}")
+
+
+def in_order(data: bytes, problems: list[str]) -> list[str]:
+    """Problems that name a field (`unknown field "spec.x"`, `duplicate field "spec.y"`), as they follow in a JSON body.
+
+    Go meets both in one pass. What the body does not name, or is no JSON, stays where it is.
+    """
+    try:
+        pairs = json.loads(data, object_pairs_hook=_Pairs)
+    except ValueError:
+        return problems
+    places: dict[str, int] = {}
+    for place, (path, again) in enumerate(_walked(pairs, "")):
+        places.setdefault(f'{"duplicate" if again else "unknown"} field "{path}"', place)
+    return sorted(problems, key=lambda problem: places.get(problem, len(places)))
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object as it was written, with what stands there twice."""
+
+
+def _walked(node: Any, path: str) -> Iterator[tuple[str, bool]]:
+    """Every field's path as the body names it, and whether it was there before."""
+    if isinstance(node, _Pairs):
+        seen: set[str] = set()
+        dot = f"{path}." if path else ""
+        for key, item in node:
+            yield f"{dot}{key}", key in seen
+            seen.add(key)
+            yield from _walked(item, f"{dot}{key}")
+    elif isinstance(node, list):
+        for i, item in enumerate(node):
+            yield from _walked(item, f"{path}[{i}]")

@@ -49,7 +49,7 @@ from apiserver.health import HOOKS, Checks
 from apiserver.identity import Administrators
 from apiserver.metrics import Metrics
 from apiserver.options import Options
-from apiserver.pipeline import ASGI, Authenticates, Server, log_audit, pipeline
+from apiserver.pipeline import ASGI, Authenticates, Server, pipeline
 from apiserver.registry import Registry
 from apiserver.resources import raw
 from apiserver.resources.api import Api
@@ -234,6 +234,7 @@ def create_app(
     aggregator = Aggregator(api, discovery, front_proxy, by_endpoints=options.aggregator_routing)
     fairness = Fairness(api, server_limit=options.max_reads + options.max_writes)
     metrics.observe_fairness(fairness)
+    metrics.observe_aggregation(aggregator.availability)
     server = Server(
         authenticator=authenticator or real,
         authorizer=authorizer,
@@ -242,7 +243,7 @@ def create_app(
         clock=clock,
         new_id=api.new_uid,
         fresh=api.fresh,
-        audits=log_audit if options.audit else None,
+        audits=options.audit,
         aggregates=aggregator.answer,
     )
     custom_resources = CustomResources(api, discovery, conversion.converters(webhooks, api.new_uid))

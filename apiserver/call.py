@@ -70,6 +70,11 @@ class Call(Request):
             self._body = await self._read()
         return self._body
 
+    @property
+    def received(self) -> bytes:
+        """The body, once it was read; b"" before."""
+        return self._body or b""
+
     def preset(self, body: bytes) -> None:
         """Give the body, where no client sends one."""
         self._body = body

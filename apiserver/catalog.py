@@ -25,7 +25,7 @@ from apiserver.request import Request, User
 from apiserver.resources import reading, writing
 from apiserver.resources.api import Api
 from apiserver.resources.stages import STATUS
-from apiserver.strategies import strategy_of
+from apiserver.strategies import strategy_of, strategy_of_version
 from apiserver.subresources import binding, connecting, eviction, scale, token
 
 #: Upstream's --event-ttl.
@@ -54,7 +54,7 @@ def _resource(api: Api, parts: Parts, kind: Kind, respond: Virtual | None) -> Re
     return Resource(
         kind=kind,
         stored=stored,
-        strategy=strategy_of(stored),
+        strategy=strategy_of_version(kind, stored),
         warnings=tuple(filter(None, (strategy_of(stored).deprecated,))),
         deletion=_DELETIONS.get(kind, Deletion()),
         respond=respond,

@@ -20,9 +20,13 @@ from typing import Annotated
 
 import structlog
 import typer
+import yaml
 
 from apiserver.admission.chain import check_names
 from apiserver.app import App, Options, create_app
+from apiserver.audit import AuditLog, parse
+from apiserver.audit.log import audit_file
+from apiserver.audit.policy import BadPolicy
 from apiserver.options import ISSUER
 from apiserver.resources import foreign
 from apiserver.storage import compaction
@@ -83,7 +87,10 @@ def run(
     max_requests_inflight: Annotated[int, typer.Option(help="reads answered at a time")] = 400,
     max_mutating_requests_inflight: Annotated[int, typer.Option(help="writes answered at a time")] = 200,
     shutdown_delay_duration: Annotated[str, typer.Option(help="go on serving for so long after SIGTERM")] = "0s",
-    audit_log_path: Annotated[str, typer.Option(help="- writes a line per request to the log")] = "",
+    audit_policy_file: Annotated[str, typer.Option(help="what is recorded of which requests (audit.k8s.io/v1)")] = "",
+    audit_log_path: Annotated[str, typer.Option(help="where it is recorded; - for stdout")] = "",
+    audit_log_maxsize: Annotated[int, typer.Option(help="MiB after which the file is rotated; 0 for never")] = 0,
+    audit_log_maxbackup: Annotated[int, typer.Option(help="how many rotated files are kept; 0 for all")] = 0,
     log_json: Annotated[bool, typer.Option(help="logs as JSON lines")] = False,  # noqa: FBT002 - typer's form of a flag
 ) -> None:
     """The API server of PyKube."""
@@ -118,7 +125,7 @@ def run(
         admission_enabled=_split(enable_admission_plugins),
         admission_disabled=_split(disable_admission_plugins),
         repair_seconds=180.0,
-        audit=audit_log_path == "-",
+        audit=_audit_log(audit_policy_file, audit_log_path, audit_log_maxsize, audit_log_maxbackup),
         max_reads=max_requests_inflight,
         max_writes=max_mutating_requests_inflight,
     )
@@ -186,6 +193,18 @@ async def _leave(app: App) -> None:
 
 def _say_ready(port: int) -> None:
     log.info("serving", port=port)
+
+
+def _audit_log(policy: str, path: str, max_size: int, max_backups: int) -> AuditLog | None:
+    """What the --audit-* flags come to: nothing is recorded without both a policy and a file."""
+    if not policy or not path:
+        return None
+    try:
+        parsed = parse(yaml.safe_load(_read(policy)))
+    except (BadPolicy, yaml.YAMLError) as error:
+        raise typer.BadParameter(str(error), param_hint="--audit-policy-file") from None
+    file = audit_file(path, max_size=max_size, max_backups=max_backups, clock=time.time)
+    return AuditLog(parsed, file.write, time.time)
 
 
 def _split(text: str) -> tuple[str, ...]:

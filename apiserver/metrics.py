@@ -7,7 +7,7 @@ Source: apiserver/pkg/endpoints/metrics/metrics.go.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -144,6 +144,10 @@ class Metrics:
         """Show what the watch cache holds, read when somebody asks."""
         self.registry.register(_CacheCollector(cache, self._served))
 
+    def observe_aggregation(self, is_available: Callable[[], Mapping[str, bool]]) -> None:
+        """Show which extension servers' APIServices are not available, read when somebody asks."""
+        self.registry.register(_Aggregation(is_available))
+
     def observe_watches(self, counts: Mapping[tuple[str, str, str], WatchCount]) -> None:
         """Show how many events watchers were sent, read when somebody asks."""
         self.registry.register(_WatchCollector(counts))
@@ -265,6 +269,23 @@ class _InFlight(Collector):
             family.add_metric(["readOnly"], values[True])
             family.add_metric(["mutating"], values[False])
             yield family
+
+
+class _Aggregation(Collector):
+    """Which APIServices are not available."""
+
+    def __init__(self, is_available: Callable[[], Mapping[str, bool]]) -> None:
+        self._is_available = is_available
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "aggregator_unavailable_apiservice",
+            "Gauge of APIServices which are marked as unavailable broken down by APIService name.",
+            labels=("name",),
+        )
+        for name, available in self._is_available().items():
+            family.add_metric([name], not available)
+        yield family
 
 
 class _WatchCollector(Collector):

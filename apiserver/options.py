@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from ipaddress import ip_network
 
+from apiserver.audit import AuditLog
+
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 
 
@@ -44,7 +46,7 @@ class Options:
     aggregator_routing: bool = False
     #: Seconds between two searches for addresses and ports that nobody has; 0 for never.
     repair_seconds: float = 0.0
-    audit: bool = False
+    audit: AuditLog | None = None  # records requests; nothing is recorded without it
     max_reads: int = 400
     max_writes: int = 200
     admission_enabled: tuple[str, ...] = ()

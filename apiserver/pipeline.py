@@ -7,7 +7,7 @@ WRITE_STAGES (resources/stages.py) run inside the compare-and-swap loop, and aga
     trace          how long it took and what came of it, as metrics and a log line for what was slow or failed
     resolve        path and method -> verb, resource, namespace, name, subresource
     authenticate   who
-    audit          one line per request, where asked for
+    audit          who asked for what and what came of it, where an audit policy says so
     impersonate    as whom
     limit          who may be answered now, who waits, who gets 429 (fairness/)
     authorize      may they
@@ -72,7 +72,7 @@ class Server:
     clock: Callable[[], float]
     new_id: Callable[[], str]
     fresh: Callable[[], Awaitable[None]]  # waits until what authenticator and authorizer read is as new as the store
-    audits: Callable[[Call, int], None] | None = None
+    audits: Callable[[Call, Proceed], Awaitable[Response]] | None = None
     aggregates: Callable[[Call], Response | None] | None = None
     #: The tasks of answers that take their time and are no watches: they are broken off when the server goes.
     streams: set[asyncio.Task[Any]] = field(default_factory=set)
@@ -161,36 +161,9 @@ async def authenticate(server: Server, call: Call, proceed: Proceed) -> Response
     return await proceed(call)
 
 
-async def audit(server: Server, call: Call, proceed: Proceed) -> Response:
-    """Record who asked for what and what came of it."""
-    if server.audits is None:
-        return await proceed(call)
-    code = 500
-    try:
-        response = await proceed(call)
-    except ApiError as error:
-        code = error.code
-        raise
-    else:
-        code = response.status
-        return response
-    finally:
-        server.audits(call, code)
-
-
-def log_audit(call: Call, code: int) -> None:
-    """One line per request, in the server's own log."""
-    info, impersonator = call.target, call.impersonator
-    log.info(
-        "audit",
-        id=call.id,
-        user=impersonator.name if impersonator else call.asker.name,
-        impersonated=call.asker.name if impersonator else "",
-        verb=info.verb,
-        uri=call.path,
-        code=code,
-        **({"annotations": call.annotations} if call.annotations else {}),
-    )
+def audit(server: Server, call: Call, proceed: Proceed) -> Awaitable[Response]:
+    """Record who asked for what and what came of it, where a policy says so."""
+    return proceed(call) if server.audits is None else server.audits(call, proceed)
 
 
 async def impersonate(server: Server, call: Call, proceed: Proceed) -> Response:
@@ -229,6 +202,9 @@ async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
     if not decision.allowed:
         await server.fresh()
         decision = server.authorizer.authorize(question)
+    if server.audits is not None:
+        call.annotations["authorization.k8s.io/decision"] = "allow" if decision.allowed else "forbid"
+        call.annotations["authorization.k8s.io/reason"] = decision.reason
     if not decision.allowed:
         raise denied(question, decision.reason)
     return await proceed(call)

@@ -10,7 +10,7 @@ Sources: kube-aggregator/pkg/apiserver/{apiserver,handler_proxy}.go, pkg/control
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -106,6 +106,10 @@ class Aggregator:
             await forward(call, receive, send, target, path, failure=_unreachable, extra=_extra(call, path))
         except ApiError as error:
             await _plain(error.message, error.code).send(call)
+
+    def availability(self) -> Mapping[str, bool]:
+        """Whether each remote APIService is available, by its name."""
+        return {remote.name: remote.available for remote in self.remotes.values()}
 
     # -- upkeep
 

@@ -245,7 +245,9 @@ def joined(resource: Resource, accepted: Accepted, entries: Sequence[Entry]) -> 
         return b",".join(values)
     head = b'{"kind":"%b","apiVersion":"%b",' % (resource.kind.kind.encode(), resource.kind.api_version.encode())
     size = len(head)
-    return b"{" + b",{".join([value[size:] if value.startswith(head) else _bare(value) for value in values])
+    # Views and not slices: what is joined is copied once as it is, and a slice would copy every object once more.
+    rests = [memoryview(value)[size:] if value.startswith(head) else _bare(value) for value in values]
+    return b"{" + b",{".join(rests)
 
 
 def _bare(value: bytes) -> bytes:

@@ -46,7 +46,8 @@ def fields_of(resource: Resource, entry: Entry) -> Mapping[str, str]:
     if transforms is not None:
         form = (_FIELDS, transforms.form)
         return entry.made(form, lambda it: resource.strategy.fields(json.decode(transforms.served(it))))
-    return entry.made(_FIELDS, lambda it: resource.strategy.fields(it.tree))
+    fields = resource.strategy.fields
+    return entry.made((_FIELDS, fields), lambda it: fields(it.tree))
 
 
 def _check_fields(resource: Resource, options: ListOptions) -> None:

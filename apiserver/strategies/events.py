@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from apimachinery import conversion
 from apimachinery.errors import FieldError
+from apimachinery.kinds import EVENTS_V1 as EVENTS_KIND
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import part
 from apiserver.strategies.problems import Problems, immutable, invalid, one_of, qualified_name, required
@@ -38,7 +40,9 @@ def _namespaces(path: str, regarding: Json, event: Json) -> Problems:
 
 
 def check_v1(new: Json, old: Json | None) -> list[FieldError]:
-    """The rules of events.k8s.io, stricter than those of the core group."""
+    """The rules of events.k8s.io, stricter than those of the core group, for an event as it is stored."""
+    new = conversion.convert(new, EVENTS_KIND)
+    old = conversion.convert(old, EVENTS_KIND) if old is not None else None
     problems = [*_namespaces("regarding.namespace", new.get("regarding") or {}, new), *_v1(new)]
     if old is not None:
         for name in ("regarding", *_FOR_LIFE[1:]):

@@ -149,6 +149,14 @@ STRATEGIES: Mapping[Kind, Strategy] = {
 PLAIN = Strategy(prepare=as_sent, name=names.path_segment_name)
 
 
+def strategy_of_version(kind: Kind, stored: Kind) -> Strategy:
+    """The rules for objects of a kind that are stored as another; a version may have checks and labels of its own."""
+    own, base = STRATEGIES.get(kind), strategy_of(stored)
+    if own is None or kind is stored:
+        return base
+    return replace(base, check=own.check, fields=own.fields, field_labels=own.field_labels)
+
+
 def strategy_of(kind: Kind) -> Strategy:
     """The kind's strategy; `PLAIN` where the kind has no rules of its own."""
     return STRATEGIES.get(kind, PLAIN)

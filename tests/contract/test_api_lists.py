@@ -168,3 +168,23 @@ async def test_lists_follow_every_change(api):
         ("m001", "new"),
         ("m002", "value"),
     ]
+
+
+async def test_events_have_the_labels_of_the_group_they_are_asked_in(api):
+    about = {"kind": "Pod", "namespace": "default", "name": "p"}
+    event = {"metadata": {"name": "e"}, "involvedObject": about, "reportingComponent": "me", "reason": "r"}
+    await api.must("POST", f"{CORE}/events", event)
+    for path, selector in (
+        ("/apis/events.k8s.io/v1/namespaces/default", "reportingController"),
+        (CORE, "reportingComponent"),
+    ):
+        assert names(await api.must("GET", f"{path}/events?fieldSelector={selector}%3Dme,reason%3Dr")) == ["e"]
+    status, tree = await api.call("GET", f"{CORE}/events?fieldSelector=reportingController%3Dme")
+    assert (status, "field label not supported: reportingController" in tree["message"]) == (400, True)
+
+
+async def test_events_k8s_io_is_stricter_than_the_core_group(api):
+    event = {"metadata": {"name": "e"}, "type": "Normal"}
+    status, tree = await api.call("POST", "/apis/events.k8s.io/v1/namespaces/default/events", event)
+    wanted = {"eventTime", "reportingController", "reportingInstance", "action", "reason"}
+    assert (status, {cause["field"] for cause in tree["details"]["causes"]} >= wanted) == (422, True)

@@ -215,3 +215,11 @@ def test_streams_of_documents():
 @given(JSON)
 def test_yaml_reads_json(tree):
     assert load_first(json.dumps(tree, ensure_ascii=False).encode())[0] == tree
+
+
+def test_problems_follow_one_another_as_in_the_body():
+    body = b'{"spec":{"new":1,"a":1,"a":2,"items":[{"odd":1}]},"b":1,"b":2}'
+    unknown = ['unknown field "spec.items[0].odd"', 'unknown field "spec.new"']
+    doubled = ['duplicate field "b"', 'duplicate field "spec.a"']
+    assert strict_json.in_order(body, [*doubled, *unknown]) == [unknown[1], doubled[1], unknown[0], doubled[0]]
+    assert strict_json.in_order(b"no: json", doubled) == doubled
