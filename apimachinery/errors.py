@@ -109,6 +109,10 @@ def not_supported(path: str, value: Any, supported: Sequence[str]) -> FieldError
     return FieldError(path, NOT_SUPPORTED, f"supported values: {values}" if values else "", value)
 
 
+#: What upstream's router answers by itself has details, if only empty ones.
+_ALWAYS_DETAILED = ("NotFound", "MethodNotAllowed")
+
+
 @dataclass(eq=False)  # two errors are never the same, and exceptions must be hashable
 class ApiError(Exception):
     """A refusal of the API. `reason` is upstream's CamelCase word, `code` the HTTP status."""
@@ -132,7 +136,7 @@ class ApiError(Exception):
         }
         if self.reason:
             status["reason"] = self.reason
-        if self.details:
+        if self.details or self.reason in _ALWAYS_DETAILED:
             status["details"] = self.details
         status["code"] = self.code
         return status

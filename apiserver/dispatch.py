@@ -25,6 +25,8 @@ VERBS: Mapping[str, ApiHandler] = {
     "update": writing.update,
     "watch": watch.watch,
 }
+#: Subresources that hand the method itself on.
+CONNECTS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 #: Verbs that need the name of an object, and those that must not have one.
 _NAMED = ("delete", "get", "patch", "update")
 _UNNAMED = ("create",)
@@ -53,6 +55,8 @@ class Dispatcher:
 
     def _handler(self, resource: Resource, call: Call) -> Handler:
         info = call.target
+        if call.method == "HEAD" and info.subresource not in CONNECTS:
+            raise not_allowed()
         if info.subresource:
             verbs = resource.subresources.get(info.subresource)
             if verbs is None:

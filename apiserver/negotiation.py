@@ -137,9 +137,11 @@ def body_type(content_type: str) -> str:
     return media_type
 
 
-def patch_type(content_type: str, served: tuple[str, ...]) -> str:
-    """The media type of a patch. Raises 415, naming what is `served`."""
+def patch_type(content_type: str, served: tuple[str, ...], *, custom: bool = False) -> str:
+    """The media type of a patch. Raises 415; a custom resource's, which passes no router, names what is `served`."""
     media_type = media_type_of(content_type)
-    if media_type not in served:
-        raise errors.unsupported_media_type(served)
-    return media_type
+    if media_type in served:
+        return media_type
+    if custom:
+        raise errors.unsupported_media_type([type_ for type_ in served if type_ != STRATEGIC_PATCH])
+    raise errors.ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type")

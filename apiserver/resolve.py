@@ -35,7 +35,8 @@ def _resource(
 ) -> RequestInfo:
     verb = _VERBS.get(method, "")
     watching = _true(query, "watch")
-    if rest[0] == "watch" and len(rest) > 1:  # the deprecated /api/v1/watch/...
+    deprecated = rest[0] == "watch" and len(rest) > 1  # /api/v1/watch/...
+    if deprecated:
         rest, watching = rest[1:], True
     namespace, rest = _namespaced(rest)
     plural, name, subresource = (*rest[:3], "", "", "")[:3]
@@ -44,7 +45,7 @@ def _resource(
     if not name and verb in ("get", "delete"):
         verb = "deletecollection" if verb == "delete" else "watch" if watching else "list"
         name = _named_by_field(query)
-    elif verb == "get" and watching and not subresource:
+    elif verb == "get" and deprecated and not subresource:
         verb = "watch"
     return RequestInfo(
         is_resource=True,

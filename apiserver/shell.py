@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from apiserver import call as exchange
@@ -18,6 +18,7 @@ from apiserver.call import Call, Message, Receive, Send
 from apiserver.discovery import routes
 from apiserver.discovery.state import Discovery
 from apiserver.discovery.version import git_version
+from apiserver.dispatch import not_allowed
 from apiserver.fairness import Fairness, dumps
 from apiserver.pipeline import ASGI
 from serving.asgi import Scope
@@ -122,5 +123,7 @@ class _Passed(Response):
 async def _plain(_request: Request, error: Exception) -> Response:
     """What is not there, in upstream's words and not as FastAPI's JSON."""
     assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        return JSONResponse(not_allowed().status(), 405)
     text = routes.NOT_FOUND if error.status_code == 404 else f"{error.status_code}: {error.detail}\n"
-    return PlainTextResponse(text, error.status_code, error.headers)
+    return PlainTextResponse(text, error.status_code, {**(error.headers or {}), "x-content-type-options": "nosniff"})

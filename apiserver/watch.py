@@ -115,7 +115,7 @@ class View:
         """A bookmark: an empty object of what this view shows."""
         accepted, kind = self.call.accepted, self.resource.kind
         tree = framing.bookmark(kind.api_version, kind.kind, revision, ends_initial=ends_initial)
-        if accepted.media_type == JSON and not accepted.transform and presenting.is_typed(self.resource):
+        if accepted.media_type == JSON and not accepted.transform and self.resource.is_typed:
             tree = protobuf.decode(protobuf.encode(tree))  # with the empty parts that an object of its kind has
         value = msgspec.json.encode(tree)
         entry = Entry("/", revision, value, len(value))

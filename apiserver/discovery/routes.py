@@ -38,7 +38,7 @@ def router(state: Discovery) -> APIRouter:
         else:
             found = state.respond(path, headers, query)
         if found is None:
-            return Response(NOT_FOUND, 404, media_type="text/plain")
+            return Response(NOT_FOUND, 404, {"x-content-type-options": "nosniff"}, "text/plain")
         return Response(found.body, found.status, dict(found.headers))
 
     for path, summary in {**PATHS, **dict.fromkeys(state.fixed, "Service account tokens: issuer and keys")}.items():

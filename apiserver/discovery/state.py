@@ -14,15 +14,17 @@ from functools import cached_property
 from urllib.parse import parse_qs
 
 import msgspec
+import yaml
 
 from apimachinery.kinds import KINDS, Kind
 from apimachinery.types import Json
+from apiserver import protobuf
 from apiserver.discovery import aggregated, documents, gnostic, merging, openapi_v2, openapi_v3
 from apiserver.discovery import definitions as defs
 from apiserver.discovery.served import Foreign, Groups, Listed, by_group, listed, root_paths
 from apiserver.discovery.version import version_info
+from apiserver.negotiation import JSON, PROTOBUF, YAML, accepted_for_errors
 
-JSON = "application/json"
 _FRESH = "no-cache, private"
 _FOREVER = "public, immutable"
 _YEAR = 365 * 24 * 3600
@@ -124,7 +126,9 @@ class Discovery:
         stored = self._stored(path, headers.get("accept", ""))
         if stored is None:
             return None
-        base = [("etag", stored.etag), ("vary", "Accept"), *_caching(normal, forever=bool(asked))]
+        varies = normal.startswith("/openapi/") or ";as=" in stored.media_type
+        base = [("etag", stored.etag), *([("vary", "Accept")] if varies else [])]
+        base += _caching(public=";as=" in stored.media_type, forever=bool(asked))
         if stored.etag in headers.get("if-none-match", ""):
             return Response(304, tuple(base))
         base.append(("content-type", stored.media_type))
@@ -143,8 +147,11 @@ class Discovery:
         return stored
 
     def _media_type(self, path: str, accept: str) -> str:
-        if path in ("/api", "/apis"):
-            return aggregation(accept)
+        if path in ("/api", "/apis") and (aggregated_type := aggregation(accept)) != JSON:
+            return aggregated_type
+        if path.split("/")[1] in ("api", "apis"):
+            accepted = accepted_for_errors(accept)
+            return accepted.media_type if accepted is not None else JSON
         if path == _V2 and "proto-openapi.spec.v2" in accept:
             return gnostic.MEDIA_TYPE
         return JSON
@@ -158,7 +165,15 @@ class Discovery:
         if path == _V2:
             return self._openapi_v2(media_type)
         tree = self._openapi_v3(path) if path.startswith(_V3) else self._tree(path, media_type)
-        return None if tree is None else msgspec.json.encode(tree)
+        if tree is None:
+            return None
+        if media_type == PROTOBUF:
+            version = "" if tree["kind"] == "APIResourceList" else tree.get("apiVersion", "")  # so upstream writes them
+            return protobuf.encode({**tree, "apiVersion": version})
+        if media_type == YAML:
+            return yaml.dump(tree, Dumper=yaml.CSafeDumper, default_flow_style=False).encode()
+        data = msgspec.json.encode(tree)
+        return msgspec.json.format(data, indent=2) if path in ("/", "/version") else data
 
     def _tree(self, path: str, media_type: str) -> Json | None:
         match path.strip("/").split("/"):
@@ -178,7 +193,7 @@ class Discovery:
 
     def _root(self, root: str, media_type: str) -> Json:
         chosen = {g: v for g, v in self.listed.items() if bool(g) == (root == "apis")}
-        if media_type != JSON:
+        if ";as=" in media_type:
             return aggregated.group_discovery_list(chosen, aggregated.version_of(media_type))
         if root == "apis":
             return documents.api_group_list(chosen)
@@ -254,8 +269,8 @@ def _keep(body: bytes, media_type: str, etag: str) -> Stored:
     return Stored(gzip.compress(body, 6, mtime=0), compressed=True, media_type=media_type, etag=tag)
 
 
-def _caching(path: str, *, forever: bool) -> list[tuple[str, str]]:
-    """A document asked for by its hash never changes."""
+def _caching(*, public: bool, forever: bool) -> list[tuple[str, str]]:
+    """A document asked for by its hash never changes; aggregated discovery may be kept by proxies."""
     if forever:
         return [("cache-control", f"{_FOREVER}, max-age={_YEAR}")]
-    return [("cache-control", "public" if path in ("/api", "/apis") else _FRESH)]
+    return [("cache-control", "public" if public else _FRESH)]

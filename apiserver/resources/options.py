@@ -71,7 +71,7 @@ class DeleteOptions:
 def list_options(request: Request, *, watch: bool = False) -> ListOptions:
     """The options of a list or watch. Raises 400 or 422 with upstream's text."""
     version = request.first("resourceVersion")
-    check_resource_version(version)
+    check_resource_version(version, of_list=not watch)
     label_text, field_text = request.first("labelSelector"), request.first("fieldSelector")
     initial = request.first("sendInitialEvents")
     options = ListOptions(
@@ -101,7 +101,7 @@ def _selector(text: str) -> selectors.LabelSelector | None:
     try:
         return selectors.parse_labels(text)
     except ValueError as error:
-        raise errors.bad_request(f"unable to parse requirement: {error}") from None
+        raise errors.bad_request(str(error)) from None
 
 
 def _fields(text: str) -> selectors.FieldSelector | None:
@@ -113,12 +113,18 @@ def _fields(text: str) -> selectors.FieldSelector | None:
         raise errors.bad_request(str(error)) from None
 
 
-def check_resource_version(text: str) -> None:
+def check_resource_version(text: str, *, of_list: bool = False) -> None:
     """Raise 400 unless it is empty or a number."""
+    why = ""
     if text and not (text.isascii() and text.isdigit()):
-        raise errors.bad_request(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
-    if len(text) > _DIGITS or int(text or 0) > _MOST_REVISION:
-        raise errors.bad_request(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": value out of range')
+        why = "invalid syntax"
+    elif len(text) > _DIGITS or int(text or 0) > _MOST_REVISION:
+        why = "value out of range"
+    if not why:
+        return
+    # differs: for a get and a watch upstream has a bare 500.
+    message = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": {why}'
+    raise errors.bad_request(f"invalid resource version: {message}" if of_list else message)
 
 
 def _number(request: Request, name: str) -> int:
@@ -130,11 +136,8 @@ def _number(request: Request, name: str) -> int:
     if not why and (len(text) > _DIGITS or not -(2**63) <= value < 2**63):
         why = "value out of range"
     if why:
-        raise errors.bad_request(f'invalid value for {name}: strconv.ParseInt: parsing "{text}": {why}')
-    if value < 0 and name == "limit":
-        problem = FieldError("limit", errors.INVALID, "must be greater than or equal to 0", value)
-        raise errors.invalid(_META, "ListOptions", "", [problem])
-    return value
+        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": {why}')
+    return max(value, 0) if name == "limit" else value  # upstream takes a negative one for none
 
 
 def _list_problems(options: ListOptions) -> list[FieldError]:

@@ -86,14 +86,9 @@ def pretty(call: Call) -> bool:
 
 def go_type(resource: Resource) -> str:
     """What upstream calls the type of an object in its messages."""
-    if not is_typed(resource):
+    if not resource.is_typed:
         return "unstructured.Unstructured"
     return f"{resource.kind.group.split('.')[0] or 'core'}.{resource.kind.kind}"
-
-
-def is_typed(resource: Resource) -> bool:
-    """Whether the kind is built in: it has a message in protobuf, and its lists know what their items are."""
-    return protobuf.speaks(resource.kind.api_version)
 
 
 async def prepare(resource: Resource, entries: Sequence[Entry]) -> None:
@@ -173,7 +168,11 @@ def type_of(resource: Resource, accepted: Accepted) -> tuple[str, str]:
 
 def included(call: Call) -> str:
     """How much of each object a table's rows carry: None, Metadata (default) or Object."""
-    return call.first("includeObject") or "Metadata"
+    asked = call.first("includeObject") or "Metadata"
+    if asked not in ("Metadata", "Object", "None"):
+        why = f"includeObject: Invalid value: \"{asked}\": must be 'Metadata', 'Object', 'None', or empty"
+        raise errors.bad_request(f"Unable to convert to Table as requested: {why}")
+    return asked
 
 
 def table(
@@ -242,7 +241,7 @@ def joined(resource: Resource, accepted: Accepted, entries: Sequence[Entry]) -> 
         values = [served(resource, entry) for entry in entries]
     else:
         values = [entry.value for entry in entries]
-    if not is_typed(resource) or not values:
+    if not resource.is_typed or not values:
         return b",".join(values)
     head = b'{"kind":"%b","apiVersion":"%b",' % (resource.kind.kind.encode(), resource.kind.api_version.encode())
     size = len(head)

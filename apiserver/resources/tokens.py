@@ -5,6 +5,7 @@ Source: apiserver/pkg/storage/continue.go.
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 
 import msgspec
@@ -33,18 +34,36 @@ def encode(last: str, prefix: str, revision: int) -> str:
 
 def decode(text: str) -> Token:
     """The token of a `continue` parameter. Raises 400."""
+    if (wrong := _not_base64(text)) >= 0:
+        raise _invalid(f"illegal base64 data at input byte {wrong}")
+    padded = text + "=" * (-len(text) % 4)
     try:
-        padded = text + "=" * (-len(text) % 4)
-        tree = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True))
+        tree = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_"))
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-        raise errors.bad_request(f"continue key is not valid: {error}") from None
+        cut = "truncated" in str(error)
+        raise _invalid("unexpected end of JSON input" if cut else str(error)) from None
     if not isinstance(tree, dict) or tree.get("v") != _VERSION:
-        raise errors.bad_request("continue key is not valid: server does not recognize this encoded version")
+        raise _invalid("server does not recognize this encoded version")
     start, revision = tree.get("start"), tree.get("rv")
     if not isinstance(start, str) or not start:
-        raise errors.bad_request("continue key is not valid: encoded start key empty (version meta.k8s.io/v1)")
+        raise _invalid("encoded start key empty (version meta.k8s.io/v1)")
     if not isinstance(revision, int) or revision == 0:
-        raise errors.bad_request("continue key is not valid: incorrect encoded start resourceVersion")
+        raise _invalid("incorrect encoded start resourceVersion")
     if start.startswith("/") or ".." in start.split("/"):
-        raise errors.bad_request("continue key is not valid: encoded start key is invalid")
+        raise _invalid("encoded start key is invalid")
     return Token(start, revision)
+
+
+_WRONG = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def _not_base64(text: str) -> int:
+    """Where Go's decoder stops at a text that is no base64, -1 where it does not."""
+    wrong = _WRONG.search(text)
+    if wrong is not None:
+        return wrong.start()
+    return len(text) - 1 if len(text) % 4 == 1 else -1
+
+
+def _invalid(why: str) -> errors.ApiError:
+    return errors.bad_request(f"invalid continue token: continue key is not valid: {why}")

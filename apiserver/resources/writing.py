@@ -117,7 +117,9 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
 
 async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
     """PATCH of an object or of one of its parts."""
-    media_type = negotiation.patch_type(call.headers.get("content-type", ""), SERVED_PATCHES)
+    media_type = negotiation.patch_type(
+        call.headers.get("content-type", ""), SERVED_PATCHES, custom=not resource.is_typed
+    )
     options, now, applies = write_options(call), api.clock(), media_type == negotiation.APPLY_PATCH
     subresource = call.target.subresource
     if applies:
@@ -212,7 +214,8 @@ def patcher(resource: Resource, media_type: str, data: bytes) -> Callable[[Json]
             raise errors.bad_request("error decoding patch: json: cannot unmarshal object into Go value of type Patch")
         return lambda old: patch.json_patch(old, body)
     if not isinstance(body, dict):
-        raise errors.bad_request("error decoding patch: json: cannot unmarshal into Go value of type map")
+        why = f"json: cannot unmarshal {decoding.go_type(body)} into Go value of type map[string]interface {{}}"
+        raise errors.bad_request(f"error decoding patch: {why}")
     if media_type == negotiation.MERGE_PATCH:
         return lambda old: patch.merge_patch(old, body)
     definition = schema.definition(resource.kind) if resource.is_typed else None

@@ -28,6 +28,8 @@ def default_claim(claim: Json) -> Json:
     spec = part(claim, "spec")
     if spec.get("volumeMode") is None:
         spec["volumeMode"] = "Filesystem"
+    status = part(claim, "status")
+    status["phase"] = status.get("phase") or "Pending"
     return claim
 
 

@@ -189,8 +189,8 @@ async def test_names_and_urls_agree(api):
         (MERGE, b"[]", 400, "error decoding patch"),
         (JSON_PATCH, b"{}", 400, "error decoding patch"),
         (JSON_PATCH, b'[{"op":"test","path":"/data/key","value":"no"}]', 422, ""),
-        ("application/foo", b"{}", 415, "accepted media types include: application/json-patch+json"),
-        ("application/json", b"{}", 415, "the body of the request was in an unknown format"),
+        ("application/foo", b"{}", 415, "415: Unsupported Media Type"),
+        ("application/json", b"{}", 415, "415: Unsupported Media Type"),
         (MERGE, b'{"data":{"key":5}}', 422, "cannot unmarshal number"),
         (MERGE, b'{"metadata":{"uid":"x"}}', (409, 422), ""),
         (MERGE, b'{"metadata":{"creationTimestamp":"2001-01-01T00:00:00Z"}}', (200, 422), None),
@@ -212,7 +212,6 @@ async def test_patches(api, type, raw, code, text):
     [
         ("resourceVersion=abc", 400, "invalid syntax"),
         ("limit=x", 400, "invalid syntax"),
-        ("limit=-1", 422, "must be greater than or equal to 0"),
         ("labelSelector=a%3D%3D%3Db", 400, "unable to parse requirement"),
         ("fieldSelector=foo", 400, "invalid selector"),
         (

@@ -84,7 +84,6 @@ async def test_paths(port, method, path):
         ("fieldSelector=%ff%00", (400,), "invalid selector"),
         ("fieldSelector=metadata.name%3D..", (200,), ""),
         ("fieldSelector=metadata.name%3Da%2Fb", (200,), ""),
-        ("limit=-5", (422,), "must be greater than or equal to 0"),
         ("limit=99999999999999999999", (400,), "value out of range"),
         ("limit=" + "9" * 5000, (400,), "value out of range"),
         ("limit=%D9%A1", (400,), "invalid syntax"),

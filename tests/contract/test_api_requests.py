@@ -4,9 +4,10 @@ import asyncio
 import threading
 
 import pytest
+import yaml
 
 from apimachinery.kinds import PODS
-from apiserver import pipeline
+from apiserver import pipeline, protobuf
 from apiserver.app import Options
 from apiserver.resources.lookup import CacheLookup
 from tests.contract.api_server import CORE, config_map, pod, running
@@ -124,7 +125,7 @@ async def test_the_shell_is_fastapi_and_documents_itself(api):
         ("GET", "/nope", 404, "404 page not found\n"),
         ("GET", "/apis/nope/v1", 404, "404 page not found\n"),
         ("GET", "/readyz/nope", 404, "404 page not found\n"),
-        ("POST", "/version", 405, "405: Method Not Allowed\n"),
+        ("POST", "/version", 405, "the server does not allow this method on the requested resource"),
         ("HEAD", "/version", 200, ""),
         ("GET", "/version/", 200, "v1.34."),
         ("GET", "/healthz/", 200, "ok"),
@@ -210,3 +211,46 @@ async def test_a_review_has_no_table(api):
     table = {"accept": "application/json;as=Table;g=meta.k8s.io;v=v1"}
     assert (await api.send("POST", path, review, headers=table)).status_code == 406
     assert (await api.send("POST", path, review)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "text"),
+    [
+        (MAPS, "limit=x", 'strconv.ParseInt: parsing "x": invalid syntax'),
+        (MAPS, "continue=x", "invalid continue token: continue key is not valid: illegal base64 data at input byte 0"),
+        (MAPS, "continue=eyJ2", "invalid continue token: continue key is not valid: unexpected end of JSON input"),
+        (MAPS, "labelSelector=a=b=c", "found '=', expected: ',' or 'end of string'"),
+        (
+            MAPS,
+            "resourceVersion=x",
+            'invalid resource version: resourceVersion: Invalid value: "x": strconv.ParseUint: parsing "x": invalid syntax',
+        ),
+    ],
+)
+async def test_upstreams_words_for_bad_options(api, path, query, text):
+    code, status = await api.call("GET", f"{path}?{query}")
+    assert (code, status["message"]) == (400, text)
+
+
+async def test_tables_carry_what_upstream_knows(api):
+    table = {"accept": "application/json;as=Table;g=meta.k8s.io;v=v1"}
+    code, status = await api.call("GET", f"{MAPS}?includeObject=x", headers=table)
+    why = "includeObject: Invalid value: \"x\": must be 'Metadata', 'Object', 'None', or empty"
+    assert (code, status["message"]) == (400, f"Unable to convert to Table as requested: {why}")
+
+
+async def test_objects_have_no_head_and_no_watch_of_their_own(api):
+    await api.must("POST", MAPS, config_map("a"))
+    assert (await api.send("HEAD", f"{MAPS}/a")).status_code == 405
+    assert (await api.must("GET", f"{MAPS}/a?watch=1"))["kind"] == "ConfigMap"
+
+
+@pytest.mark.parametrize("path", ["/api", "/apis", "/apis/apps", "/apis/apps/v1"])
+async def test_discovery_speaks_every_media_type(api, path):
+    tree = (await api.send("GET", path)).json()
+    answer = await api.send("GET", path, headers={"accept": "application/vnd.kubernetes.protobuf"})
+    assert answer.headers["content-type"] == "application/vnd.kubernetes.protobuf"
+    found = protobuf.decode(answer.content)
+    assert {**found, "apiVersion": ""} == {**tree, "apiVersion": ""}
+    answer = await api.send("GET", path, headers={"accept": "application/yaml"})
+    assert yaml.safe_load(answer.text) == tree

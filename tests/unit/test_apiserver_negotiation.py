@@ -79,6 +79,8 @@ def test_bodies():
 
 
 def test_patches_name_what_is_served():
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(ApiError, match="415: Unsupported Media Type"):
         patch_type("application/json", ("a/b", "c/d"))
+    with pytest.raises(ApiError) as refused:
+        patch_type("application/json", ("a/b", "application/strategic-merge-patch+json", "c/d"), custom=True)
     assert refused.value.message.endswith("accepted media types include: a/b, c/d")
