@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,7 +43,9 @@ class Dockerd:
 
 @pytest.fixture
 def engine(request):
-    folder = Path(tempfile.mkdtemp(prefix="pkd-"))  # short: it holds sockets
+    # Short: it holds sockets. Letters and digits alone: containerd makes a namespace's name of it.
+    folder = Path(tempfile.gettempdir()) / f"pkd-{uuid.uuid4().hex[:8]}"
+    folder.mkdir(mode=0o700)
     one = Dockerd(folder, request.param)
     one.start()
     yield one
