@@ -17,8 +17,8 @@ up: install ## make a one-node cluster with the demo, or say that it runs
 down: install ## take the cluster away without a trace
 	@$(BIN)/pykubeadm down
 
-test: install ## run every test, on clusters of its own
-	@scripts/install-test.sh
+test: ## run every test, on clusters of its own
+	@scripts/install.sh tests
 	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/unit tests/cluster tests/contract
 	@$(BIN)/python -m pytest tests/e2e tests/kubectl
 

@@ -72,7 +72,8 @@ def _shown(value: Any) -> str:
     """How Go's `%q` / `%v` show a value in a field error: strings quoted, numbers plain, the rest as JSON."""
     if isinstance(value, float):
         return go_number(value)
-    return _go_json(_as_go_has_it(value)).decode()
+    text: str = _go_json(_as_go_has_it(value)).decode()
+    return text if isinstance(value, str) else text.translate(_ESCAPED)
 
 
 def _as_go_has_it(value: Any) -> Any:
@@ -84,6 +85,8 @@ def _as_go_has_it(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+#: What Go's JSON never shows as it is.
+_ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 _go_json = msgspec.json.Encoder(order="deterministic").encode
 
 

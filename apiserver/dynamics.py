@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import msgspec
+
 from apimachinery import errors
 from apimachinery import kinds as k
 from apimachinery.types import Json
@@ -78,10 +80,18 @@ def _params(api: Api, api_version: str, kind: str) -> ParamKind | None:
     return None
 
 
-def _param(api: Api, resource: Resource, namespace: str, name: str) -> Json | None:
+async def _param(api: Api, resource: Resource, namespace: str, name: str) -> Json | None:
     found = api.lookup.get(resource.kind, namespace, name)
-    return resource.to_served(found) if found is not None else None
+    return await _as_asked(resource, found) if found is not None else None
 
 
-def _all(api: Api, resource: Resource, namespace: str) -> Sequence[Json]:
-    return [resource.to_served(tree) for tree in api.lookup.list(resource.kind, namespace)]
+async def _all(api: Api, resource: Resource, namespace: str) -> Sequence[Json]:
+    return [await _as_asked(resource, tree) for tree in api.lookup.list(resource.kind, namespace)]
+
+
+async def _as_asked(resource: Resource, tree: Json) -> Json:
+    """A parameter in the version that the policy names."""
+    if resource.transforms is None or tree["apiVersion"] == resource.kind.api_version:
+        return resource.to_served(tree)
+    copied: Json = msgspec.json.decode(msgspec.json.encode(tree))
+    return await resource.transforms.adopted(copied)

@@ -38,7 +38,11 @@ async def _settled(api: Api, policy: Json) -> bool:
     generation = policy["metadata"].get("generation", 0)
     if generation <= ((policy.get("status") or {}).get("observedGeneration") or 0):
         return True
-    checked = warnings(policy, partial(_kind_of, api), partial(_custom_schema, api))
+    try:
+        checked = warnings(policy, partial(_kind_of, api), partial(_custom_schema, api))
+    except Exception as error:  # the top of a policy's check: what another version stored must not stop the rest
+        log.exception("a policy cannot be type checked", name=policy["metadata"].get("name"), error=repr(error))
+        checked = []
     status: Json = {
         "observedGeneration": generation,
         "typeChecking": {"expressionWarnings": checked or None},  # merged: none take away those of before

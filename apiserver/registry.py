@@ -56,13 +56,16 @@ class Transforms(Protocol):
     """Between the store and the wire, for objects that may each be stored in another version (custom resources).
 
     `prepare` makes `served` possible, for all entries at once where a webhook is asked; an entry keeps what was made,
-    under `form`. `adopted` is an object of another version in this one; the tree given is used up.
+    under `form`; `keep_as_is` instead keeps what is in the version served already (a bookmark). `adopted` is an object
+    of another version in this one; the tree given is used up.
     """
 
     @property
     def form(self) -> str: ...
 
     async def prepare(self, entries: Sequence[Entry]) -> None: ...
+
+    def keep_as_is(self, entry: Entry) -> None: ...
 
     def served(self, entry: Entry) -> bytes: ...
 

@@ -118,7 +118,10 @@ class View:
         if accepted.media_type == JSON and not accepted.transform and presenting.is_typed(self.resource):
             tree = protobuf.decode(protobuf.encode(tree))  # with the empty parts that an object of its kind has
         value = msgspec.json.encode(tree)
-        framed = self._framed(framing.BOOKMARK, Entry("/", revision, value, len(value)))
+        entry = Entry("/", revision, value, len(value))
+        if self.resource.transforms is not None:
+            self.resource.transforms.keep_as_is(entry)
+        framed = self._framed(framing.BOOKMARK, entry)
         self.has_columns = True
         return framed
 

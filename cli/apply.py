@@ -14,13 +14,26 @@ from apimachinery.errors import ApiError
 from apimachinery.kinds import BY_KIND, Kind
 from apimachinery.types import Json
 from cli import manifests
-from cli.options import DryRun, FileNames, LabelSelector, Output, Recursive, dry_run_suffix
-from cli.printing import formatted, object_name
+from cli.flags import UsageError
+from cli.options import DryRun, FileNames, LabelSelector, Output, Recursive, ShowManagedFields, dry_run_suffix
+from cli.printing import formatted, object_name, without_managed_fields
 from cli.resources import Catalog, catalog
 from cli.session import Session, explain, run, while_doing
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 FIELD_MANAGER = "kubectl-client-side-apply"
+SERVER_SIDE_MANAGER = "kubectl"
+_ADVICE = """Please review the fields above--they currently have other managers. Here
+are the ways you can resolve this warning:
+* If you intend to manage all of these fields, please re-run the apply
+  command with the `--force-conflicts` flag.
+* If you do not intend to manage all of the fields, please edit your
+  manifest to remove references to the fields that should keep their
+  current managers.
+* You may co-own fields by updating your manifest to match the existing
+  value; in this case, you'll become the manager if the other manager(s)
+  stop managing the field (remove it from their configuration).
+See https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts"""
 
 
 def apply(
@@ -33,8 +46,13 @@ def apply(
     force_conflicts: Annotated[bool, typer.Option("--force-conflicts", help="Take fields over from others.")] = False,
     field_manager: Annotated[str, typer.Option(help="The name that owns what is applied.")] = "",
     validate: Annotated[str, typer.Option(help="strict|warn|ignore: what to do with unknown fields.")] = "strict",
+    show_managed_fields: ShowManagedFields = False,
 ) -> None:
     """Apply a configuration to objects by file or stdin."""
+    if force_conflicts and not server_side:
+        raise UsageError("--force-conflicts only works with --server-side")
+    if server_side and dry_run == "client":
+        raise UsageError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)")
     query = {"fieldValidation": {"strict": "Strict", "true": "Strict", "warn": "Warn"}.get(validate, "Ignore")}
     if dry_run == "server":
         query["dryRun"] = "All"
@@ -49,23 +67,31 @@ def apply(
             try:
                 kind, tree = _resolved(known, document)
                 if server_side:
-                    manager = field_manager or "kubectl"
+                    manager = field_manager or SERVER_SIDE_MANAGER
                     done, verb = await _server_side(session, kind, tree, query, manager, force=force_conflicts)
                 else:
                     change = dry_run != "client"
                     done, verb = await _client_side(session, kind, document, query, field_manager, change=change)
             except (ApiError, ValueError) as error:
-                print(explain(error) if isinstance(error, ApiError) else f"error: {error}", file=sys.stderr)
+                print(_told(error, server_side=server_side), file=sys.stderr)
                 failed = 1
                 continue
             applied.append(done)
             if output in ("", "wide", "name"):
                 print(object_name(done, kind) + ("" if output == "name" else f" {verb}{suffix}"))
         if applied and output not in ("", "wide", "name"):
-            _show(applied, output)
+            _show(applied, output, keep=show_managed_fields)
         return failed
 
     run(work)
+
+
+def _told(error: ApiError | ValueError, *, server_side: bool) -> str:
+    if not isinstance(error, ApiError):
+        return f"error: {error}"
+    if server_side and error.reason == "Conflict":
+        return f"error: {error.message}\n{_ADVICE}"
+    return explain(error)
 
 
 def _resolved(known: Catalog, document: manifests.Document) -> tuple[Kind, Json]:
@@ -193,8 +219,8 @@ def _not_applied(kind: Kind, current: Json) -> str:
     )
 
 
-def _show(trees: list[Json], output: str) -> None:
+def _show(trees: list[Json], output: str, *, keep: bool) -> None:
     for tree in trees:
-        tree["metadata"].pop("managedFields", None)
+        without_managed_fields(tree, keep=keep)
     whole = trees[0] if len(trees) == 1 else {"apiVersion": "v1", "items": trees, "kind": "List", "metadata": {}}
     sys.stdout.write(formatted(whole, output) or "")

@@ -15,9 +15,9 @@ from apimachinery.errors import ApiError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from cli import manifests
-from cli.apply import annotated, difference, no_match, place_of
+from cli.apply import FIELD_MANAGER, SERVER_SIDE_MANAGER, annotated, difference, no_match, place_of
 from cli.flags import UsageError
-from cli.options import FileNames, LabelSelector, Recursive
+from cli.options import FileNames, LabelSelector, Recursive, ShowManagedFields
 from cli.resources import catalog
 from cli.session import Session, explain, run
 from cli.yaml_output import to_yaml
@@ -29,9 +29,8 @@ def diff(
     selector: LabelSelector = "",
     server_side: Annotated[bool, typer.Option("--server-side", help="As apply --server-side.")] = False,
     force_conflicts: Annotated[bool, typer.Option("--force-conflicts", help="Take fields over from others.")] = False,
-    field_manager: Annotated[
-        str, typer.Option(help="The name that owns what is applied.")
-    ] = "kubectl-client-side-apply",
+    field_manager: Annotated[str, typer.Option(help="The name that owns what is applied.")] = "",
+    show_managed_fields: ShowManagedFields = False,
 ) -> None:
     """Show what apply would change."""
 
@@ -44,11 +43,11 @@ def diff(
                 kind = known.of_manifest(document.tree)
                 if kind is None:
                     raise UsageError(no_match(document))  # noqa: TRY301  (both end in the same exit code)
-                manager = "kubectl" if server_side else field_manager
+                manager = field_manager or (SERVER_SIDE_MANAGER if server_side else FIELD_MANAGER)
                 pairs.append(
                     await _pair(session, kind, document.tree, manager, server=server_side, force=force_conflicts)
                 )
-            return _compared(pairs)
+            return _compared(pairs, keep=show_managed_fields)
         except ApiError as error:
             print(explain(error), file=sys.stderr)
         except UsageError as error:
@@ -95,19 +94,19 @@ async def _pair(
     )
 
 
-def _compared(pairs: list[tuple[str, Json | None, Json]]) -> int:
+def _compared(pairs: list[tuple[str, Json | None, Json]], *, keep: bool) -> int:
     with tempfile.TemporaryDirectory(prefix="LIVE-") as live, tempfile.TemporaryDirectory(prefix="MERGED-") as merged:
         for file, now, then in pairs:
             for folder, tree in ((live, now), (merged, then)):
-                text = to_yaml(_cleaned(tree)) if tree else ""
+                text = to_yaml(_cleaned(tree, keep=keep)) if tree else ""
                 (Path(folder) / file).write_text(text)
         program = os.environ.get("KUBECTL_EXTERNAL_DIFF", "")
         command = shlex.split(program) if program else ["diff", "-u", "-N"]
         return subprocess.run([*command, live, merged], check=False).returncode
 
 
-def _cleaned(tree: Json) -> Json:
-    metadata = {key: value for key, value in tree["metadata"].items() if key != "managedFields"}
+def _cleaned(tree: Json, *, keep: bool) -> Json:
+    metadata = {key: value for key, value in tree["metadata"].items() if keep or key != "managedFields"}
     annotations = {
         key: value
         for key, value in (metadata.get("annotations") or {}).items()

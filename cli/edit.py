@@ -17,8 +17,8 @@ from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from cli.changing import targets
 from cli.flags import UsageError
-from cli.options import NO_OBJECTS, FileNames, Output, Recursive, Words
-from cli.printing import object_name, to_json
+from cli.options import NO_OBJECTS, FileNames, Output, Recursive, ShowManagedFields, Words
+from cli.printing import object_name, to_json, without_managed_fields
 from cli.session import Session, explain, run
 from cli.yaml_output import to_yaml
 
@@ -37,6 +37,7 @@ def edit(
     subresource: Annotated[str, typer.Option(help="status, scale, ...")] = "",
     output: Output = "yaml",
     validate: Annotated[str, typer.Option("--validate", help="strict|warn|ignore")] = "strict",
+    show_managed_fields: ShowManagedFields = False,
 ) -> None:
     """Change objects in an editor ($KUBE_EDITOR, $EDITOR, vi)."""
     if not words and not filename:
@@ -46,6 +47,7 @@ def edit(
         found = await targets(session, words or [], filename, "", everything=True, recursive=recursive)
         failed = 0
         for kind, tree in found:
+            without_managed_fields(tree, keep=show_managed_fields)
             failed |= await _edit(session, kind, tree, subresource, output, validate)
         return failed
 
@@ -53,7 +55,6 @@ def edit(
 
 
 async def _edit(session: Session, kind: Kind, tree: Json, subresource: str, output: str, validate: str) -> int:
-    tree["metadata"].pop("managedFields", None)
     before = to_json(tree) if output == "json" else to_yaml(tree)
     text, trouble = before, ""
     for _ in range(_TRIES):

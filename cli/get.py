@@ -16,8 +16,8 @@ from apimachinery.types import Json
 from cli import jsonpath, manifests
 from cli.durations import seconds
 from cli.flags import UsageError
-from cli.options import AllNamespaces, FieldSelector, FileNames, LabelSelector, Output, Recursive
-from cli.printing import align, formatted, items_of, object_name, table_rows
+from cli.options import AllNamespaces, FieldSelector, FileNames, LabelSelector, Output, Recursive, ShowManagedFields
+from cli.printing import align, formatted, items_of, object_name, table_rows, without_managed_fields
 from cli.resources import Reference, catalog, from_documents, references
 from cli.session import Session, explain, global_flags, run
 from cli.usage import see
@@ -43,6 +43,7 @@ class Look:
     show_kind: bool = False
     show_labels: bool = False
     sort_by: str = ""
+    show_managed_fields: bool = False
 
     @property
     def is_table(self) -> bool:
@@ -64,12 +65,13 @@ def get(
     sort_by: Annotated[str, typer.Option(help="A JSONPath to sort by.")] = "",
     ignore_not_found: Annotated[bool, typer.Option("--ignore-not-found", help="Exit code 0 for what is gone.")] = False,
     raw: Annotated[str, typer.Option(help="Print the answer of a path of the server.")] = "",
+    show_managed_fields: ShowManagedFields = False,
     filename: FileNames = None,
     recursive: Recursive = False,
 ) -> None:
     """List resources, or show some of them."""
     columns = tuple(part for one in label_columns or () for part in one.split(","))
-    look = Look(output, not no_headers, all_namespaces, columns, show_kind, show_labels, sort_by)
+    look = Look(output, not no_headers, all_namespaces, columns, show_kind, show_labels, sort_by, show_managed_fields)
     query = {"labelSelector": selector, "fieldSelector": field_selector}
 
     async def work(session: Session) -> int:
@@ -226,17 +228,11 @@ def _print_trees(trees: Sequence[tuple[Kind, Json]], wanted: Sequence[Reference]
         tree = items[0]
     else:
         tree = {"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}}
-    sys.stdout.write(formatted(_without_managed_fields(tree), look.output) or "")
+    sys.stdout.write(formatted(without_managed_fields(tree, keep=look.show_managed_fields), look.output) or "")
 
 
 def _typed(item: Json, kind: Kind) -> Json:
     return {"apiVersion": kind.api_version, "kind": kind.kind} | item
-
-
-def _without_managed_fields(tree: Json) -> Json:
-    for item in items_of(tree):
-        item.get("metadata", {}).pop("managedFields", None)
-    return tree
 
 
 async def _watch(
@@ -256,7 +252,13 @@ async def _watch(
     if look.is_table and reference.name:
         revision = first["rows"][0]["object"]["metadata"]["resourceVersion"]
     collection = path_of(session, Reference(reference.kind), look)
-    later = Look(look.output, headers=only and look.headers, all_namespaces=look.all_namespaces, labels=look.labels)
+    later = Look(
+        look.output,
+        headers=only and look.headers,
+        all_namespaces=look.all_namespaces,
+        labels=look.labels,
+        show_managed_fields=look.show_managed_fields,
+    )
     headers = {"Accept": TABLE if look.is_table else "application/json"}
     asked = selection | {"watch": "true", "resourceVersion": revision}
     limit = seconds(global_flags().request_timeout or "0") or None
@@ -285,6 +287,7 @@ def _show_one(tree: Json, kind: Kind, look: Look) -> None:
     elif look.output == "name":
         text = "".join(f"{object_name(item, kind)}\n" for item in items_of(tree))
     else:
-        text = formatted(_without_managed_fields(_typed(tree, kind)), look.output) or ""
+        shown = without_managed_fields(_typed(tree, kind), keep=look.show_managed_fields)
+        text = formatted(shown, look.output) or ""
     sys.stdout.write(text)
     sys.stdout.flush()

@@ -16,6 +16,9 @@ AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In 
 FileNames = Annotated[list[str] | None, typer.Option("--filename", "-f", help="A file, a folder, a URL, or - .")]
 Recursive = Annotated[bool, typer.Option("--recursive", "-R", help="Folders with all below them.")]
 DryRun = Annotated[str, typer.Option("--dry-run", help="none|client|server: change nothing, show what would be.")]
+ShowManagedFields = Annotated[
+    bool, typer.Option("--show-managed-fields", help="Keep metadata.managedFields when printing JSON or YAML.")
+]
 Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait, e.g. 90s; 0 for ever.")]
 Words = Annotated[list[str] | None, typer.Argument(help="TYPE NAME or TYPE/NAME", show_default=False)]
 

@@ -104,6 +104,13 @@ def items_of(tree: Json) -> Sequence[Json]:
     return tree["items"] if str(tree.get("kind", "")).endswith("List") and "items" in tree else [tree]
 
 
+def without_managed_fields(tree: Json, *, keep: bool = False) -> Json:
+    """The object or list without managedFields, which nobody wants to see unasked."""
+    for item in () if keep else items_of(tree):
+        item.get("metadata", {}).pop("managedFields", None)
+    return tree
+
+
 def object_name(tree: Json, kind: Kind | None = None) -> str:
     """`deployment.apps/web`, `pod/x`: what `-o name` and the messages of writes print."""
     group = tree.get("apiVersion", "").rpartition("/")[0] if kind is None else kind.group

@@ -68,7 +68,7 @@ def run(
     tls = ServerTLS(tls_cert_file, tls_private_key_file) if tls_cert_file else None
 
     async def main(stop: asyncio.Event) -> None:
-        async with Client(where, user_agent=f"pykube-{LEASE}") as client, asyncio.TaskGroup() as tasks:
+        async with Client(where, user_agent=LEASE) as client, asyncio.TaskGroup() as tasks:
             working = Controllers(client, settings, names)
             election = LeaderElection(
                 client, "kube-system", leader_elect_resource_name, leader_elect_identity or _identity()

@@ -16,23 +16,20 @@ from dataclasses import dataclass
 from apimachinery.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS, STORAGECLASSES, Kind
 from apimachinery.types import Json
 from client.events import reference
-from client.plan import Event, Key, Patch, Plan, View, Watch, Write, key_of
+from client.plan import Event, Key, Patch, Plan, View, Watch, key_of
 from controllers import pods
 from controllers.views import CLAIM, Claim, StorageClass, Volume
-from controllers.volume_matching import best, class_of, is_for, same_mode, unfit
+from controllers.volume_matching import best, class_of, is_for, unfit
+from controllers.volume_release import BOUND_BY_US, Steps, about_claim, patch_volume, set_phase
+from controllers.volume_release import steps as steps_of
 
 RESYNC = 15.0  # seconds between two looks at what is not bound, with their events
-BOUND_BY_US = "pv.kubernetes.io/bound-by-controller"
 BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
-PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 PROVISIONER_BETA = "volume.beta.kubernetes.io/storage-provisioner"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
-MIGRATED_TO = "pv.kubernetes.io/migrated-to"
 _DEFAULT_CLASS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 _INTERNAL = "kubernetes.io/"
-
-Steps = list[Write | Event]
 
 
 def _claim_and_volume(claim: Claim, _view: View) -> Iterable[Key]:
@@ -72,7 +69,7 @@ class PersistentVolumeBinder:
     def plan(self, key: Key, view: View, now: float) -> Plan:  # noqa: ARG002 - every controller has it
         if not key.namespace:
             volume: Volume | None = view.get(PERSISTENTVOLUMES, key)
-            return Plan() if volume is None else Plan(_volume(volume, view))
+            return Plan() if volume is None else Plan(steps_of(volume, view))
         claim: Claim | None = view.get(PERSISTENTVOLUMECLAIMS, key)
         if claim is None:
             return Plan()
@@ -103,7 +100,7 @@ def _unbound_claim(claim: Claim, view: View) -> tuple[Steps, bool]:
         return _provision(claim, found_class), True
     else:
         none = "no persistent volumes available for this claim and no storage class is set"
-        steps = [_about_claim(claim, "Normal", "FailedBinding", none)]
+        steps = [about_claim(claim, "Normal", "FailedBinding", none)]
     return [*steps, *_claim_status(claim, "Pending")], True
 
 
@@ -115,13 +112,13 @@ def _claim_with_name(claim: Claim, view: View) -> tuple[Steps, bool]:
         why = unfit(volume, claim)
         if why:
             words = f'Cannot bind to requested volume "{volume.metadata.name}": {why}'
-            event = _about_claim(claim, "Warning", "VolumeMismatch", words)
+            event = about_claim(claim, "Warning", "VolumeMismatch", words)
             return [event, *_claim_status(claim, "Pending")], True
         return _bind(volume, claim), False
     if is_for(volume, claim):
         return _bind(volume, claim), False
     words = f'volume "{volume.metadata.name}" already bound to a different claim.'
-    return [_about_claim(claim, "Warning", "FailedBinding", words), *_claim_status(claim, "Pending")], True
+    return [about_claim(claim, "Warning", "FailedBinding", words), *_claim_status(claim, "Pending")], True
 
 
 def _bound_claim(claim: Claim, view: View) -> Steps:
@@ -135,12 +132,12 @@ def _bound_claim(claim: Claim, view: View) -> Steps:
     lost = _claim_status(claim, "Lost")
     if not claim.spec.volume_name:
         words = "Bound claim has lost reference to PersistentVolume. Data on the volume is lost!"
-        return [*lost, _about_claim(claim, "Warning", "ClaimLost", words)]
+        return [*lost, about_claim(claim, "Warning", "ClaimLost", words)]
     if volume is None:
         words = "Bound claim has lost its PersistentVolume. Data on the volume is lost!"
-        return [*lost, _about_claim(claim, "Warning", "ClaimLost", words)]
+        return [*lost, about_claim(claim, "Warning", "ClaimLost", words)]
     words = "Two claims are bound to the same volume, this one is bound incorrectly"
-    return [*lost, _about_claim(claim, "Warning", "ClaimMisbound", words)]
+    return [*lost, about_claim(claim, "Warning", "ClaimMisbound", words)]
 
 
 def _first_consumer(claim: Claim, view: View) -> Event:
@@ -148,9 +145,9 @@ def _first_consumer(claim: Claim, view: View) -> Event:
     names = [pod.metadata.name for pod in users if not pods.is_terminal(pod) and not pod.spec.node_name]
     if not names:
         words = "waiting for first consumer to be created before binding"
-        return _about_claim(claim, "Normal", "WaitForFirstConsumer", words)
+        return about_claim(claim, "Normal", "WaitForFirstConsumer", words)
     them = f"pods {','.join(names)}" if len(names) > 1 else f"pod {names[0]}"
-    return _about_claim(claim, "Normal", "WaitForPodScheduled", f"waiting for {them} to be scheduled")
+    return about_claim(claim, "Normal", "WaitForPodScheduled", f"waiting for {them} to be scheduled")
 
 
 def _default_class(claim: Claim, view: View) -> str:
@@ -170,17 +167,17 @@ def _provision(claim: Claim, found_class: StorageClass | None) -> Steps:
     """Ask the class's provisioner by the annotations it watches for."""
     if found_class is None:
         words = f'storageclass.storage.k8s.io "{class_of(claim)}" not found'
-        return [_about_claim(claim, "Warning", "ProvisioningFailed", words)]
+        return [about_claim(claim, "Warning", "ProvisioningFailed", words)]
     asked = found_class.provisioner
     if asked.startswith(_INTERNAL):
         words = f"no volume plugin matched name: {asked}"
-        return [_about_claim(claim, "Warning", "ProvisioningFailed", words)]
+        return [about_claim(claim, "Warning", "ProvisioningFailed", words)]
     words = (
         f"Waiting for a volume to be created either by the external provisioner '{asked}' or manually by the system "
         "administrator. If volume creation is delayed, please verify that the provisioner is running and correctly "
         "registered."
     )
-    told = _about_claim(claim, "Normal", "ExternalProvisioning", words)
+    told = about_claim(claim, "Normal", "ExternalProvisioning", words)
     wanted = {PROVISIONER_BETA: asked, PROVISIONER: asked}
     if wanted.items() <= claim.metadata.annotations.items():
         return [told]
@@ -194,7 +191,7 @@ def _bind(volume: Volume, claim: Claim) -> Steps:
     """What is missing of: the volume refers to the claim, is Bound; the claim names the volume, is Bound."""
     return [
         *_volume_to_claim(volume, claim),
-        *_volume_phase(volume, "Bound"),
+        *set_phase(volume, "Bound"),
         *_claim_to_volume(claim, volume),
         *_claim_status(claim, "Bound", volume),
     ]
@@ -208,7 +205,7 @@ def _volume_to_claim(volume: Volume, claim: Claim) -> Steps:
         body["spec"] = {"claimRef": about}
     if not is_for(volume, claim) and BOUND_BY_US not in volume.metadata.annotations:
         body["metadata"] = {"annotations": {BOUND_BY_US: "yes"}}
-    return [_patch_volume(volume, body)] if body else []
+    return [patch_volume(volume, body)] if body else []
 
 
 def _claim_to_volume(claim: Claim, volume: Volume) -> Steps:
@@ -240,101 +237,6 @@ def _claim_status(claim: Claim, phase: str, volume: Volume | None = None) -> Ste
     return [Patch(PERSISTENTVOLUMECLAIMS, key_of(claim), claim.metadata.uid, {"status": status}, subresource="status")]
 
 
-# ------------------------------------------------------------------------------------------------ volumes
-
-
-def _volume(volume: Volume, view: View) -> Steps:
-    ref = volume.spec.claim_ref
-    if ref is None or not ref.uid:
-        return _volume_phase(volume, "Available")
-    claim: Claim | None = view.get(PERSISTENTVOLUMECLAIMS, Key(ref.namespace, ref.name))
-    if claim is None or claim.metadata.uid != ref.uid:
-        return _released(volume)
-    if not claim.spec.volume_name:
-        return [] if same_mode(volume, claim) else _mismatch(volume, claim)
-    if claim.spec.volume_name == volume.metadata.name:
-        return _volume_phase(volume, "Bound")
-    if PROVISIONED_BY in volume.metadata.annotations and volume.spec.persistent_volume_reclaim_policy == "Delete":
-        return _released(volume)
-    return _unbind(volume)
-
-
-def _released(volume: Volume) -> Steps:
-    steps = _volume_phase(volume, "Released") if volume.status.phase not in ("Released", "Failed") else []
-    return [*steps, *_reclaim(volume)]
-
-
-def _reclaim(volume: Volume) -> Steps:
-    """Nothing where it is retained, or an external provisioner will delete it."""
-    annotations, policy = volume.metadata.annotations, volume.spec.persistent_volume_reclaim_policy
-    if policy == "Recycle":
-        return _failed(volume, "VolumeFailedRecycle", "No recycler plugin found for the volume!")
-    made_by = annotations.get(PROVISIONED_BY, "")
-    external = made_by and not made_by.startswith(_INTERNAL)
-    if policy != "Delete" or external or MIGRATED_TO in annotations or volume.spec.csi is not None:
-        return []
-    path = volume.spec.host_path.path if volume.spec.host_path is not None else ""
-    if path and not path.startswith("/tmp/"):  # noqa: S108 - upstream's rule
-        return _failed(
-            volume, "VolumeFailedDelete", f"host_path deleter only supports /tmp/.+ but received provided {path}"
-        )
-    name = volume.metadata.name
-    words = f'error getting deleter volume plugin for volume "{name}": no deletable volume plugin matched'
-    return _failed(volume, "VolumeFailedDelete", words)
-
-
-def _failed(volume: Volume, reason: str, message: str) -> Steps:
-    steps = _volume_phase(volume, "Failed", message)
-    about = reference(volume, kind=PERSISTENTVOLUMES.kind, api_version=PERSISTENTVOLUMES.api_version)
-    return [*steps, Event(about, "Warning", reason, message)] if steps else []
-
-
-def _mismatch(volume: Volume, claim: Claim) -> Steps:
-    mode = "due to incompatible volumeMode."
-    about = reference(volume, kind=PERSISTENTVOLUMES.kind, api_version=PERSISTENTVOLUMES.api_version)
-    name, wanted = volume.metadata.name, claim.metadata.name
-    words = f'Cannot bind PersistentVolume to requested PersistentVolumeClaim "{wanted}" {mode}'
-    other = f'Cannot bind PersistentVolume "{name}" to requested PersistentVolumeClaim {mode}'
-    return [
-        Event(about, "Warning", "VolumeMismatch", words),
-        _about_claim(claim, "Warning", "VolumeMismatch", other),
-    ]
-
-
-def _unbind(volume: Volume) -> Steps:
-    """Take back a binding of ours; of one that a user made, only that it was completed."""
-    if BOUND_BY_US in volume.metadata.annotations:
-        body: Json = {"spec": {"claimRef": None}, "metadata": {"annotations": {BOUND_BY_US: None}}}
-    else:
-        body = {"spec": {"claimRef": {"uid": None}}}
-    return [_patch_volume(volume, body), *_volume_phase(volume, "Available")]
-
-
-def _volume_phase(volume: Volume, phase: str, message: str = "") -> Steps:
-    if volume.status.phase == phase:  # a message that somebody else left stays
-        return []
-    status = {"phase": phase, "message": message or None}
-    return [
-        Patch(
-            PERSISTENTVOLUMES,
-            Key("", volume.metadata.name),
-            volume.metadata.uid,
-            {"status": status},
-            subresource="status",
-        )
-    ]
-
-
-def _patch_volume(volume: Volume, body: Json) -> Patch:
-    meta = volume.metadata
-    return Patch(PERSISTENTVOLUMES, Key("", meta.name), meta.uid, body, resource_version=meta.resource_version)
-
-
 def _patch_claim(claim: Claim, body: Json) -> Patch:
     meta = claim.metadata
     return Patch(PERSISTENTVOLUMECLAIMS, key_of(claim), meta.uid, body, resource_version=meta.resource_version)
-
-
-def _about_claim(claim: Claim, type: str, reason: str, message: str) -> Event:
-    about = reference(claim, kind=PERSISTENTVOLUMECLAIMS.kind, api_version=PERSISTENTVOLUMECLAIMS.api_version)
-    return Event(about, type, reason, message)

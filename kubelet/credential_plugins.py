@@ -53,10 +53,21 @@ def duration(text: str) -> float:
 
 def read(text: str) -> list[Provider]:
     """The providers of a CredentialProviderConfig. Raises ValueError."""
-    found: Any = yaml.safe_load(text)
+    try:
+        found: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {error}") from error
     if not isinstance(found, dict) or found.get("kind") != "CredentialProviderConfig":
         raise ValueError("not a CredentialProviderConfig")
     return [_provider(entry) for entry in found.get("providers") or ()]
+
+
+def read_file(path: str) -> list[Provider]:
+    """Those of a file; none for "". Raises ValueError."""
+    try:
+        return read(Path(path).read_text()) if path else []
+    except OSError as error:
+        raise ValueError(str(error)) from error
 
 
 def _provider(entry: Json) -> Provider:

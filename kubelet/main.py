@@ -30,7 +30,7 @@ from kubelet.agent import Agent
 from kubelet.api import ApiEvents, ApiPods
 from kubelet.configuration import BadConfiguration, Configuration
 from kubelet.credential_plugins import Plugins
-from kubelet.credential_plugins import read as read_providers
+from kubelet.credential_plugins import read_file as read_providers
 from kubelet.csi.api import CsiApi
 from kubelet.csi.registry import Registry
 from kubelet.csi.volumes import CsiVolumes
@@ -101,7 +101,7 @@ class _Stop(Exception):
 async def kubelet(options: Options, stop: asyncio.Event) -> None:
     """Run until `stop`."""
     config = client_config.load_kubeconfig(options.kubeconfig) if options.kubeconfig else client_config.load()
-    async with Client(config, user_agent="pykube-kubelet") as client:
+    async with Client(config, user_agent="kubelet") as client:
         runtime = await _docker(options)
         handlers = Handlers(runtime)
         try:
@@ -319,10 +319,7 @@ def _watched(options: Options, node: Node, image_root: Path) -> PressureTerms:
 
 def _keyrings(options: Options) -> Callable[[str], Awaitable[Sequence[Keyring]]]:
     """The node's own credentials: Docker's configuration files, then the providers' programs."""
-    plugins = Plugins()
-    if options.credential_config:
-        providers = read_providers(Path(options.credential_config).read_text())
-        plugins = Plugins(providers, Path(options.credential_bin_dir))
+    plugins = Plugins(options.credential_providers, Path(options.credential_bin_dir))
     files = (options.root_dir / "config.json", Path.home() / ".docker" / "config.json")
 
     async def keyrings(image: str) -> Sequence[Keyring]:
@@ -586,7 +583,9 @@ def command(
         bridge=bridge,
         chain_prefix=chain_prefix,
         cluster_name=cluster_name,
-        credential_config=image_credential_provider_config,
+        credential_providers=_parsed(
+            read_providers, image_credential_provider_config, "--image-credential-provider-config"
+        ),
         credential_bin_dir=image_credential_provider_bin_dir,
         labels=_parsed(parse_labels, node_labels, "--node-labels"),
         configuration=_configured(config, flags),

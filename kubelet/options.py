@@ -8,6 +8,7 @@ from typing import Any
 from apimachinery import quantity
 from apimachinery.types import Json
 from kubelet.configuration import API_VERSION, KIND, Configuration, parse
+from kubelet.credential_plugins import Provider
 from kubelet.eviction.thresholds import reserved as hard
 from kubelet.pods.backoff import spoken as go_duration
 
@@ -30,7 +31,7 @@ class Options:
     bridge: str
     chain_prefix: str
     cluster_name: str
-    credential_config: str
+    credential_providers: Sequence[Provider]
     credential_bin_dir: str
     labels: Mapping[str, str]
     configuration: Configuration

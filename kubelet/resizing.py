@@ -6,7 +6,7 @@ where this one stopped; a pod that was never resized has no file.
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -96,14 +96,15 @@ class Resizing:
             self.pod, self.retry_at = pod, 0.0
             self._progress = ("", "", pod.metadata.generation or 0)
 
-    def settle(self, containers: Sequence[Container]) -> None:
-        """Say when it is done: every container that runs has what was promised."""
+    def settle(self, containers: Sequence[Container], returning: Collection[str] = ()) -> None:
+        """Say when it is done: every container that runs has what was promised, and all are back (`returning`)."""
         actuated = self.actuated(containers)
         running = {c.name: c for c in containers if c.running}
         busy = any(
             c.name in running and differs(tree(c), actuated[running[c.name].id] or tree(c)) for c in resizable(self.pod)
         )
-        if busy and self._progress is None:
+        busy = busy or bool(returning)
+        if busy and not returning and self._progress is None:
             self._progress = ("", "", self._asked.metadata.generation or 0)
         elif not busy and self._progress is not None:
             self._progress = None
@@ -132,6 +133,23 @@ class Resizing:
             generation = self._progress[2] if self._progress is not None else self._asked.metadata.generation or 0
             self._progress = ("Error", str(error), generation)
             self.retry_at = self._doors.clock() + _AGAIN
+
+    async def make_room(self, containers: Sequence[Container]) -> None:
+        """Before a container starts anew with more than it had: the pod's own limits must allow it."""
+        if self._progress is not None:
+            actuated, pids = self.actuated(containers), self._node.machine.pod_pids
+            before = allocated(self.pod, {c.name: actuated[c.id] for c in containers if c.running and actuated[c.id]})
+            wanted = cgroups.limits(before, pids).wider(cgroups.limits(self.pod, pids))
+            await self._limit(cgroup_parent(self.pod, self._node.machine), wanted)
+
+    async def tidy(self) -> None:
+        """After it: the limits as they are to be."""
+        if self._progress is not None:
+            try:
+                machine = self._node.machine
+                await self._limit(cgroup_parent(self.pod, machine), cgroups.limits(self.pod, machine.pod_pids))
+            except OSError as error:  # another container of the pod has still more
+                log.info("the pod's limits stay wider", pod=str(ref(self.pod)), error=str(error))
 
     async def _check(self, container: Container, wanted: Json, had: Json) -> None:
         used = await asyncio.to_thread(usage.of_container, container)

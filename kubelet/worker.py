@@ -199,7 +199,7 @@ class Worker:
         self.resizing.learn(self._containers)
         if self.resizing.waits:
             self.resizing.update(self.api_pod)
-        self.resizing.settle(self._containers)
+        self.resizing.settle(self._containers, self._forced)
         world = self._world(now)
         plan = decide(world)
         if plan.ending and not self._ending_since:
@@ -292,6 +292,8 @@ class Worker:
     def _act(self, plan: Plan, tasks: asyncio.TaskGroup) -> None:
         making: list[Action] = []
         for action in plan.actions:
+            if isinstance(action, StopSandbox) and self._making is not None:
+                continue  # a container is just being started in it: first that comes to its end
             if isinstance(action, Stop | StopSandbox):
                 grace = action.grace if isinstance(action, Stop) else 0.0
                 if isinstance(action, Stop) and action.forced:
@@ -359,7 +361,9 @@ class Worker:
         if self._volumes is None:  # the sandbox is older than this kubelet
             self._volumes = await self._starter.mount(self.pod)
         try:
+            await self.resizing.make_room(self._containers)
             await self._starter.start(self.pod, action, sandbox, self._volumes, self._target(action.name))
+            await self.resizing.tidy()
         except NotNow as problem:
             self._failures[action.name] = problem.failure
         else:

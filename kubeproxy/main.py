@@ -42,7 +42,7 @@ def run(
 
     async def main(stop: asyncio.Event) -> None:
         sysctl.apply(sysctl_record)
-        async with Client(load_kubeconfig(kubeconfig), user_agent="pykube-proxy") as client:
+        async with Client(load_kubeconfig(kubeconfig), user_agent="kube-proxy") as client:
             proxy = Proxy(client, node=hostname_override, config=config)
             health = health_app({"proxy": proxy.is_healthy})
             async with asyncio.TaskGroup() as tasks:

@@ -35,7 +35,7 @@ def run(
     tls = ServerTLS(tls_cert_file, tls_private_key_file) if tls_cert_file else None
 
     async def main(stop: asyncio.Event) -> None:
-        async with Client(load_kubeconfig(kubeconfig), user_agent="pykube-scheduler") as client:
+        async with Client(load_kubeconfig(kubeconfig), user_agent="kube-scheduler") as client:
             identity = leader_elect_identity or f"{socket.gethostname()}_{os.getpid()}"
             await _serve(client, stop, secure_port, tls, identity=identity if leader_elect else "")
 

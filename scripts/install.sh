@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs what PyKube needs and is not there: Debian packages (as root) and the virtual environment with pinned packages.
+# `install.sh tests` installs what the tests need, too.
 # Packages are installed without starting their services: Debian's etcd-server would take 2379 without authentication.
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,6 +13,7 @@ need conntrack conntrack
 need etcd etcd-server
 need busybox busybox-static
 need ip iproute2
+[ "${1:-}" != tests ] || need docker-registry docker-registry # what only tests need: a registry to pull from
 python=""
 for candidate in python3 python3.11 python3.12 python3.13 /usr/bin/python3; do
     if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then

@@ -29,7 +29,7 @@ from apimachinery.apply.entries import APPLY, UPDATE, Managed, Owner
 from apimachinery.apply.fieldset import EMPTY, Fields
 from apimachinery.apply.typed import Invalid
 from apimachinery.apply.updates import Conflicts, NoVersion, Owned, Owners, Updater, Versions
-from apimachinery.trees import same
+from apimachinery.trees import MAX_DEPTH, is_deeper, same
 from apimachinery.types import Json
 
 MANAGED_FIELDS = "managedFields"
@@ -38,6 +38,8 @@ _ANCIENT, _BEFORE, _UNKNOWN, _KUBECTL = "ancient-changes", "before-first-apply",
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 #: Upstream's limit for all annotations of an object, in bytes.
 _ANNOTATION_BYTES = 256 * 1024
+#: How deep a set may be, since it lies four levels deep in an object.
+_DEEPEST = MAX_DEPTH - 4
 _META_OF_THE_SERVER = (
     *("name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName"),
     *("generation", "managedFields", "resourceVersion"),
@@ -67,12 +69,19 @@ class Ownership:
     def update(self, live: Json | None, new: Json, manager: str, now: str) -> list[Json]:
         """The entries after a write of `new` in place of `live` (None: a create). Neither is modified.
 
-        `new` may bring entries of its own: an empty one, or none at all in a list, resets them.
+        `new` may bring entries of its own: an empty one, or none at all in a list, resets them. What owners cannot be
+        told for has none (upstream's UpdateNoErrors).
         """
         stored = _entries_of(live) if live is not None else []
         managed = self._managed(stored, _entries_of(new, or_none=True))
         if live is not None and not managed.owners:
             return []
+        try:
+            return self._after(live, new, managed, manager, now)
+        except Malformed:  # an object without the keys its lists merge by is the kind's business to refuse, not ours
+            return []
+
+    def _after(self, live: Json | None, new: Json, managed: Managed, manager: str, now: str) -> list[Json]:
         if live is None:
             owners = self._updater.create(self.blank, without_entries(new), self.version, managed.owners, _SELF)
         else:
@@ -155,12 +164,18 @@ class Ownership:
             owners[owner] = owned._replace(fields=fields)
         return replace(managed, owners=owners)
 
+    def _is_too_deep(self, fields: Fields) -> bool:
+        """Whether an object with this set in its managedFields could not be read again."""
+        return self.versions.type_of(self.version).holds_any and is_deeper(fields, _DEEPEST)
+
     def _settled(self, managed: Managed, owners: Owners[Owner], manager: str, now: str) -> Managed:
         """The owners after an update, with what changed given to who changed it."""
         owners = dict(owners)
         owned = owners.pop(_SELF, None)
         fields = fieldset.difference(owned.fields, _NOBODYS) if owned is not None else EMPTY
         times = managed.times
+        if fields and self._is_too_deep(fields):
+            return Managed()  # as upstream, where it cannot say whose fields they are
         if fields:
             owner = Owner(manager or _UNKNOWN, UPDATE, self.version, self.subresource)
             if owner in owners:
@@ -176,6 +191,8 @@ class Ownership:
         made, owners = self._updater.apply(live, applied, self.version, managed.owners, owner, force=force)
         if owner in owners:
             fields = fieldset.difference(owners[owner].fields, _NOBODYS)
+            if fields and self._is_too_deep(fields):
+                raise errors.bad_request(f"fields nested more than {_DEEPEST} deep cannot be applied")
             if fields:
                 owners = {**owners, owner: owners[owner]._replace(fields=fields)}
                 kept = managed.owners.get(owner)

@@ -96,7 +96,7 @@ DEDUCED = _any(deduced=True)
 DEDUCED.items = ATOMIC
 
 
-class _Compiler:
+class Compiler:
     """Schemas to types. `named` resolves a reference."""
 
     def __init__(self, named: Callable[[str], Type]) -> None:
@@ -190,7 +190,7 @@ class _Definitions:
 
     def __init__(self) -> None:
         self._types: dict[str, Type] = {}
-        self._compiler = _Compiler(self.of)
+        self._compiler = Compiler(self.of)
 
     def of(self, name: str) -> Type:
         """See `definition`."""
@@ -236,7 +236,7 @@ def custom(schema: Json | None, *, preserves: bool = False) -> Type:
     """
     if not schema:
         return DEDUCED
-    return _Compiler(definition).fill(Type(), _with_meta(_embedded(schema)), is_open=preserves)
+    return Compiler(definition).fill(Type(), _with_meta(_embedded(schema)), is_open=preserves)
 
 
 def _with_meta(schema: Json) -> Json:

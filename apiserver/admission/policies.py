@@ -4,7 +4,7 @@ A policy is compiled once, when it or a binding changes. Nothing here writes; re
 Source: apiserver/pkg/admission/plugin/policy/{generic,validating}.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -30,8 +30,8 @@ class ParamKind:
     """The objects that a policy may be parametrised by: their scope, and how to read them."""
 
     namespaced: bool
-    get: Callable[[str, str], Json | None]  #: namespace, name
-    list: Callable[[str], Sequence[Json]]  #: namespace
+    get: Callable[[str, str], Awaitable[Json | None]]  #: namespace, name
+    list: Callable[[str], Awaitable[Sequence[Json]]]  #: namespace
 
 
 #: From apiVersion and kind; None where nothing like it is served.
@@ -169,7 +169,7 @@ class Policies:
             try:
                 if binding.criteria.match(subject, new, old, self.lookup) is None:
                     continue
-                params = list(_params(binding.param, kind, subject.namespace))
+                params = await _params(binding.param, kind, subject.namespace)
             except (errors.ApiError, _MisconfiguredError) as error:
                 denials += misconfigured(error, binding.name)
                 continue
@@ -202,11 +202,10 @@ class Policies:
         return expressions.bindings(subject, form, shown, before, self.authorize, params=param, namespace=found)
 
 
-def _params(ref: Json | None, kind: ParamKind | None, namespace: str) -> Iterator[Json | None]:
+async def _params(ref: Json | None, kind: ParamKind | None, namespace: str) -> Sequence[Json | None]:
     """The parameters of a binding, one evaluation each; one without any where the policy or binding has none."""
     if kind is None or ref is None:
-        yield None
-        return
+        return [None]
     where = ref.get("namespace") or ""
     if kind.namespaced:
         where = where or namespace
@@ -216,18 +215,18 @@ def _params(ref: Json | None, kind: ParamKind | None, namespace: str) -> Iterato
             )
     elif where:
         raise _MisconfiguredError("paramRef.namespace must not be provided for a cluster-scoped `paramKind`")
-    found = _selected(ref, kind, where)
+    found = await _selected(ref, kind, where)
     if not found and ref.get("parameterNotFoundAction") == "Deny":
         raise _MisconfiguredError("no params found for policy binding with `Deny` parameterNotFoundAction")
-    yield from found
+    return found
 
 
-def _selected(ref: Json, kind: ParamKind, namespace: str) -> list[Json]:
+async def _selected(ref: Json, kind: ParamKind, namespace: str) -> list[Json]:
     if ref.get("name"):
-        param = kind.get(namespace, ref["name"])
+        param = await kind.get(namespace, ref["name"])
         return [param] if param is not None else []
     chosen = selectors.from_label_selector(ref.get("selector") or {})
-    return [tree for tree in kind.list(namespace) if chosen.matches(tree["metadata"].get("labels") or {})]
+    return [tree for tree in await kind.list(namespace) if chosen.matches(tree["metadata"].get("labels") or {})]
 
 
 def _acted(

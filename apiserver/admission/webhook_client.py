@@ -79,7 +79,13 @@ class WebhookClient:
         headers["host"] = url.netloc.decode()
         target = url.copy_with(host=place.host, port=place.port)
         request = httpx.Request("POST", target, content=body, headers=headers)
-        response = await self._transport(place).handle_async_request(request)
+        used = place in self._transports
+        try:
+            response = await self._transport(place).handle_async_request(request)
+        except httpx.RemoteProtocolError:
+            if not used:
+                raise
+            response = await self._transport(place).handle_async_request(request)  # an idle connection was just closed
         try:
             chunks: list[bytes] = []
             assert isinstance(response.stream, httpx.AsyncByteStream)

@@ -370,6 +370,8 @@ def _function(node: Call) -> Step:
     if node.function in ("find", "findAll") and isinstance(node.args[0], Literal):
         patterns.compiled(node.args[0].value)
     choose = _Dispatch(node)
+    if len(args) == 2:
+        return _binary(args[0], args[1], choose)
 
     def step(run: Run) -> Any:
         given = [arg(run) for arg in args]
@@ -380,6 +382,28 @@ def _function(node: Call) -> Step:
         else:
             result = overload.run(*given)
             run.charge(overload.cost(given, result))
+        if isinstance(result, list | str | bytes):
+            run.worked(len(result))
+        return result
+
+    return step
+
+
+def _binary(left: Step, right: Step, choose: "_Dispatch") -> Step:
+    """The same for two arguments, which most calls have."""
+    known = choose.known
+
+    def step(run: Run) -> Any:
+        one_value, other = left(run), right(run)
+        overload = known.get((one_value.__class__, other.__class__)) or choose([one_value, other])
+        if overload.cost is one:
+            run.cost += 1
+            if run.cost > run.limit:
+                raise BudgetExceeded
+            result = overload.run(one_value, other)
+        else:
+            result = overload.run(one_value, other)
+            run.charge(overload.cost((one_value, other), result))
         if isinstance(result, list | str | bytes):
             run.worked(len(result))
         return result
@@ -486,6 +510,9 @@ def _items(value: Any) -> list[tuple[Any, Any]]:
     raise EvaluationError("no such overload")
 
 
+_ABSENT = object()
+
+
 class _Loop:
     """The range of a comprehension, and its variables bound one element after another."""
 
@@ -500,33 +527,33 @@ class _Loop:
         """Whether it is the last, key and value, with the variables set; what they hid comes back at the end."""
         value = self.range(run)
         items = _items(value)
-        if len(self.names) == 1:
-            single = 0 if isinstance(value, dict) else 1
-            bind = [{self.names[0]: item[single]} for item in items]
-        else:
-            bind = [dict(zip(self.names, item, strict=True)) for item in items]
-        outer = run.variables
+        last = len(items) - 1
+        variables, cost = run.variables, self.cost
+        hidden = [(name, variables.get(name, _ABSENT)) for name in self.names]
+        first, second = self.names[0], self.names[-1]
+        single = len(self.names) == 1
+        by_key = not single or isinstance(value, dict)
+        run.worked(len(items))
         try:
-            for item, variables in zip(items, bind, strict=True):
-                run.charge(self.cost)
-                run.variables = _Scope(outer, variables)
-                yield item is items[-1], *item
-            run.worked(len(items))
+            for index, (key, item) in enumerate(items):
+                run.cost += cost
+                if run.cost > run.limit:
+                    raise BudgetExceeded
+                if single:
+                    variables[first] = key if by_key else item
+                else:
+                    variables[first], variables[second] = key, item
+                yield index == last, key, item
         finally:
-            run.variables = outer
+            _restore(variables, hidden)
 
 
-class _Scope(dict[str, Any]):
-    """The variables of a loop over those outside."""
-
-    __slots__ = ("outer",)
-
-    def __init__(self, outer: dict[str, Any], inner: dict[str, Any]) -> None:
-        super().__init__(inner)
-        self.outer = outer
-
-    def __missing__(self, name: str) -> Any:
-        return self.outer[name]
+def _restore(variables: dict[str, Any], hidden: list[tuple[str, Any]]) -> None:
+    for name, value in hidden:
+        if value is _ABSENT:
+            variables.pop(name, None)
+        else:
+            variables[name] = value
 
 
 def _quantifier(node: Comprehension) -> Step:
@@ -626,12 +653,12 @@ def _bind(node: Comprehension) -> Step:
 
     def step(run: Run) -> Any:
         value = init(run)
-        outer = run.variables
-        run.variables = _Scope(outer, {name: value})
+        hidden = [(name, run.variables.get(name, _ABSENT))]
+        run.variables[name] = value
         try:
             return result(run)
         finally:
-            run.variables = outer
+            _restore(run.variables, hidden)
 
     return step
 

@@ -81,6 +81,11 @@ _META: Json = {
 def with_meta(schema: Json) -> Json:
     """apiVersion, kind and the names are accessible at a resource's root, whatever its schema says."""
     given = schema.get("properties") or {}
+    meta = given.get("metadata") or {}
+    named = meta.get("properties") or {}
+    strings = (given.get("kind"), given.get("apiVersion"), named.get("name"), named.get("generateName"))
+    if meta.get("type") == "object" and all(one is not None and one.get("type") == "string" for one in strings):
+        return schema
     fixed = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": _META}
     return {**schema, "properties": {**given, **fixed}}
 

@@ -117,35 +117,42 @@ class CustomResources:
 
     async def _settle(self, tasks: asyncio.TaskGroup) -> bool:
         """Write the conditions that are due, and begin cleaning up where that is due. Whether all of it worked."""
-        for name, tree in self._trees().items():
-            if cleanup.needs(tree) and name not in self._cleaning:
-                self._cleaning.add(name)
-                tasks.create_task(self._clean(name))
+        for entry in self._api.cache.list(self._prefix):
+            if cleanup.needs(entry.tree) and entry.name not in self._cleaning:
+                self._cleaning.add(entry.name)
+                tasks.create_task(self._clean(entry.name))
         while due := self._due():
-            try:
-                await self._write(due, lambda tree: self._decided(tree, self._trees()))
-                await self._api.fresh()
-            except (ApiError, StorageError) as error:
-                log.warning("a definition's conditions were not written, trying again", name=due, error=str(error))
-                return False
-            self.catch_up()
+            for name in due:
+                try:
+                    await self._write(name, lambda tree: self._decided(tree, self._groups()))
+                    await self._api.fresh()
+                except (ApiError, StorageError) as error:
+                    log.warning("a definition's conditions were not written, trying again", name=name, error=str(error))
+                    return False
+                self.catch_up()
         return True
 
-    def _due(self) -> str:
-        """A definition that lacks a condition, "" when all are as they should be."""
-        trees = self._trees()
-        return next((name for name, tree in trees.items() if self._decided(tree, trees) is not tree), "")
+    def _due(self) -> list[str]:
+        """The definitions that lack a condition."""
+        groups = self._groups()
+        return [
+            name for trees in groups.values() for name, tree in trees.items() if self._decided(tree, groups) is not tree
+        ]
 
-    def _trees(self) -> dict[str, Json]:
-        return {entry.name: entry.tree for entry in self._api.cache.list(self._prefix)}
+    def _groups(self) -> dict[str, dict[str, Json]]:
+        """The definitions by group and name: only those of one group can want the same names."""
+        found: dict[str, dict[str, Json]] = {}
+        for entry in self._api.cache.list(self._prefix):
+            found.setdefault(entry.tree["spec"]["group"], {})[entry.name] = entry.tree
+        return found
 
-    def _decided(self, tree: Json, trees: dict[str, Json]) -> Json:
+    def _decided(self, tree: Json, groups: dict[str, dict[str, Json]]) -> Json:
         """A definition with the conditions it should have: one step at a time, as upstream writes them."""
         now = self._api.clock()
         name, group = tree["metadata"]["name"], tree["spec"]["group"]
         if _is_built_in(tree):
             return tree
-        others = [other for key, other in trees.items() if key != name and other["spec"]["group"] == group]
+        others = [other for key, other in groups.get(group, {}).items() if key != name]
         new = naming.named(tree, others, now)
         served = self._served.get(name)
         if new is tree and served is not None and served.definition.is_served:

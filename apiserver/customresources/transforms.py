@@ -85,6 +85,10 @@ class VersionTransforms:
         value = msgspec.json.encode(tree)
         entry.keep(self.form, entry.value if value == entry.value else value)
 
+    def keep_as_is(self, entry: Entry) -> None:
+        """That entry is in the version served already."""
+        entry.keep(self.form, entry.value)
+
     def served(self, entry: Entry) -> bytes:
         """The object in the version served; it has been prepared."""
         made: bytes = entry.made(self.form, _unprepared)

@@ -3,6 +3,7 @@
 The two rules of freshness are here: `fresh()` for consistent reads, `reach(revision)` for reads not older than one.
 """
 
+import contextlib
 import random
 import uuid
 from collections import defaultdict
@@ -104,6 +105,11 @@ class Api:
             await self.cache.wait_until(revision, CACHE_WAIT)
         except TimeoutError:
             raise errors.too_large_resource_version(revision, self.cache.revision) from None
+
+    async def follow(self, revision: int) -> None:
+        """Wait until the cache has what was just written, for a while: the write has happened whether or not."""
+        with contextlib.suppress(errors.ApiError):
+            await self.reach(revision)
 
     def new_uid(self) -> str:
         """A version 4 UUID."""

@@ -88,7 +88,7 @@ async def _put(write: Write, key: str, new: Json, old: Json | None, expect: int)
     if grant is not None:
         await grant.keep()
     if write.resource.is_obeyed:
-        await write.api.reach(stored.revision)
+        await write.api.follow(stored.revision)
         write.api.catch_up()
     return as_entry(write.api, stored)
 
@@ -205,6 +205,8 @@ async def remove(write: Write, current: Entry, new: Json, old: Json) -> Entry:
     revision = current.revision
     if not write.options.dry_run:
         revision = (await write.api.storage.delete(current.key, expect=current.revision)).revision
+        if write.resource.is_obeyed:
+            await write.api.follow(revision)
         if write.resource.reserves is not None:
             await write.resource.reserves.release(old)
     return entry(current.key, msgspec.json.encode(new), revision)

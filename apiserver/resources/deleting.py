@@ -127,7 +127,7 @@ async def _attempt(
     if outcome.removes:
         stored = await api.storage.delete(current.key, expect=current.revision)
         if resource.is_obeyed:
-            await api.reach(stored.revision)
+            await api.follow(stored.revision)
         if resource.reserves is not None:
             await resource.reserves.release(outcome.tree)
         return True, entry(current.key, value, stored.revision)

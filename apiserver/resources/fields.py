@@ -21,12 +21,7 @@ def checked(
     tree: Json, resource: Resource, options: WriteOptions, call: Call, duplicates: tuple[str, ...], *, is_patch: bool
 ) -> Json:
     """A write's body or result as its resource knows it. Raises for what Strict or the types forbid."""
-    decode = resource.decode
-    if decode is None:
-        return _checked(
-            tree, resource.kind, options, call, duplicates, partial(_typed, resource.kind), is_patch=is_patch
-        )
-    return _checked(tree, resource.kind, options, call, duplicates, decode, is_patch=is_patch)
+    return _checked(tree, resource.kind, options, call, duplicates, resource.decode, is_patch=is_patch)
 
 
 def _typed(kind: Kind, tree: Json, strict: bool) -> tuple[Json, list[str]]:  # noqa: FBT001 - a Resource's decode
@@ -39,18 +34,18 @@ def _checked(
     options: WriteOptions,
     call: Call,
     duplicates: tuple[str, ...],
-    decode: Callable[[Json, bool], tuple[Json, list[str]]],
+    decode: Callable[[Json, bool], tuple[Json, list[str]]] | None,
     *,
     is_patch: bool,
 ) -> Json:
     """A fresh tree, typed values only: unknown fields and nulls gone. Raises for what Strict or the types forbid."""
     reports = options.field_validation != "Ignore"
     try:
-        decoded, unknown = decode(tree, reports)
+        decoded, unknown = (decode or partial(_typed, kind))(tree, reports)
     except ApiError as error:
         raise _of_patch(error.message) if is_patch else error from None
     strict = [*duplicates, *unknown]
-    if duplicates and unknown:
+    if duplicates and unknown and decode is None and not is_patch:  # elsewhere upstream finds them one after the other
         strict = strict_json.in_order(call.received, strict)
     if not strict:
         return decoded
@@ -67,7 +62,7 @@ async def typed_body(call: Call, kind: Kind) -> Json:
     options = write_options(call)
     body = await decoding.body_of(call, kind, duplicates=options.field_validation != "Ignore")
     decoding.metadata_of(body.tree)
-    return _checked(body.tree, kind, options, call, body.duplicates, partial(_typed, kind), is_patch=False)
+    return _checked(body.tree, kind, options, call, body.duplicates, None, is_patch=False)
 
 
 def _of_patch(why: str) -> ApiError:

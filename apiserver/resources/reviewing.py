@@ -126,6 +126,8 @@ async def _shown(registry: Registry, resource: Resource, tree: Json, form: Form)
 
 async def _taken(registry: Registry, resource: Resource, settle: Settle, tree: Json, form: Form) -> Json:
     other = _resource(registry, resource, form)
+    if (tree.get("apiVersion"), tree.get("kind")) != (other.kind.api_version, other.kind.kind):
+        raise errors.internal(f"unable to convert {tree.get('apiVersion')}, Kind={tree.get('kind')} to {form.kind}")
     settled = await settle(_private(tree), other)  # shares nothing with what the webhook was sent
     if other is resource or resource.transforms is None:
         return settled

@@ -131,9 +131,15 @@ async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
     options = replace(write.options, field_validation="Ignore")
     quiet = replace(write, resource=resource, options=options, duplicates=(), is_patch=False)
     try:
-        return resource.to_stored(await default(quiet, await prune(quiet, tree, None), None))
+        found = resource.to_stored(await default(quiet, await prune(quiet, tree, None), None))
     except ApiError as error:
         raise errors.internal(error.message) from None
+    meta = metadata_of(found)
+    if resource.kind.namespaced and (meta.get("namespace") or "") != write.attributes.namespace:
+        raise errors.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    return found
 
 
 async def prepare(write: Write, new: Json, old: Json | None) -> Json:

@@ -8,17 +8,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from apimachinery import names, schema
-from apimachinery.errors import FieldError
+from apimachinery.errors import INVALID, REQUIRED, FieldError
 from apimachinery.fields import Mistyped
 from apimachinery.kinds import Kind
 from apimachinery.meta import check_metadata
 from apimachinery.types import Json
-from apiserver.strategies.problems import invalid, required
 from apiserver.structural.node import Node, child_path
 
 #: What metadata is checked as: whether a namespace may be there is told by whether it is.
 _INSIDE = Kind(kind="", plural="")
 _NO_NAMESPACE = Kind(kind="", plural="", namespaced=False)
+
+
+def _invalid(path: str, value: Any, why: str) -> FieldError:
+    return FieldError(path, INVALID, why, value)
 
 
 def coerce(value: Any, node: Node | None, *, drop_invalid: bool = False, path: str = "") -> list[str]:
@@ -52,7 +55,7 @@ def _coerce_object(value: Json, path: str, drop: bool, unknown: list[str]) -> No
     for key in ("apiVersion", "kind"):
         if key in value and not isinstance(value[key], str):
             if not drop:
-                raise ValueError(str(invalid(child_path(path, key), value[key], "must be a string")))
+                raise ValueError(str(_invalid(child_path(path, key), value[key], "must be a string")))
             del value[key]
     if "metadata" not in value:
         return
@@ -62,7 +65,7 @@ def _coerce_object(value: Json, path: str, drop: bool, unknown: list[str]) -> No
         unknown += found
     except Mistyped as error:
         if not drop:
-            raise ValueError(str(invalid(here, value["metadata"], str(error)))) from None
+            raise ValueError(str(_invalid(here, value["metadata"], str(error)))) from None
         value["metadata"] = well_typed(value["metadata"])
 
 
@@ -108,17 +111,17 @@ def check_object(value: Json, path: str) -> Iterator[FieldError]:
     for key in ("apiVersion", "kind"):
         here = child_path(path, key)
         if key not in value:
-            yield required(here)
+            yield FieldError(here, REQUIRED, "")
         elif not isinstance(value[key], str):
-            yield invalid(here, value[key], "must be a string")
+            yield _invalid(here, value[key], "must be a string")
         elif not value[key]:
-            yield invalid(here, value[key], "must not be empty")
+            yield _invalid(here, value[key], "must not be empty")
         elif key == "apiVersion":
             if value[key].count("/") > 1:
-                yield invalid(here, value[key], f"unexpected GroupVersion string: {value[key]}")
+                yield _invalid(here, value[key], f"unexpected GroupVersion string: {value[key]}")
         elif problems := names.dns_1035_label(value[key].lower()):
             why = f"may have mixed case, but should otherwise match: {','.join(problems)}"
-            yield invalid(here, value[key], why)
+            yield _invalid(here, value[key], why)
     if "metadata" in value:
         yield from _check_metadata(value["metadata"], child_path(path, "metadata"))
 
@@ -127,7 +130,7 @@ def _check_metadata(value: Any, path: str) -> Iterator[FieldError]:
     try:
         decoded, _ = metadata(value)
     except Mistyped as error:
-        yield invalid(path, value, str(error))
+        yield _invalid(path, value, str(error))
         return
     named = {**decoded, "name": decoded.get("name") or "fakename"}
     kind = _INSIDE if named.get("namespace") else _NO_NAMESPACE

@@ -5,9 +5,8 @@ from typing import Any
 
 import msgspec
 
-from apimachinery.errors import FieldError
+from apimachinery.errors import DUPLICATE, INVALID, FieldError
 from apimachinery.types import Json
-from apiserver.strategies.problems import duplicate, invalid
 from apiserver.structural.node import Node, child_path
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -31,7 +30,7 @@ def check(value: Any, node: Node | None, path: str = "") -> Iterator[FieldError]
 def _check_list(value: list[Any], node: Node, path: str) -> Iterator[FieldError]:
     if node.list_type == "set":
         for i in repeated(value):
-            yield duplicate(f"{path}[{i}]", value[i])
+            yield FieldError(f"{path}[{i}]", DUPLICATE, "", value[i])
     elif node.list_type == "map":
         yield from _check_map(value, node.list_keys, path)
     for i, item in enumerate(value):
@@ -41,11 +40,11 @@ def _check_list(value: list[Any], node: Node, path: str) -> Iterator[FieldError]
 def _check_map(value: list[Any], keys: Sequence[str], path: str) -> Iterator[FieldError]:
     for i, item in enumerate(value):
         if item is not None and not isinstance(item, dict):
-            yield invalid(f"{path}[{i}]", item, "must be an object for an array of list-type map")
+            yield FieldError(f"{path}[{i}]", INVALID, "must be an object for an array of list-type map", item)
             return
     found = [key_of(item, keys) for item in value]
     for i in repeated(found):
-        yield duplicate(f"{path}[{i}]", found[i])
+        yield FieldError(f"{path}[{i}]", DUPLICATE, "", found[i])
 
 
 def key_of(item: Any, keys: Sequence[str]) -> Json:

@@ -48,7 +48,7 @@ def container_status(
     if role != "ephemeral":
         status["started"] = running and probed.started
     if latest is not None and isinstance(container, core_v1.Container):
-        status |= _resources(container)
+        status |= _resources(container, world.actuated.get(latest.id) if latest.running else None)
     if container.volume_mounts:
         status["volumeMounts"] = [_mount(mount) for mount in container.volume_mounts]
     return status
@@ -186,13 +186,16 @@ def _reason(container: Container) -> str:
     return "Completed" if container.exit_code == 0 else "Error"
 
 
-def _resources(container: core_v1.Container) -> Json:
-    """What the container has, as in-place resize reports it."""
+def _resources(container: core_v1.Container, actuated: Json | None) -> Json:
+    """What the container has, and what it has been promised: they differ while a resize is under way."""
     wanted = container.resources or core_v1.ResourceRequirements()
+    promised = {name: quantity.canonical(value) for name, value in wanted.requests.items()}
+    if actuated is not None:
+        wanted = msgspec.convert(actuated, core_v1.ResourceRequirements)
     requests = {name: quantity.canonical(value) for name, value in wanted.requests.items()}
     limits = {name: quantity.canonical(value) for name, value in wanted.limits.items()}
     given: Json = {"resources": {k: v for k, v in (("limits", limits), ("requests", requests)) if v}}
-    return given | ({"allocatedResources": requests} if requests else {})
+    return given | ({"allocatedResources": promised} if promised else {})
 
 
 def _mount(mount: core_v1.VolumeMount) -> Json:

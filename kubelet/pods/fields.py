@@ -76,7 +76,7 @@ def _quoted(text: str) -> str:
 
 
 def resource_field(pod: Pod, container: str, ref: core_v1.ResourceFieldSelector, allocatable: Mapping[str, str]) -> str:
-    """The value of a resourceFieldRef, in units of its divisor, rounded up."""
+    """The value of a resourceFieldRef, in units of its divisor, rounded up; a limit may be the pod's, or the node's."""
     name = ref.container_name or container
     every = (*pod.spec.init_containers, *pod.spec.containers)
     found = next((c for c in every if c.name == name), None)
@@ -86,7 +86,8 @@ def resource_field(pod: Pod, container: str, ref: core_v1.ResourceFieldSelector,
     limits = found.resources.limits if found.resources else {}
     requests = found.resources.requests if found.resources else {}
     if kind == "limits":
-        amount = limits.get(resource, allocatable.get(resource, "0"))
+        whole = pod.spec.resources.limits if pod.spec.resources is not None else {}
+        amount = limits.get(resource, whole.get(resource, allocatable.get(resource, "0")))
     elif kind == "requests":
         amount = requests.get(resource, limits.get(resource, "0"))
     else:

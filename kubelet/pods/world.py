@@ -123,7 +123,19 @@ class World:
         return LOST if told.state.running is not None else before.exit_code if before is not None else None
 
     def probed(self, container: Container | None) -> Probed:
-        return self.probes.get(container.id, Probed()) if container is not None else Probed()
+        """What its probes say; before they have said anything, what that means."""
+        if container is None:
+            return Probed()
+        found = self.probes.get(container.id)
+        return unprobed(self.pod, container.name) if found is None else found
+
+
+def unprobed(pod: Pod, name: str) -> Probed:
+    """Of a container that has just begun: who has a startup probe has not started, who has a readiness probe is not."""
+    spec = next((c for c in (*pod.spec.init_containers, *pod.spec.containers) if c.name == name), None)
+    if spec is None:
+        return Probed()
+    return Probed(started=spec.startup_probe is None, ready=spec.readiness_probe is None)
 
 
 def ref(pod: Pod) -> PodRef:

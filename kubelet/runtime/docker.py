@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import docker
+import structlog
 from docker import errors
 
 from kubelet.runtime import docker_json, pause
@@ -37,9 +38,11 @@ from kubelet.runtime.protocol import (
     Version,
 )
 
+log = structlog.get_logger("kubelet.docker")
 T = TypeVar("T")
 _THREADS = 128  # a stop waits for a whole grace period in its thread
 _NO_NAMESPACE = "the sandbox could not make a network namespace"
+_REFUSALS = 3  # user namespaces, rootless, a policy: from then on Docker makes them
 _LOOK, _LOOKS = 0.002, 500  # seconds between looks for it, and how many
 _WATCHED = ["start", "die", "oom", "destroy"]
 
@@ -55,7 +58,7 @@ class DockerRuntime:
         self._owner, self._endpoint = owner, endpoint
         self._client = docker.APIClient(base_url=endpoint, version="auto", timeout=int(timeout), max_pool_size=_THREADS)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="docker")
-        self._own_network = True  # sandboxes make their network namespaces, as long as that works
+        self._refusals = 0  # how many sandboxes in a row could not make their own network namespace
         self._seen: dict[str, tuple[str, Container]] = {}  # id -> (state in the list, as inspected then)
 
     async def _call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -130,14 +133,17 @@ class DockerRuntime:
         return self._known(inspected)
 
     async def run_sandbox(self, config: SandboxConfig) -> Container:
-        if self._own_network and docker_json.makes_network(config):
-            try:
-                return await self._sandbox(config, own_network=True)
-            except RuntimeError_ as error:
-                if not _refused(error):
-                    raise
-                self._own_network = False  # user namespaces, rootless, a policy: Docker has to make it
-        return await self._sandbox(config, own_network=False)
+        if self._refusals >= _REFUSALS or not docker_json.makes_network(config):
+            return await self._sandbox(config, own_network=False)
+        try:
+            made = await self._sandbox(config, own_network=True)
+        except RuntimeError_ as error:
+            made = await self._sandbox(config, own_network=False)  # whatever it was: does it work Docker's way?
+            self._refusals += 1
+            log.warning("a sandbox could not make its own network namespace", error=str(error))
+        else:
+            self._refusals = 0
+        return made
 
     async def _sandbox(self, config: SandboxConfig, *, own_network: bool) -> Container:
         name = docker_json.container_name(config.pod, "", config.attempt)
@@ -336,11 +342,6 @@ async def _has_own_network(pid: int) -> bool:
 def _is_apart(pid: int) -> bool:
     parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
     return not Path(f"/proc/{pid}/ns/net").samefile(f"/proc/{parent}/ns/net")
-
-
-def _refused(error: RuntimeError_) -> bool:
-    """Whether the engine cannot have a sandbox that makes its own network namespace."""
-    return any(word in str(error) for word in (_NO_NAMESPACE, "user namespace", "SYS_ADMIN", "host network"))
 
 
 def _repository(image: str) -> tuple[str, str]:

@@ -178,13 +178,12 @@ def _processes(config: ContainerConfig, sandbox_id: str) -> str:
 
 
 def _mount(mount: Mount) -> Json:
-    return {
-        "Type": "bind",
-        "Source": mount.source,
-        "Target": mount.target,
-        "ReadOnly": mount.read_only,
-        "BindOptions": {"Propagation": mount.propagation},
-    }
+    found: Json = {"Type": "bind", "Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}
+    if (
+        mount.propagation != "rprivate"
+    ):  # Docker's own choice, but for folders over its own (`/`), which it makes rslave
+        found["BindOptions"] = {"Propagation": mount.propagation}
+    return found
 
 
 def _security(security: Security) -> Json:

@@ -10,9 +10,14 @@ from apimachinery.objects import core_v1
 
 
 class PathProblem(Exception):
-    """The path is not what it should be; the message is upstream's."""
+    """The path is not what it should be; the message is upstream's, as is the name of the step."""
+
+    def __init__(self, message: str, step: str = "MountVolume.SetUp") -> None:
+        super().__init__(message)
+        self.step = step
 
 
+_FIRST_STEP = "MountVolume.NewMounter initialization"
 _KINDS = {
     "Directory": ("directory", stat.S_ISDIR),
     "File": ("file", stat.S_ISREG),
@@ -40,7 +45,7 @@ def prepare(source: core_v1.HostPathVolumeSource) -> Path:
 def existing(path: str) -> Path:
     """The path of a local volume, which somebody else has made."""
     if not Path(path).exists():
-        raise PathProblem(f'path "{path}" does not exist')
+        raise PathProblem(f'path "{path}" does not exist', _FIRST_STEP)
     return Path(path)
 
 

@@ -20,7 +20,7 @@ from kubelet.volumes.atomic import BadPath, write
 from kubelet.volumes.protocol import Csi, CsiProblem, MountProblem
 
 _DAY = 86400.0
-_PROBLEMS = (payload.PayloadProblem, hostpath.PathProblem, BadPath, OSError, ApiError)
+_PROBLEMS = (payload.PayloadProblem, BadPath, OSError, ApiError)
 
 
 class LocalVolumes:
@@ -57,7 +57,7 @@ class LocalVolumes:
                     found[volume.name] = await self._one(pod, volume)
             except Unbound as error:
                 raise MountProblem(volume.name, _unprocessed(volume.name, str(error))) from error
-            except CsiProblem as error:
+            except (CsiProblem, hostpath.PathProblem) as error:
                 words = f'{error.step} failed for volume "{shown}" : {error}'
                 raise MountProblem(volume.name, words) from error
             except _PROBLEMS as error:
@@ -201,7 +201,7 @@ class LocalVolumes:
             await asyncio.to_thread(mounts.unmount_below, folder / "volume-subpaths")
             try:
                 await self._csi.release(uid)
-            except CsiProblem as error:
+            except (CsiProblem, hostpath.PathProblem) as error:
                 raise OSError(str(error)) from error
         await asyncio.to_thread(_clear, folder)
         self._tokens = {key: held for key, held in self._tokens.items() if key[0] != uid}

@@ -45,9 +45,9 @@ class Server:
         return tree
 
     @asynccontextmanager
-    async def watch(self, path, **query):
+    async def watch(self, path, *, headers=None, **query):
         params = {"watch": "true", **query}
-        async with self.http.stream("GET", path, params=params) as response:
+        async with self.http.stream("GET", path, params=params, headers=headers) as response:
             yield Events(response)
 
 

@@ -441,3 +441,44 @@ async def test_calls_are_counted(server):
         refused = 'name="no.example.com",operation="CREATE",rejection_code="400",type="validating"'
         assert f'apiserver_admission_webhook_rejection_count{{error_type="no_error",{refused}}} 1.0' in lines
         assert 'apiserver_admission_webhook_fail_open_count{name="open.example.com",type="admit"} 1.0' in lines
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "why"),
+    [
+        ({"op": "replace", "path": "/kind", "value": "Secret"}, 500, "unable to convert v1, Kind=Secret"),
+        ({"op": "replace", "path": "/apiVersion", "value": "v2"}, 500, "unable to convert v2, Kind=ConfigMap"),
+        (
+            {"op": "replace", "path": "/metadata/namespace", "value": "kube-system"},
+            400,
+            "does not match the namespace sent",
+        ),
+        ({"op": "replace", "path": "/metadata", "value": 1}, 500, "cannot be handled as a ConfigMap"),
+        ({"op": "replace", "path": "/data", "value": [1]}, 500, "cannot be handled as a ConfigMap"),
+        ({"op": "replace", "path": "", "value": "text"}, 500, ""),
+    ],
+)
+async def test_a_patch_cannot_make_another_object_of_it(server, operation, code, why):
+    async with webhook(lambda _r: patch(operation)) as it:
+        await mutate_with(server, hook("bad.example.com", it, MAPS))
+        got, status = await server.call("POST", f"{CORE}/configmaps", config_map("a"))
+        assert got == code, status
+        assert why in status["message"]
+
+
+async def test_a_patch_cannot_rename_a_stored_object(server):
+    await server.must("POST", f"{CORE}/configmaps", config_map("a"))
+    async with webhook(lambda _r: patch({"op": "replace", "path": "/metadata/name", "value": "b"})) as it:
+        await mutate_with(server, hook("bad.example.com", it, MAPS))
+        code, status = await server.call("PATCH", f"{CORE}/configmaps/a", {"data": {"x": "y"}}, type=MERGE)
+        assert code == 422, status
+        assert "field is immutable" in status["message"]
+
+
+async def test_a_connection_closed_meanwhile_is_made_anew(server):
+    async with webhook(allow) as it:
+        await validate_with(server, hook("v.example.com", it, MAPS))
+        await server.must("POST", f"{CORE}/configmaps", config_map("a"))
+        it.hang_up = True  # the next request finds the connection closed as it is sent
+        await server.must("POST", f"{CORE}/configmaps", config_map("b"))
+        assert it.connections == 2

@@ -1,6 +1,7 @@
 """Server-side apply and managedFields over the wire."""
 
 import asyncio
+import copy
 
 import pytest
 
@@ -507,11 +508,32 @@ async def test_a_race_between_applies(api):
 async def test_events_of_both_groups(api):
     events = f"{CORE}/events"
     about = {"kind": "Pod", "namespace": "default", "name": "a"}
-    await api.must("POST", f"{events}?fieldManager=maker", {"metadata": {"name": "e"}, "involvedObject": about})
-    path = "/apis/events.k8s.io/v1/namespaces/default/events/e"
-    tree = await api.must("PATCH", f"{path}?fieldManager=noter", {"note": "hello"}, type=MERGE)
+    event = {"metadata": {"name": "e"}, "involvedObject": about, "message": "hello"}
+    await api.must("POST", f"{events}?fieldManager=maker", event)
+    newer = "/apis/events.k8s.io/v1/namespaces/default/events"
+    seen = await api.must("GET", f"{newer}/e")
+    labels = {"metadata": {"labels": {"x": "1"}}}
+    tree = await api.must("PATCH", f"{events}/e?fieldManager=labeler", labels, type=MERGE)
+    assert seen["note"] == "hello"
+    assert {e["manager"]: e["apiVersion"] for e in tree["metadata"]["managedFields"]} == {
+        "maker": "v1",
+        "labeler": "v1",
+    }
+    event = {
+        "metadata": {"name": "f", "namespace": "default"},
+        "eventTime": "2020-01-01T00:00:00.000000Z",
+        "reportingController": "a.b/c",
+        "reportingInstance": "d",
+        "action": "e",
+        "reason": "f",
+        "type": "Normal",
+        "regarding": about,
+    }
+    await api.must("POST", f"{newer}?fieldManager=maker", event)
+    tree = await api.must("PATCH", f"{events}/f?fieldManager=labeler", labels, type=MERGE)
     versions = {e["manager"]: e["apiVersion"] for e in tree["metadata"]["managedFields"]}
-    assert versions == {"maker": "v1", "noter": "events.k8s.io/v1"}
+    assert versions == {"maker": "events.k8s.io/v1", "labeler": "v1"}
+    assert "f:regarding" in owners(tree)["maker", "Update", ""]
 
 
 CRD = {
@@ -566,15 +588,38 @@ def thing(**spec):
     return {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a"}, "spec": spec}
 
 
-async def test_custom_resources_merge_by_their_schema(api):
-    await api.must("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", CRD)
-    things = "/apis/example.com/v1/namespaces/default/things"
-    async with api.watch("/apis/apiextensions.k8s.io/v1/customresourcedefinitions") as events:
+async def things_of(api, crd):
+    """The path of the custom resources of a definition, once they are served."""
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    await api.must("POST", definitions, crd)
+    async with api.watch(definitions) as events:
         while not any(
             c["type"] == "Established" and c["status"] == "True"
             for c in (await events.next())[1].get("status", {}).get("conditions", ())
         ):
             pass
+    return "/apis/example.com/v1/namespaces/default/things"
+
+
+async def test_deep_objects_have_no_owners(api):
+    crd = copy.deepcopy(CRD)
+    version = crd["spec"]["versions"][0]
+    del version["subresources"]
+    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version["schema"]["openAPIV3Schema"]["properties"]["spec"] = free
+    things = await things_of(api, crd)
+    spec = {}
+    for _ in range(196):
+        spec = {"a": spec}
+    tree = await api.must("POST", things, thing(**spec))
+    assert "managedFields" not in tree["metadata"]
+    assert await api.must("PUT", f"{things}/a", tree) == tree
+    code, status = await apply(api, things, thing(**spec))
+    assert (code, status["message"]) == (400, "fields nested more than 196 deep cannot be applied")
+
+
+async def test_custom_resources_merge_by_their_schema(api):
+    things = await things_of(api, CRD)
     code, tree = await apply(api, things, thing(count=1, parts=[{"name": "x", "size": 1}], whole=["a"]))
     assert code == 201, tree
     code, tree = await apply(api, things, thing(parts=[{"name": "y", "size": 2}]), manager="other")

@@ -202,6 +202,19 @@ async def test_a_watch_ends_when_the_schema_changes_and_goes_on_where_it_was():
             assert (await events.next())[1]["metadata"]["name"] == "b"
 
 
+async def test_bookmarks():
+    query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
+    partial = {"accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
+    async with running() as server:
+        await define(server, crd())
+        await server.must("POST", WIDGETS, widget("a"))
+        for headers, kind in (({}, "Widget"), (partial, "PartialObjectMetadata"), (TABLE, "Table")):
+            async with server.watch(WIDGETS, headers=headers, **query) as events:
+                assert (await events.next())[0] == "ADDED"
+                type_, mark = await events.next()
+                assert (type_, mark["kind"]) == ("BOOKMARK", kind)
+
+
 async def test_printer_columns_make_the_table():
     columns = [
         {"name": "Size", "type": "integer", "jsonPath": ".spec.size"},

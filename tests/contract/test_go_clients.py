@@ -1,5 +1,6 @@
 """Real Go programs against our server: client-go in protobuf alone, where it speaks it, and controller-runtime."""
 
+import os
 import subprocess
 
 import pytest
@@ -18,8 +19,20 @@ def server(tmp_path_factory):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_client_go(go_program, server, step):
-    done = subprocess.run(
-        [go_program, "clients", server.kubeconfig, step], capture_output=True, text=True, timeout=60, check=False
-    )
+    assert f"{step}: ok" in run(go_program, "clients", server.kubeconfig, step)
+
+
+def run(*command, env=None):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
     assert done.returncode == 0, done.stderr
-    assert f"{step}: ok" in done.stdout
+    return done.stdout
+
+
+def test_informers_list_by_a_watch(go_program, server):
+    """WatchListClient: the first list is a stream of events that a bookmark ends."""
+    environment = {**os.environ, "KUBE_FEATURE_WatchListClient": "true"}
+    run(go_program, "clients", server.kubeconfig, "informers", env=environment)
+
+
+def test_an_operator_of_controller_runtime(go_program, server):
+    assert "operator: ok" in run(go_program, "operator", server.kubeconfig)

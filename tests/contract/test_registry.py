@@ -24,7 +24,7 @@ REGISTRY = shutil.which("docker-registry")
 SOCKET = "/var/run/docker.sock"
 pytestmark = [
     pytest.mark.skipif(not Path(SOCKET).exists(), reason="needs the Docker Engine"),
-    pytest.mark.skipif(REGISTRY is None, reason="needs docker-registry (scripts/install-test.sh)"),
+    pytest.mark.skipif(REGISTRY is None, reason="needs docker-registry (scripts/install.sh tests)"),
 ]
 USER, PASSWORD = "robot", "geheim"
 

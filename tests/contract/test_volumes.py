@@ -211,7 +211,10 @@ async def test_a_local_volume_is_bound_and_given_to_the_first_pods_group(site, t
 async def test_a_local_volume_must_be_there_and_of_its_mode(site, tmp_path):
     source = {"persistentVolumeClaim": {"claimName": "c"}}
     site.store.volumes["c"] = volume(local={"path": "/no/where"})
-    with pytest.raises(MountProblem, match=r'for volume "pv" : path "/no/where" does not exist'):
+    with pytest.raises(
+        MountProblem,
+        match=r'^MountVolume\.NewMounter initialization failed for volume "pv" : path "/no/where" does not exist',
+    ):
         await site.mount(source)
     site.store.volumes["c"] = volume(local={"path": str(tmp_path)}, volumeMode="Block")
     with pytest.raises(MountProblem, match="only directory and block device are supported"):

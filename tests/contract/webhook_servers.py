@@ -71,6 +71,7 @@ class Webhook:
         self.paths = []
         self.connections = 0
         self.port = 0
+        self.hang_up = False
 
     @property
     def url(self):
@@ -83,6 +84,9 @@ class Webhook:
         self.connections += 1
         try:
             while line := await reader.readline():
+                if self.hang_up:
+                    self.hang_up = False
+                    return
                 self.paths.append(line.split()[1].decode())
                 length = 0
                 while (header := await reader.readline()).strip():

@@ -120,3 +120,9 @@ def test_what_is_missing_is_told_and_then_found(cluster, namespace):
     eventually(lambda: words in told())
     cluster.kubectl("-n", namespace, "patch", "configmap", "late", "-p", '{"data":{"a":"here"}}')
     assert ended(cluster, namespace, "waits")["phase"] == "Succeeded"
+
+
+def test_the_whole_node_can_be_looked_at(cluster, namespace):
+    """Docker wants another propagation for folders over its own."""
+    volumes = [{"name": "data", "hostPath": {"path": "/"}}]
+    assert "etc" in said(cluster, namespace, "looks", "ls /data", container=DATA, volumes=volumes).split()

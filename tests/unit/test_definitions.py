@@ -103,7 +103,7 @@ def test_rules_are_compiled_with_the_types_of_their_place():
     where = "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0]"
     assert problems(with_rule({"rule": "self.a > 1"})) == []
     (found,) = problems(with_rule({"rule": "self.b > 1"}))
-    assert found.startswith(f'{where}.rule: Invalid value: {{"Rule":"self.b > 1","Message":"",')
+    assert found.startswith(f'{where}.rule: Invalid value: {{"Rule":"self.b \\u003e 1","Message":"",')
     assert "compilation failed: ERROR: <input>:1:5: undefined field 'b'" in found
     (found,) = problems(with_rule({"rule": "self.a"}))
     assert found.endswith("cel expression must evaluate to a bool")
@@ -115,8 +115,8 @@ def test_rules_are_compiled_with_the_types_of_their_place():
 
 
 def test_old_values_are_compared_only_where_they_correlate():
-    item = {"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}
-    listed = {"type": "object", "properties": {"l": {"type": "array", "items": item}}}
+    item = {"type": "string", "maxLength": 9, "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}
+    listed = {"type": "object", "properties": {"l": {"type": "array", "maxItems": 9, "items": item}}}
     (found,) = problems(crd(versions=[version(schema=listed)]))
     assert found.endswith(
         "oldSelf cannot be used on the uncorrelatable portion of the schema within "

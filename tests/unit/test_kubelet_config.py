@@ -119,3 +119,19 @@ def test_a_block_volume_is_a_device():
     ]
     with pytest.raises(ConfigProblem, match='cannot find volume "v" to pass into container "main"'):
         body(pod, volumes={})
+
+
+@pytest.mark.parametrize(
+    ("propagation", "expected"),
+    [
+        ("", None),
+        ("None", None),
+        ("HostToContainer", {"Propagation": "rslave"}),
+        ("Bidirectional", {"Propagation": "rshared"}),
+    ],
+)
+def test_only_what_is_asked_for_is_said_of_propagation(propagation, expected):
+    mount = {"name": "v", "mountPath": "/v", "mountPropagation": propagation}
+    pod = given({"volumeMounts": [mount]}, volumes=[{"name": "v", "hostPath": {"path": "/"}}])
+    (found,) = body(pod)["HostConfig"]["Mounts"]
+    assert found.get("BindOptions") == expected

@@ -61,6 +61,15 @@ def test_hash_label_changes_with_the_image_alone():
         pytest.param(world(pod(inits=["i", "j"]), box(), life("i", "exited")), ["start j 0"], id="inits in order"),
         pytest.param(world(pod(sidecars=["s"]), box(), life("s")), ["start main 0"], id="a started sidecar lets go on"),
         pytest.param(
+            world(
+                pod(initContainers=[{"name": "s", "restartPolicy": "Always", "startupProbe": {"exec": {}}}]),
+                box(),
+                life("s"),
+            ),
+            [],
+            id="a sidecar whose probe has not been asked yet holds back",
+        ),
+        pytest.param(
             world(pod(sidecars=["s"]), box(), life("s"), probes={"s-0": Probed(started=False, ready=False)}),
             [],
             id="a sidecar that is not started holds back",

@@ -7,7 +7,7 @@ import pytest
 
 from apimachinery.objects.core_v1 import Container, Secret
 from kubelet import image_gc
-from kubelet.credential_plugins import Plugins, duration, read
+from kubelet.credential_plugins import Plugins, duration, read, read_file
 from kubelet.image_gc import ImageKeeper, to_free
 from kubelet.pods.images import ImageProblem, Images, canonical
 from kubelet.pods.keyring import candidates, keyring, matches, of_configuration, of_secrets
@@ -125,11 +125,18 @@ async def test_a_program_that_fails_is_passed_over(tmp_path, body):
         (CONFIG.replace("kubelet.k8s.io/v1\n  match", "kubelet.k8s.io/v9\n  match"), "is not one of"),
         (CONFIG.replace("1m30s", "long"), "is not a duration"),
         (CONFIG.replace('["*.example"]', "[]"), "matchImages is required"),
+        ("a: [", "not YAML"),
     ],
 )
 def test_bad_configurations_are_told(text, problem):
     with pytest.raises(ValueError, match=problem):
         read(text)
+
+
+def test_a_configuration_that_is_not_there_is_told(tmp_path):
+    assert read_file("") == []
+    with pytest.raises(ValueError, match="No such file"):
+        read_file(str(tmp_path / "none"))
 
 
 def test_durations():

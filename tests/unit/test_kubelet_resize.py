@@ -3,10 +3,11 @@
 import pytest
 
 from apimachinery.objects.base import view
-from apimachinery.objects.core_v1 import Pod
+from apimachinery.objects.core_v1 import Pod, ResourceFieldSelector
 from kubelet.pods import cgroups, qos, resize
 from kubelet.pods.admit import Terms
 from kubelet.pods.decide import Resize, Stop, decide
+from kubelet.pods.fields import resource_field
 from tests.unit.kubelet_builders import box, life, world
 
 NODE = Terms(name="n1", allocatable={"cpu": "2", "memory": "1Gi", "pods": "10"})
@@ -172,3 +173,11 @@ def test_a_sidecar_is_as_safe_as_the_container_that_needs_it():
     main = {"name": "m", "resources": {"requests": {"memory": "512Mi"}}}
     one = view({"metadata": {"name": "p"}, "spec": {"initContainers": [sidecar], "containers": [main]}}, Pod)
     assert qos.oom_score(one, one.spec.init_containers[0], 1 << 30) == 500
+
+
+def test_who_has_no_limit_sees_the_pods():
+    one = sized({}, {"limits": {"memory": "10Mi"}}, resources={"limits": {"memory": "64Mi"}})
+    ref = view({"resource": "limits.memory"}, ResourceFieldSelector)
+    node = {"memory": "1Gi"}
+    assert [resource_field(one, name, ref, node) for name in ("c0", "c1")] == [str(64 << 20), str(10 << 20)]
+    assert resource_field(sized({}), "c0", ref, node) == str(1 << 30)

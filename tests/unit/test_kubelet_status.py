@@ -272,3 +272,20 @@ def test_a_long_message_is_cut():
     ended = life(state="exited", code=1)
     told = said(world(pod("a", "main", policy="Never"), ended, messages={ended.id: "x" * 20000}))
     assert len(told["containerStatuses"][1]["state"]["terminated"]["message"]) == 6144
+
+
+def test_what_a_container_has_is_not_what_it_has_been_promised_while_a_resize_is_under_way():
+    sized = [{"name": "main", "resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "2"}}}]
+    had = {"requests": {"cpu": "1"}, "limits": {"cpu": "1"}}
+    progress = [("PodResizeInProgress", "Error", "no", 3)]
+    told = said(world(pod(containers=sized), box(), life(), actuated={"main-0": had}, resizing=progress))
+    (status,) = told["containerStatuses"]
+    assert (status["resources"], status["allocatedResources"]) == (had, {"cpu": "2"})
+    (condition,) = [c for c in told["conditions"] if c["type"] == "PodResizeInProgress"]
+    assert (condition["reason"], condition["message"], condition["observedGeneration"]) == ("Error", "no", 3)
+
+
+def test_before_its_probes_have_spoken_a_container_is_neither_started_nor_ready():
+    probed = [{"name": "main", "startupProbe": {"exec": {}}, "readinessProbe": {"exec": {}}}]
+    (status,) = said(world(pod(containers=probed), box(), life()))["containerStatuses"]
+    assert (status["started"], status["ready"]) == (False, False)

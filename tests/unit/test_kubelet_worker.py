@@ -331,3 +331,41 @@ async def test_a_container_that_ends_at_once_was_started_all_the_same(site):
         await eventually(lambda: site.api.status("job")["phase"] == "Succeeded")
         await eventually(lambda: not site.network.addresses)
     assert ("Started", "Started container main") in site.events
+
+
+async def test_a_sandbox_is_not_taken_from_under_a_container_that_is_just_being_started(site):
+    start, order = site.runtime.start, []
+
+    async def slow(id):
+        order.append("starting")
+        await asyncio.shield(asyncio.sleep(0.2))
+        await start(id)
+        order.append("started")
+
+    stop = site.runtime.stop_sandbox
+
+    async def stopped(id):
+        order.append("sandbox stopped")
+        await stop(id)
+
+    site.runtime.start, site.runtime.stop_sandbox = uncancelled(slow), stopped
+    async with site.kubelet() as agent:
+        site.api.put("web")
+        await eventually(lambda: order)
+        site.api.delete("web")
+        await eventually(lambda: not agent.workers)
+    assert order == ["starting", "started", "sandbox stopped"]
+
+
+def uncancelled(work):
+    """As the Docker runtime does it: what was begun is awaited even when the caller is cancelled."""
+
+    async def call(*arguments):
+        task = asyncio.ensure_future(work(*arguments))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])
+            raise
+
+    return call

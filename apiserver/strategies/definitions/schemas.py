@@ -59,6 +59,7 @@ class Options:
     pruned_defaults: bool = True
     atomic_sets: bool = True
     sound_keys: bool = True
+    unchanged: frozenset[str] = frozenset()  # versions whose schema is as it was
 
     def but_structural(self) -> "Options":
         """The same with schemas that must be structural."""

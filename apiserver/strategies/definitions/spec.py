@@ -29,7 +29,7 @@ def check(new: Json, old: Json | None) -> list[FieldError]:
     """Everything that is wrong with a definition, beside its metadata."""
     spec, before = new.get("spec") or {}, (old or {}).get("spec") or {}
     problems = [*_name(new)] if old is None else []
-    options = _options(before) if old is not None else Options()
+    options = _options(before, spec) if old is not None else Options()
     problems += _spec(spec, before if old is not None else None, options, is_established=_is_established(old))
     if old is not None:
         problems += _changes(spec, before, is_established=_is_established(old))
@@ -61,9 +61,10 @@ def _schemas(spec: Json) -> list[Json]:
     return [schema for schema in found if schema is not None]
 
 
-def _options(before: Json) -> Options:
+def _options(before: Json, now: Json) -> Options:
     """What the definition, as it was, keeps to; the rest is not asked of it now."""
     found = _schemas(before)
+    was = {version.get("name"): version.get("schema") for version in before.get("versions") or ()}
 
     def none_has(holds: "object") -> bool:
         return not any(walking.any_of(schema, holds) for schema in found)  # type: ignore[arg-type]
@@ -75,6 +76,11 @@ def _options(before: Json) -> Options:
         pruned_defaults=not any(_has_unpruned(schema) for schema in found),
         atomic_sets=none_has(_has_granular_set),
         sound_keys=none_has(lambda s: [*schemas.check_keys("", s)]),
+        unchanged=frozenset(
+            version.get("name") or ""
+            for version in now.get("versions") or ()
+            if version.get("name") in was and was[version.get("name")] == version.get("schema")
+        ),
     )
 
 
@@ -164,7 +170,7 @@ def _version(path: str, version: Json, kept: Mapping[str, bool], options: Option
     yield from _warning(f"{path}.deprecationWarning", version)
     has_status = (version.get("subresources") or {}).get("status") is not None
     if kept["schema"]:
-        yield from _schema(f"{path}.schema", version.get("schema"), options, has_status=has_status)
+        yield from _schema(f"{path}.schema", version, options, has_status=has_status)
     if kept["subresources"]:
         yield from columns.check_subresources(f"{path}.subresources", version.get("subresources"))
     if kept["additionalPrinterColumns"]:
@@ -186,7 +192,7 @@ def _shared(spec: Json, kept: Mapping[str, bool], options: Options) -> Problems:
     first = spec["versions"][0]
     has_status = any((v.get("subresources") or {}).get("status") is not None for v in spec["versions"])
     if not kept["schema"]:
-        yield from _schema("spec.validation", first.get("schema"), options, has_status=has_status)
+        yield from _schema("spec.validation", first, options, has_status=has_status)
     if not kept["subresources"]:
         yield from columns.check_subresources("spec.subresources", first.get("subresources"))
     if not kept["additionalPrinterColumns"]:
@@ -228,8 +234,8 @@ def _warning(path: str, version: Json) -> Problems:
         at += len(letter.encode())
 
 
-def _schema(path: str, validation: Json | None, options: Options, *, has_status: bool) -> Problems:
-    schema = (validation or {}).get("openAPIV3Schema")
+def _schema(path: str, version: Json, options: Options, *, has_status: bool) -> Problems:
+    schema = (version.get("schema") or {}).get("openAPIV3Schema")
     if schema is None:
         return
     here = f"{path}.openAPIV3Schema"
@@ -241,11 +247,14 @@ def _schema(path: str, validation: Json | None, options: Options, *, has_status:
             problems += structure.check(here, schema) or defaults.check(here, schema, pruned=options.pruned_defaults)
     is_typed = options.structural and not unreadable and not problems
     problems += schemas.check(here, schema, options)
+    total = rules.Total()
     if is_typed:
-        problems += rules.check(here, schema, [problem.path for problem in problems])
+        is_new = version.get("name") not in options.unchanged
+        problems += rules.check(here, schema, [problem.path for problem in problems], total, is_new=is_new)
     if not problems and unreadable:
         problems.append(invalid(here, "", unreadable))
     yield from problems
+    yield from total.check(here)
 
 
 def _names(path: str, tree: Json) -> Problems:
