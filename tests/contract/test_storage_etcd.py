@@ -115,8 +115,8 @@ async def test_a_full_etcd_says_so(tmp_path, at):
 
 
 async def fill(storage, at):
-    """One after the other: etcd looks at its quota when a request comes in, not when it is applied."""
-    for i in range(40):
+    """One after the other: etcd looks at its quota when a request comes in, by the size as of its last commit."""
+    for i in range(400):
         await storage.put(at(f"{i}"), b"x" * 1_000_000, expect=ABSENT)
 
 
