@@ -8,29 +8,9 @@ from collections.abc import Iterator
 from apiserver.cel import patterns
 from apiserver.cel.errors import EvaluationError, Problem
 from apiserver.cel.libraries.formatting import STRINGABLE, clauses
-from apiserver.cel.nodes import Call, Comprehension, ListLiteral, Literal, MapLiteral, Node, ObjectLiteral, Select
+from apiserver.cel.nodes import Call, ListLiteral, Literal, MapLiteral, Node, children
 from apiserver.cel.types import Type
 from apiserver.cel.values import parse_duration, parse_timestamp
-
-
-def children(node: Node) -> Iterator[Node]:
-    """The nodes directly beneath."""
-    match node:
-        case Select():
-            yield node.operand
-        case Call():
-            yield from node.operands
-        case ListLiteral():
-            yield from node.items
-        case MapLiteral():
-            for entry in node.entries:
-                yield entry.key
-                yield entry.value
-        case ObjectLiteral():
-            for field in node.entries:
-                yield field.value
-        case Comprehension():
-            yield from (node.range, node.init, node.condition, node.step, node.result)
 
 
 def walk(node: Node) -> Iterator[Node]:

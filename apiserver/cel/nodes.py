@@ -4,6 +4,7 @@ A tree belongs to the one compilation that made it, which is why the nodes may c
 says it, and what an error points at.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,3 +99,23 @@ class Comprehension(Node):
     #: What the evaluator needs of the step: the filter, and the value (the predicate for quantifiers).
     where: Node | None = None
     body: Node = field(default_factory=lambda: Literal(offset=-1, value=None))
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes directly beneath."""
+    match node:
+        case Select():
+            yield node.operand
+        case Call():
+            yield from node.operands
+        case ListLiteral():
+            yield from node.items
+        case MapLiteral():
+            for entry in node.entries:
+                yield entry.key
+                yield entry.value
+        case ObjectLiteral():
+            for field in node.entries:
+                yield field.value
+        case Comprehension():
+            yield from (node.range, node.init, node.condition, node.step, node.result)

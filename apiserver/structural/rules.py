@@ -7,7 +7,7 @@ Source: apiextensions-apiserver/pkg/apiserver/schema/cel/{compilation,validation
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -17,18 +17,8 @@ from apimachinery.errors import DUPLICATE, FORBIDDEN_FIELD, INVALID, REQUIRED, F
 from apimachinery.types import Json
 from apiserver import cel
 from apiserver.cel import schemas, types
-from apiserver.cel.nodes import (
-    Call,
-    Comprehension,
-    Ident,
-    ListLiteral,
-    MapLiteral,
-    ObjectLiteral,
-    Select,
-)
-from apiserver.cel.nodes import (
-    Node as Expression,
-)
+from apiserver.cel.nodes import Ident, children
+from apiserver.cel.nodes import Node as Expression
 from apiserver.cel.schemas import Typed
 from apiserver.cel.values import NONE, Optional
 from apiserver.structural.correlation import Correlation
@@ -172,25 +162,7 @@ def mentions(node: Expression, name: str) -> bool:
     """Whether an expression speaks of a variable."""
     if isinstance(node, Ident):
         return node.name == name
-    return any(mentions(child, name) for child in _children(node))
-
-
-def _children(node: Expression) -> Iterator[Expression]:
-    match node:
-        case Select():
-            yield node.operand
-        case Call():
-            yield from node.operands
-        case ListLiteral():
-            yield from node.items
-        case MapLiteral():
-            for entry in node.entries:
-                yield entry.key
-                yield entry.value
-        case ObjectLiteral():
-            yield from (entry.value for entry in node.entries)
-        case Comprehension():
-            yield from (node.range, node.init, node.condition, node.step, node.result)
+    return any(mentions(child, name) for child in children(node))
 
 
 def check(rules: Rules | None, new: Any, old: Any, was: Correlation | None, *, prefix: str = "") -> list[FieldError]:
