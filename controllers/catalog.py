@@ -40,7 +40,7 @@ from controllers.taint_eviction import TaintEviction
 from controllers.views import CACHED
 from controllers.volume_attachment import AttachDetach
 from controllers.volume_expander import VolumeExpander
-from controllers.volume_protection import ClaimProtection, VolumeProtection
+from controllers.volume_protection import AttributesClassProtection, ClaimProtection, VolumeProtection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +86,7 @@ CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking | None]] = {
     "serviceaccount-controller": lambda _settings: ServiceAccountController(),
     "taint-eviction-controller": lambda _settings: TaintEviction(),
     "ttl-controller": lambda _settings: NodeTTL(),
+    "volumeattributesclass-protection-controller": lambda _settings: AttributesClassProtection(),
 }
 COLLECTOR = GarbageCollector.name
 NAMES = (*CONTROLLERS, COLLECTOR)

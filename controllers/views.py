@@ -33,6 +33,7 @@ from apimachinery.kinds import (
     STATEFULSETS,
     STORAGECLASSES,
     VOLUMEATTACHMENTS,
+    VOLUMEATTRIBUTESCLASSES,
 )
 from apimachinery.objects.apps_v1 import DeploymentStrategy
 from apimachinery.objects.certificates_v1 import CertificateSigningRequestSpec, CertificateSigningRequestStatus
@@ -295,8 +296,14 @@ class ClaimSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     volume_name: str = ""
 
 
+class ModifyVolumeStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    target_volume_attributes_class_name: str = ""
+
+
 class ClaimStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     phase: str = ""
+    current_volume_attributes_class_name: str = ""
+    modify_volume_status: ModifyVolumeStatus | None = None
     access_modes: tuple[str, ...] = ()
     capacity: Mapping[str, str] = {}
     conditions: tuple[PersistentVolumeClaimCondition, ...] = ()
@@ -421,6 +428,7 @@ CACHED: tuple[Cached, ...] = (
     Cached(PERSISTENTVOLUMES, Volume),
     Cached(PERSISTENTVOLUMECLAIMS, Claim),
     Cached(STORAGECLASSES, StorageClass),
+    Cached(VOLUMEATTRIBUTESCLASSES, Object),
     Cached(VOLUMEATTACHMENTS, VolumeAttachment),
     Cached(CSIDRIVERS, Driver),
     Cached(CERTIFICATESIGNINGREQUESTS, SigningRequest),

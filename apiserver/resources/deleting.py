@@ -24,12 +24,19 @@ from apiserver.storage.protocol import Conflict
 async def delete(api: Api, call: Call, resource: Resource) -> Response:
     """DELETE of one object."""
     options = delete_options(call, await _options_body(call))
+    _warn(call, resource, options)
     key = key_of(call, resource)
     removed, shown = await remove(api, resource, key, options, attributes_of(call, dry_run=options.dry_run), call=call)
     if not removed or _shows_deleted(resource):
         await presenting.prepare(resource, [shown])
         return presenting.present(call, resource, shown, api.clock())
     return presenting.status(call, _details(resource, shown))
+
+
+def _warn(call: Call, resource: Resource, options: DeleteOptions) -> None:
+    """Tell who asks for nothing that dependents stay behind."""
+    if resource.strategy.orphans_warning and options.orphan is None and not options.propagation:
+        call.warn(resource.strategy.orphans_warning)
 
 
 _OPTIONS = Kind(kind="DeleteOptions", plural="deleteoptions", verbs=())
@@ -154,6 +161,7 @@ async def delete_collection(api: Api, call: Call, resource: Resource) -> Respons
     """DELETE of all objects that the selectors choose. Answers with the list of them."""
     selecting = replace(list_options(call), limit=0)
     options = deletion.for_item(delete_options(call, await _options_body(call)))
+    _warn(call, resource, options)
     found = await listing.select(api, call, resource, selecting)
     shown: list[Entry] = []
     for item in found.entries:
