@@ -61,11 +61,24 @@ def _shows_deleted(resource: Resource) -> bool:
     return resource.strategy.graceful or resource.strategy.shows_deleted
 
 
+class _Metadata(msgspec.Struct, gc=False):
+    uid: str = ""
+
+
+class _Gone(msgspec.Struct, gc=False):
+    """All that is told of a deleted object; most of these are gone for good, so none is decoded for it."""
+
+    metadata: _Metadata
+
+
+_gone = msgspec.json.Decoder(_Gone)
+
+
 def _details(resource: Resource, gone: Entry) -> Json:
     details: Json = {"name": gone.name}
     if resource.kind.group:
         details["group"] = resource.kind.group
-    return {**details, "kind": resource.kind.plural, "uid": gone.tree["metadata"].get("uid", "")}
+    return {**details, "kind": resource.kind.plural, "uid": _gone.decode(gone.value).metadata.uid}
 
 
 async def remove(
@@ -123,7 +136,8 @@ async def _attempt(
     tree = presenting.private(current)
     deletion.check_preconditions(resource, tree, options)
     if admits:
-        seen = current.tree if resource.transforms is None else await presenting.loaded(resource, current)
+        # Not `current.tree`: that would keep the tree of an object that goes, in the place of one that is read again.
+        seen = tree if resource.transforms is None else await presenting.loaded(resource, current)
         await _admitted(api, resource, seen, options, attributes, call)
     outcome = deletion.decide(resource, tree, options, api.clock())
     if not (outcome.removes or outcome.changes):
