@@ -21,6 +21,7 @@ CONTROLLER_ROLES = (
     "attachdetach-controller",
     "certificate-controller",
     "clusterrole-aggregation-controller",
+    "cronjob-controller",
     "deployment-controller",
     "disruption-controller",
     "endpoint-controller",
@@ -29,6 +30,7 @@ CONTROLLER_ROLES = (
     "ephemeral-volume-controller",
     "expand-controller",
     "generic-garbage-collector",
+    "job-controller",
     "namespace-controller",
     "node-controller",
     "persistent-volume-binder",
@@ -40,6 +42,7 @@ CONTROLLER_ROLES = (
     "resourcequota-controller",
     "root-ca-cert-publisher",
     "service-account-controller",
+    "ttl-after-finished-controller",
     "ttl-controller",
 )
 

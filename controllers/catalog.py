@@ -18,6 +18,7 @@ from client.plan import Controller, Looking
 from client.runtime import Caches, Runtime
 from controllers.certificates import Authority, CertificateCleaner, CertificateSigner
 from controllers.clusterrole_aggregation import ClusterRoleAggregation
+from controllers.cronjob import CronJobController
 from controllers.deployment import DeploymentController
 from controllers.disruption import DisruptionController
 from controllers.endpoints import EndpointsController
@@ -26,6 +27,7 @@ from controllers.endpointslice_mirroring import EndpointSliceMirroring
 from controllers.ephemeral_volume import EphemeralVolumes
 from controllers.every_kind import EveryKind
 from controllers.garbage_collector import GarbageCollector
+from controllers.job import JobController
 from controllers.namespace import NamespaceController
 from controllers.node_ipam import NodeIPAM
 from controllers.node_lifecycle import GRACE, NodeLifecycle
@@ -37,6 +39,7 @@ from controllers.resource_quota import ResourceQuotaController
 from controllers.root_ca import RootCAPublisher
 from controllers.serviceaccount import ServiceAccountController
 from controllers.taint_eviction import TaintEviction
+from controllers.ttl_after_finished import TTLAfterFinished
 from controllers.views import CACHED
 from controllers.volume_attachment import AttachDetach
 from controllers.volume_expander import VolumeExpander
@@ -62,12 +65,14 @@ CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking | None]] = {
         CertificateSigner(settings.signing) if settings.signing else None
     ),
     "clusterrole-aggregation-controller": lambda _settings: ClusterRoleAggregation(),
+    "cronjob-controller": lambda _settings: CronJobController(),
     "deployment-controller": lambda _settings: DeploymentController(),
     "disruption-controller": lambda _settings: DisruptionController(),
     "endpoints-controller": lambda _settings: EndpointsController(),
     "endpointslice-controller": lambda _settings: EndpointSliceController(),
     "endpointslice-mirroring-controller": lambda _settings: EndpointSliceMirroring(),
     "ephemeral-volume-controller": lambda _settings: EphemeralVolumes(),
+    "job-controller": lambda _settings: JobController(),
     "namespace-controller": lambda _settings: NamespaceController(),
     "node-ipam-controller": lambda settings: NodeIPAM(settings.cluster_cidr, settings.node_mask),
     "node-lifecycle-controller": lambda settings: NodeLifecycle(settings.node_grace),
@@ -85,6 +90,7 @@ CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking | None]] = {
     ),
     "serviceaccount-controller": lambda _settings: ServiceAccountController(),
     "taint-eviction-controller": lambda _settings: TaintEviction(),
+    "ttl-after-finished-controller": lambda _settings: TTLAfterFinished(),
     "ttl-controller": lambda _settings: NodeTTL(),
     "volumeattributesclass-protection-controller": lambda _settings: AttributesClassProtection(),
 }

@@ -40,30 +40,32 @@ def owner_reference(kind: Kind, meta: Meta) -> Json:
     }
 
 
-def claim(view: View, kind: Kind, owner: Any, selector: LabelSelector, owned: Kind) -> Claim:
-    """What of the kind `owned` belongs to `owner`, an object of `kind`."""
+def claim(view: View, kind: Kind, owner: Any, selector: LabelSelector, owned: Kind, *, finalizer: str = "") -> Claim:
+    """What of the kind `owned` belongs to `owner`, an object of `kind`; it carries `finalizer` for as long."""
     meta: Meta = owner.metadata
     mine, patches = [], []
     for item in view.by(owned, CONTROLLER, meta.uid):
         if selector.matches(item.metadata.labels):
             mine.append(item)
         elif meta.deletion_timestamp is None:
-            patches.append(_release(owned, item, meta.uid))
+            patches.append(_release(owned, item, meta.uid, finalizer))
     for item in view.by(owned, ORPHANS, meta.namespace) if meta.deletion_timestamp is None else ():
         if item.metadata.deletion_timestamp is None and selector.matches(item.metadata.labels):
             mine.append(item)
-            patches.append(_adopt(owned, item, owner_reference(kind, meta)))
+            patches.append(_adopt(owned, item, owner_reference(kind, meta), finalizer))
     return Claim(sorted(mine, key=lambda item: str(item.metadata.name)), patches)
 
 
-def _adopt(owned: Kind, item: Any, reference: Json) -> Patch:
-    body = {"metadata": {"ownerReferences": [reference]}}
-    return Patch(owned, key_of(item), item.metadata.uid, body, type="strategic")
+def _adopt(owned: Kind, item: Any, reference: Json, finalizer: str) -> Patch:
+    meta: Json = {"ownerReferences": [reference]} | ({"finalizers": [finalizer]} if finalizer else {})
+    return Patch(owned, key_of(item), item.metadata.uid, {"metadata": meta}, type="strategic")
 
 
-def _release(owned: Kind, item: Any, uid: str) -> Patch:
-    body = {"metadata": {"ownerReferences": [{"$patch": "delete", "uid": uid}]}}
-    return Patch(owned, key_of(item), item.metadata.uid, body, type="strategic")
+def _release(owned: Kind, item: Any, uid: str, finalizer: str) -> Patch:
+    meta: Json = {"ownerReferences": [{"$patch": "delete", "uid": uid}]}
+    if finalizer:
+        meta["$deleteFromPrimitiveList/finalizers"] = [finalizer]
+    return Patch(owned, key_of(item), item.metadata.uid, {"metadata": meta}, type="strategic")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,12 @@ from apimachinery.kinds import (
     CERTIFICATESIGNINGREQUESTS,
     CLUSTERROLES,
     CONFIGMAPS,
+    CRONJOBS,
     CSIDRIVERS,
     DEPLOYMENTS,
     ENDPOINTS,
     ENDPOINTSLICES,
+    JOBS,
     LEASES,
     NAMESPACES,
     NODES,
@@ -36,6 +38,7 @@ from apimachinery.kinds import (
     VOLUMEATTRIBUTESCLASSES,
 )
 from apimachinery.objects.apps_v1 import DeploymentStrategy
+from apimachinery.objects.batch_v1 import JobCondition, PodFailurePolicy, SuccessPolicy, UncountedTerminatedPods
 from apimachinery.objects.certificates_v1 import CertificateSigningRequestSpec, CertificateSigningRequestStatus
 from apimachinery.objects.coordination_v1 import LeaseSpec
 from apimachinery.objects.core_v1 import (
@@ -120,21 +123,38 @@ class PodSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     volumes: tuple[PodVolume, ...] = ()
 
 
+class Terminated(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    exit_code: int = 0
+    finished_at: datetime | None = None
+
+
+class ContainerState(msgspec.Struct, frozen=True, gc=False):
+    terminated: Terminated | None = None
+
+
 class ContainerStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    name: str = ""
     restart_count: int = 0
+    state: ContainerState = ContainerState()
 
 
 class PodStatus(
     msgspec.Struct,
     frozen=True,
     gc=False,
-    rename={"pod_ip": "podIP", "pod_ips": "podIPs", "container_statuses": "containerStatuses"},
+    rename={
+        "pod_ip": "podIP",
+        "pod_ips": "podIPs",
+        "container_statuses": "containerStatuses",
+        "init_container_statuses": "initContainerStatuses",
+    },
 ):
     phase: str = ""
     pod_ip: str = ""
     pod_ips: tuple[PodIP, ...] = ()
     conditions: tuple[PodCondition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
 
 
 class Pod(msgspec.Struct, frozen=True, gc=False):
@@ -204,6 +224,67 @@ class Deployment(msgspec.Struct, frozen=True, gc=False):
     metadata: Meta = Meta()
     spec: DeploymentSpec = DeploymentSpec()
     status: DeploymentStatus = DeploymentStatus()
+
+
+class JobSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    parallelism: int = 1
+    completions: int | None = None
+    completion_mode: str = "NonIndexed"
+    backoff_limit: int = 6
+    backoff_limit_per_index: int | None = None
+    max_failed_indexes: int | None = None
+    active_deadline_seconds: int | None = None
+    ttl_seconds_after_finished: int | None = None
+    suspend: bool = False
+    managed_by: str = ""
+    pod_replacement_policy: str = ""
+    pod_failure_policy: PodFailurePolicy | None = None
+    success_policy: SuccessPolicy | None = None
+    selector: Json = {}
+    template: Json = {}
+
+
+class JobStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    active: int = 0
+    ready: int | None = None
+    terminating: int | None = None
+    succeeded: int = 0
+    failed: int = 0
+    completed_indexes: str = ""
+    failed_indexes: str | None = None
+    start_time: datetime | None = None
+    completion_time: datetime | None = None
+    uncounted_terminated_pods: UncountedTerminatedPods | None = None
+    conditions: tuple[JobCondition, ...] = ()
+
+
+class Job(msgspec.Struct, frozen=True, gc=False):
+    metadata: Meta = Meta()
+    spec: JobSpec = JobSpec()
+    status: JobStatus = JobStatus()
+
+
+class CronJobSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    schedule: str = ""
+    time_zone: str | None = None
+    suspend: bool = False
+    concurrency_policy: str = "Allow"
+    starting_deadline_seconds: int | None = None
+    successful_jobs_history_limit: int | None = None
+    failed_jobs_history_limit: int | None = None
+    job_template: Json = {}
+
+
+class CronJobStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    active: tuple[ObjectReference, ...] = ()
+    last_schedule_time: datetime | None = None
+    last_successful_time: datetime | None = None
+
+
+class CronJob(msgspec.Struct, frozen=True, gc=False):
+    metadata: Meta = Meta()
+    spec: CronJobSpec = CronJobSpec()
+    status: CronJobStatus = CronJobStatus()
 
 
 class Budget(msgspec.Struct, frozen=True, gc=False):
@@ -372,9 +453,11 @@ class SigningRequest(msgspec.Struct, frozen=True, gc=False):
 NODE_LEASES = "kube-node-lease"
 ROOT_CA = "kube-root-ca.crt"
 SERVICE_NAME = "kubernetes.io/service-name"
+JOB_TRACKING = "batch.kubernetes.io/job-tracking"
 
 #: Index names.
 CONTROLLER, ORPHANS, NODE, SERVICE, CLAIM = "controller", "orphans", "node", "service", "claim"
+TRACKED = "tracked"
 
 
 def _controller(item: Any) -> Iterable[str]:
@@ -401,6 +484,16 @@ def _claims(pod: Pod) -> Iterable[str]:
     return {f"{pod.metadata.namespace}/{name}" for name in names if name}
 
 
+def _tracked(pod: Pod) -> Iterable[str]:
+    """NAMESPACE/JOB of a pod that a Job has not let go of; without the name where nobody controls it any more."""
+    if JOB_TRACKING not in pod.metadata.finalizers:
+        return ()
+    owner = next((each for each in pod.metadata.owner_references if each.controller), None)
+    if owner is not None and (owner.kind, owner.api_version) != ("Job", "batch/v1"):
+        return ()
+    return (f"{pod.metadata.namespace}/{owner.name if owner else ''}",)
+
+
 def _service(item: Any) -> Iterable[str]:
     name = item.metadata.labels.get(SERVICE_NAME, "")
     return (f"{item.metadata.namespace}/{name}",) if name else ()
@@ -409,11 +502,13 @@ def _service(item: Any) -> Iterable[str]:
 _OWNED = {CONTROLLER: _controller, ORPHANS: _orphan}
 
 CACHED: tuple[Cached, ...] = (
-    Cached(PODS, Pod, {**_OWNED, NODE: _node, CLAIM: _claims}),
+    Cached(PODS, Pod, {**_OWNED, NODE: _node, CLAIM: _claims, TRACKED: _tracked}),
     Cached(REPLICASETS, ReplicaSet, _OWNED),
     Cached(REPLICATIONCONTROLLERS, ReplicaSet),
     Cached(DEPLOYMENTS, Deployment),
     Cached(STATEFULSETS, ReplicaSet),
+    Cached(JOBS, Job, {CONTROLLER: _controller}),
+    Cached(CRONJOBS, CronJob),
     Cached(PODDISRUPTIONBUDGETS, Budget),
     Cached(SERVICES, Service),
     Cached(ENDPOINTS, Endpoints),

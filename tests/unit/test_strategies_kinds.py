@@ -6,10 +6,10 @@ import pytest
 
 from apimachinery import kinds as k
 from apimachinery import schema
+from apimachinery.cron import schedule_problem
 from apiserver.request import User
 from apiserver.strategies import WriteContext, strategy_of
 from apiserver.strategies.table import STRATEGIES
-from apiserver.strategies.workloads.cron import schedule_problem
 from tests.unit.strategies_samples import ONCE, RBAC, SAMPLES, SELECTOR, TEMPLATE
 
 CONTEXT = WriteContext(User("alice", ("devs",), "u1", {"k": ("v",)}), 1_700_000_000.0)

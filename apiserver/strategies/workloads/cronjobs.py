@@ -2,6 +2,7 @@
 
 import zoneinfo
 
+from apimachinery.cron import schedule_problem
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, part
@@ -9,7 +10,6 @@ from apiserver.strategies.pod import warnings
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.problems import Problems, invalid, non_negative, one_of, required
 from apiserver.strategies.strategy import Strategy
-from apiserver.strategies.workloads.cron import schedule_problem
 from apiserver.strategies.workloads.jobs import default_failure_policy, job_spec
 
 _POLICIES = ("Allow", "Forbid", "Replace")
