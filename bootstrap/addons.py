@@ -21,6 +21,7 @@ CONTROLLER_ROLES = (
     "attachdetach-controller",
     "certificate-controller",
     "clusterrole-aggregation-controller",
+    "daemon-set-controller",
     "deployment-controller",
     "disruption-controller",
     "endpoint-controller",
@@ -40,6 +41,7 @@ CONTROLLER_ROLES = (
     "resourcequota-controller",
     "root-ca-cert-publisher",
     "service-account-controller",
+    "statefulset-controller",
     "ttl-controller",
 )
 

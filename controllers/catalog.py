@@ -18,6 +18,7 @@ from client.plan import Controller, Looking
 from client.runtime import Caches, Runtime
 from controllers.certificates import Authority, CertificateCleaner, CertificateSigner
 from controllers.clusterrole_aggregation import ClusterRoleAggregation
+from controllers.daemonset import DaemonSetController
 from controllers.deployment import DeploymentController
 from controllers.disruption import DisruptionController
 from controllers.endpoints import EndpointsController
@@ -36,6 +37,7 @@ from controllers.replicaset import REPLICASET, REPLICATIONCONTROLLER
 from controllers.resource_quota import ResourceQuotaController
 from controllers.root_ca import RootCAPublisher
 from controllers.serviceaccount import ServiceAccountController
+from controllers.statefulset import StatefulSetController
 from controllers.taint_eviction import TaintEviction
 from controllers.views import CACHED
 from controllers.volume_attachment import AttachDetach
@@ -62,6 +64,7 @@ CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking | None]] = {
         CertificateSigner(settings.signing) if settings.signing else None
     ),
     "clusterrole-aggregation-controller": lambda _settings: ClusterRoleAggregation(),
+    "daemonset-controller": lambda _settings: DaemonSetController(),
     "deployment-controller": lambda _settings: DeploymentController(),
     "disruption-controller": lambda _settings: DisruptionController(),
     "endpoints-controller": lambda _settings: EndpointsController(),
@@ -84,6 +87,7 @@ CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking | None]] = {
         RootCAPublisher(settings.root_ca) if settings.root_ca else None
     ),
     "serviceaccount-controller": lambda _settings: ServiceAccountController(),
+    "statefulset-controller": lambda _settings: StatefulSetController(),
     "taint-eviction-controller": lambda _settings: TaintEviction(),
     "ttl-controller": lambda _settings: NodeTTL(),
 }
