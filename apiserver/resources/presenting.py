@@ -117,8 +117,7 @@ def served(resource: Resource, entry: Entry) -> bytes:
 
 def private(entry: Entry) -> Json:
     """A tree of one's own, to modify at will."""
-    tree: Json = msgspec.json.decode(entry.value)
-    return tree
+    return entry.read()
 
 
 class _Metadata(msgspec.Struct, gc=False):

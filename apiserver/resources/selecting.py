@@ -47,7 +47,7 @@ def fields_of(resource: Resource, entry: Entry) -> Mapping[str, str]:
         form = (_FIELDS, transforms.form)
         return entry.made(form, lambda it: resource.strategy.fields(json.decode(transforms.served(it))))
     fields = resource.strategy.fields
-    return entry.made((_FIELDS, fields), lambda it: fields(it.tree))
+    return entry.made((_FIELDS, fields), lambda it: fields(it.read()))
 
 
 def _check_fields(resource: Resource, options: ListOptions) -> None:

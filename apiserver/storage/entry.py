@@ -98,6 +98,14 @@ class Entry(msgspec.Struct, gc=False, eq=False, repr_omit_defaults=True):
         """The object as a tree. Not to be modified: others get the same one."""
         return _TREES.of(self)
 
+    def read(self) -> Json:
+        """A tree of one's own, which is not kept: for what looks once, or modifies. Raises Undecodable."""
+        try:
+            tree: Json = _tree.decode(self.value)
+        except msgspec.DecodeError as error:
+            raise Undecodable(f"the value stored at {self.key} cannot be decoded: {error}") from None
+        return tree
+
     @property
     def labels(self) -> Mapping[str, str]:
         """The object's labels."""
@@ -241,10 +249,7 @@ class _Trees:
         if kept is not None and kept[0] is wanted:
             self._trees.move_to_end(where)
             return kept[1]
-        try:
-            tree: Json = _tree.decode(wanted.value)
-        except msgspec.DecodeError as error:
-            raise Undecodable(f"the value stored at {wanted.key} cannot be decoded: {error}") from None
+        tree = wanted.read()
         self._keep(where, wanted, tree)
         return tree
 
