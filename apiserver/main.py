@@ -22,6 +22,7 @@ import structlog
 import typer
 import yaml
 
+from apimachinery.kinds import KINDS
 from apiserver.admission.chain import check_names
 from apiserver.app import App, Options, create_app
 from apiserver.audit import AuditLog, parse
@@ -35,6 +36,7 @@ from apiserver.storage.etcd_channel import EtcdTLS
 from apiserver.storage.measured import Measured
 from apiserver.storage.memory import MemoryStorage
 from apiserver.storage.protocol import Storage
+from apiserver.switches import check_gates, check_versions
 from serving import logs, process
 from serving.https import ServerTLS, serve
 
@@ -84,6 +86,8 @@ def run(
     requestheader_extra_headers_prefix: Annotated[str, typer.Option()] = "X-Remote-Extra-",
     enable_admission_plugins: Annotated[str, typer.Option(help="plugins to turn on besides; commas")] = "",
     disable_admission_plugins: Annotated[str, typer.Option(help="plugins to turn off; commas")] = "",
+    feature_gates: Annotated[list[str] | None, typer.Option(help="A=true,...: as v1.34 has them")] = None,
+    runtime_config: Annotated[list[str] | None, typer.Option(help="GROUP/VERSION=true: if served")] = None,
     max_requests_inflight: Annotated[int, typer.Option(help="reads answered at a time")] = 400,
     max_mutating_requests_inflight: Annotated[int, typer.Option(help="writes answered at a time")] = 200,
     shutdown_delay_duration: Annotated[str, typer.Option(help="go on serving for so long after SIGTERM")] = "0s",
@@ -133,6 +137,7 @@ def run(
         check_names(options.admission_enabled, options.admission_disabled)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--enable-admission-plugins") from None
+    _check_switches(",".join(feature_gates or ()), ",".join(runtime_config or ()))
     for path in (proxy_client_cert_file, proxy_client_key_file):
         _read(path)  # a missing file shall be noticed now and not when the aggregator needs it
     etcd = EtcdTLS(ca_file=etcd_cafile, cert_file=etcd_certfile, key_file=etcd_keyfile) if etcd_cafile else None
@@ -205,6 +210,19 @@ def _audit_log(policy: str, path: str, max_size: int, max_backups: int) -> Audit
         raise typer.BadParameter(str(error), param_hint="--audit-policy-file") from None
     file = audit_file(path, max_size=max_size, max_backups=max_backups, clock=time.time)
     return AuditLog(parsed, file.write, time.time)
+
+
+def _check_switches(gates: str, versions: str) -> None:
+    """What cannot be had as asked for shall be noticed now, and not by whoever relies on it."""
+    served = [(kind.group, kind.version) for kind in KINDS]
+    for check, text, flag in (
+        (check_gates, gates, "--feature-gates"),
+        (lambda text: check_versions(text, served), versions, "--runtime-config"),
+    ):
+        try:
+            check(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint=flag) from None
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from apimachinery import errors
 from apimachinery.errors import ApiError
 from apiserver import framing, protobuf
 from apiserver.call import Call, Receive, Response, Send, warning_header
+from apiserver.connect.reverse import upgrade_of
 from apiserver.negotiation import JSON, PROTOBUF, STREAM_TYPES, TABLE, YAML
 from apiserver.registry import Resource
 from apiserver.resources import listing, presenting
@@ -29,6 +30,7 @@ from apiserver.resources.writing import key_of
 from apiserver.storage.entry import CacheEvent, Entry
 from apiserver.storage.protocol import Compacted, Progress
 from apiserver.storage.ring import Cursor, Group
+from apiserver.websocket_watch import over_websocket
 
 #: Seconds between bookmarks, and before the end of a watch that has asked for them.
 BOOKMARK_SECONDS = 60.0
@@ -40,7 +42,7 @@ SEND_SECONDS = 30.0
 _MEBIBYTE = 1 << 20
 
 
-class Left(Exception):
+class Left(ConnectionError):
     """The client closed the connection."""
 
 
@@ -199,6 +201,10 @@ async def _reach(api: Api, options: ListOptions) -> None:
 
 
 def _stream(watching: "_Watch", call: Call) -> Response:
+    upgrade = upgrade_of(call)
+    if upgrade is not None and upgrade.protocol == "websocket":
+        return over_websocket(upgrade, call.accepted.media_type, watching.run)
+
     async def run(receive: Receive, send: Send) -> None:
         headers = [
             (b"audit-id", call.id.encode()),
