@@ -42,6 +42,8 @@ def machine_of(options: Options, machine: node_status.Machine, driver: str) -> M
         cgroup_parent=configuration.cgroup_root,
         systemd_cgroups=(driver if wanted == "auto" else wanted) == "systemd",
         log_root=options.log_dir / "pods",
+        log_max_size=configuration.log_max_size,
+        log_max_files=configuration.log_max_files,
         pod_pids=max(configuration.pod_pids_limit, 0),
         pods_cpu=quantity.parse(share["cpu"]).milli(),
         pods_memory=quantity.parse(share["memory"]).value(),

@@ -79,6 +79,8 @@ class Configuration:
     max_parallel_image_pulls: int = AT_ONCE
     image_gc_high: int = HIGH
     image_gc_low: int = LOW
+    log_max_size: int = 10 << 20  # bytes of one file of a container's log; below 0 it grows without end
+    log_max_files: int = 5
     raw: Mapping[str, Any] = field(default_factory=dict)  # the file itself, for whoever knows more of it
 
 
@@ -96,6 +98,13 @@ def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{value!r} is no integer")
     return value
+
+
+def _size(value: Any) -> int:
+    try:
+        return quantity.parse(str(value)).value()
+    except ValueError as error:
+        raise ValueError(f"failed to parse container log max size {value!r}: {error}") from error
 
 
 def _flag(value: Any) -> bool:
@@ -189,6 +198,8 @@ _HONOURED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "evictionPressureTransitionPeriod": ("eviction_pressure_transition_period", parse_duration),
     "serializeImagePulls": ("serialize_image_pulls", _flag),
     "maxParallelImagePulls": ("max_parallel_image_pulls", _whole),
+    "containerLogMaxSize": ("log_max_size", _size),
+    "containerLogMaxFiles": ("log_max_files", _whole),
     "imageGCHighThresholdPercent": ("image_gc_high", _whole),
     "imageGCLowThresholdPercent": ("image_gc_low", _whole),
     "shutdownGracePeriod": ("shutdown_grace_period", parse_duration),
@@ -224,8 +235,6 @@ _FIXED: Mapping[str, tuple[Any, ...]] = {
     "topologyManagerScope": ("container",),
     "cpuCFSQuota": (True,),
     "cpuCFSQuotaPeriod": ("100ms",),
-    "containerLogMaxSize": ("10Mi",),
-    "containerLogMaxFiles": (5,),
     "tlsMinVersion": ("VersionTLS12",),
     "protectKernelDefaults": (False,),
     "imageMinimumGCAge": ("2m", "2m0s"),
@@ -318,6 +327,8 @@ def _check(made: Configuration) -> None:
             "invalid configuration: Cannot specify both shutdownGracePeriodByPodPriority and shutdownGracePeriod at the"
             " same time"
         )
+    if made.log_max_files <= 1:
+        raise BadConfiguration(f"containerLogMaxFiles: invalid MaxFiles {made.log_max_files}, must be > 1")
     missing = [name for name in made.eviction_soft if name not in made.eviction_soft_grace_period]
     if missing:
         raise BadConfiguration(f"grace period must be specified for the soft eviction threshold {missing[0]}")

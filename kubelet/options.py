@@ -77,6 +77,8 @@ def served(configuration: Configuration) -> Json:
         "seccompDefault": c.seccomp_default,
         "serializeImagePulls": c.serialize_image_pulls,
         "maxParallelImagePulls": None if c.serialize_image_pulls else c.max_parallel_image_pulls,
+        "containerLogMaxSize": c.raw.get("containerLogMaxSize") or "10Mi",
+        "containerLogMaxFiles": c.log_max_files,
         "imageGCHighThresholdPercent": c.image_gc_high,
         "imageGCLowThresholdPercent": c.image_gc_low,
         "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}},

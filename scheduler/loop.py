@@ -241,7 +241,7 @@ class Scheduler:
                 return
             body = {
                 "metadata": {"uid": pod.metadata.uid},
-                "status": {"conditions": [self._condition(decision.message)]},
+                "status": {"conditions": [self._condition(pod, decision.message)]},
             }
             await self.client.patch(
                 PODS, pod.metadata.namespace, pod.metadata.name, body, type="strategic", subresource="status"
@@ -253,9 +253,10 @@ class Scheduler:
         finally:
             self._under_way -= 1
 
-    def _condition(self, message: str) -> Json:
+    def _condition(self, pod: Pod, message: str) -> Json:
         return {
             "type": "PodScheduled",
+            "observedGeneration": pod.metadata.generation,
             "status": "False",
             "reason": "Unschedulable",
             "message": message,

@@ -37,6 +37,8 @@ class Machine:
     cgroup_parent: str  # "" where Docker decides
     systemd_cgroups: bool
     log_root: Path  # /var/log/pods
+    log_max_size: int = 10 << 20  # of a container's log, in bytes
+    log_max_files: int = 5
     pod_pids: int = 0  # processes that a pod may have, 0 for any number
     pods_cpu: int = 0  # milli: what all pods together may use
     pods_memory: int = 0  # bytes, 0 for no limit
@@ -109,6 +111,8 @@ def container_config(
         host_ipc=bool(pod.spec.host_ipc),
         stop_signal=_stop_signal(container),
         runtime=prepared.runtime,
+        log_max_size=machine.log_max_size,
+        log_max_files=machine.log_max_files,
         log_link=str(log_link(machine.log_root, identity, container.name, attempt)),
         devices=_devices(container, prepared),
     )

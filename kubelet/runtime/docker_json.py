@@ -39,8 +39,6 @@ LOG_LINK = "io.kubernetes.container.logpath"
 
 _SANDBOX_NAME = "POD"  # how dockershim called the sandbox's container
 _STATES = {"created": CREATED, "running": RUNNING, "paused": RUNNING, "restarting": RUNNING}
-#: Upstream's containerLogMaxSize and containerLogMaxFiles.
-_LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +133,12 @@ def container_body(config: ContainerConfig, owner: Owner, sandbox_id: str) -> Js
     return body
 
 
+def _rotation(config: ContainerConfig) -> Json:
+    if config.log_max_size <= 0:
+        return {}
+    return {"max-size": str(config.log_max_size), "max-file": str(config.log_max_files)}
+
+
 def _host_config(config: ContainerConfig, sandbox_id: str) -> Json:
     resources = config.resources
     host: Json = {
@@ -143,7 +147,7 @@ def _host_config(config: ContainerConfig, sandbox_id: str) -> Json:
         "PidMode": _processes(config, sandbox_id),
         "CgroupParent": config.cgroup_parent,
         "Mounts": [_mount(mount) for mount in config.mounts],
-        "LogConfig": _LOGS,
+        "LogConfig": {"Type": "json-file", "Config": _rotation(config)},
         "CpuShares": resources.cpu_shares,
         "Memory": resources.memory,
         "OomScoreAdj": resources.oom_score_adj,

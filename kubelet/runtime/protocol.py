@@ -114,6 +114,8 @@ class ContainerConfig:
     stop_signal: str = ""
     runtime: str = ""
     log_link: str = ""  # where a symbolic link to the runtime's log is kept, "" for none
+    log_max_size: int = 10 << 20  # bytes, then the next file is begun; from 0 down: never
+    log_max_files: int = 5
     devices: Sequence[tuple[str, str]] = ()  # of the node, in the container
 
 

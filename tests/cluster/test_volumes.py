@@ -231,6 +231,8 @@ async def test_a_pod_waits_for_its_claim(spec, message):
         await c.apply(pod("p", of_claim("c")))
         await c.settle()
         assert message in await c.messages("FailedScheduling")
+        (waiting,) = (await c.get(PODS, "p"))["status"]["conditions"]
+        assert (waiting["type"], waiting["observedGeneration"]) == ("PodScheduled", 1)
         await c.apply(volume("v"), claim("c"))
         await c.settle()
         await c.advance(15)

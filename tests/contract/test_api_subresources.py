@@ -52,6 +52,26 @@ async def test_binding(api):
     assert (await api.call("POST", f"{PODS}/b/binding", {**binding, "metadata": {"name": "b"}}))[0] == 404
 
 
+async def test_a_resize_keeps_the_containers_and_their_order(api):
+    made = pod("a")
+    first, second = ({**made["spec"]["containers"][0], "name": name} for name in ("c1", "c2"))
+    await api.must("POST", PODS, {**made, "spec": {**made["spec"], "containers": [first, second]}})
+    swapped = {"spec": {"containers": [{"name": "c2"}, {"name": "c1"}]}}
+    code, status = await api.call("PATCH", f"{PODS}/a/resize", swapped, type=STRATEGIC)
+    problem = "Forbidden: containers may not be renamed or reordered on resize"
+    assert code == 422
+    assert f"[spec.containers[0].name: {problem}, spec.containers[1].name: {problem}]" in status["message"]
+    more = {"spec": {"containers": [{**first, "name": "c3"}]}}
+    code, status = await api.call("PATCH", f"{PODS}/a/resize", more, type=STRATEGIC)
+    assert (
+        code,
+        "spec.containers: Forbidden: containers may not be added or removed on resize" in status["message"],
+    ) == (
+        422,
+        True,
+    )
+
+
 async def test_bindings_may_be_posted_on_their_own(api):
     await api.must("POST", PODS, pod("a"))
     await api.must("POST", f"{CORE}/bindings", {"metadata": {"name": "a"}, "target": {"kind": "Node", "name": "n1"}})

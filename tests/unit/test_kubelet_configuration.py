@@ -3,6 +3,7 @@
 import pytest
 
 from kubelet.configuration import BadConfiguration, Configuration, parse, parse_duration
+from kubelet.options import served
 
 HEAD = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
 
@@ -53,6 +54,13 @@ def test_kubeadms_file_is_read():
     assert found.eviction_hard == Configuration().eviction_hard
 
 
+def test_how_long_logs_may_grow():
+    assert (parse(HEAD).log_max_size, parse(HEAD).log_max_files) == (10 << 20, 5)
+    found = parse(HEAD + "containerLogMaxSize: 1500Ki\ncontainerLogMaxFiles: 2\n")
+    assert (found.log_max_size, found.log_max_files) == (1500 << 10, 2)
+    assert served(found)["containerLogMaxSize"] == "1500Ki"
+
+
 def test_amounts_and_durations():
     text = "maxPods: 20\nsystemReserved: {cpu: 200m, memory: 1Gi}\nshutdownGracePeriod: 1m30s\npodPidsLimit: 64\n"
     found = parse(
@@ -71,6 +79,8 @@ def test_amounts_and_durations():
         ("kind: KubeletConfiguration", "holds no KubeletConfiguration"),
         ("a: [", "error decoding"),
         (HEAD + "maxPod: 3", 'unknown field "maxPod"'),
+        (HEAD + "containerLogMaxFiles: 1", "invalid MaxFiles 1, must be > 1"),
+        (HEAD + "containerLogMaxSize: big", "failed to parse container log max size 'big'"),
         (HEAD + "maxPods: many", "maxPods: 'many' is no integer"),
         (HEAD + "featureGates: {InPlacePodVerticalScaling: false}", "featureGates: .* is not supported"),
         (HEAD + "cpuManagerPolicy: static", "cpuManagerPolicy: 'static' is not supported, only 'none'"),

@@ -96,8 +96,8 @@ def _check_ephemeral(new: Json, old: Json | None) -> list[FieldError]:
 
 
 def _prepare_resize(new: Json, old: Json | None) -> Json:
-    """Only resources and resize policies of containers that exist change."""
-    if old is None:
+    """Only resources and resize policies change; other containers, or another order, are for validation to refuse."""
+    if old is None or [*update.other_containers(new, old)]:
         return new
     merged = {**old, "metadata": new["metadata"], "spec": {**old["spec"]}}
     for name in ("containers", "initContainers"):
@@ -113,6 +113,8 @@ def _resized(container: Json, wanted: Json) -> Json:
 
 
 def _check_resize(new: Json, old: Json | None) -> list[FieldError]:
+    if old is not None and (others := [*update.other_containers(new, old)]):
+        return others
     problems = [*spec.pod_spec("spec", new["spec"])]
     return problems + ([*update.resize(new, old)] if old is not None else [])
 

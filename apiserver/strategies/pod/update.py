@@ -139,6 +139,17 @@ def ephemeral_containers(new: Json, old: Json) -> Problems:
             yield forbidden("spec.ephemeralContainers", f'existing ephemeral containers "{name}" may not be changed\n')
 
 
+def other_containers(new: Json, old: Json) -> Problems:
+    """A resize keeps the containers and their order."""
+    for name in ("containers", "initContainers"):
+        if len(new["spec"].get(name) or ()) != len(old["spec"].get(name) or ()):
+            yield forbidden(f"spec.{name}", f"{name} may not be added or removed on resize")
+            continue
+        for i, (now, was) in enumerate(_pairs(new, old, name)):
+            if now.get("name") != was.get("name"):
+                yield forbidden(f"spec.{name}[{i}].name", f"{name} may not be renamed or reordered on resize")
+
+
 def resize(new: Json, old: Json) -> Problems:
     """A resize changes cpu and memory of running containers, not the QoS class."""
     if qos_class(new.get("spec") or {}) != qos_class(old.get("spec") or {}):
