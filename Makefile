@@ -23,7 +23,7 @@ test: ## run every test, on clusters of its own
 	@$(BIN)/python -m pytest tests/e2e tests/kubectl
 
 unit: install ## run the tests that need no server
-	@$(BIN)/python -m pytest tests/unit tests/cluster
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/unit tests/cluster
 
 check: install ## ruff, mypy, import-linter
 	@$(BIN)/ruff format --check $(PATHS)

@@ -55,10 +55,10 @@ def patch_field(schema: Json, key: str) -> PatchField:
 
 
 def strategic_merge(document: Json, patch: Json, definition: str) -> Json:
-    """The document after a patch. `definition` names the kind's OpenAPI definition."""
+    """The document after a patch, sharing what the patch leaves alone. `definition`: the kind's OpenAPI definition."""
     if not isinstance(patch, dict):
         raise bad_request("invalid JSON document")
-    return _Merge(combining=False).maps(copied(document), copied(patch), DEFINITIONS[definition])
+    return _Merge(combining=False).maps(document, copied(patch), DEFINITIONS[definition])
 
 
 def combine(deletions: Json, changes: Json, schema: Json) -> Json:
@@ -100,13 +100,14 @@ def find(items: Sequence[Any], merge_key: str, value: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Merge:
-    """One merge; its arguments are private to it and may be modified. `combining`: see the module."""
+    """One merge. A patch is private to it and used up, an original is left as it is. `combining`: see the module."""
 
     combining: bool
 
     def maps(self, original: Json, patch: Json, schema: Json) -> Json:
         if PATCH in patch:
             return _directive(patch)
+        original = dict(original)
         self.retain(original, patch)
         self.order(original, patch, schema)
         for key, value in patch.items():

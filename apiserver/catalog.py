@@ -84,7 +84,7 @@ def _subresources(api: Api, parts: Parts, kind: Kind, stored: Kind) -> dict[str,
         if (kind.plural, name) in special:
             found[name] = special[kind.plural, name]
         elif handles(kind, name):
-            found[name] = connecting.handlers(api, parts.kubelet)
+            found[name] = connecting.handlers(api, parts.kubelet, name)
         elif name == "scale":
             found[name] = scale.handlers(api)
         elif name == STATUS or name in own_parts:

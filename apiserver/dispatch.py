@@ -25,6 +25,9 @@ VERBS: Mapping[str, ApiHandler] = {
     "update": writing.update,
     "watch": watch.watch,
 }
+#: What upstream's router says of a path that leads to no API group at all.
+NOT_FOUND = b"404 page not found\n"
+_TEXT = "text/plain; charset=utf-8"
 #: Subresources that hand the method itself on.
 CONNECTS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 #: Verbs that need the name of an object, and those that must not have one.
@@ -47,6 +50,9 @@ class Dispatcher:
             await self._api.fresh()
             self._api.catch_up()
             resource = self._api.registry.find(info.group, info.version, info.plural)
+        if resource is None and info.group and not self._api.registry.has_group(info.group):
+            headers = (("x-content-type-options", "nosniff"),)
+            return Response(status=404, content_type=_TEXT, headers=headers, body=NOT_FOUND)
         if resource is None or not _fits(resource, call):
             raise errors.path_not_found()
         for text in resource.warnings:

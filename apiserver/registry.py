@@ -223,6 +223,10 @@ class Registry:
         """The resource at a path, None for 404."""
         return self._rows.get((group, version, plural))
 
+    def has_group(self, group: str) -> bool:
+        """Whether anything of the API group is served."""
+        return any(row[0] == group for row in self._rows)
+
     def of(self, kind: Kind) -> Resource:
         """The resource of a kind that is known to be served."""
         return self._rows[kind.group, kind.version, kind.plural]

@@ -22,6 +22,7 @@ CONTROLLER_ROLES = (
     "certificate-controller",
     "clusterrole-aggregation-controller",
     "cronjob-controller",
+    "daemon-set-controller",
     "deployment-controller",
     "disruption-controller",
     "endpoint-controller",
@@ -42,6 +43,7 @@ CONTROLLER_ROLES = (
     "resourcequota-controller",
     "root-ca-cert-publisher",
     "service-account-controller",
+    "statefulset-controller",
     "ttl-after-finished-controller",
     "ttl-controller",
 )

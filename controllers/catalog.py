@@ -19,6 +19,7 @@ from client.runtime import Caches, Runtime
 from controllers.certificates import Authority, CertificateCleaner, CertificateSigner
 from controllers.clusterrole_aggregation import ClusterRoleAggregation
 from controllers.cronjob import CronJobController
+from controllers.daemonset import DaemonSetController
 from controllers.deployment import DeploymentController
 from controllers.disruption import DisruptionController
 from controllers.endpoints import EndpointsController
@@ -38,12 +39,13 @@ from controllers.replicaset import REPLICASET, REPLICATIONCONTROLLER
 from controllers.resource_quota import ResourceQuotaController
 from controllers.root_ca import RootCAPublisher
 from controllers.serviceaccount import ServiceAccountController
+from controllers.statefulset import StatefulSetController
 from controllers.taint_eviction import TaintEviction
 from controllers.ttl_after_finished import TTLAfterFinished
 from controllers.views import CACHED
 from controllers.volume_attachment import AttachDetach
 from controllers.volume_expander import VolumeExpander
-from controllers.volume_protection import ClaimProtection, VolumeProtection
+from controllers.volume_protection import AttributesClassProtection, ClaimProtection, VolumeProtection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,7 @@ CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking | None]] = {
     ),
     "clusterrole-aggregation-controller": lambda _settings: ClusterRoleAggregation(),
     "cronjob-controller": lambda _settings: CronJobController(),
+    "daemonset-controller": lambda _settings: DaemonSetController(),
     "deployment-controller": lambda _settings: DeploymentController(),
     "disruption-controller": lambda _settings: DisruptionController(),
     "endpoints-controller": lambda _settings: EndpointsController(),
@@ -89,9 +92,11 @@ CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking | None]] = {
         RootCAPublisher(settings.root_ca) if settings.root_ca else None
     ),
     "serviceaccount-controller": lambda _settings: ServiceAccountController(),
+    "statefulset-controller": lambda _settings: StatefulSetController(),
     "taint-eviction-controller": lambda _settings: TaintEviction(),
     "ttl-after-finished-controller": lambda _settings: TTLAfterFinished(),
     "ttl-controller": lambda _settings: NodeTTL(),
+    "volumeattributesclass-protection-controller": lambda _settings: AttributesClassProtection(),
 }
 COLLECTOR = GarbageCollector.name
 NAMES = (*CONTROLLERS, COLLECTOR)

@@ -40,17 +40,29 @@ def owner_reference(kind: Kind, meta: Meta) -> Json:
     }
 
 
-def claim(view: View, kind: Kind, owner: Any, selector: LabelSelector, owned: Kind, *, finalizer: str = "") -> Claim:
-    """What of the kind `owned` belongs to `owner`, an object of `kind`; it carries `finalizer` for as long."""
+def claim(
+    view: View,
+    kind: Kind,
+    owner: Any,
+    selector: LabelSelector,
+    owned: Kind,
+    *,
+    finalizer: str = "",
+    fits: Callable[[Any], bool] = lambda _item: True,
+) -> Claim:
+    """What of the kind `owned` belongs to `owner`, an object of `kind`: what the selector matches and that `fits`.
+
+    It carries `finalizer` for as long.
+    """
     meta: Meta = owner.metadata
     mine, patches = [], []
     for item in view.by(owned, CONTROLLER, meta.uid):
-        if selector.matches(item.metadata.labels):
+        if selector.matches(item.metadata.labels) and fits(item):
             mine.append(item)
         elif meta.deletion_timestamp is None:
             patches.append(_release(owned, item, meta.uid, finalizer))
     for item in view.by(owned, ORPHANS, meta.namespace) if meta.deletion_timestamp is None else ():
-        if item.metadata.deletion_timestamp is None and selector.matches(item.metadata.labels):
+        if item.metadata.deletion_timestamp is None and selector.matches(item.metadata.labels) and fits(item):
             mine.append(item)
             patches.append(_adopt(owned, item, owner_reference(kind, meta), finalizer))
     return Claim(sorted(mine, key=lambda item: str(item.metadata.name)), patches)

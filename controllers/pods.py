@@ -1,7 +1,9 @@
 """What several controllers ask about a pod. Pure. Source: pkg/api/v1/pod/util.go, controller_utils.go."""
 
+from apimachinery.kinds import PODS
 from apimachinery.objects.core_v1 import PodCondition
 from apimachinery.types import Json
+from client.plan import Create, Delete, Event, key_of
 from controllers.views import Pod, seconds
 
 TERMINAL = ("Succeeded", "Failed")
@@ -46,3 +48,33 @@ def reference(pod: Pod) -> Json:
     """An ObjectReference to it, for events."""
     meta = pod.metadata
     return {"apiVersion": "v1", "kind": "Pod", "namespace": meta.namespace, "name": meta.name, "uid": meta.uid}
+
+
+def from_template(template: Json, prefix: str, namespace: str, owner: Json) -> Json:
+    """A pod of a template, owned by `owner` (an owner reference); its name is to be made up after `prefix`."""
+    wanted = template.get("metadata") or {}
+    meta = {name: wanted[name] for name in ("labels", "annotations", "finalizers") if wanted.get(name)}
+    meta |= {"generateName": f"{prefix}-", "namespace": namespace, "ownerReferences": [owner]}
+    return {"metadata": meta, "spec": template.get("spec") or {}}
+
+
+def creation(body: Json, about: Json) -> Create:
+    """Make a pod, and tell its owner (`about`) how it went."""
+    return Create(
+        PODS,
+        body["metadata"]["namespace"],
+        body,
+        done=Event(about, "Normal", "SuccessfulCreate", "Created pod: {name}"),
+        failed=Event(about, "Warning", "FailedCreate", "Error creating: {error}"),
+    )
+
+
+def deletion(pod: Pod, about: Json) -> Delete:
+    """Delete a pod, and tell its owner (`about`) how it went."""
+    return Delete(
+        PODS,
+        key_of(pod),
+        pod.metadata.uid,
+        done=Event(about, "Normal", "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}"),
+        failed=Event(about, "Warning", "FailedDelete", "Error deleting: {error}"),
+    )

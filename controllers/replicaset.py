@@ -68,24 +68,12 @@ class ReplicaSetController:
             return [self._pod_for(owner, about)] * min(-surplus, BURST)
         ranks = _crowding(owner, live, view) if surplus else {}
         doomed = sorted(live, key=lambda pod: usefulness(pod, ranks.get(pod.metadata.uid, 0), now))
-        return [_deletion(pod, about) for pod in doomed[: min(surplus, BURST)]]
+        return [pods.deletion(pod, about) for pod in doomed[: min(surplus, BURST)]]
 
     def _pod_for(self, owner: ReplicaSet, about: Json) -> Create:
-        template = owner.spec.template
-        wanted = template.get("metadata") or {}
-        meta = {name: wanted[name] for name in ("labels", "annotations", "finalizers") if wanted.get(name)}
-        meta |= {
-            "generateName": f"{owner.metadata.name}-",
-            "namespace": owner.metadata.namespace,
-            "ownerReferences": [owner_reference(self.kind, owner.metadata)],
-        }
-        return Create(
-            PODS,
-            owner.metadata.namespace,
-            {"metadata": meta, "spec": template.get("spec") or {}},
-            done=Event(about, "Normal", "SuccessfulCreate", "Created pod: {name}"),
-            failed=Event(about, "Warning", "FailedCreate", "Error creating: {error}"),
-        )
+        meta = owner.metadata
+        reference = owner_reference(self.kind, meta)
+        return pods.creation(pods.from_template(owner.spec.template, meta.name, meta.namespace, reference), about)
 
     # -------------------------------------------------------------------------------------------- status
 
@@ -173,17 +161,6 @@ def _crowding(owner: ReplicaSet, live: Sequence[Pod], view: View) -> dict[str, i
             above = controller_of(pod)
             nodes[node] += above is not None and above.uid in related and pods.is_active(pod)
     return {pod.metadata.uid: nodes[pod.spec.node_name] for pod in live}
-
-
-def _deletion(pod: Pod, about: Json) -> Delete:
-    name = pod.metadata.name
-    return Delete(
-        PODS,
-        key_of(pod),
-        pod.metadata.uid,
-        done=Event(about, "Normal", "SuccessfulDelete", f"Deleted pod: {name}"),
-        failed=Event(about, "Warning", "FailedDelete", "Error deleting: {error}"),
-    )
 
 
 def _next_available(owner: ReplicaSet, live: Sequence[Pod], now: float) -> float | None:

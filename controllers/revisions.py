@@ -28,14 +28,14 @@ NOT_COPIED = (
     MAXIMUM,
     "deprecated.deployment.rollback.to",
 )
-_SAFE = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, no digits that look like one: no word comes out
+SAFE_DIGITS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, no digits that look like one: no word comes out
 
 
 def template_hash(template: Json, collisions: int | None) -> str:
     """A short name for a template; `collisions` makes another one where that is taken."""
     data = msgspec.json.encode([_normal(template), collisions or 0], order="deterministic")
     number = int.from_bytes(hashlib.sha256(data).digest()[:4])
-    return "".join(_SAFE[ord(digit) % len(_SAFE)] for digit in str(number))
+    return "".join(SAFE_DIGITS[ord(digit) % len(SAFE_DIGITS)] for digit in str(number))
 
 
 def same_template(one: Json, other: Json) -> bool:
@@ -47,16 +47,17 @@ def _normal(template: Json) -> Json:
     meta = dict(template.get("metadata") or {})
     labels = {name: value for name, value in (meta.get("labels") or {}).items() if name != HASH_LABEL}
     tree = {"metadata": {**meta, "labels": labels}, "spec": template.get("spec") or {}}
-    normal: Json = _without_nothing(tree)
+    normal: Json = without_nothing(tree)
     normal["metadata"] = {name: value for name, value in normal["metadata"].items() if value}
     return normal
 
 
-def _without_nothing(value: Any) -> Any:
+def without_nothing(value: Any) -> Any:
+    """The tree without nulls and empty lists."""
     if isinstance(value, dict):
-        return {name: _without_nothing(each) for name, each in value.items() if each is not None and each != []}
+        return {name: without_nothing(each) for name, each in value.items() if each is not None and each != []}
     if isinstance(value, list):
-        return [_without_nothing(each) for each in value]
+        return [without_nothing(each) for each in value]
     return value
 
 

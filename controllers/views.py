@@ -14,8 +14,10 @@ from apimachinery.kinds import (
     CERTIFICATESIGNINGREQUESTS,
     CLUSTERROLES,
     CONFIGMAPS,
+    CONTROLLERREVISIONS,
     CRONJOBS,
     CSIDRIVERS,
+    DAEMONSETS,
     DEPLOYMENTS,
     ENDPOINTS,
     ENDPOINTSLICES,
@@ -35,8 +37,15 @@ from apimachinery.kinds import (
     STATEFULSETS,
     STORAGECLASSES,
     VOLUMEATTACHMENTS,
+    VOLUMEATTRIBUTESCLASSES,
 )
-from apimachinery.objects.apps_v1 import DeploymentStrategy
+from apimachinery.objects.apps_v1 import (
+    DaemonSetUpdateStrategy,
+    DeploymentStrategy,
+    StatefulSetOrdinals,
+    StatefulSetPersistentVolumeClaimRetentionPolicy,
+    StatefulSetUpdateStrategy,
+)
 from apimachinery.objects.batch_v1 import JobCondition, PodFailurePolicy, SuccessPolicy, UncountedTerminatedPods
 from apimachinery.objects.certificates_v1 import CertificateSigningRequestSpec, CertificateSigningRequestStatus
 from apimachinery.objects.coordination_v1 import LeaseSpec
@@ -47,6 +56,7 @@ from apimachinery.objects.core_v1 import (
     EndpointSubset,
     HostPathVolumeSource,
     NodeCondition,
+    NodeSelector,
     ObjectReference,
     PersistentVolumeClaimCondition,
     PersistentVolumeClaimVolumeSource,
@@ -109,7 +119,23 @@ class PodVolume(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     ephemeral: Json | None = None  # kept raw: its template is written on
 
 
+class NodeAffinity(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    required_during_scheduling_ignored_during_execution: NodeSelector | None = None
+
+
+class Affinity(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Which nodes a pod must be on; the rest is the scheduler's."""
+
+    node_affinity: NodeAffinity | None = None
+
+    @property
+    def required(self) -> NodeSelector | None:
+        nodes = self.node_affinity
+        return nodes.required_during_scheduling_ignored_during_execution if nodes is not None else None
+
+
 class PodSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    affinity: Affinity | None = None
     node_name: str = ""
     hostname: str = ""
     subdomain: str = ""
@@ -286,6 +312,72 @@ class CronJob(msgspec.Struct, frozen=True, gc=False):
     status: CronJobStatus = CronJobStatus()
 
 
+class StatefulSetSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    replicas: int = 1
+    min_ready_seconds: int = 0
+    ordinals: StatefulSetOrdinals | None = None
+    persistent_volume_claim_retention_policy: StatefulSetPersistentVolumeClaimRetentionPolicy | None = None
+    pod_management_policy: str = ""
+    revision_history_limit: int = 10
+    selector: Json = {}
+    service_name: str = ""
+    template: Json = {}
+    update_strategy: StatefulSetUpdateStrategy = StatefulSetUpdateStrategy()
+    volume_claim_templates: tuple[Json, ...] = ()
+
+
+class StatefulSetStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    current_replicas: int = 0
+    updated_replicas: int = 0
+    current_revision: str = ""
+    update_revision: str = ""
+    observed_generation: int = 0
+    collision_count: int | None = None
+
+
+class StatefulSet(msgspec.Struct, frozen=True, gc=False):
+    metadata: Meta = Meta()
+    spec: StatefulSetSpec = StatefulSetSpec()
+    status: StatefulSetStatus = StatefulSetStatus()
+
+
+class DaemonSetSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    min_ready_seconds: int = 0
+    revision_history_limit: int = 10
+    selector: Json = {}
+    template: Json = {}
+    update_strategy: DaemonSetUpdateStrategy = DaemonSetUpdateStrategy()
+
+
+class DaemonSetStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    desired_number_scheduled: int = 0
+    current_number_scheduled: int = 0
+    number_misscheduled: int = 0
+    number_ready: int = 0
+    updated_number_scheduled: int = 0
+    number_available: int = 0
+    number_unavailable: int = 0
+    observed_generation: int = 0
+    collision_count: int | None = None
+
+
+class DaemonSet(msgspec.Struct, frozen=True, gc=False):
+    metadata: Meta = Meta()
+    spec: DaemonSetSpec = DaemonSetSpec()
+    status: DaemonSetStatus = DaemonSetStatus()
+
+
+class Revision(msgspec.Struct, frozen=True, gc=False):
+    """A ControllerRevision."""
+
+    metadata: Meta = Meta()
+    revision: int = 0
+    data: Any = None  # kept raw: a template that pods are made from
+
+
 class Budget(msgspec.Struct, frozen=True, gc=False):
     """A PodDisruptionBudget."""
 
@@ -376,8 +468,14 @@ class ClaimSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     volume_name: str = ""
 
 
+class ModifyVolumeStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    target_volume_attributes_class_name: str = ""
+
+
 class ClaimStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     phase: str = ""
+    current_volume_attributes_class_name: str = ""
+    modify_volume_status: ModifyVolumeStatus | None = None
     access_modes: tuple[str, ...] = ()
     capacity: Mapping[str, str] = {}
     conditions: tuple[PersistentVolumeClaimCondition, ...] = ()
@@ -499,7 +597,9 @@ CACHED: tuple[Cached, ...] = (
     Cached(REPLICASETS, ReplicaSet, _OWNED),
     Cached(REPLICATIONCONTROLLERS, ReplicaSet),
     Cached(DEPLOYMENTS, Deployment),
-    Cached(STATEFULSETS, ReplicaSet),
+    Cached(STATEFULSETS, StatefulSet),
+    Cached(DAEMONSETS, DaemonSet),
+    Cached(CONTROLLERREVISIONS, Revision, _OWNED),
     Cached(JOBS, Job, {CONTROLLER: _controller}),
     Cached(CRONJOBS, CronJob),
     Cached(PODDISRUPTIONBUDGETS, Budget),
@@ -516,6 +616,7 @@ CACHED: tuple[Cached, ...] = (
     Cached(PERSISTENTVOLUMES, Volume),
     Cached(PERSISTENTVOLUMECLAIMS, Claim),
     Cached(STORAGECLASSES, StorageClass),
+    Cached(VOLUMEATTRIBUTESCLASSES, Object),
     Cached(VOLUMEATTACHMENTS, VolumeAttachment),
     Cached(CSIDRIVERS, Driver),
     Cached(CERTIFICATESIGNINGREQUESTS, SigningRequest),

@@ -1,11 +1,12 @@
-"""Lets claims and volumes that are being deleted go once nobody uses them: two finalizers, kept and taken off.
+"""Lets claims, volumes and attribute classes that are being deleted go once nobody uses them, by their finalizers.
 
     kubernetes.io/pvc-protection   until no pod that has a node uses the claim
     kubernetes.io/pv-protection    until the volume is not bound
+    kubernetes.io/vac-protection   until no claim and no volume names the class, or is on its way to it
 
 A cache may not know the newest pod yet, so that the server itself is asked before a claim goes. Objects that have no
 finalizer (they are older than the admission plugin that adds it) get it. Sources: pkg/controller/volume/pvcprotection,
-pkg/controller/volume/pvprotection.
+pkg/controller/volume/pvprotection, pkg/controller/volume/vacprotection.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,13 +15,14 @@ from typing import Any
 
 import msgspec
 
-from apimachinery.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS, Kind
+from apimachinery.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS, VOLUMEATTRIBUTESCLASSES, Kind
 from client.client import Client
 from client.plan import Key, Patch, Plan, View, Watch, itself
-from controllers.views import CLAIM, Claim, Pod, Volume, claim_name
+from controllers.views import CLAIM, Claim, Object, Pod, Volume, claim_name
 
 CLAIM_FINALIZER = "kubernetes.io/pvc-protection"
 VOLUME_FINALIZER = "kubernetes.io/pv-protection"
+CLASS_FINALIZER = "kubernetes.io/vac-protection"
 
 
 class _Pods(msgspec.Struct, frozen=True):
@@ -79,7 +81,49 @@ class VolumeProtection:
         return _protected(PERSISTENTVOLUMES, key, volume, VOLUME_FINALIZER, is_used=is_used)
 
 
-def _is_candidate(item: Claim | Volume, finalizer: str) -> bool:
+def classes_of_claim(claim: Claim) -> set[str]:
+    """The attribute classes that a claim asks for, has, or is being given."""
+    status = claim.status
+    target = status.modify_volume_status
+    named = {claim.spec.volume_attributes_class_name, status.current_volume_attributes_class_name}
+    return {name for name in (*named, target.target_volume_attributes_class_name if target else "") if name}
+
+
+def _of_claim(claim: Claim, _view: View) -> Iterable[Key]:
+    return [Key("", name) for name in classes_of_claim(claim)]
+
+
+def _of_volume(volume: Volume, _view: View) -> Iterable[Key]:
+    name = volume.spec.volume_attributes_class_name
+    return [Key("", name)] if name else ()
+
+
+@dataclass(frozen=True)
+class AttributesClassProtection:
+    """The keeper of attribute classes that claims or volumes name."""
+
+    name: str = "volumeattributesclass-protection-controller"
+    watches: Sequence[Watch] = (
+        Watch(VOLUMEATTRIBUTESCLASSES, itself),
+        Watch(PERSISTENTVOLUMECLAIMS, _of_claim),
+        Watch(PERSISTENTVOLUMES, _of_volume),
+    )
+
+    def plan(self, key: Key, view: View, now: float) -> Plan:  # noqa: ARG002 - every controller has it
+        item: Object | None = view.get(VOLUMEATTRIBUTESCLASSES, key)
+        is_used = item is not None and _is_candidate(item, CLASS_FINALIZER) and _names(view, key.name)
+        return _protected(VOLUMEATTRIBUTESCLASSES, key, item, CLASS_FINALIZER, is_used=is_used)
+
+
+def _names(view: View, name: str) -> bool:
+    """Whether anything names the class. All are looked at: this is asked only of a class that is to go."""
+    volumes: Sequence[Volume] = view.list(PERSISTENTVOLUMES)
+    claims: Sequence[Claim] = view.list(PERSISTENTVOLUMECLAIMS)
+    by_volume = any(volume.spec.volume_attributes_class_name == name for volume in volumes)
+    return by_volume or any(name in classes_of_claim(claim) for claim in claims)
+
+
+def _is_candidate(item: Claim | Volume | Object, finalizer: str) -> bool:
     return item.metadata.deletion_timestamp is not None and finalizer in item.metadata.finalizers
 
 

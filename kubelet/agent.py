@@ -8,7 +8,7 @@ and their mirrors in it get no workers. Source: pkg/kubelet/pleg, pod_workers.go
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -21,6 +21,7 @@ from kubelet import metrics
 from kubelet.doors import Doors, Node
 from kubelet.leftovers import YOUNG, sweep_logs
 from kubelet.mirrors import Mirrors
+from kubelet.network.protocol import NetworkError
 from kubelet.pods import cgroups
 from kubelet.pods.admit import active
 from kubelet.pods.world import TERMINAL, Verdict
@@ -52,6 +53,7 @@ class Agent:
         self._static: dict[str, Pod] = {}
         self._seen: Mapping[str, frozenset[tuple[str, str]]] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._lost: set[str] = set()  # sandboxes with an address that the last list did not show
         self.relisted_at = 0.0  # when Docker last answered: the kubelet's own health
 
     @property
@@ -248,13 +250,24 @@ class Agent:
     async def _relist(self) -> None:
         while True:
             try:
+                held = set(self._doors.network.held())
                 with metrics.RELIST.time():
                     containers = await self._doors.runtime.list()
                 self.relisted_at = self._doors.clock()
                 self._compare(containers)
+                await self._take_back(held - {c.id for c in containers if c.is_sandbox})
             except RuntimeError_ as error:
                 log.warning("cannot list containers", error=str(error))
+            except (NetworkError, OSError) as error:
+                log.warning("cannot take back an address", error=str(error))
             await asyncio.sleep(self._relist_every)
+
+    async def _take_back(self, lost: Collection[str]) -> None:
+        """The addresses of sandboxes that somebody else has removed; only what two lists do not show is gone."""
+        gone, self._lost = self._lost & set(lost), set(lost)
+        for sandbox in gone:
+            log.info("taking back the address of a sandbox that is gone", sandbox=sandbox)
+            await self._doors.network.detach(sandbox)
 
     def _compare(self, containers: Sequence[Container]) -> None:
         """Wake whoever's containers are not as they were; give every stranger of ours a worker that ends it."""

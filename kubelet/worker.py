@@ -20,7 +20,6 @@ from apimachinery.objects.core_v1 import Pod
 from apimachinery.types import Json
 from kubelet import metrics
 from kubelet.doors import Doors, Node
-from kubelet.hooks import HookProblem, run_hook
 from kubelet.network.protocol import NetworkError
 from kubelet.pods import cgroups, termination
 from kubelet.pods.backoff import Backoff, advance
@@ -32,7 +31,6 @@ from kubelet.pods.container_config import (
 )
 from kubelet.pods.decide import (
     KEPT_LIVES,
-    LEAST_STOP,
     Action,
     Clean,
     Forget,
@@ -52,7 +50,8 @@ from kubelet.pods.world import TERMINAL, Failure, Verdict, World, expired, ref, 
 from kubelet.prober import Prober
 from kubelet.resizing import Judge, Resizing
 from kubelet.runtime.protocol import Container, RuntimeError_
-from kubelet.starting import RETRY, NotNow, Starter, field_path, spec_of
+from kubelet.starting import RETRY, NotNow, Starter, field_path
+from kubelet.stopping import Stopper
 
 log = structlog.get_logger("kubelet.worker")
 T = TypeVar("T")
@@ -81,7 +80,6 @@ class Worker:
         self._told = pod.status.phase in TERMINAL or gone  # the last word has been said
         self._starter = Starter(node, doors)
         self._woken = asyncio.Event()
-        self._looked = asyncio.Condition()
         self._gone_event = asyncio.Event()
         self._prober = Prober(
             doors.handlers, spawn=doors.spawn, changed=self.wake, tell=self._probed, counts=doors.probes
@@ -90,7 +88,7 @@ class Worker:
         self._containers: Sequence[Container] = ()
         self._backoff: dict[str, Backoff] = {}
         self._failures: dict[str, Failure] = {}
-        self._stopping: dict[str, float] = {}
+        self._stopper = Stopper(node, doors)
         self._messages: dict[str, str] = {}
         self._forced: set[str] = set()
         self._swapping: set[str] = set()
@@ -190,8 +188,7 @@ class Worker:
     async def _step(self, tasks: asyncio.TaskGroup) -> tuple[bool, float | None]:
         acted = self._acted
         self._containers = await self._doors.runtime.list(self.pod.metadata.uid)
-        async with self._looked:
-            self._looked.notify_all()
+        await self._stopper.look(self._containers)
         await asyncio.to_thread(self._hear)
         now = self._doors.clock()
         if acted != self._acted:
@@ -225,7 +222,7 @@ class Worker:
         As upstream, which does both in one turn: who changes an image, say, sees the pod ready before and after it.
         """
         due = {action.name for action in plan.actions if isinstance(action, Start)}
-        stopping = {c.name for c in self._containers if c.id in self._stopping}
+        stopping = {c.name for c in self._containers if c.id in self._stopper.deadlines}
         self._swapping &= due | stopping | (self._swapping if self._making is not None else set())
         return bool(self._swapping)
 
@@ -242,7 +239,7 @@ class Worker:
             probes=self._prober.results,
             backoff=self._backoff,
             failures=self._failures,
-            stopping=self._stopping,
+            stopping=self._stopper.deadlines,
             messages=self._messages,
             verdict=self._verdict,
             gone=self._gone,
@@ -295,14 +292,11 @@ class Worker:
             if isinstance(action, StopSandbox) and self._making is not None:
                 continue  # a container is just being started in it: first that comes to its end
             if isinstance(action, Stop | StopSandbox):
-                grace = action.grace if isinstance(action, Stop) else 0.0
                 if isinstance(action, Stop) and action.forced:
                     self._forced.add(action.container.name)
                 if isinstance(action, Stop) and not plan.ending:
                     self._swapping.add(action.container.name)
-                again = action.container.id in self._stopping
-                self._stopping[action.container.id] = self._doors.clock() + grace
-                tasks.create_task(self._stop(action, again=again))
+                tasks.create_task(self._stop(self._stopper.begin(self.pod, action)))
             else:
                 making.append(action)
         due = self._doors.volumes.refresh_at(self.pod.metadata.uid)
@@ -413,60 +407,12 @@ class Worker:
         except TimeoutError:
             pass
 
-    async def _stop(self, action: Stop | StopSandbox, *, again: bool) -> None:
-        id = action.container.id
+    async def _stop(self, stopping: Awaitable[None]) -> None:
         try:
-            if isinstance(action, StopSandbox):
-                await self._doors.runtime.stop_sandbox(id)
-                return
-            began = self._doors.clock()
-            if not again:
-                path = field_path(self.pod, action.container.name)
-                self._doors.events(self.pod, path, "Normal", "Killing", action.message)
-                await self._pre_stop(action)
-            await self._turn(action, action.grace - (self._doors.clock() - began))
-            left = action.grace - (self._doors.clock() - began)
-            await self._doors.runtime.stop(id, max(left, LEAST_STOP))
-        except RuntimeError_ as error:
-            log.warning("cannot stop a container", pod=str(ref(self.pod)), error=str(error))
-            await asyncio.sleep(_TROUBLE)
+            await stopping
         finally:
-            self._stopping.pop(id, None)
             self._acted += 1
             self.wake()
-
-    async def _turn(self, action: Stop, patience: float) -> None:
-        """Wait for those who have to end before."""
-        try:
-            async with asyncio.timeout(patience), self._looked:
-                await self._looked.wait_for(
-                    lambda: not any(c.running and c.id in action.after for c in self._containers)
-                )
-        except TimeoutError:
-            pass  # the grace is used up
-
-    async def _pre_stop(self, action: Stop) -> None:
-        spec = spec_of(self.pod, action.container.name)
-        hook = spec.lifecycle.pre_stop if spec is not None and spec.lifecycle else None
-        if spec is None or hook is None:
-            return
-        sandbox = next((c for c in self._containers if c.is_sandbox and c.running), None)
-        own = self._doors.network.address(sandbox.id) if sandbox else ""
-        address = self._node.addresses[0] if self.pod.spec.host_network else own
-        try:
-            async with asyncio.timeout(action.grace):
-                pod = str(ref(self.pod))
-                told = await run_hook(
-                    self._doors.handlers, spec, hook, id=action.container.id, address=address, pod=pod
-                )
-            if told:
-                self._doors.events(self.pod, "", "Warning", "LifecycleHTTPFallback", told)
-        except TimeoutError:
-            pass  # the grace is used up: the stop signal comes at once
-        except HookProblem as problem:
-            path = field_path(self.pod, action.container.name)
-            log.warning("a preStop hook failed", pod=str(ref(self.pod)), error=str(problem))  # it may hold secrets
-            self._doors.events(self.pod, path, "Warning", "FailedPreStopHook", "PreStopHook failed")
 
     # ---------------------------------------------------------------------------------------------- telling
 

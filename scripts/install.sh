@@ -63,3 +63,11 @@ if ! cmp -s requirements.lock .venv/installed.lock; then
     .venv/bin/python -m compileall -q apimachinery apiserver bootstrap cli client controllers dns kubelet kubeproxy scheduler serving
     cp requirements.lock .venv/installed.lock
 fi
+PATH="$PATH:/usr/local/go/bin"
+if [ "${1:-}" = tests ] && command -v go >/dev/null 2>&1; then
+    echo "Building the Go clients of the tests (some minutes the first time) ..."
+    (cd tests/go && CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOTOOLCHAIN=local go build -o /dev/null .) || {
+        echo "The Go clients do not build: see above. They need the Go module proxy the first time." >&2
+        exit 1
+    }
+fi

@@ -6,12 +6,16 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 
 from bootstrap import docker_engine
 from bootstrap.spec import ClusterSpec
 
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("pykube", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("pykube")
 # The default shows a traceback with every local value in colour: half a minute of computing for one internal error.
 _PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLAIN])

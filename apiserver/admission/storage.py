@@ -12,6 +12,7 @@ _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _DEFAULT_BETA = "storageclass.beta.kubernetes.io/is-default-class"
 _CLASS_BETA = "volume.beta.kubernetes.io/storage-class"
 _PROTECTION = {kinds.PERSISTENTVOLUMES: "kubernetes.io/pv-protection",
+               kinds.VOLUMEATTRIBUTESCLASSES: "kubernetes.io/vac-protection",
                kinds.PERSISTENTVOLUMECLAIMS: "kubernetes.io/pvc-protection"}  # fmt: skip
 _NOT_RESIZABLE = (
     "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"

@@ -109,7 +109,6 @@ def ip_address(address: str, owner: Json, *, uid: str, now: float) -> Json:
             "name": address,
             "uid": uid,
             "creationTimestamp": times.rfc3339(now),
-            "generation": 1,
             "labels": {
                 FAMILY_LABEL: f"IPv{ipaddress.ip_address(address).version}",
                 MANAGER_LABEL: MANAGER,

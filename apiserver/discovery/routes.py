@@ -7,8 +7,10 @@ built in a worker thread, since the first one takes a noticeable fraction of a s
 import asyncio
 from collections.abc import Mapping
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 
+from apimachinery.errors import path_not_found
 from apiserver.discovery.state import Discovery
 
 NOT_FOUND = "404 page not found\n"
@@ -37,6 +39,8 @@ def router(state: Discovery) -> APIRouter:
             found = await asyncio.to_thread(state.respond, path, headers, query)
         else:
             found = state.respond(path, headers, query)
+        if found is None and state.is_near(path):
+            return Response(msgspec.json.encode(path_not_found().status()), 404, media_type="application/json")
         if found is None:
             return Response(NOT_FOUND, 404, {"x-content-type-options": "nosniff"}, "text/plain")
         return Response(found.body, found.status, dict(found.headers))

@@ -114,6 +114,15 @@ class Discovery:
         stored = self._stored(path, accept)
         return (stored.body(), stored.media_type) if stored else None
 
+    def is_near(self, path: str) -> bool:
+        """Whether a path that leads nowhere is below a group that there is: upstream says 404 with a Status there."""
+        match _normal(path).split("/"):
+            case ["", "api", _]:
+                return True
+            case ["", "apis", group, _]:
+                return group in self.groups
+        return False
+
     def respond(self, path: str, headers: Mapping[str, str], query: str = "") -> Response | None:
         """The whole answer to a GET. Header names in lower case; None where no document is."""
         normal = _normal(path)

@@ -24,12 +24,19 @@ from apiserver.storage.protocol import Conflict
 async def delete(api: Api, call: Call, resource: Resource) -> Response:
     """DELETE of one object."""
     options = delete_options(call, await _options_body(call))
+    _warn(call, resource, options)
     key = key_of(call, resource)
     removed, shown = await remove(api, resource, key, options, attributes_of(call, dry_run=options.dry_run), call=call)
     if not removed or _shows_deleted(resource):
         await presenting.prepare(resource, [shown])
         return presenting.present(call, resource, shown, api.clock())
     return presenting.status(call, _details(resource, shown))
+
+
+def _warn(call: Call, resource: Resource, options: DeleteOptions) -> None:
+    """Tell who asks for nothing that dependents stay behind."""
+    if resource.strategy.orphans_warning and options.orphan is None and not options.propagation:
+        call.warn(resource.strategy.orphans_warning)
 
 
 _OPTIONS = Kind(kind="DeleteOptions", plural="deleteoptions", verbs=())
@@ -54,11 +61,24 @@ def _shows_deleted(resource: Resource) -> bool:
     return resource.strategy.graceful or resource.strategy.shows_deleted
 
 
+class _Metadata(msgspec.Struct, gc=False):
+    uid: str = ""
+
+
+class _Gone(msgspec.Struct, gc=False):
+    """All that is told of a deleted object; most of these are gone for good, so none is decoded for it."""
+
+    metadata: _Metadata
+
+
+_gone = msgspec.json.Decoder(_Gone)
+
+
 def _details(resource: Resource, gone: Entry) -> Json:
     details: Json = {"name": gone.name}
     if resource.kind.group:
         details["group"] = resource.kind.group
-    return {**details, "kind": resource.kind.plural, "uid": gone.tree["metadata"].get("uid", "")}
+    return {**details, "kind": resource.kind.plural, "uid": _gone.decode(gone.value).metadata.uid}
 
 
 async def remove(
@@ -116,7 +136,8 @@ async def _attempt(
     tree = presenting.private(current)
     deletion.check_preconditions(resource, tree, options)
     if admits:
-        seen = current.tree if resource.transforms is None else await presenting.loaded(resource, current)
+        # Not `current.tree`: that would keep the tree of an object that goes, in the place of one that is read again.
+        seen = tree if resource.transforms is None else await presenting.loaded(resource, current)
         await _admitted(api, resource, seen, options, attributes, call)
     outcome = deletion.decide(resource, tree, options, api.clock())
     if not (outcome.removes or outcome.changes):
@@ -154,6 +175,7 @@ async def delete_collection(api: Api, call: Call, resource: Resource) -> Respons
     """DELETE of all objects that the selectors choose. Answers with the list of them."""
     selecting = replace(list_options(call), limit=0)
     options = deletion.for_item(delete_options(call, await _options_body(call)))
+    _warn(call, resource, options)
     found = await listing.select(api, call, resource, selecting)
     shown: list[Entry] = []
     for item in found.entries:

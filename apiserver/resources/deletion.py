@@ -40,11 +40,12 @@ def decide(resource: Resource, tree: Json, options: DeleteOptions, now: float) -
     if is_marked and is_graceful and (options.grace is None or grace >= left):
         return Outcome(tree)  # on its way, and this delete cannot make it go sooner
     before = list(meta.get("finalizers") or ())
-    finalizers = with_propagation(before, options)
+    finalizers = with_propagation(before, options, orphans=resource.strategy.orphans)
     _set_or_drop(meta, "finalizers", finalizers)
     held = bool(finalizers) or resource.deletion.holds(tree)
     if not held and not grace:
-        _mark(tree, now, 0)
+        if resource.strategy.graceful:
+            _mark(tree, now, 0)
         return Outcome(tree, removes=True)
     if is_marked and not is_graceful:
         return Outcome(tree, changes=finalizers != before)
@@ -66,8 +67,11 @@ def _mark(tree: Json, now: float, grace: int) -> None:
     meta["deletionGracePeriodSeconds"] = grace
 
 
-def with_propagation(finalizers: list[str], options: DeleteOptions) -> list[str]:
-    """The finalizers with those two that stand for the propagation policy as asked; kept where nothing is asked."""
+def with_propagation(finalizers: list[str], options: DeleteOptions, *, orphans: bool = False) -> list[str]:
+    """The finalizers with those two that stand for the propagation policy as asked; kept where nothing is asked.
+
+    `orphans`: where neither is there, nothing asked means Orphan.
+    """
     orphan, foreground = ORPHAN_FINALIZER in finalizers, FOREGROUND_FINALIZER in finalizers
     if options.orphan is not None:
         orphan, foreground = options.orphan, False
@@ -79,6 +83,8 @@ def with_propagation(finalizers: list[str], options: DeleteOptions) -> list[str]
         orphan = foreground = False
     elif orphan and foreground:
         foreground = False
+    elif not foreground:
+        orphan = orphan or orphans
     rest = [name for name in finalizers if name not in (ORPHAN_FINALIZER, FOREGROUND_FINALIZER)]
     return [*rest, *[ORPHAN_FINALIZER] * orphan, *[FOREGROUND_FINALIZER] * foreground]
 

@@ -15,6 +15,7 @@ from apiserver.strategies.problems import (
     duplicate,
     forbidden,
     immutable,
+    invalid,
     one_of,
     required,
 )
@@ -96,14 +97,22 @@ def check_slice(new: Json, old: Json | None) -> list[FieldError]:
     if len(chosen) != 1:
         detail = "exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required"
         problems.append(required("spec", detail))
-    if not (spec.get("pool") or {}).get("name"):
-        problems.append(required("spec.pool.name"))
+    problems += _pool("spec.pool", spec.get("pool") or {})
     for i, device in enumerate(spec.get("devices") or ()):
         problems += dns_label(f"spec.devices[{i}].name", device.get("name", ""))
     if old is not None:
         for name in ("driver", "nodeName"):
             problems += immutable(f"spec.{name}", spec.get(name), (old.get("spec") or {}).get(name))
     return problems
+
+
+def _pool(path: str, pool: Json) -> Problems:
+    if not pool.get("name"):
+        yield required(f"{path}.name")
+    if (count := pool.get("resourceSliceCount") or 0) <= 0:
+        yield invalid(f"{path}.resourceSliceCount", count, "must be greater than zero")
+    if (generation := pool.get("generation") or 0) < 0:
+        yield invalid(f"{path}.generation", generation, "must be greater than or equal to zero")
 
 
 def slice_fields(tree: Json) -> Mapping[str, str]:

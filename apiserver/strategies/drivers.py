@@ -19,7 +19,7 @@ from apiserver.strategies.problems import (
     required,
 )
 from apiserver.strategies.sameness import same
-from apiserver.strategies.strategy import Strategy, as_sent, keep_status
+from apiserver.strategies.strategy import Strategy, WriteContext, as_sent, keep_status, never
 
 _FLAGS = (("attachRequired", True), ("podInfoOnMount", False), ("storageCapacity", False), ("requiresRepublish", False),
           ("seLinuxMount", False))  # fmt: skip
@@ -116,8 +116,25 @@ def check_attributes(new: Json, old: Json | None) -> list[FieldError]:
     return problems
 
 
+_RAISES = ("tokenRequests", "requiresRepublish", "seLinuxMount", "nodeAllocatableUpdatePeriodSeconds")
+
+
+def stamp_driver(new: Json, old: Json | None, _context: WriteContext) -> Json:
+    """A CSIDriver has no generation until what its nodes heed changes: then it counts up from none."""
+    if old is not None:
+        now, was = (tree.get("spec") or {} for tree in (new, old))
+        if any(now.get(name) != was.get(name) for name in _RAISES):
+            new["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
+    return new
+
+
 CSIDRIVERS = Strategy(
-    default=default_driver, prepare=as_sent, check=check_driver, has_generation=True, allow_unconditional_update=False
+    default=default_driver,
+    prepare=as_sent,
+    stamp=stamp_driver,
+    check=check_driver,
+    raises_generation=never,
+    allow_unconditional_update=False,
 )
 CSINODES = Strategy(prepare=as_sent, check=check_node, allow_unconditional_update=False)
 CSISTORAGECAPACITIES = Strategy(prepare=as_sent, check=check_capacity, allow_unconditional_update=False)

@@ -291,8 +291,17 @@ def check_service_cidr(new: Json, old: Json | None) -> list[FieldError]:
         problems.append(invalid("spec.cidrs", list(ranges), "may only hold up to 2 values"))
     problems += [p for i, text in enumerate(ranges) for p in cidr(f"spec.cidrs[{i}]", text)]
     if old is not None:
-        problems += immutable("spec.cidrs", list(ranges), (old.get("spec") or {}).get("cidrs"))
+        problems += _kept_ranges(ranges, (old.get("spec") or {}).get("cidrs") or ())
     return problems
+
+
+def _kept_ranges(now: Sequence[str], before: Sequence[str]) -> Problems:
+    """A range stays; a second one of the other family may still be added."""
+    if len(now) not in (len(before), len(before) + 1):
+        yield invalid("spec.cidrs", list(now), "field is immutable")
+        return
+    for i, text in enumerate(before):
+        yield from immutable(f"spec.cidrs[{i}]", now[i], text)
 
 
 INGRESSES = Strategy(check=check_ingress, has_generation=True)

@@ -141,6 +141,10 @@ class Strategy:
     graceful: bool = False
     #: A delete answers with the object in place of a Status (upstream's ReturnDeletedObject); graceful kinds always do.
     shows_deleted: bool = False
+    #: A delete that asks for nothing leaves the dependents (upstream's DefaultGarbageCollectionPolicy), and what the
+    #: client is then told.
+    orphans: bool = False
+    orphans_warning: str = ""
     #: (object, seconds asked for or None) -> seconds to wait before the object goes; for `graceful` kinds.
     grace_period: Callable[[Json, int | None], int] = no_grace
     #: Finalizers need no domain: custom resources, and their definitions.

@@ -52,7 +52,7 @@ async def bind(api: Api, call: Call, pod: str) -> Response:
     )
     binding = await api.admission.review(subject, binding, call.warn)
     meta = decoding.place(binding, BINDINGS, call.target.namespace)["metadata"]
-    name = meta.get("name") or pod
+    name = str(meta.get("name") or "")
     if pod and name != pod:
         raise errors.bad_request("name in URL does not match name in Binding object")
     if problems := _problems(binding):

@@ -19,11 +19,13 @@ _OPTIONS: dict[tuple[str, str], Kind] = {
     ("nodes", "proxy"): Kind(kind="NodeProxyOptions", plural="", verbs=()),
     ("services", "proxy"): Kind(kind="ServiceProxyOptions", plural="", verbs=()),
 }
-_VERBS = ("create", "delete", "get", "options", "patch", "update")
+#: What each can be asked to do; a proxy passes on everything.
+_VERBS = {"log": ("get",), **dict.fromkeys(("exec", "attach", "portforward"), ("create", "get"))}
+_EVERY_VERB = ("create", "delete", "get", "options", "patch", "update")
 
 
-def handlers(api: Api, kubelet: KubeletClientConfig) -> dict[str, Handler]:
-    """Every verb of a connecting subresource: the other side decides what it means.
+def handlers(api: Api, kubelet: KubeletClientConfig, subresource: str) -> dict[str, Handler]:
+    """The verbs of a connecting subresource: the other side decides what they mean.
 
     `connect` itself says what is not found: a proxy's name (`https:web:443`) is not the object's.
     """
@@ -39,4 +41,4 @@ def handlers(api: Api, kubelet: KubeletClientConfig) -> dict[str, Handler]:
 
         return Response(stream=run)
 
-    return dict.fromkeys(_VERBS, pass_on)
+    return dict.fromkeys(_VERBS.get(subresource, _EVERY_VERB), pass_on)

@@ -60,7 +60,7 @@ async def evict(api: Api, call: Call, resource: Resource) -> Response:
 
 def _options(call: Call, eviction: Json, name: str) -> DeleteOptions:
     said = decoding.metadata_of(eviction).get("name")
-    if said and said != name:
+    if said != name:
         raise errors.bad_request("name in URL does not match name in Eviction object")
     return delete_options(call, eviction.get("deleteOptions") or {})
 

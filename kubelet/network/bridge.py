@@ -77,7 +77,10 @@ class BridgeNetwork:
         return address
 
     async def detach(self, sandbox_id: str) -> None:
-        await asyncio.to_thread(links.disconnect, sandbox_id)
+        try:
+            await asyncio.to_thread(links.disconnect, sandbox_id)
+        except NetlinkError as error:
+            raise NetworkError(f"cannot disconnect a pod: {error}") from error
         held = self._held.pop(sandbox_id, None)
         if held is None:
             return
@@ -88,6 +91,9 @@ class BridgeNetwork:
     def address(self, sandbox_id: str) -> str:
         held = self._held.get(sandbox_id)
         return held.address if held else ""
+
+    def held(self) -> Collection[str]:
+        return set(self._held)
 
     async def sync_routes(self, routes: Mapping[str, str]) -> None:
         self._others = frozenset(routes)

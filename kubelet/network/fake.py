@@ -42,6 +42,9 @@ class FakeNetwork:
     def address(self, sandbox_id: str) -> str:
         return self.addresses.get(sandbox_id, "")
 
+    def held(self) -> Collection[str]:
+        return set(self.addresses)
+
     async def sync_routes(self, routes: Mapping[str, str]) -> None:
         self.routes = dict(routes)
 

@@ -38,6 +38,10 @@ class NodeNetwork(Protocol):
         """The address of an attached sandbox, or ""."""
         ...
 
+    def held(self) -> Collection[str]:
+        """The sandboxes that have an address."""
+        ...
+
     async def sync_routes(self, routes: Mapping[str, str]) -> None:
         """Exactly these routes to other nodes' pods: pod CIDR -> the node's address."""
         ...

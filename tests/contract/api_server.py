@@ -37,7 +37,8 @@ class Server:
 
     async def call(self, method, path, body=None, **more):
         response = await self.send(method, path, body, **more)
-        return response.status_code, response.json()
+        is_text = response.headers.get("content-type", "").startswith("text/plain")
+        return response.status_code, response.text if is_text else response.json()
 
     async def must(self, method, path, body=None, **more):
         code, tree = await self.call(method, path, body, **more)

@@ -334,7 +334,9 @@ async def test_what_admission_adds_is_nobodys(api):
 
 async def test_a_binding_owns_nothing(api):
     before = await api.must("POST", f"{CORE}/pods", pod("a"))
-    await api.must("POST", f"{CORE}/pods/a/binding", {"target": {"kind": "Node", "name": "n"}})
+    await api.must(
+        "POST", f"{CORE}/pods/a/binding", {"metadata": {"name": "a"}, "target": {"kind": "Node", "name": "n"}}
+    )
     after = await api.must("GET", f"{CORE}/pods/a")
     assert after["spec"]["nodeName"] == "n"
     assert after["metadata"]["managedFields"] == before["metadata"]["managedFields"]

@@ -64,7 +64,7 @@ BODIES = [
     ),
     pytest.param("/api/v1/nodes/a/foo", b"{}", 404, "could not find the requested resource", id="subresource"),
     pytest.param("/api/v1/foos", b"{}", 404, "could not find the requested resource", id="resource"),
-    pytest.param("/apis/nope/v1/foos", b"{}", 404, "could not find the requested resource", id="group"),
+    pytest.param("/apis/apps/v9/foos", b"{}", 404, "could not find the requested resource", id="version"),
     pytest.param("/api/v1/configmaps", b"{}", 405, "does not allow this method", id="no namespace"),
     pytest.param(f"{MAPS}/a", b"{}", 405, "does not allow this method", id="POST of a name"),
     pytest.param(f"{CORE}/nodes", b"{}", 404, "could not find", id="nodes have no namespace"),

@@ -129,3 +129,31 @@ async def test_namespaces_end_when_they_are_finalized(api):
 async def test_creation_in_a_namespace_that_is_not_there(api):
     code, status = await api.call("POST", "/api/v1/namespaces/nowhere/configmaps", config_map("a"))
     assert (code, status["message"]) == (404, 'namespaces "nowhere" not found')
+
+
+JOBS = "/apis/batch/v1/namespaces/default/jobs"
+
+
+def job(name):
+    spec = {"containers": [{"name": "c", "image": "x"}], "restartPolicy": "Never"}
+    return {"metadata": {"name": name}, "spec": {"template": {"spec": spec}}}
+
+
+@pytest.mark.parametrize(("query", "finalizers"), [("", ["orphan"]), ("?propagationPolicy=Background", None)])
+async def test_a_job_deleted_without_a_word_leaves_its_pods(api, query, finalizers):
+    await api.must("POST", JOBS, job("a"))
+    answer = await api.send("DELETE", f"{JOBS}/a{query}")
+    assert answer.json()["metadata"].get("finalizers") == finalizers
+    assert ("child pods are preserved by default" in answer.headers.get("warning", "")) == (not query)
+
+
+async def test_a_replication_controller_deleted_without_a_word_leaves_its_pods(api):
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
+    path = f"{CORE}/replicationcontrollers"
+    await api.must("POST", path, {"metadata": {"name": "a"}, "spec": {"template": template}})
+    assert (await api.must("DELETE", f"{path}/a"))["metadata"]["finalizers"] == ["orphan"]
+
+
+async def test_what_goes_at_once_is_shown_without_marks(api):
+    await api.must("POST", f"{CORE}/serviceaccounts", {"metadata": {"name": "a"}})
+    assert "deletionTimestamp" not in (await api.must("DELETE", f"{CORE}/serviceaccounts/a"))["metadata"]

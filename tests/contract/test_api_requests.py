@@ -254,3 +254,33 @@ async def test_discovery_speaks_every_media_type(api, path):
     assert {**found, "apiVersion": ""} == {**tree, "apiVersion": ""}
     answer = await api.send("GET", path, headers={"accept": "application/yaml"})
     assert yaml.safe_load(answer.text) == tree
+
+
+@pytest.mark.parametrize(
+    ("path", "is_status"),
+    [
+        ("/apis/nonsense", False),
+        ("/apis/nonsense/v1", False),
+        ("/apis/nonsense/v1/namespaces/x/pods", False),
+        ("/apis/apps/v3", True),
+        ("/apis/apps/v3/deployments", True),
+        ("/api/v3", True),
+        ("/api/v1/nonsense", True),
+    ],
+)
+async def test_a_path_below_no_group_is_no_status(path, is_status):
+    async with running() as api:
+        response = await api.send("GET", path)
+        assert response.status_code == 404
+        assert response.headers["content-type"].startswith("application/json" if is_status else "text/plain")
+        assert is_status or response.text == "404 page not found\n"
+
+
+@pytest.mark.parametrize("subresource", ["binding", "eviction"])
+async def test_a_posted_subresource_names_its_pod(subresource):
+    async with running() as api:
+        code, status = await api.call("POST", f"{CORE}/pods/a/{subresource}", {"target": {"name": "n"}})
+        assert (code, status["message"]) == (
+            400,
+            f"name in URL does not match name in {subresource.capitalize()} object",
+        )

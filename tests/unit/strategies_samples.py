@@ -104,7 +104,9 @@ SAMPLES = {
     k.RESOURCECLAIMS: {"spec": {"devices": {"requests": [{"name": "r", "exactly": {"deviceClassName": "d"}}]}}},
     k.RESOURCECLAIMTEMPLATES: {"spec": {"spec": {}}},
     k.DEVICECLASSES: {"spec": {}},
-    k.RESOURCESLICES: {"spec": {"driver": "d.example.com", "nodeName": "n", "pool": {"name": "p"}}},
+    k.RESOURCESLICES: {
+        "spec": {"driver": "d.example.com", "nodeName": "n", "pool": {"name": "p", "resourceSliceCount": 1}}
+    },
     k.FLOWSCHEMAS: {
         "spec": {
             "priorityLevelConfiguration": {"name": "p"},

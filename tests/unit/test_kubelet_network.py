@@ -4,11 +4,11 @@ import pytest
 
 from apimachinery.objects.base import view
 from apimachinery.objects.core_v1 import Node, Pod
-from kubelet.main import routes_to
 from kubelet.network.files import Resolver, hostname, hosts, kernel_name, limited, parse_resolver, resolver
 from kubelet.network.ipam import Addresses, gateway
 from kubelet.network.protocol import HostPort, NetworkError
 from kubelet.network.rules import Model, PortMapping, chains, jumps, render
+from kubelet.network_upkeep import routes_to
 from kubelet.options import parse_labels, parse_taints
 
 CIDR = "10.1.0.0/29"  # .1 is the bridge; .2 to .6 are for pods

@@ -302,6 +302,18 @@ async def test_a_hook_that_fails_says_so_without_its_words(site):
         await eventually(lambda: ("Killing", "FailedPostStartHook") in site.events)
 
 
+async def test_the_address_of_a_sandbox_that_somebody_else_removed_comes_back(site):
+    async with site.kubelet():
+        site.api.put("web")
+        await eventually(lambda: is_ready(site, "web"))
+        (first,) = site.network.addresses
+        for life in list(site.runtime._lives.values()):
+            del site.runtime._lives[life.container.id]
+            site.runtime._tell(life.container, "destroy")
+        await eventually(lambda: site.network.addresses and first not in site.network.addresses)
+        await eventually(lambda: is_ready(site, "web") and site.api.status("web")["podIP"] == "10.1.0.3")
+
+
 async def test_a_new_image_is_a_restart_that_nobody_sees(site):
     site.runtime.pullable.add("other")
     seen = []

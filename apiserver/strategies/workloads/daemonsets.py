@@ -32,6 +32,7 @@ def default(tree: Json) -> Json:
         fill(strategy["rollingUpdate"], "maxSurge", 0)
     fill(spec, "revisionHistoryLimit", 10)
     pod_template(part(spec, "template"))
+    part(part(tree, "metadata"), "annotations").setdefault(GENERATION, "0")  # so that it is in managedFields
     return tree
 
 

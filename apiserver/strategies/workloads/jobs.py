@@ -43,9 +43,9 @@ def default(tree: Json) -> Json:
         spec["completions"] = spec["parallelism"] = 1
     fill(spec, "parallelism", 1)
     fill(spec, "backoffLimit", 2**31 - 1 if spec.get("backoffLimitPerIndex") is not None else 6)
-    labels = part(part(part(spec, "template"), "metadata"), "labels")
-    if not part(tree, "metadata").get("labels"):
-        tree["metadata"]["labels"] = labels  # one map: what `stamp` adds, the Job has, too
+    labels = (part(spec, "template").get("metadata") or {}).get("labels")
+    if labels and not part(tree, "metadata").get("labels"):
+        tree["metadata"]["labels"] = dict(labels)
     if spec.get("completionMode") is None:
         spec["completionMode"] = "NonIndexed"
     for field in ("suspend", "manualSelector"):
@@ -70,15 +70,21 @@ def prepare(new: Json, old: Json | None) -> Json:
 
 
 def stamp(new: Json, old: Json | None, _context: WriteContext) -> Json:
-    """Label the pods with the Job's uid and name, and select by the uid."""
+    """Label the pods with the Job's uid and name, and select by the uid.
+
+    The Job itself has these labels, too, unless it came with others than its pods: upstream's default is one map.
+    """
     spec, metadata = new["spec"], new["metadata"]
     if old is not None or spec.get("manualSelector"):
         return new
     labels = part(part(part(spec, "template"), "metadata"), "labels")
+    is_shared = (metadata.get("labels") or {}) == labels
     for name in _UID_LABELS:
         labels.setdefault(name, metadata.get("uid", ""))
     for name in _NAME_LABELS:
         labels.setdefault(name, metadata["name"])
+    if is_shared:
+        metadata["labels"] = dict(labels)
     matched = part(part(spec, "selector"), "matchLabels")
     matched.setdefault(_UID_LABELS[0], metadata.get("uid", ""))
     return new
@@ -252,6 +258,11 @@ def fields(tree: Json) -> Mapping[str, str]:
     return {**metadata_fields(tree), "status.successful": str((tree.get("status") or {}).get("succeeded", 0))}
 
 
+_ORPHANS = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+    "propagationPolicy=Orphan to suppress this warning"
+)
+
 JOBS = Strategy(
     default=default,
     prepare=prepare,
@@ -259,6 +270,8 @@ JOBS = Strategy(
     check=check,
     check_status=check_status,
     has_generation=True,
+    orphans=True,
+    orphans_warning=_ORPHANS,
     warnings=common.template_warnings,
     fields=fields,
     field_labels=("metadata.name", "metadata.namespace", "status.successful"),

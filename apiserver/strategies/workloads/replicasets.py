@@ -92,6 +92,7 @@ REPLICATIONCONTROLLERS = Strategy(
     check=check_controller,
     check_status=check_status,
     has_generation=True,
+    orphans=True,
     warnings=common.template_warnings,
     fields=common.replica_fields,
     field_labels=("metadata.name", "metadata.namespace", "status.replicas"),
