@@ -7,7 +7,7 @@ or repeats, and `@every`. Source: github.com/robfig/cron/v3 parser.go, spec.go, 
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
@@ -93,6 +93,15 @@ class Every:
         return math.floor(after) + self.delay
 
 
+#: Whether a field has just come round to its beginning.
+_WRAPS: Sequence[Callable[[datetime], bool]] = (
+    lambda now: now.month == 1,
+    lambda now: now.day == 1,
+    lambda now: now.hour == 0,
+    lambda now: now.minute == 0,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """Which minutes, hours, days and months; `is_starred`: days must fit by month and by week, not by either."""
@@ -106,41 +115,54 @@ class Schedule:
     zone: tzinfo = UTC
 
     def next(self, after: float) -> float | None:
-        """The first time that fits after that one, None where there is none."""
+        """The first time that fits after that one, None where there is none.
+
+        Month, day, hour and minute in turn; a field that comes round to its beginning starts all over.
+        """
         moment = math.floor(after) + 1
         last_year = self._local(moment).year + _YEARS
         moment += -moment % 60
-        while (now := self._local(moment)).year <= last_year:
-            if now.month not in self.months:
-                moment = self._at(now.year + now.month // 12, now.month % 12 + 1, 1)
-            elif not self._fits_day(now):
-                moment = self._next_day(now)
-            elif now.hour not in self.hours:
-                moment += 3600 - 60 * now.minute
-            elif now.minute not in self.minutes:
-                moment += 60
-            else:
-                return moment
-        return None
+        field, is_reset = 0, False
+        while field < len(_WRAPS):
+            now = self._local(moment)
+            if field == 0 and now.year > last_year:
+                return None
+            if self._fits(field, now):
+                field += 1
+                continue
+            moment = self._advanced(field, moment if is_reset else self._start(field, now))
+            is_reset = True
+            if _WRAPS[field](self._local(moment)):
+                field = 0
+        return moment
 
-    def _fits_day(self, now: datetime) -> bool:
+    def _fits(self, field: int, now: datetime) -> bool:
+        if field != 1:
+            return (now.month, 0, now.hour, now.minute)[field] in (self.months, (), self.hours, self.minutes)[field]
         by_month, by_week = now.day in self.days, now.isoweekday() % 7 in self.weekdays
         return by_month and by_week if self.is_starred else by_month or by_week
 
-    def _next_day(self, now: datetime) -> int:
-        """Midnight, or the first hour where a change of the clocks leaves none."""
-        moment = self._at(now.year, now.month, now.day + 1)
-        hour = self._local(moment).hour
-        if not hour:
-            return moment
+    def _start(self, field: int, now: datetime) -> int:
+        """The beginning of the month, the day, the hour or the minute."""
+        day, hour, minute = ((1, 0, 0), (now.day, 0, 0), (now.day, now.hour, 0), (now.day, now.hour, now.minute))[field]
+        return self._at(now.year, now.month, day, hour, minute) if field < len(_WRAPS) - 1 else int(now.timestamp())
+
+    def _advanced(self, field: int, moment: int) -> int:
+        now = self._local(moment)
+        if field == 0:
+            return self._at(now.year + now.month // 12, now.month % 12 + 1, now.day, now.hour, now.minute)
+        if field > 1:
+            return moment + (3600 if field == 2 else 60)
+        moment = self._at(now.year, now.month, now.day + 1, now.hour, now.minute)
+        hour = self._local(moment).hour  # not midnight where a change of the clocks leaves none
         return moment + (24 - hour if hour > 12 else -hour) * 3600
 
     def _local(self, moment: int) -> datetime:
         return datetime.fromtimestamp(moment, self.zone)
 
-    def _at(self, year: int, month: int, day: int) -> int:
-        """The start of a day in the zone, as Go's time.Date picks it where that does not exist or exists twice."""
-        naive = int(datetime(year, month, 1, tzinfo=UTC).timestamp()) + (day - 1) * 86400
+    def _at(self, year: int, month: int, day: int, hour: int, minute: int) -> int:
+        """A time of the zone's clocks, as Go's time.Date picks it where that does not exist or exists twice."""
+        naive = int(datetime(year, month, 1, tzinfo=UTC).timestamp()) + (day - 1) * 86400 + hour * 3600 + minute * 60
         offset = self._offset(naive)
         if self._offset(naive - offset) != offset:
             offset = self._offset(naive - offset)
