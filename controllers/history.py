@@ -23,7 +23,12 @@ _ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028",
 
 
 def snapshot(template: Json) -> Json:
-    """The data of the revision of a template."""
+    """The data of the revision of a template, its keys in order: kubectl compares the bytes."""
+    data: Json = msgspec.json.decode(msgspec.json.encode(_patch(template), order="deterministic"))
+    return data
+
+
+def _patch(template: Json) -> Json:
     return {"spec": {"template": {**without_nothing(template), "$patch": "replace"}}}
 
 
@@ -35,7 +40,7 @@ def template_of(revision: Revision) -> Json:
 
 def is_of(revision: Revision, template: Json) -> bool:
     """Whether the revision keeps that very template."""
-    return bool(without_nothing(revision.data) == snapshot(template))
+    return bool(without_nothing(revision.data) == _patch(template))
 
 
 def order(revision: Revision) -> tuple[int, float, str]:

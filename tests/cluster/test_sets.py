@@ -175,3 +175,38 @@ async def test_a_failed_daemon_is_replaced():
         assert (after["metadata"]["name"] != name, is_ready(after)) == (True, True)
         text = f"Found failed daemon pod default/{name} on node node-0, will try to kill it"
         assert await c.messages("FailedDaemonPod") == [text]
+
+
+async def test_going_back_restarts_only_what_had_been_updated():
+    async with Cluster(nodes=3) as c:
+        await c.apply(daemon_set())
+        await c.settle()
+        before = {pod["metadata"]["uid"] for pod in await c.items(PODS)}
+        broken = owner("DaemonSet", "web:broken")
+        broken["spec"]["template"]["metadata"]["annotations"] = {"simulation/ready-after": "never"}
+        await c.apply(broken)
+        await c.settle()
+        assert sorted((await images(c)).values()) == ["web:1", "web:1", "web:broken"]
+        kept = {pod["metadata"]["uid"] for pod in await c.items(PODS)} & before
+        await c.client.patch(DAEMONSETS, "default", "web", {"spec": {"template": {"metadata": {"annotations": None},
+                             "spec": {"containers": [{"name": "c", "image": "web:1"}]}}}})  # fmt: skip
+        await c.settle()
+        assert list((await images(c)).values()) == ["web:1"] * 3
+        assert len(kept) == 2
+        assert kept < {pod["metadata"]["uid"] for pod in await c.items(PODS)}
+
+
+async def test_what_a_deleted_set_leaves_is_adopted_by_the_next():
+    async with Cluster() as c:
+        await c.apply(stateful_set())
+        await c.settle()
+        before = {pod["metadata"]["uid"] for pod in await c.items(PODS)}
+        await c.client.delete(STATEFULSETS, "default", "web", propagation="Orphan")
+        await c.settle()
+        assert {pod["metadata"]["uid"] for pod in await c.items(PODS)} == before
+        await c.apply(stateful_set())
+        await c.settle()
+        uid = (await c.get(STATEFULSETS, "web"))["metadata"]["uid"]
+        owned = [*await c.items(PODS), *await c.items(CONTROLLERREVISIONS)]
+        assert {each["metadata"]["ownerReferences"][0]["uid"] for each in owned} == {uid}
+        assert (len(owned), {pod["metadata"]["uid"] for pod in await c.items(PODS)}) == (4, before)
