@@ -16,6 +16,9 @@ from client.client import Client
 from client.events import EventRecorder
 from client.plan import Controller, Looking
 from client.runtime import Caches, Runtime
+from controllers.cached import (
+    CACHED,
+)
 from controllers.certificates import Authority, CertificateCleaner, CertificateSigner
 from controllers.clusterrole_aggregation import ClusterRoleAggregation
 from controllers.cronjob import CronJobController
@@ -42,7 +45,6 @@ from controllers.serviceaccount import ServiceAccountController
 from controllers.statefulset import StatefulSetController
 from controllers.taint_eviction import TaintEviction
 from controllers.ttl_after_finished import TTLAfterFinished
-from controllers.views import CACHED
 from controllers.volume_attachment import AttachDetach
 from controllers.volume_expander import VolumeExpander
 from controllers.volume_protection import AttributesClassProtection, ClaimProtection, VolumeProtection

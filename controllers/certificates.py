@@ -23,7 +23,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from apimachinery.kinds import CERTIFICATESIGNINGREQUESTS
 from apimachinery.times import rfc3339
 from client.plan import Delete, Key, Patch, Plan, View, Watch, itself, key_of
-from controllers.views import SigningRequest, seconds
+from controllers.views import (
+    SigningRequest,
+    seconds,
+)
 
 YEAR = 365 * 24 * 3600.0
 SHORTEST = 600.0

@@ -10,7 +10,9 @@ from apimachinery.kinds import CLUSTERROLES
 from apimachinery.selectors import from_label_selector
 from apimachinery.types import Json
 from client.plan import Key, Patch, Plan, View, Watch, key_of
-from controllers.views import ClusterRole
+from controllers.views import (
+    ClusterRole,
+)
 
 
 def _all_aggregated(_role: ClusterRole, view: View) -> Iterable[Key]:

@@ -23,7 +23,14 @@ from client.events import reference
 from client.plan import Create, Delete, Event, Key, OwnerOf, Patch, Plan, View, Watch, Write, itself, key_of
 from controllers.job_state import finished
 from controllers.ownership import controller_of, owner_reference
-from controllers.views import CONTROLLER, CronJob, Job, seconds
+from controllers.views import (
+    CONTROLLER,
+    seconds,
+)
+from controllers.workload_views import (
+    CronJob,
+    Job,
+)
 
 SCHEDULED_AT = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 LATE = 0.1  # seconds after the time, since clocks differ

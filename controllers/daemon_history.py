@@ -13,7 +13,13 @@ from controllers import history
 from controllers.history import REVISION_LABEL
 from controllers.ownership import owner_reference
 from controllers.revisions import template_hash
-from controllers.views import DaemonSet, Pod, Revision
+from controllers.views import (
+    Pod,
+)
+from controllers.workload_views import (
+    DaemonSet,
+    Revision,
+)
 
 
 @dataclass(frozen=True)

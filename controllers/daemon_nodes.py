@@ -13,7 +13,14 @@ from apimachinery.objects.core_v1 import NodeSelector, NodeSelectorRequirement, 
 from apimachinery.selectors import EXISTS, GREATER, IN, LESS, NOT_EXISTS, NOT_IN, Requirement
 from apimachinery.types import Json
 from controllers.taint_eviction import tolerates
-from controllers.views import Affinity, DaemonSet, Node, Pod
+from controllers.views import (
+    Affinity,
+    Node,
+    Pod,
+)
+from controllers.workload_views import (
+    DaemonSet,
+)
 
 NAME_FIELD = "metadata.name"
 _OPERATORS = {"In": IN, "NotIn": NOT_IN, "Exists": EXISTS, "DoesNotExist": NOT_EXISTS, "Gt": GREATER, "Lt": LESS}

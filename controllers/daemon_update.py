@@ -8,7 +8,12 @@ Source: pkg/controller/daemon/update.go (rollingUpdate), daemon/util/daemonset_u
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from controllers.views import DaemonSet, Pod
+from controllers.views import (
+    Pod,
+)
+from controllers.workload_views import (
+    DaemonSet,
+)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,14 @@ from client.plan import Event, Key, Patch, Plan, View, Watch, Write, itself, key
 from controllers import daemon_history, daemon_nodes, daemon_update, pods
 from controllers.history import REVISION_LABEL
 from controllers.ownership import OwnerOrMatching, claim, owner_reference
-from controllers.views import DaemonSet, Node, Pod, seconds
+from controllers.views import (
+    Node,
+    Pod,
+    seconds,
+)
+from controllers.workload_views import (
+    DaemonSet,
+)
 
 BURST = 250
 BACKOFF, BACKOFF_MAX = 1.0, 900.0

@@ -19,7 +19,14 @@ from controllers import pods, progress, revisions, rollout
 from controllers.ownership import OwnerOrMatching, claim, controller_of, owner_reference
 from controllers.progress import Conditions, set_condition
 from controllers.revisions import DESIRED, HASH_LABEL, MAXIMUM, REVISION
-from controllers.views import CONTROLLER, Deployment, Pod, ReplicaSet
+from controllers.views import (
+    CONTROLLER,
+    Pod,
+)
+from controllers.workload_views import (
+    Deployment,
+    ReplicaSet,
+)
 
 
 def selector_of(deployment: Deployment) -> LabelSelector:

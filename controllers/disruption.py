@@ -27,7 +27,11 @@ from client.events import reference
 from client.plan import Event, Key, Patch, Plan, View, Watch, itself, key_of
 from controllers import pods
 from controllers.ownership import controller_of
-from controllers.views import Budget, Pod, seconds
+from controllers.views import (
+    Budget,
+    Pod,
+    seconds,
+)
 
 #: Seconds until an evicted pod that is still there counts again.
 DELETION_TIMEOUT = 120.0

@@ -17,7 +17,11 @@ from client.events import reference
 from client.plan import Create, Delete, Event, Key, Patch, Plan, View, Watch, itself, key_of
 from controllers import pods, service_pods
 from controllers.service_pods import HEADLESS, TRIGGER_TIME
-from controllers.views import Endpoints, Pod, Service
+from controllers.views import (
+    Endpoints,
+    Pod,
+    Service,
+)
 
 MANAGED_BY, MANAGER = "endpoints.kubernetes.io/managed-by", "endpoint-controller"
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"

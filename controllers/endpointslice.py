@@ -22,7 +22,14 @@ from client.plan import Create, Delete, Key, Patch, Plan, View, Watch, Write, it
 from controllers import pods, service_pods
 from controllers.ownership import owner_reference
 from controllers.service_pods import HEADLESS, TRIGGER_TIME
-from controllers.views import SERVICE, SERVICE_NAME, EndpointSlice, Node, Pod, Service
+from controllers.views import (
+    SERVICE,
+    SERVICE_NAME,
+    EndpointSlice,
+    Node,
+    Pod,
+    Service,
+)
 
 MANAGED_BY, MANAGER = "endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io"
 ZONE = "topology.kubernetes.io/zone"

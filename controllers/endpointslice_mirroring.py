@@ -19,7 +19,13 @@ from client.plan import Create, Delete, Key, Patch, Plan, View, Watch, Write, it
 from controllers.endpointslice import MANAGED_BY, encoded_ports
 from controllers.ownership import owner_reference
 from controllers.service_pods import HEADLESS, TRIGGER_TIME
-from controllers.views import SERVICE, SERVICE_NAME, Endpoints, EndpointSlice, Service
+from controllers.views import (
+    SERVICE,
+    SERVICE_NAME,
+    Endpoints,
+    EndpointSlice,
+    Service,
+)
 
 MANAGER = "endpointslicemirroring-controller.k8s.io"
 SKIP = "endpointslice.kubernetes.io/skip-mirror"

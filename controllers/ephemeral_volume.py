@@ -10,7 +10,12 @@ from apimachinery.kinds import PERSISTENTVOLUMECLAIMS, PODS
 from apimachinery.types import Json
 from client.plan import Create, Event, Key, Plan, View, Watch, Write, itself
 from controllers import pods
-from controllers.views import Claim, Pod, PodVolume, claim_name
+from controllers.views import (
+    Claim,
+    Pod,
+    PodVolume,
+    claim_name,
+)
 
 
 def _owner(claim: Claim, _view: View) -> Iterable[Key]:

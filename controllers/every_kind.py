@@ -18,7 +18,9 @@ from client.cache import Cache
 from client.client import Client
 from client.discovery import Discovered, discover
 from client.runtime import Caches
-from controllers.views import Object
+from controllers.views import (
+    Object,
+)
 
 REDISCOVER = 30.0
 SYNC_MAX = 10.0

@@ -32,7 +32,9 @@ from controllers.gc_graph import (
     references,
     without_owner,
 )
-from controllers.views import Owner
+from controllers.views import (
+    Owner,
+)
 
 WORKERS = 10
 ABSENT_MAX = 500

@@ -14,7 +14,10 @@ from typing import TypeAlias
 
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
-from controllers.views import Meta, Owner
+from controllers.views import (
+    Meta,
+    Owner,
+)
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 

@@ -14,7 +14,12 @@ from apimachinery.kinds import CONTROLLERREVISIONS
 from apimachinery.types import Json
 from client.plan import Delete, Key, Patch, View, key_of
 from controllers.revisions import SAFE_DIGITS, without_nothing
-from controllers.views import Revision, seconds
+from controllers.views import (
+    seconds,
+)
+from controllers.workload_views import (
+    Revision,
+)
 
 REVISION_LABEL = "controller-revision-hash"
 HASH_LABEL = "controller.kubernetes.io/hash"

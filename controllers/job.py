@@ -46,7 +46,15 @@ from controllers.job_state import (
     with_condition,
 )
 from controllers.ownership import OwnerOrMatching, claim, controller_of
-from controllers.views import JOB_TRACKING, TRACKED, Job, Pod, seconds
+from controllers.views import (
+    JOB_TRACKING,
+    TRACKED,
+    Pod,
+    seconds,
+)
+from controllers.workload_views import (
+    Job,
+)
 
 ITSELF = "kubernetes.io/job-controller"
 MAX_UNCOUNTED = 500

@@ -15,7 +15,14 @@ from client.plan import Create, Delete, Event, Patch, key_of
 from controllers import pods
 from controllers.job_policies import COMPLETION_INDEX, failure_annotations, index_of, is_indexed
 from controllers.ownership import owner_reference
-from controllers.views import JOB_TRACKING, Job, Pod, seconds
+from controllers.views import (
+    JOB_TRACKING,
+    Pod,
+    seconds,
+)
+from controllers.workload_views import (
+    Job,
+)
 
 _INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 _MAX_PREFIX = 58  # a name of 63, less the five that the server makes up

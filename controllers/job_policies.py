@@ -13,7 +13,15 @@ from apimachinery.objects.batch_v1 import (
 )
 from controllers.job_indexes import Indexes
 from controllers.pods import condition
-from controllers.views import JOB_TRACKING, ContainerStatus, Job, Pod, seconds
+from controllers.views import (
+    JOB_TRACKING,
+    ContainerStatus,
+    Pod,
+    seconds,
+)
+from controllers.workload_views import (
+    Job,
+)
 
 COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
 FAILURE_COUNT = "batch.kubernetes.io/job-index-failure-count"

@@ -12,7 +12,12 @@ from apimachinery.objects.batch_v1 import JobCondition
 from apimachinery.times import rfc3339
 from apimachinery.types import Json
 from client.plan import Patch, key_of
-from controllers.views import Job, seconds
+from controllers.views import (
+    seconds,
+)
+from controllers.workload_views import (
+    Job,
+)
 
 #: What is said first, while pods go, and what that turns into when they are gone.
 FINAL = {"SuccessCriteriaMet": "Complete", "FailureTarget": "Failed"}

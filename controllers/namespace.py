@@ -20,7 +20,13 @@ from client.client import Client
 from client.discovery import discover
 from client.plan import DeleteAll, Key, Patch, Plan, Replace, View, Watch, Write, itself
 from controllers.serviceaccount import is_gone, namespace_of
-from controllers.views import Meta, Namespace, Object, ReplicaSetCondition, seconds
+from controllers.views import (
+    Condition,
+    Meta,
+    Namespace,
+    Object,
+    seconds,
+)
 
 FINALIZER = "kubernetes"
 SOON, LATER = 0.2, 5.0
@@ -117,13 +123,13 @@ def _conditions_patch(known: Namespace, seen: Contents, now: float) -> Sequence[
     return (Patch(NAMESPACES, key, known.metadata.uid, body, subresource="status"),)
 
 
-def _stamped(condition: Json, old: ReplicaSetCondition | None, now: float) -> Json:
+def _stamped(condition: Json, old: Condition | None, now: float) -> Json:
     is_same = old is not None and old.status == condition["status"]
     since = seconds(old.last_transition_time) if old is not None and is_same else now
     return {**condition, "lastTransitionTime": rfc3339(since)}
 
 
-def _tree(each: ReplicaSetCondition) -> Json:
+def _tree(each: Condition) -> Json:
     stamp = rfc3339(seconds(each.last_transition_time))
     texts = {"type": each.type, "status": each.status, "reason": each.reason, "message": each.message}
     return texts | {"lastTransitionTime": stamp}

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from apimachinery.kinds import NODES
 from client.events import reference
 from client.plan import Event, Key, Patch, Plan, View, Watch, Write, key_of
-from controllers.views import Node
+from controllers.views import (
+    Node,
+)
 
 ALL = Key("", "all nodes")
 

@@ -18,7 +18,14 @@ from apimachinery.types import Json
 from client.events import reference
 from client.plan import Event, Key, Patch, Plan, View, Watch, Write, itself, key_of
 from controllers import pods
-from controllers.views import NODE, NODE_LEASES, Lease, Node, Pod, seconds
+from controllers.views import (
+    NODE,
+    NODE_LEASES,
+    Lease,
+    Node,
+    Pod,
+    seconds,
+)
 
 GRACE = 40.0
 NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"

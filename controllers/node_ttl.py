@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from apimachinery.kinds import NODES
 from client.plan import Key, Patch, Plan, View, Watch, Write, key_of
 from controllers.node_ipam import ALL
-from controllers.views import Node
+from controllers.views import (
+    Node,
+)
 
 TTL = "node.alpha.kubernetes.io/ttl"
 #: (from nodes, to nodes, seconds)

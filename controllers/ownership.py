@@ -12,7 +12,12 @@ from apimachinery.kinds import Kind
 from apimachinery.selectors import LabelSelector
 from apimachinery.types import Json
 from client.plan import Key, Patch, View, key_of
-from controllers.views import CONTROLLER, ORPHANS, Meta, Owner
+from controllers.views import (
+    CONTROLLER,
+    ORPHANS,
+    Meta,
+    Owner,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,12 @@ from apimachinery.types import Json
 from client.events import reference
 from client.plan import Event, Key, Patch, Plan, View, Watch, key_of
 from controllers import pods
-from controllers.views import CLAIM, Claim, StorageClass, Volume
+from controllers.views import (
+    CLAIM,
+    Claim,
+    StorageClass,
+    Volume,
+)
 from controllers.volume_matching import best, class_of, is_for, unfit
 from controllers.volume_release import BOUND_BY_US, Steps, about_claim, patch_volume, set_phase
 from controllers.volume_release import steps as steps_of

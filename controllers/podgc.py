@@ -17,7 +17,11 @@ from apimachinery.times import rfc3339
 from apimachinery.types import Json
 from client.plan import Delete, Key, Patch, Plan, View, Watch, Write, key_of
 from controllers import pods
-from controllers.views import Node, Pod, seconds
+from controllers.views import (
+    Node,
+    Pod,
+    seconds,
+)
 
 ALL = Key("", "all pods")
 PERIOD, QUARANTINE = 20.0, 40.0

@@ -4,7 +4,10 @@ from apimachinery.kinds import PODS
 from apimachinery.objects.core_v1 import PodCondition
 from apimachinery.types import Json
 from client.plan import Create, Delete, Event, key_of
-from controllers.views import Pod, seconds
+from controllers.views import (
+    Pod,
+    seconds,
+)
 
 TERMINAL = ("Succeeded", "Failed")
 

@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from apimachinery.times import rfc3339
 from apimachinery.types import Json
 from controllers.rollout import max_unavailable
-from controllers.views import Deployment, ReplicaSet, ReplicaSetCondition, seconds
+from controllers.views import (
+    Condition,
+    seconds,
+)
+from controllers.workload_views import (
+    Deployment,
+    ReplicaSet,
+)
 
 NO_DEADLINE = 2**31 - 1
 DONE, UPDATED, TIMED_OUT = "NewReplicaSetAvailable", "ReplicaSetUpdated", "ProgressDeadlineExceeded"
@@ -24,7 +31,7 @@ def conditions_of(owner: Deployment | ReplicaSet) -> Conditions:
     return {each.type: _condition(each) for each in owner.status.conditions}
 
 
-def _condition(each: ReplicaSetCondition) -> Json:
+def _condition(each: Condition) -> Json:
     found = {"type": each.type, "status": each.status, "reason": each.reason, "message": each.message}
     for name, moment in (("lastUpdateTime", each.last_update_time), ("lastTransitionTime", each.last_transition_time)):
         if moment is not None:

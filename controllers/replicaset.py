@@ -20,7 +20,16 @@ from client.events import reference
 from client.plan import Create, Delete, Event, Failure, Key, Patch, Plan, View, Watch, Write, itself, key_of
 from controllers import pods
 from controllers.ownership import OwnerOrMatching, claim, controller_of, owner_reference
-from controllers.views import CONTROLLER, NODE, Pod, ReplicaSet, ReplicaSetCondition, seconds
+from controllers.views import (
+    CONTROLLER,
+    NODE,
+    Condition,
+    Pod,
+    seconds,
+)
+from controllers.workload_views import (
+    ReplicaSet,
+)
 
 BURST = 500
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
@@ -190,7 +199,7 @@ def _conditions(owner: ReplicaSet, failure: Failure | None, now: float) -> list[
     ]
 
 
-def _condition(each: ReplicaSetCondition) -> Json:
+def _condition(each: Condition) -> Json:
     found = {"type": each.type, "status": each.status, "reason": each.reason, "message": each.message}
     if each.last_transition_time is not None:
         found["lastTransitionTime"] = rfc3339(seconds(each.last_transition_time))

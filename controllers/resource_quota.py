@@ -22,7 +22,9 @@ from apimachinery.types import Json
 from client.client import Client
 from client.discovery import discover
 from client.plan import Key, Patch, Plan, View, Watch, itself, key_of
-from controllers.views import ResourceQuota
+from controllers.views import (
+    ResourceQuota,
+)
 
 RESYNC = 300.0  # upstream's --resource-quota-sync-period
 _ENDED = ("Succeeded", "Failed")

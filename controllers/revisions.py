@@ -12,7 +12,13 @@ from typing import Any
 import msgspec
 
 from apimachinery.types import Json
-from controllers.views import Deployment, ReplicaSet, seconds
+from controllers.views import (
+    seconds,
+)
+from controllers.workload_views import (
+    Deployment,
+    ReplicaSet,
+)
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from controllers.revisions import DESIRED, MAXIMUM, age, number
-from controllers.views import Deployment, ReplicaSet
+from controllers.workload_views import (
+    Deployment,
+    ReplicaSet,
+)
 
 Sizes: TypeAlias = dict[str, int]
 

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from apimachinery.kinds import CONFIGMAPS, NAMESPACES
 from client.plan import Create, Key, Patch, Plan, View, Watch, itself, key_of
 from controllers.serviceaccount import is_taking, namespace_of
-from controllers.views import ROOT_CA, ConfigMap
+from controllers.views import (
+    ROOT_CA,
+    ConfigMap,
+)
 
 DESCRIPTION = "kubernetes.io/description"
 TEXT = (

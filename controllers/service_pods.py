@@ -12,7 +12,11 @@ from apimachinery.times import rfc3339
 from apimachinery.types import Json
 from client.plan import Key, View, key_of
 from controllers import pods
-from controllers.views import Pod, Service, seconds
+from controllers.views import (
+    Pod,
+    Service,
+    seconds,
+)
 
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 HEADLESS = "service.kubernetes.io/headless"

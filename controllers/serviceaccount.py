@@ -6,7 +6,9 @@ from typing import Any
 
 from apimachinery.kinds import NAMESPACES, SERVICEACCOUNTS
 from client.plan import Create, Key, Plan, View, Watch, itself
-from controllers.views import Namespace
+from controllers.views import (
+    Namespace,
+)
 
 DEFAULT = "default"
 

@@ -15,7 +15,15 @@ from apimachinery.types import Json
 from client.plan import Create, Event, Key, Patch, View, key_of
 from controllers.ownership import owner_reference
 from controllers.stateful_identity import is_in_range, pod_name
-from controllers.views import Claim, Meta, Owner, Pod, StatefulSet
+from controllers.views import (
+    Claim,
+    Meta,
+    Owner,
+    Pod,
+)
+from controllers.workload_views import (
+    StatefulSet,
+)
 
 DELETE = "Delete"
 

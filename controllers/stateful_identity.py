@@ -10,7 +10,12 @@ from apimachinery.types import Json
 from controllers import pods
 from controllers.history import REVISION_LABEL
 from controllers.ownership import owner_reference
-from controllers.views import Pod, StatefulSet
+from controllers.views import (
+    Pod,
+)
+from controllers.workload_views import (
+    StatefulSet,
+)
 
 NAME_LABEL = "statefulset.kubernetes.io/pod-name"
 INDEX_LABEL = "apps.kubernetes.io/pod-index"

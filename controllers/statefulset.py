@@ -28,7 +28,14 @@ from controllers.stateful_identity import (
     revision_of,
     start,
 )
-from controllers.views import Meta, Pod, Revision, StatefulSet
+from controllers.views import (
+    Meta,
+    Pod,
+)
+from controllers.workload_views import (
+    Revision,
+    StatefulSet,
+)
 
 
 def selector_of(owner: StatefulSet) -> LabelSelector:

@@ -12,7 +12,12 @@ from apimachinery.objects.core_v1 import Taint, Toleration
 from apimachinery.times import rfc3339
 from client.plan import Delete, Event, Key, Patch, Plan, View, Watch, itself, key_of
 from controllers import pods
-from controllers.views import NODE, Node, Pod, seconds
+from controllers.views import (
+    NODE,
+    Node,
+    Pod,
+    seconds,
+)
 
 
 def _pods_on(node: Node, view: View) -> Iterable[Key]:

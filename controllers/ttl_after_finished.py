@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from apimachinery.kinds import JOBS
 from client.plan import Delete, Key, Plan, View, Watch, itself
 from controllers.job_state import finished
-from controllers.views import Job, seconds
+from controllers.views import (
+    seconds,
+)
+from controllers.workload_views import (
+    Job,
+)
 
 
 @dataclass(frozen=True)

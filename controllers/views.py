@@ -4,49 +4,11 @@ A field that no controller reads is not here: a pod costs a fifth of its bytes. 
 in the cluster. Pod templates and policy rules are kept raw, since they are written on as they came; views never are.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
-from apimachinery.kinds import (
-    CERTIFICATESIGNINGREQUESTS,
-    CLUSTERROLES,
-    CONFIGMAPS,
-    CONTROLLERREVISIONS,
-    CRONJOBS,
-    CSIDRIVERS,
-    DAEMONSETS,
-    DEPLOYMENTS,
-    ENDPOINTS,
-    ENDPOINTSLICES,
-    JOBS,
-    LEASES,
-    NAMESPACES,
-    NODES,
-    PERSISTENTVOLUMECLAIMS,
-    PERSISTENTVOLUMES,
-    PODDISRUPTIONBUDGETS,
-    PODS,
-    REPLICASETS,
-    REPLICATIONCONTROLLERS,
-    RESOURCEQUOTAS,
-    SERVICEACCOUNTS,
-    SERVICES,
-    STATEFULSETS,
-    STORAGECLASSES,
-    VOLUMEATTACHMENTS,
-    VOLUMEATTRIBUTESCLASSES,
-)
-from apimachinery.objects.apps_v1 import (
-    DaemonSetUpdateStrategy,
-    DeploymentStrategy,
-    StatefulSetOrdinals,
-    StatefulSetPersistentVolumeClaimRetentionPolicy,
-    StatefulSetUpdateStrategy,
-)
-from apimachinery.objects.batch_v1 import JobCondition, PodFailurePolicy, SuccessPolicy, UncountedTerminatedPods
 from apimachinery.objects.certificates_v1 import CertificateSigningRequestSpec, CertificateSigningRequestStatus
 from apimachinery.objects.coordination_v1 import LeaseSpec
 from apimachinery.objects.core_v1 import (
@@ -72,7 +34,6 @@ from apimachinery.objects.discovery_v1 import Endpoint, EndpointPort
 from apimachinery.objects.policy_v1 import PodDisruptionBudgetSpec, PodDisruptionBudgetStatus
 from apimachinery.objects.storage_v1 import CSIDriverSpec, VolumeAttachmentSpec, VolumeAttachmentStatus
 from apimachinery.types import Json
-from client.runtime import Cached
 
 
 class Owner(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -188,196 +149,6 @@ class Pod(msgspec.Struct, frozen=True, gc=False):
     status: PodStatus = PodStatus()
 
 
-class ReplicaSetCondition(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    type: str = ""
-    status: str = ""
-    reason: str = ""
-    message: str = ""
-    last_transition_time: datetime | None = None
-    last_update_time: datetime | None = None  # Deployments have it
-
-
-class ReplicaSetSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    replicas: int = 1
-    min_ready_seconds: int = 0
-    selector: Json = {}
-    template: Json = {}
-
-
-class ReplicaSetStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    replicas: int = 0
-    fully_labeled_replicas: int = 0
-    ready_replicas: int = 0
-    available_replicas: int = 0
-    terminating_replicas: int | None = None
-    observed_generation: int = 0
-    conditions: tuple[ReplicaSetCondition, ...] = ()
-
-
-class ReplicaSet(msgspec.Struct, frozen=True, gc=False):
-    """A ReplicaSet or a ReplicationController: they differ in the form of the selector only."""
-
-    metadata: Meta = Meta()
-    spec: ReplicaSetSpec = ReplicaSetSpec()
-    status: ReplicaSetStatus = ReplicaSetStatus()
-
-
-class DeploymentSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    replicas: int = 1
-    paused: bool = False
-    min_ready_seconds: int = 0
-    progress_deadline_seconds: int | None = None
-    revision_history_limit: int | None = None
-    selector: Json = {}
-    strategy: DeploymentStrategy = DeploymentStrategy()
-    template: Json = {}
-
-
-class DeploymentStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    replicas: int = 0
-    updated_replicas: int = 0
-    ready_replicas: int = 0
-    available_replicas: int = 0
-    unavailable_replicas: int = 0
-    terminating_replicas: int | None = None
-    observed_generation: int = 0
-    collision_count: int | None = None
-    conditions: tuple[ReplicaSetCondition, ...] = ()
-
-
-class Deployment(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
-    spec: DeploymentSpec = DeploymentSpec()
-    status: DeploymentStatus = DeploymentStatus()
-
-
-class JobSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    parallelism: int = 1
-    completions: int | None = None
-    completion_mode: str = "NonIndexed"
-    backoff_limit: int = 6
-    backoff_limit_per_index: int | None = None
-    max_failed_indexes: int | None = None
-    active_deadline_seconds: int | None = None
-    ttl_seconds_after_finished: int | None = None
-    suspend: bool = False
-    managed_by: str = ""
-    pod_replacement_policy: str = ""
-    pod_failure_policy: PodFailurePolicy | None = None
-    success_policy: SuccessPolicy | None = None
-    selector: Json = {}
-    template: Json = {}
-
-
-class JobStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    active: int = 0
-    ready: int | None = None
-    terminating: int | None = None
-    succeeded: int = 0
-    failed: int = 0
-    completed_indexes: str = ""
-    failed_indexes: str | None = None
-    start_time: datetime | None = None
-    completion_time: datetime | None = None
-    uncounted_terminated_pods: UncountedTerminatedPods | None = None
-    conditions: tuple[JobCondition, ...] = ()
-
-
-class Job(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
-    spec: JobSpec = JobSpec()
-    status: JobStatus = JobStatus()
-
-
-class CronJobSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    schedule: str = ""
-    time_zone: str | None = None
-    suspend: bool = False
-    concurrency_policy: str = "Allow"
-    starting_deadline_seconds: int | None = None
-    successful_jobs_history_limit: int | None = None
-    failed_jobs_history_limit: int | None = None
-    job_template: Json = {}
-
-
-class CronJobStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    active: tuple[ObjectReference, ...] = ()
-    last_schedule_time: datetime | None = None
-    last_successful_time: datetime | None = None
-
-
-class CronJob(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
-    spec: CronJobSpec = CronJobSpec()
-    status: CronJobStatus = CronJobStatus()
-
-
-class StatefulSetSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    replicas: int = 1
-    min_ready_seconds: int = 0
-    ordinals: StatefulSetOrdinals | None = None
-    persistent_volume_claim_retention_policy: StatefulSetPersistentVolumeClaimRetentionPolicy | None = None
-    pod_management_policy: str = ""
-    revision_history_limit: int = 10
-    selector: Json = {}
-    service_name: str = ""
-    template: Json = {}
-    update_strategy: StatefulSetUpdateStrategy = StatefulSetUpdateStrategy()
-    volume_claim_templates: tuple[Json, ...] = ()
-
-
-class StatefulSetStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    replicas: int = 0
-    ready_replicas: int = 0
-    available_replicas: int = 0
-    current_replicas: int = 0
-    updated_replicas: int = 0
-    current_revision: str = ""
-    update_revision: str = ""
-    observed_generation: int = 0
-    collision_count: int | None = None
-
-
-class StatefulSet(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
-    spec: StatefulSetSpec = StatefulSetSpec()
-    status: StatefulSetStatus = StatefulSetStatus()
-
-
-class DaemonSetSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    min_ready_seconds: int = 0
-    revision_history_limit: int = 10
-    selector: Json = {}
-    template: Json = {}
-    update_strategy: DaemonSetUpdateStrategy = DaemonSetUpdateStrategy()
-
-
-class DaemonSetStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    desired_number_scheduled: int = 0
-    current_number_scheduled: int = 0
-    number_misscheduled: int = 0
-    number_ready: int = 0
-    updated_number_scheduled: int = 0
-    number_available: int = 0
-    number_unavailable: int = 0
-    observed_generation: int = 0
-    collision_count: int | None = None
-
-
-class DaemonSet(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
-    spec: DaemonSetSpec = DaemonSetSpec()
-    status: DaemonSetStatus = DaemonSetStatus()
-
-
-class Revision(msgspec.Struct, frozen=True, gc=False):
-    """A ControllerRevision."""
-
-    metadata: Meta = Meta()
-    revision: int = 0
-    data: Any = None  # kept raw: a template that pods are made from
-
-
 class Budget(msgspec.Struct, frozen=True, gc=False):
     """A PodDisruptionBudget."""
 
@@ -427,9 +198,18 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
     spec: LeaseSpec = LeaseSpec()
 
 
+class Condition(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+    last_update_time: datetime | None = None  # Deployments have it
+
+
 class NamespaceStatus(msgspec.Struct, frozen=True, gc=False):
     phase: str = ""
-    conditions: tuple[ReplicaSetCondition, ...] = ()
+    conditions: tuple[Condition, ...] = ()
 
 
 class Namespace(msgspec.Struct, frozen=True, gc=False):
@@ -551,76 +331,11 @@ CONTROLLER, ORPHANS, NODE, SERVICE, CLAIM = "controller", "orphans", "node", "se
 TRACKED = "tracked"
 
 
-def _controller(item: Any) -> Iterable[str]:
-    return [owner.uid for owner in item.metadata.owner_references if owner.controller]
-
-
-def _orphan(item: Any) -> Iterable[str]:
-    return () if any(owner.controller for owner in item.metadata.owner_references) else (item.metadata.namespace,)
-
-
-def _node(pod: Pod) -> Iterable[str]:
-    return (pod.spec.node_name,) if pod.spec.node_name else ()
-
-
 def claim_name(pod: Pod, volume: PodVolume) -> str:
     """The claim that a pod's volume stands for, "" where it stands for none."""
     if volume.persistent_volume_claim is not None:
         return volume.persistent_volume_claim.claim_name
     return f"{pod.metadata.name}-{volume.name}" if volume.ephemeral is not None else ""
-
-
-def _claims(pod: Pod) -> Iterable[str]:
-    names = (claim_name(pod, volume) for volume in pod.spec.volumes)
-    return {f"{pod.metadata.namespace}/{name}" for name in names if name}
-
-
-def _tracked(pod: Pod) -> Iterable[str]:
-    """NAMESPACE/JOB of a pod that a Job has not let go of; without the name where nobody controls it any more."""
-    if JOB_TRACKING not in pod.metadata.finalizers:
-        return ()
-    owner = next((each for each in pod.metadata.owner_references if each.controller), None)
-    if owner is not None and (owner.kind, owner.api_version) != ("Job", "batch/v1"):
-        return ()
-    return (f"{pod.metadata.namespace}/{owner.name if owner else ''}",)
-
-
-def _service(item: Any) -> Iterable[str]:
-    name = item.metadata.labels.get(SERVICE_NAME, "")
-    return (f"{item.metadata.namespace}/{name}",) if name else ()
-
-
-_OWNED = {CONTROLLER: _controller, ORPHANS: _orphan}
-
-CACHED: tuple[Cached, ...] = (
-    Cached(PODS, Pod, {**_OWNED, NODE: _node, CLAIM: _claims, TRACKED: _tracked}),
-    Cached(REPLICASETS, ReplicaSet, _OWNED),
-    Cached(REPLICATIONCONTROLLERS, ReplicaSet),
-    Cached(DEPLOYMENTS, Deployment),
-    Cached(STATEFULSETS, StatefulSet),
-    Cached(DAEMONSETS, DaemonSet),
-    Cached(CONTROLLERREVISIONS, Revision, _OWNED),
-    Cached(JOBS, Job, {CONTROLLER: _controller}),
-    Cached(CRONJOBS, CronJob),
-    Cached(PODDISRUPTIONBUDGETS, Budget),
-    Cached(SERVICES, Service),
-    Cached(ENDPOINTS, Endpoints),
-    Cached(ENDPOINTSLICES, EndpointSlice, {SERVICE: _service}),
-    Cached(NODES, Node),
-    Cached(RESOURCEQUOTAS, ResourceQuota),
-    Cached(LEASES, Lease, namespace=NODE_LEASES),
-    Cached(NAMESPACES, Namespace),
-    Cached(SERVICEACCOUNTS, Object, fields="metadata.name=default"),
-    Cached(CONFIGMAPS, ConfigMap, fields=f"metadata.name={ROOT_CA}"),
-    Cached(CLUSTERROLES, ClusterRole),
-    Cached(PERSISTENTVOLUMES, Volume),
-    Cached(PERSISTENTVOLUMECLAIMS, Claim),
-    Cached(STORAGECLASSES, StorageClass),
-    Cached(VOLUMEATTRIBUTESCLASSES, Object),
-    Cached(VOLUMEATTACHMENTS, VolumeAttachment),
-    Cached(CSIDRIVERS, Driver),
-    Cached(CERTIFICATESIGNINGREQUESTS, SigningRequest),
-)
 
 
 def seconds(moment: datetime | None) -> float:

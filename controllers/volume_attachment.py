@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from apimachinery.kinds import CSIDRIVERS, NODES, PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS, VOLUMEATTACHMENTS
 from client.plan import Create, Delete, Event, Key, Patch, Plan, View, Watch, Write
 from controllers import pods
-from controllers.views import CLAIM, NODE, Claim, Driver, Node, Pod, Volume, VolumeAttachment, claim_name
+from controllers.views import (
+    CLAIM,
+    NODE,
+    Claim,
+    Driver,
+    Node,
+    Pod,
+    Volume,
+    VolumeAttachment,
+    claim_name,
+)
 
 
 def attachment_name(handle: str, driver: str, node: str) -> str:

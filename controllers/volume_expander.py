@@ -11,7 +11,10 @@ from apimachinery import quantity
 from apimachinery.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, Kind
 from client.events import reference
 from client.plan import Event, Key, Plan, View, Watch, itself
-from controllers.views import Claim, Volume
+from controllers.views import (
+    Claim,
+    Volume,
+)
 from controllers.volume_matching import STORAGE, requested
 
 

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Sequence
 from apimachinery import quantity
 from apimachinery.quantity import Quantity
 from apimachinery.selectors import from_label_selector
-from controllers.views import Claim, Volume
+from controllers.views import (
+    Claim,
+    Volume,
+)
 
 CLASS_BETA = "volume.beta.kubernetes.io/storage-class"
 STORAGE = "storage"

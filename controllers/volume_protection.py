@@ -18,7 +18,14 @@ import msgspec
 from apimachinery.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS, VOLUMEATTRIBUTESCLASSES, Kind
 from client.client import Client
 from client.plan import Key, Patch, Plan, View, Watch, itself
-from controllers.views import CLAIM, Claim, Object, Pod, Volume, claim_name
+from controllers.views import (
+    CLAIM,
+    Claim,
+    Object,
+    Pod,
+    Volume,
+    claim_name,
+)
 
 CLAIM_FINALIZER = "kubernetes.io/pvc-protection"
 VOLUME_FINALIZER = "kubernetes.io/pv-protection"

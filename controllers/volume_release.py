@@ -9,7 +9,10 @@ from apimachinery.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
 from apimachinery.types import Json
 from client.events import reference
 from client.plan import Event, Key, Patch, View, Write
-from controllers.views import Claim, Volume
+from controllers.views import (
+    Claim,
+    Volume,
+)
 from controllers.volume_matching import same_mode
 
 BOUND_BY_US = "pv.kubernetes.io/bound-by-controller"

@@ -19,7 +19,13 @@ from client.events import EventRecorder
 from client.plan import Delete, Key, Patch, Plan, View, Watch, itself, key_of
 from client.runtime import Cached, Caches, Runtime
 from controllers import pods
-from controllers.views import NODE, NODE_LEASES, Node, Pod, _node
+from controllers.views import (
+    NODE,
+    NODE_LEASES,
+    Node,
+    Pod,
+    _node,
+)
 
 RENEWAL = 10.0
 #: A pod's annotations that change its life: seconds from running to ready, seconds to stop; "never".

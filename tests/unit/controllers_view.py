@@ -7,7 +7,9 @@ import msgspec
 from apimachinery.kinds import PODS
 from apimachinery.times import rfc3339
 from client.plan import Create, Delete, Key, Patch
-from controllers.views import CACHED
+from controllers.cached import (
+    CACHED,
+)
 
 NOW = 1_700_000_000.0
 ROWS = {row.kind: row for row in CACHED}

@@ -13,7 +13,10 @@ from apimachinery.times import rfc3339
 from client.plan import Create, Failure
 from controllers import revisions, rollout
 from controllers.deployment import DeploymentController
-from controllers.views import Deployment, ReplicaSet
+from controllers.workload_views import (
+    Deployment,
+    ReplicaSet,
+)
 from tests.unit.controllers_view import KEY, NOW, FakeView, meta, owned_by
 
 CONTROLLER = DeploymentController()

@@ -24,7 +24,10 @@ from controllers.gc_graph import (
 from controllers.namespace import Contents, NamespaceController
 from controllers.root_ca import RootCAPublisher
 from controllers.serviceaccount import ServiceAccountController
-from controllers.views import Meta, Owner
+from controllers.views import (
+    Meta,
+    Owner,
+)
 from tests.unit.controllers_view import NOW, FakeView, meta
 
 NS = Key("", "team")

@@ -14,7 +14,14 @@ from controllers.job import JobController
 from controllers.job_indexes import Indexes
 from controllers.job_policies import backoff, failure_annotations, judge
 from controllers.ttl_after_finished import TTLAfterFinished
-from controllers.views import JOB_TRACKING, CronJob, Job, Pod
+from controllers.views import (
+    JOB_TRACKING,
+    Pod,
+)
+from controllers.workload_views import (
+    CronJob,
+    Job,
+)
 from tests.unit.controllers_view import KEY, NOW, FakeView, meta, pod
 
 OWNED = [{"apiVersion": "batch/v1", "kind": "Job", "name": "web", "uid": "uid-web", "controller": True}]
