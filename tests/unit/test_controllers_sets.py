@@ -1,5 +1,7 @@
 """StatefulSets and DaemonSets: names of revisions, order, owners of claims, nodes, back-off."""
 
+import json
+
 import pytest
 
 from apimachinery.kinds import CONTROLLERREVISIONS, DAEMONSETS, NODES, PERSISTENTVOLUMECLAIMS, PODS, STATEFULSETS
@@ -18,6 +20,13 @@ def test_the_hash_of_a_revision_is_upstreams():
     container = {"name": "c", "image": "i", "args": ["a<b>&c", "é\u2028"], "resources": {}}
     data = history.snapshot({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}})
     assert [history.data_hash(data, count) for count in (0, 1)] == ["78d8fcb67d", "78d8fcb67f"]
+
+
+def test_the_data_of_a_revision_has_its_keys_in_order():
+    """Kubectl and upstream's controllers compare the bytes."""
+    data = history.snapshot({"spec": {"b": 1, "a": [{"d": 1, "c": []}]}, "metadata": {"labels": None}})
+    template = '{"$patch": "replace", "metadata": {}, "spec": {"a": [{"d": 1}], "b": 1}}'
+    assert json.dumps(data["spec"]["template"]) == template
 
 
 # ----------------------------------------------------------------------------------------------- StatefulSets
