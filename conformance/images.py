@@ -30,7 +30,7 @@ def _web(name: str, folder: str) -> str:
     return (
         f"FROM {BASE}\nRUN mkdir -p {folder} && {_PAGE} > {folder}/index.html && "
         f"printf '{command}' > /usr/local/bin/{name}-foreground && chmod +x /usr/local/bin/{name}-foreground\n"
-        f'WORKDIR {folder}\nEXPOSE 80\nSTOPSIGNAL SIGKILL\nCMD ["{name}-foreground"]\n'  # as process 1 it hears no other
+        f'WORKDIR {folder}\nEXPOSE 80\nSTOPSIGNAL SIGKILL\nCMD ["{name}-foreground"]\n'  # it hears no other
     )
 
 
