@@ -19,12 +19,12 @@ from client.events import EventRecorder
 from client.plan import Delete, Key, Patch, Plan, View, Watch, itself, key_of
 from client.runtime import Cached, Caches, Runtime
 from controllers import pods
+from controllers.cached import _node
 from controllers.views import (
     NODE,
     NODE_LEASES,
     Node,
     Pod,
-    _node,
 )
 
 RENEWAL = 10.0
