@@ -181,7 +181,8 @@ def test_a_static_pod_runs_and_comes_back_in_the_api(cluster, namespace):
     manifests.mkdir(exist_ok=True)
     main = {"name": "main", "image": IMAGE, "command": ["sleep", "1000"]}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "static", "namespace": namespace}}
-    (manifests / "static.json").write_text(json.dumps(pod | {"spec": {"containers": [main]}}))
+    spec = {"containers": [main], "terminationGracePeriodSeconds": 1}
+    (manifests / "static.json").write_text(json.dumps(pod | {"spec": spec}))
     node = cluster.get("nodes")["items"][0]["metadata"]["name"]
     name = f"static-{node}"
 
@@ -198,6 +199,8 @@ def test_a_static_pod_runs_and_comes_back_in_the_api(cluster, namespace):
     assert ids[0] == ids[1]
     (manifests / "static.json").unlink()
     cluster.kubectl("-n", namespace, "wait", "pod", name, "--for=delete", "--timeout=60s")
+    mine = ("--filter", f"label=io.kubernetes.pod.namespace={namespace}")
+    eventually(lambda: not output("docker", "ps", "-aq", *mine), why="the end of its containers, after its mirror's")
 
 
 def test_a_pod_that_fills_its_volume_is_evicted(cluster, namespace):
@@ -237,6 +240,13 @@ def leftovers(cluster):
         "links": {line.split()[1] for line in links.splitlines()},
         "cgroups": {str(p) for p in cgroups},
     }
+
+
+def strangers(cluster):
+    """The folders of pods that the API does not know any more."""
+    (node,) = (cluster.root / "nodes").iterdir()
+    known = {pod["metadata"]["uid"] for pod in cluster.get("pods", "--all-namespaces")["items"]}
+    return {path.name for path in (node / "pods").iterdir()} - known
 
 
 SHAPES = (
@@ -293,6 +303,7 @@ class Harm:
 
 def test_kill_9_while_pods_come_and_go_leaves_nothing(cluster, namespace):
     cluster.kubectl("-n", "default", "rollout", "status", "deployment/web", "--timeout=90s")
+    eventually(lambda: not strangers(cluster), why="the end of what the tests before have left")
     before, harm = leftovers(cluster), Harm(cluster, namespace, seed=34)
     faults = (harm.go, harm.go, harm.force, harm.remove_container, harm.remove_container, harm.kill_kubelet)
     for number in range(PODS):
