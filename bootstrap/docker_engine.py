@@ -46,6 +46,16 @@ def ask(endpoint: str, path: str) -> object:
     return json.loads(data.partition(b"\r\n\r\n")[2])
 
 
+async def answers_again(spec: ClusterSpec) -> bool:
+    """Whether an engine answers; one that we started and that was killed is started once more."""
+    if answers(spec.docker_endpoint):
+        return True
+    if recorded(spec.run, _NAME) is None:
+        return False
+    await ensure(spec)
+    return True
+
+
 async def ensure(spec: ClusterSpec) -> str:
     """Makes sure that an engine answers; says how ("running", "started by systemd", "started").
 

@@ -19,8 +19,9 @@ async def down(spec: ClusterSpec, progress: Progress) -> None:
     """Removes the cluster. Raises OSError where something resists (a mount in use, say)."""
     with progress.step("Processes stopped"):
         await supervisor.halt(spec.root)
-    with progress.step("Containers, network and mounts"):
-        has_docker = docker_engine.answers(spec.docker_endpoint)
+    with progress.step("Containers, network and mounts") as step:
+        has_docker = await docker_engine.answers_again(spec)
+        step.result = "" if has_docker else "no Docker answers: what its containers are is not known"
         clean_node(
             cluster_name=spec.name,
             docker_endpoint=spec.docker_endpoint if has_docker else "",

@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,8 @@ NEEDED = {
     "ip": "iproute2",
     "busybox": "busybox-static",
 }
+#: What the kubelet's bridge says of itself begins so (kubelet/wiring.py).
+CLUSTER_ALIAS = "PyKube cluster "
 LEAST_FREE = 512 * 1024**2
 
 
@@ -33,7 +35,7 @@ class Facts:
     etcd: str
     taken_ports: Mapping[str, int]
     free_bytes: int
-    routes: tuple[str, ...] = ()  # networks that the machine already has addresses in
+    routes: Mapping[str, str] = field(default_factory=dict)  # networks the machine has addresses in, and whose they are
 
 
 def problems(spec: ClusterSpec, facts: Facts) -> list[str]:
@@ -58,14 +60,16 @@ def _problems(spec: ClusterSpec, facts: Facts) -> Iterator[str]:
         free = facts.free_bytes // 1024**2
         least = LEAST_FREE // 1024**2
         yield f"Only {free} MiB are free on the disk of {spec.home}; PyKube needs {least} MiB: make room."
-    yield from _overlaps(spec, facts)
+    yield from overlaps(spec, facts)
 
 
-def _overlaps(spec: ClusterSpec, facts: Facts) -> Iterator[str]:
+def overlaps(spec: ClusterSpec, facts: Facts) -> Iterator[str]:
+    """The cluster's networks that the machine uses already."""
     for flag, cidr in (("--service-cidr", spec.service_cidr), ("--pod-cidr", spec.pod_cidr)):
-        for route in facts.routes:
+        for route, user in facts.routes.items():
             if ipaddress.ip_network(cidr).overlaps(ipaddress.ip_network(route)):
-                yield f"{cidr} overlaps {route}, which this machine already uses: choose another one with {flag}."
+                also = ", or take that cluster away with 'pykubeadm down'" if user.startswith(CLUSTER_ALIAS) else ""
+                yield f"{cidr} overlaps {route}, which {user} uses already: choose another one with {flag}{also}."
 
 
 def etcd_binary() -> str:
@@ -88,7 +92,7 @@ def facts(spec: ClusterSpec) -> Facts:
         etcd=etcd_binary(),
         taken_ports={name: port for name, port in _ports(spec).items() if _is_taken(port)},
         free_bytes=shutil.disk_usage(existing).free,
-        routes=tuple(_routes(spec)),
+        routes=dict(_routes(spec)),
     )
 
 
@@ -107,7 +111,7 @@ def _is_taken(port: int) -> bool:
     return False
 
 
-def _routes(spec: ClusterSpec) -> Iterator[str]:
+def _routes(spec: ClusterSpec) -> Iterator[tuple[str, str]]:
     """Networks in the machine's routing table, but for the default route and our own bridge's."""
     for line in Path("/proc/net/route").read_text().splitlines()[1:]:
         device, destination, *rest = line.split()
@@ -115,4 +119,12 @@ def _routes(spec: ClusterSpec) -> Iterator[str]:
         if mask == 0 or device == spec.bridge:
             continue
         address = ipaddress.ip_address(int.from_bytes(bytes.fromhex(destination)[::-1], "big"))
-        yield f"{address}/{mask.bit_count()}"
+        yield f"{address}/{mask.bit_count()}", _user(device)
+
+
+def _user(device: str) -> str:
+    """What the device says of itself, else its name."""
+    try:
+        return Path("/sys/class/net", device, "ifalias").read_text().strip() or device
+    except OSError:  # gone meanwhile
+        return device

@@ -59,6 +59,7 @@ from kubelet.volumes.provisioner import PROVISIONER, Provisioner
 
 log = structlog.get_logger("kubelet")
 
+_ALIAS_LENGTH = 255  # the kernel's IFALIASZ, with its zero
 _RETRY = 1.0
 
 
@@ -118,6 +119,7 @@ async def _wire(
         bridge=options.bridge,
         chain_prefix=options.chain_prefix,
         cluster_cidr=options.cluster_cidr,
+        owner=f"PyKube cluster {options.cluster_name} ({options.root_dir})"[:_ALIAS_LENGTH],
     )
     kept = reserved(configuration, {"memory": machine.memory, "ephemeral-storage": machine.disk})
     allocatable = node_status.allocatable(machine, configuration.max_pods, kept)

@@ -26,9 +26,11 @@ ROUTES = "routes.json"
 class BridgeNetwork:
     """`NodeNetwork` on a bridge of the node's own network namespace."""
 
-    def __init__(self, folder: Path, *, bridge: str, chain_prefix: str, cluster_cidr: str = "") -> None:
+    def __init__(
+        self, folder: Path, *, bridge: str, chain_prefix: str, cluster_cidr: str = "", owner: str = ""
+    ) -> None:
         self._folder, self._bridge, self._prefix = folder, bridge, chain_prefix
-        self._cluster_cidr = cluster_cidr
+        self._cluster_cidr, self._owner = cluster_cidr, owner
         self._addresses = Addresses(folder / ADDRESSES)
         self._held = {r.sandbox: r for r in self._addresses.all()}
         self._others: frozenset[str] = frozenset()
@@ -39,7 +41,7 @@ class BridgeNetwork:
 
     async def prepare(self, pod_cidr: str) -> None:
         wanted = {**sysctls.NEEDED, f"net/ipv4/conf/{self._bridge}/route_localnet": "1"}
-        self._mtu = await asyncio.to_thread(links.ensure_bridge, self._bridge, pod_cidr)
+        self._mtu = await asyncio.to_thread(links.ensure_bridge, self._bridge, pod_cidr, self._owner)
         for name in await asyncio.to_thread(sysctls.require, wanted, self._folder / SYSCTLS):
             log.warning("the kernel lacks a setting", setting=name)
         self._cidr = pod_cidr

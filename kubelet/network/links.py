@@ -42,8 +42,8 @@ def uplink_mtu(ip: Any) -> int:
     return _DEFAULT_MTU
 
 
-def ensure_bridge(bridge: str, pod_cidr: str) -> int:
-    """The bridge, up, with the CIDR's first address and no other; its MTU."""
+def ensure_bridge(bridge: str, pod_cidr: str, owner: str) -> int:
+    """The bridge, up, with the CIDR's first address and no other; its MTU. `owner` is what `ip link` says of it."""
     own, length = gateway(pod_cidr), ipaddress.ip_network(pod_cidr).prefixlen
     with IPRoute() as ip:
         mtu = uplink_mtu(ip)
@@ -52,7 +52,7 @@ def ensure_bridge(bridge: str, pod_cidr: str) -> int:
             mac = "0a:58:" + ":".join(f"{byte:02x}" for byte in ipaddress.ip_address(own).packed[-4:])
             ip.link("add", ifname=bridge, kind="bridge", address=mac)
         index = _index(ip, bridge)
-        ip.link("set", index=index, state="up", mtu=mtu)
+        ip.link("set", index=index, state="up", mtu=mtu, ifalias=owner)
         for held in ip.get_addr(index=index, family=2):
             if held.get_attr("IFA_ADDRESS") != own:
                 ip.addr("del", index=index, address=held.get_attr("IFA_ADDRESS"), prefixlen=held["prefixlen"])

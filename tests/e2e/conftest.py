@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,14 +100,31 @@ def needs_kubectl():
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("kubectl is not on PATH")
 
 
+def end_abandoned():
+    """Takes away the clusters of test runs that were killed: nobody else will."""
+    for file in Path(tempfile.gettempdir()).glob("pytest-of-*/pytest-*/*/*/cluster.json"):
+        name, home = file.parent.name, file.parent.parent
+        command = Path("/proc", re.sub(r"\D", "", name), "cmdline")  # `make` puts the run's process in the name
+        if not command.exists() or b"pytest" not in command.read_bytes():
+            Cluster(name, home, ()).down()
+
+
 def make(name, home, offset, octet):
     """A cluster's description: nothing in it meets another cluster's, not even that of another run of these tests.
 
-    `offset` is where to begin to look for ports.
+    `offset` and `octet` are where to begin to look for ports and networks.
     """
+    end_abandoned()
     name = f"{name}{os.getpid()}"  # kubelets of clusters of one name would end each other's containers
     while preflight.facts(ClusterSpec(ports=Ports.shifted(offset))).taken_ports:
         offset += 100
+    while any(
+        preflight.overlaps(
+            spec := ClusterSpec(service_cidr=f"10.{octet}.0.0/16", pod_cidr=f"10.{octet + 100}.0.0/16"),
+            preflight.facts(spec),
+        )
+    ):
+        octet += 1
     flags = (
         f"--port-offset={offset}",
         f"--service-cidr=10.{octet}.0.0/16",

@@ -34,7 +34,10 @@ GOOD = Facts(is_root=True, missing_programs=(), etcd="/usr/bin/etcd", taken_port
         pytest.param({"etcd": ""}, "etcd-server", id="no etcd"),
         pytest.param({"taken_ports": {"apiserver": 6443}}, "Port 6443 (apiserver) is taken", id="taken port"),
         pytest.param({"free_bytes": 1024}, "make room", id="full disk"),
-        pytest.param({"routes": ("10.244.3.0/24",)}, "--pod-cidr", id="overlapping network"),
+        pytest.param({"routes": {"10.244.3.0/24": "eth1"}}, "which eth1 uses already", id="overlapping network"),
+        pytest.param(
+            {"routes": {"10.244.0.0/24": "PyKube cluster a (/tmp/a)"}}, "--pod-cidr, or take that cluster", id="cluster"
+        ),
     ],
 )
 def test_every_obstacle_is_one_sentence_that_says_what_to_do(tmp_path, facts, words):
