@@ -141,14 +141,14 @@ def refusals(plugin, state, wanted):
     return answer
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(worlds(with_affinity))
 def test_affinity_equals_the_loop(world):
     state, wanted, there, placed = world
     assert refusals(InterPodAffinity(), state, wanted) == reference.affinity(wanted, there, placed, NAMESPACE_LABELS)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(worlds(with_affinity))
 def test_attraction_equals_the_loop(world):
     state, wanted, there, placed = world
@@ -156,14 +156,14 @@ def test_attraction_equals_the_loop(world):
     assert points(PreferredNeighbours(), state, wanted) == expected
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(worlds(with_spread))
 def test_spreading_equals_the_loop(world):
     state, wanted, there, placed = world
     assert refusals(PodTopologySpread(), state, wanted) == reference.spread(wanted, there, placed)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(worlds(with_spread))
 def test_evenness_equals_the_loop(world):
     state, wanted, there, placed = world
@@ -172,7 +172,7 @@ def test_evenness_equals_the_loop(world):
     assert points(SpreadEvenly(), state, wanted) == reference.evenness(wanted, there, placed, list(there))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(worlds(st.one_of(with_affinity, with_spread)), st.data())
 def test_supposing_is_as_doing(world, data):
     """Filters say of supposed changes what they say when the changes have happened."""
@@ -191,7 +191,7 @@ def test_supposing_is_as_doing(world, data):
     assert before == [plugin.fits(state.row(wanted), state.snapshot()).tolist() for plugin in COUNTING]
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(worlds(with_affinity))
 def test_resources_score_as_the_loop(world):
     state, wanted, there, placed = world
