@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import memory, pods, rates
+from bench import memory, placing, pods, rates
 from bench.report import Row, median
 
 REST = 5.0  # seconds of quiet before memory is read
@@ -63,5 +63,6 @@ SCENARIOS = (
     Scenario("memory", "what the processes hold at rest", _memory),
     Scenario("pod", "one pod, made and deleted", _pod),
     Scenario("replicas", "a Deployment of 20", _replicas),
+    Scenario("placing", "3,000 pods on 1,000 nodes that are only objects", placing.rows),
     Scenario("rates", "requests a second, by apibench", rates.rows, rates.missing),
 )
