@@ -147,6 +147,26 @@ async def test_a_static_pods_status_is_told_in_its_mirrors_name(kept):
     assert not is_mirror(answer)
 
 
+async def test_an_answer_older_than_what_the_watch_told_is_not_believed(kept):
+    """A status is being patched while somebody deletes the mirror: the answer, of before, comes last."""
+    api, mirrors = kept
+    pod = made()
+    mirrors.want({pod.metadata.uid: pod})
+    first = mirror(pod)
+    mirrors.see(None, first)
+    patch = api.patch_status
+
+    async def late(target, body):
+        answer = await patch(target, body)
+        mirrors.see(first, mirror(pod, deletionTimestamp="2024-01-01T00:00:00Z", resourceVersion="10"))
+        return answer
+
+    api.patch_status = late
+    await mirrors.patch_status(pod, {"status": {"phase": "Running"}})
+    await mirrors._reconcile()
+    assert (api.gone, len(api.created)) == (["m-uid"], 1)
+
+
 def test_who_ends_when_the_node_does():
     def pod(name, priority):
         return view({"metadata": {"name": name, "uid": name}, "spec": {"priority": priority}}, Pod)
