@@ -12,6 +12,7 @@ import structlog
 
 from bootstrap import docker_engine
 from bootstrap.spec import ClusterSpec
+from tests import needs
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("pykube", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -44,9 +45,9 @@ def docker_socket():
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory, docker_socket):
     """The cluster that most tests share, with the demo deployed."""
-    from tests.e2e.conftest import make, needs_kubectl  # noqa: PLC0415  (only where a real cluster is wanted)
+    from tests.e2e.conftest import make  # noqa: PLC0415  (only where a real cluster is wanted)
 
-    needs_kubectl()
+    needs.program("kubectl")
     one = make("e2e", tmp_path_factory.mktemp("pykube"), 10000, 97)
     try:
         one.up("--demo")
