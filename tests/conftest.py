@@ -1,6 +1,7 @@
 """What tests of every level share: the Docker Engine, started where none runs and stopped after, and one real cluster."""
 
 import asyncio
+import contextlib
 import fcntl
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -30,16 +31,24 @@ def docker_socket():
     """
     spec = ClusterSpec(home=str(Path(tempfile.gettempdir()) / "pykube-tests"), name="docker")
     spec.save()
-    with ThreadPoolExecutor(1) as thread, (spec.root / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        thread.submit(asyncio.run, docker_engine.ensure(spec)).result()  # an async fixture may ask: its loop runs here
-        fcntl.flock(lock, fcntl.LOCK_SH)
+    with ThreadPoolExecutor(1) as thread, (spec.root / "users").open("w") as users:
+        with _alone(spec):
+            thread.submit(
+                asyncio.run, docker_engine.ensure(spec)
+            ).result()  # an async fixture may ask: its loop is here
+            fcntl.flock(users, fcntl.LOCK_SH)
         yield Path(spec.docker_endpoint.removeprefix("unix://"))
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return  # somebody else uses it
-        thread.submit(asyncio.run, docker_engine.stop_ours(spec)).result()
+        with _alone(spec), contextlib.suppress(BlockingIOError):  # somebody else uses it
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            thread.submit(asyncio.run, docker_engine.stop_ours(spec)).result()
+
+
+@contextlib.contextmanager
+def _alone(spec):
+    """Nobody else starts or stops the engine meanwhile."""
+    with (spec.root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
