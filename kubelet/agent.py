@@ -19,7 +19,7 @@ from apimachinery.objects.meta_v1 import ObjectMeta
 from client.cache import Cache
 from kubelet import metrics
 from kubelet.doors import Doors, Node
-from kubelet.leftovers import YOUNG, sweep_logs
+from kubelet.leftovers import sweep_logs
 from kubelet.mirrors import Mirrors
 from kubelet.network.protocol import NetworkError
 from kubelet.pods import cgroups
@@ -27,11 +27,13 @@ from kubelet.pods.admit import active
 from kubelet.pods.world import TERMINAL, Verdict
 from kubelet.runtime.protocol import Container, PodRef, RuntimeError_
 from kubelet.static_pods import changes, is_mirror, read
+from kubelet.threads import in_thread
 from kubelet.worker import Worker
 
 log = structlog.get_logger("kubelet.agent")
 
 _RETRY = 1.0
+_SWEEP = 15.0  # seconds between looks for what is left of pods that are gone
 
 
 class Agent:
@@ -106,7 +108,6 @@ class Agent:
             self._pods.subscribe(self._changed)
             for pod in self._pods.list():
                 self._changed(None, pod)
-            await self._sweep_once(await self._first_list())
             tasks.create_task(self._relist())
             tasks.create_task(self._sweep())
 
@@ -213,23 +214,27 @@ class Agent:
     async def _sweep(self) -> None:
         """Forever: whatever of pods that are gone is still on this machine."""
         while True:
-            await asyncio.sleep(YOUNG)
             with contextlib.suppress(RuntimeError_, OSError):  # next time, then
-                await self._sweep_once(await self._doors.runtime.list())
+                await self._sweep_once()
+            await asyncio.sleep(_SWEEP)
 
-    async def _sweep_once(self, containers: Sequence[Container]) -> None:
-        node, held = self._node, await self._doors.volumes.held()
-        known = self._workers.keys() | {c.pod.uid for c in containers}
+    async def _sweep_once(self) -> None:
+        """First what there is, then who is known: nothing that is being made is taken for a stranger's."""
+        node = self._node
+        held, limited = await self._doors.volumes.held(), await asyncio.to_thread(cgroups.pods, node.machine)
+        known = self._workers.keys() | {c.pod.uid for c in await self._doors.runtime.list()}
         for uid in held - known:
             log.info("removing the volumes of a pod that is gone", uid=uid)
             try:
                 await self._doors.volumes.unmount(uid)
             except (ApiError, OSError) as error:  # a storage driver may not be there yet
                 log.warning("volumes of a pod that is gone stay", uid=uid, error=str(error))
+        for uid in limited - known:
+            if await in_thread(cgroups.remove, uid, node.machine):
+                log.info("removed the cgroup of a pod that is gone", uid=uid)
         now, pods = self._doors.clock(), [pod for pod, _ in self.pods().values()]
         await asyncio.to_thread(cgroups.keep_classes, node.machine, pods)
-        found = await asyncio.to_thread(cgroups.sweep, node.machine, known, now)
-        found += await asyncio.to_thread(sweep_logs, node.log_root, node.links_root, known, now)
+        found = await asyncio.to_thread(sweep_logs, node.log_root, node.links_root, known, now)
         if found:
             log.info("removed what pods that are gone had left", names=found)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from kubelet.doors import Doors, Node
 from kubelet.handlers import Handlers
 from kubelet.network.fake import FakeNetwork
 from kubelet.network.files import Resolver
+from kubelet.pods import cgroups
 from kubelet.pods.container_config import Machine
 from kubelet.pods.images import Images
 from kubelet.pods.security import Powers
@@ -190,6 +192,37 @@ async def test_a_new_kubelet_restarts_nothing(site):
     async with site.kubelet():
         await asyncio.sleep(0.2)
     assert (site.runtime._lives, site.api.revision) == (before, revision)
+
+
+async def test_a_new_kubelet_goes_on_to_keep_the_files_of_pods_that_run(site):
+    async with site.kubelet():
+        site.api.put("web", volumes=[{"name": "v", "emptyDir": {}}])
+        await eventually(lambda: is_ready(site, "web"))
+    before, site.volumes = dict(site.runtime._lives), FakeVolumes()
+    site.volumes.failing = "v"
+    async with site.kubelet():
+        await eventually(lambda: any(reason == "FailedMount" for reason, _ in site.events))
+        site.volumes.failing = ""
+        await eventually(lambda: site.volumes.mounted)
+    assert site.runtime._lives == before
+
+
+async def test_what_a_called_off_start_was_making_is_finished_before_it_is_taken_away(site, monkeypatch):
+    order, begun = [], threading.Event()
+
+    def slow(_parent, _pod, _machine):
+        begun.set()
+        time.sleep(0.2)
+        order.append("made")
+
+    monkeypatch.setattr(cgroups, "ensure", slow)
+    monkeypatch.setattr(cgroups, "remove", lambda *_: order.append("removed"))
+    async with site.kubelet() as agent:
+        site.api.put("web")
+        await eventually(begun.is_set)
+        site.api.delete("web")
+        await eventually(lambda: not agent.workers)
+    assert order[:2] == ["made", "removed"]
 
 
 async def test_containers_whose_pod_is_gone_are_ended(site):
