@@ -98,7 +98,7 @@ class Worker:
         self._volumes: Mapping[str, Path] | None = None
         self._refresh, self._tries = False, 0
         self._ending_since = 0.0
-        self._cleaned = False
+        self.ended = asyncio.Event()  # nothing of it runs, and all that it held is given back
         self._acted = 0  # how many acts have ended: what was seen before the last one is no ground for another
         self._making: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None
@@ -244,7 +244,7 @@ class Worker:
             verdict=self._verdict,
             gone=self._gone,
             ending_since=self._ending_since,
-            cleaned=self._cleaned,
+            cleaned=self.ended.is_set(),
             started_at=self._seen_at,
             actuated=self.resizing.actuated(self._containers),
             resize_at=self.resizing.retry_at,
@@ -402,7 +402,7 @@ class Worker:
         await self._doors.volumes.unmount(self.pod.metadata.uid)
         await in_thread(cgroups.remove, self.pod.metadata.uid, self._node.machine)  # what stays is the sweep's
         self._volumes = None
-        self._cleaned = True
+        self.ended.set()
 
     async def _forget(self) -> None:
         """The last status first: whoever watches sees how the pod ended."""
