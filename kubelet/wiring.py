@@ -172,7 +172,7 @@ async def _wire(
             runtime,
             keyrings=_keyrings(options),
             pulled=keeper.pulled,
-            at_once=1 if configuration.serialize_image_pulls else configuration.max_parallel_image_pulls,
+            at_once=1 if configuration.pulls_are_serial else configuration.max_parallel_image_pulls,
         ),
         handlers=handlers,
         api=mirrors,
