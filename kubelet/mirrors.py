@@ -18,7 +18,8 @@ from apimachinery.types import Json
 from client.client import Client
 from kubelet.doors import PodApi
 from kubelet.plain import plain
-from kubelet.static_pods import HASH, MIRROR, is_mirror, is_static
+from kubelet.pods.admit import is_static
+from kubelet.static_pods import HASH, MIRROR, is_mirror
 
 log = structlog.get_logger("kubelet.mirrors")
 

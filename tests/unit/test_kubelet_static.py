@@ -10,9 +10,10 @@ from apimachinery.objects.core_v1 import Node, Pod
 from apimachinery.objects.node_v1 import RuntimeClass
 from kubelet.configuration import Configuration, Grace
 from kubelet.mirrors import Mirrors, mirror_of
+from kubelet.pods.admit import is_static
 from kubelet.runtime_classes import runtime
 from kubelet.shutdown import MESSAGE, Shutdown, graces, groups
-from kubelet.static_pods import HASH, MIRROR, BadManifest, changes, is_mirror, is_static, manifest, read
+from kubelet.static_pods import HASH, MIRROR, BadManifest, changes, is_mirror, manifest, read
 
 HEAD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {app: web}}\n"
 GOOD = HEAD + "spec: {containers: [{name: main, image: i}]}\n"
