@@ -21,6 +21,7 @@ then, everything is listed anew and all watchers are cut, as upstream does it: a
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 import structlog
 
@@ -70,6 +71,7 @@ class WatchCache:
         decode: Decode = no_protobuf,
         root: str = ROOT,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         self.revision = 0
         self._storage = storage
@@ -81,7 +83,7 @@ class WatchCache:
         self._floor = 0  # the revision of the last full list: no ring knows events up to it
         self._waiters: dict[asyncio.Future[None], int] = {}
         self._questions = Questions(storage.revision)
-        self._turns = Turns()
+        self._turns = Turns(clock)
         self._loads = self._resumes = 0
 
     async def run(self) -> None:
