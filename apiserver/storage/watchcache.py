@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 ROOT = "/registry/"
 #: A page of the first list: few of them, since for each etcd walks all keys that are left, and none that fills memory.
-FIRST_PAGE, MOST_OBJECTS, PAGE_BYTES = 1000, 10_000, 16 << 20
+FIRST_PAGE, MOST_OBJECTS, PAGE_BYTES = 1000, 10_000, 4 << 20
 #: How many objects are taken in before others get their turn.
 PORTION = 500
 RETRY_SECONDS = 0.1
