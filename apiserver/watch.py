@@ -134,7 +134,7 @@ class View:
 
 async def watch(api: Api, call: Call, resource: Resource) -> Response:
     """GET of a collection with watch=true. Raises 400, 406, 410 and 504 before the stream begins."""
-    options = list_options(call, watch=True)
+    options = list_options(call, watch=True, may_begin=api.begins_watches)
     selects = selector(resource, options)
     accepted = call.accepted
     if accepted.media_type == YAML:
