@@ -17,8 +17,8 @@ import msgspec
 
 from apimachinery import errors
 from apimachinery.errors import ApiError
-from apiserver import framing, protobuf
-from apiserver.call import Call, Receive, Response, Send, warning_header
+from apiserver import framing, protobuf, warning_headers
+from apiserver.call import Call, Receive, Response, Send
 from apiserver.connect.reverse import upgrade_of
 from apiserver.negotiation import JSON, PROTOBUF, STREAM_TYPES, TABLE, YAML
 from apiserver.registry import Resource
@@ -210,7 +210,7 @@ def _stream(watching: "_Watch", call: Call) -> Response:
             (b"audit-id", call.id.encode()),
             (b"cache-control", b"no-cache, private"),
             (b"content-type", _content_type(call).encode()),
-            *((b"warning", warning_header(text)) for text in call.warnings),
+            *warning_headers.headers(call.warnings),
             *call.marks,
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
