@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import memory, placing, pods, rates
+from bench import memory, placing, pods, rates, watchers
 from bench.report import Row, median
 
 REST = 5.0  # seconds of quiet before memory is read
@@ -65,4 +65,5 @@ SCENARIOS = (
     Scenario("replicas", "a Deployment of 20", _replicas),
     Scenario("placing", "3,000 pods on 1,000 nodes that are only objects", placing.rows),
     Scenario("rates", "requests a second, by apibench", rates.rows, rates.missing),
+    Scenario("watchers", "a thousand watchers, and a GET meanwhile", watchers.rows, watchers.missing),
 )

@@ -45,6 +45,8 @@ _NOTHING = "node(s) didn't find available persistent volumes to bind"
 
 
 class ClaimSpec(Struct, frozen=True, gc=False, rename="camel"):
+    """What the scheduler reads of a claim's spec."""
+
     access_modes: tuple[str, ...] = ()
     resources: VolumeResourceRequirements | None = None
     selector: LabelSelector | None = None
@@ -74,6 +76,8 @@ class Claim(Struct, frozen=True, gc=False):
 
 
 class VolumeSpec(Struct, frozen=True, gc=False, rename="camel"):
+    """What the scheduler reads of a volume's spec."""
+
     access_modes: tuple[str, ...] = ()
     capacity: Mapping[str, str] = {}
     claim_ref: ObjectReference | None = None

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apimachinery.objects.base import view
+from apimachinery.placement import meets
 from scheduler.requests import requests
-from scheduler.state import meets
 from scheduler.views import Pod
 from tests.unit.scheduler_builders import cluster, decide, node, pod
 
