@@ -29,7 +29,8 @@ class Waiting:
     attempts: int = field(compare=False, default=0)  # that found no node
     errors: int = field(compare=False, default=0)  # in a row
     tried: float = field(compare=False, default=0.0)
-    reported: tuple[str, str] = field(compare=False, default=("", ""))  # the last reason and message told to the server
+    #: What the server was told last: reason, message, and of which generation of the pod.
+    reported: tuple[str, str, int] = field(compare=False, default=("", "", 0))
     refused_by: Sequence[Filter] = field(compare=False, default=())
 
     def due(self) -> float:

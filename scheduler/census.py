@@ -7,7 +7,7 @@ many pods there are. `Supposed` answers as if some pods were there, or gone: for
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -18,8 +18,6 @@ from scheduler.placed import Placed
 from scheduler.terms import Question, Term
 from scheduler.views import Pod
 
-#: What a required affinity term of a pod that is there counts for pods to come (hardPodAffinityWeight).
-REQUIRED_WEIGHT = 1
 QUESTIONS = 1024  # kept at most; the one not asked for longest is forgotten
 
 #: A change to suppose: the node's row, the pod, and +1 or -1.
@@ -39,7 +37,7 @@ class Counts(Protocol):
         ...
 
     def preferring(self) -> Iterable[tuple[Term, Ints]]:
-        """The same for preferred terms, and for required affinity (as a preference)."""
+        """The same for preferred terms, and for required affinity, which has no weight of its own."""
         ...
 
     def users(self, claim: str) -> int:
@@ -49,8 +47,7 @@ class Counts(Protocol):
 
 def _preferences(placed: Placed) -> Iterator[Term]:
     yield from placed.terms.preferred
-    for term in placed.terms.near:
-        yield replace(term, weight=REQUIRED_WEIGHT)
+    yield from placed.terms.near
 
 
 class Census:

@@ -9,8 +9,9 @@ one binding for a pod and refuses the other.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,9 @@ from scheduler.place import DEFAULT, Decision, Profile, place
 from scheduler.preemption import Budget, Preemption, Trial, preempt
 from scheduler.state import State
 from scheduler.telling import ERROR, UNSCHEDULABLE, Teller
-from scheduler.views import Namespace, Node, Pod
+from scheduler.views import SCHEDULER_NAME, Namespace, Node, Pod
 from scheduler.volumes import UNREADY, Needs, Unready, VolumeBinding, VolumeRestrictions, Volumes, Write
 
-SCHEDULER_NAME = "default-scheduler"
 BINDINGS_AT_ONCE = 64
 VOLUMES_WITHIN = 600.0  # seconds for a pod's volumes to be bound, upstream's bindTimeoutSeconds
 #: How many pods to place before other tasks (watches, bindings) get their turn; one that fits nowhere takes far longer.
@@ -53,19 +53,22 @@ _VICTIMS = Histogram("scheduler_preemption_victims", "Pods evicted for one.", bu
 
 
 class Scheduler:
-    """One scheduler. `run` serves until cancelled; `clock` is wall time for the conditions it writes."""
+    """One scheduler. `run` serves until cancelled; `clock` is wall time for the conditions it writes.
+
+    It places the pods whose schedulerName is that of a profile; a profile may have a recorder of its own for events.
+    """
 
     def __init__(
         self,
         client: Client,
         recorder: EventRecorder,
         *,
-        profile: Profile = DEFAULT,
-        name: str = SCHEDULER_NAME,
+        profiles: Mapping[str, Profile] = MappingProxyType({SCHEDULER_NAME: DEFAULT}),
+        recorders: Mapping[str, EventRecorder] = MappingProxyType({}),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.client, self.profile, self.name = client, profile, name
-        self.teller = Teller(client, recorder, clock)
+        self.client, self.profiles = client, profiles
+        self.teller = Teller(client, recorder, recorders, clock)
         self.nodes = Cache(client, NODES, Node)
         self.pods = Cache(client, PODS, Pod)
         self.namespaces = Cache(client, NAMESPACES, Namespace)
@@ -171,7 +174,7 @@ class Scheduler:
 
     def _is_ours(self, pod: Pod) -> bool:
         is_waiting = not pod.spec.node_name and not pod.metadata.deletion_timestamp and not pod.is_finished
-        mine = (pod.spec.scheduler_name or SCHEDULER_NAME) == self.name
+        mine = pod.scheduler in self.profiles
         return is_waiting and mine and not pod.spec.scheduling_gates
 
     # ------------------------------------------------------------------------------------------------- placing
@@ -207,7 +210,7 @@ class Scheduler:
         with _ALGORITHM.time():
             decision = place(
                 trial.filters,
-                self.profile.scores,
+                self.profiles[pod.scheduler].scores,
                 trial.pod,
                 trial.nodes,
                 order,
@@ -223,14 +226,15 @@ class Scheduler:
     def _trial(self, pod: Pod, needs: Needs) -> Trial:
         volumes = (VolumeRestrictions(needs), VolumeBinding(needs, self.volumes.promises)) if needs else ()
         owners = EVERYTHING if pod.spec.topology_spread_constraints else self.owners.selector(pod)
-        filters = self.profile.with_volumes(volumes)
-        return Trial(filters, self.state.row(pod, owners), self.state.snapshot(), self.state.expected(pod))
+        profile = self.profiles[pod.scheduler]
+        row = self.state.row(pod, owners, profile.spread)
+        return Trial(profile.with_volumes(volumes), row, self.state.snapshot(), self.state.expected(pod))
 
     def _unplaced(self, waiting: Waiting, trial: Trial, decision: Decision) -> Sequence[Coroutine[None, None, None]]:
         """No node: the pod makes itself room, or waits."""
-        if not decision.nodes:
-            return self._parked(waiting, decision, "")
         pod = waiting.pod
+        if not decision.nodes or not self.profiles[pod.scheduler].preempts:
+            return self._parked(waiting, replace(decision, after=_NO_CLAIMS if decision.nodes else ""), "")
         found = preempt(trial, np.flatnonzero(decision.hopeful), self.state.on, self.budgets.list(), _seed(pod))
         _PREEMPTIONS.inc()
         if not found.node:
@@ -246,7 +250,7 @@ class Scheduler:
     def _parked(
         self, waiting: Waiting, decision: Decision, nominated: str | None
     ) -> Sequence[Coroutine[None, None, None]]:
-        _ATTEMPTS.labels("unschedulable", self.name).inc()
+        _ATTEMPTS.labels("unschedulable", waiting.pod.scheduler).inc()
         if nominated == "":
             self.state.nominate(waiting.pod, "")
         self.backlog.park(waiting, self._now(), decision.refused_by)
@@ -310,16 +314,17 @@ class Scheduler:
                 self.state.forget(pod.metadata.uid)
                 self.backlog.drop(pod.metadata.uid)
                 return
-            await self._failed(waiting, f'binding rejected: running Bind plugin "DefaultBinder": {error}')
+            message = f'binding rejected: running Bind plugin "DefaultBinder": {error}'
+            await self._failed(waiting, message, lost=error.reason == "Conflict")
         else:
             self.backlog.drop(pod.metadata.uid)
-            _ATTEMPTS.labels("scheduled", self.name).inc()
+            _ATTEMPTS.labels("scheduled", pod.scheduler).inc()
             self.teller.scheduled(pod, node)
 
-    async def _failed(self, waiting: Waiting, message: str) -> None:
-        """A pod that was placed is not bound: what it was given is free again."""
+    async def _failed(self, waiting: Waiting, message: str, *, lost: bool = False) -> None:
+        """A pod that was placed is not bound: what it was given is free again. `lost`: somebody else was faster."""
         pod = waiting.pod
-        _ATTEMPTS.labels("error", self.name).inc()
+        _ATTEMPTS.labels("error", pod.scheduler).inc()
         self.state.forget(pod.metadata.uid)
         self.backlog.wake(Event(Change.POD_REMOVED, pod))
         if self._is_bound(pod):
@@ -327,7 +332,8 @@ class Scheduler:
             return
         _log.warning("pod not bound", pod=pod.key, error=message)
         self.backlog.retry(waiting, self._now())
-        await self.teller.waits(waiting, ERROR, message, "")
+        if not lost:
+            await self.teller.waits(waiting, ERROR, message, "")
 
     def _is_bound(self, pod: Pod) -> bool:
         current = self.pods.get(pod.metadata.namespace, pod.metadata.name)

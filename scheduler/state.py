@@ -6,19 +6,20 @@ failed. A nominated pod has been promised a node by preemption: it counts for po
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from apimachinery.objects.core_v1 import ContainerImage, Toleration
 from apimachinery.placement import meets, tolerates
 from apimachinery.selectors import EVERYTHING, LabelSelector
-from scheduler import requests, spreading, terms
+from scheduler import requests, terms
 from scheduler.arrays import Domains, Ints, Mask, Nodes, PodRow, Taint
 from scheduler.census import Census, Change
 from scheduler.events import holds
 from scheduler.placed import HostPort, Placed, host_ports, placed
 from scheduler.requests import CPU, MEMORY, PODS
+from scheduler.spreading import SYSTEM, Defaults
 from scheduler.terms import HARD, SOFT, Question
 from scheduler.views import Node, Pod
 
@@ -114,9 +115,16 @@ class State:
         arrays = self._arrays()
         return tuple(arrays.census.pods(arrays.index[node])) if node in arrays.index else ()
 
-    def row(self, pod: Pod, owners: LabelSelector = EVERYTHING) -> PodRow:
-        """The pod as a row of the present snapshot's columns; `owners` is what its services and controller select."""
-        return self._arrays().row(pod, self.namespaces, owners)
+    def row(self, pod: Pod, owners: LabelSelector = EVERYTHING, spread: Defaults = SYSTEM) -> PodRow:
+        """The pod as a row of the present snapshot's columns.
+
+        `owners` is what its services and controller select, `spread` how such pods are spread that say nothing.
+        """
+        row = self._arrays().row(pod, self.namespaces)
+        if pod.spec.topology_spread_constraints or owners.is_everything:
+            return row
+        hard, soft = spread.constraints(pod, owners, HARD), spread.constraints(pod, owners, SOFT)
+        return replace(row, hard=hard, soft=soft, soft_by_default=spread.views is None)
 
     def _arrays(self) -> "_Arrays":
         if self._built is None:
@@ -201,14 +209,13 @@ class _Arrays:
         self._cached.sizes[self.index[name]] = _sizes(images)
         self._cached.images.clear()
 
-    def row(self, pod: Pod, namespaces: Mapping[str, Mapping[str, str]], owners: LabelSelector) -> PodRow:
+    def row(self, pod: Pod, namespaces: Mapping[str, Mapping[str, str]]) -> PodRow:
         wanted = requests.requests(pod)
         vector = np.array([wanted.get(resource, 0) for resource in self.resources], np.int64)
         tolerated = np.array([_is_tolerated(t, pod.spec.tolerations) for t in self.nodes.taints], np.bool_)
         affinity = pod.spec.affinity.node_affinity if pod.spec.affinity else None
         required = affinity.required_during_scheduling_ignored_during_execution if affinity else None
         about = terms.terms(pod)
-        own = bool(pod.spec.topology_spread_constraints)
         return PodRow(
             pod=pod,
             requests=vector,
@@ -227,8 +234,7 @@ class _Arrays:
             apart=tuple((Question((term.who(namespaces),)), term.key) for term in about.apart),
             drawn=tuple((Question((term.who(namespaces),)), term) for term in about.preferred),
             hard=terms.constraints(pod, HARD),
-            soft=terms.constraints(pod, SOFT) if own else spreading.default_constraints(owners),
-            soft_by_default=not own,
+            soft=terms.constraints(pod, SOFT),
         )
 
     def _labelled(self, key: str, operator: str, values: tuple[str, ...]) -> Mask:
