@@ -208,7 +208,13 @@ def create_app(
         authorize=authorizer.authorize,
         fresh=api.fresh,
         accounts=admission.Accounts(partial(_modify_quota, api), clock),
-        dynamic=dynamics.dynamic(api, authorizer.authorize, webhooks, of_admission),
+        dynamic=dynamics.dynamic(
+            api,
+            authorizer.authorize,
+            webhooks,
+            of_admission,
+            mutating_policies=options.features.is_on("MutatingAdmissionPolicy"),
+        ),
     )
     real = identity.authenticator(options, lookup, clock)
     kubelet = KubeletClientConfig(options.kubelet_certificate, options.kubelet_key, options.kubelet_ca)
@@ -220,7 +226,7 @@ def create_app(
         kubelet=kubelet,
         services=services,
     )
-    for resource in catalog.resources(api, parts):
+    for resource in catalog.resources(api, parts, (*k.KINDS, *options.more_kinds)):
         api.registry.add(resource)
     metrics = Metrics(api.registry)
     metrics.observe_cache(cache)

@@ -4,13 +4,13 @@ The only place that knows which kinds are special: reviews that are computed, ki
 be emptied, subresources that stand for more than a part of their object. Each is a row of data or one function.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from apimachinery import conversion, times
 from apimachinery import kinds as k
-from apimachinery.kinds import KINDS, Kind
+from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.allocation import ServiceAllocator
 from apiserver.authentication.authenticator import Authenticator
@@ -43,10 +43,10 @@ class Parts:
     services: ServiceAllocator
 
 
-def resources(api: Api, parts: Parts) -> list[Resource]:
-    """Every built-in resource."""
+def resources(api: Api, parts: Parts, kinds: Iterable[Kind]) -> list[Resource]:
+    """The built-in resources of these kinds."""
     virtual = _reviews(api, parts)
-    return [_resource(api, parts, kind, virtual.get(kind)) for kind in KINDS]
+    return [_resource(api, parts, kind, virtual.get(kind)) for kind in kinds]
 
 
 def _resource(api: Api, parts: Parts, kind: Kind, respond: Virtual | None) -> Resource:

@@ -19,7 +19,7 @@ from typing import Protocol, TypeAlias
 from apimachinery import conversion, errors
 from apimachinery.apply import blanks, types
 from apimachinery.apply.ownership import Ownership
-from apimachinery.kinds import BY_RESOURCE, KINDS, Kind
+from apimachinery.kinds import BY_RESOURCE, KNOWN, Kind
 from apimachinery.types import Json
 from apiserver.call import Call, Response
 from apiserver.request import Request, User
@@ -114,7 +114,7 @@ class Deletion:
 
 @cache
 def _versions(stored: Kind) -> Mapping[str, Kind]:
-    return {kind.api_version: kind for kind in KINDS if stored_kind(kind) is stored}
+    return {kind.api_version: kind for kind in KNOWN if stored_kind(kind) is stored}
 
 
 def _replicas(stored: Kind) -> Mapping[str, tuple[str, ...]]:

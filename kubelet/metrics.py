@@ -31,6 +31,11 @@ POD_START = Histogram(
 EVICTIONS = Counter(
     "kubelet_evictions_total", "[ALPHA] Cumulative number of pod evictions by eviction signal", ["eviction_signal"]
 )
+PREEMPTIONS = Counter(
+    "kubelet_preemptions",
+    "[ALPHA] Cumulative number of pod preemptions by preemption resource",
+    ["preemption_signal"],
+)
 REJECTIONS = Counter(
     "kubelet_admission_rejections_total",
     "[ALPHA] Cumulative number pod admission rejections by the Kubelet.",

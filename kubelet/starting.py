@@ -4,7 +4,6 @@ Each raises `NotNow` with the Failure that the status shows, or succeeds. Source
 pkg/kubelet/kuberuntime/kuberuntime_manager.go (SyncPod), kuberuntime_container.go (startContainer).
 """
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from kubelet.pods.fields import Facts
 from kubelet.pods.images import Event, ImageProblem
 from kubelet.pods.world import Failure, ref
 from kubelet.runtime.protocol import Container, ContainerConfig, Image, Mount, RuntimeError_
+from kubelet.threads import in_thread
 from kubelet.volumes import hostpath
 from kubelet.volumes.protocol import MountProblem
 from kubelet.volumes.subpaths import check as check_subpath
@@ -96,7 +96,7 @@ class Starter:
             runtime = self._node.runtime(pod.spec.runtime_class_name)
             _refuse_user_namespace(pod, runtime)
             config = sandbox_config(pod, attempt=attempt, hostname=name, machine=self._node.machine, runtime=runtime)
-            await asyncio.to_thread(cgroups.ensure, config.cgroup_parent, pod, self._node.machine)
+            await in_thread(cgroups.ensure, config.cgroup_parent, pod, self._node.machine)
             sandbox = await self._doors.runtime.run_sandbox(config)
         except (RuntimeError_, OSError, ValueError, LookupError) as error:
             raise self._no_sandbox(pod, error.args[0] if isinstance(error, LookupError) else error) from error
@@ -167,7 +167,7 @@ class Starter:
             raise self._later("RunContainerError" if id else "CreateContainerError", str(error)) from error
         metrics.STARTED_CONTAINERS.labels(_TYPES[action.role]).inc()
         event("Normal", "Started", f"Started container {container.name}")
-        await asyncio.to_thread(self._link, pod, container.name, action.attempt, id)
+        await in_thread(self._link, pod, container.name, action.attempt, id)
         await self._post_start(pod, container, id, sandbox, event)
 
     async def _image(self, pod: Pod, container: AnyContainer, event: Event) -> Image:
@@ -201,7 +201,7 @@ class Starter:
             env=env,
             volumes=volumes,
             subpaths=await self._subpaths(pod, container, volumes, dict(env)),
-            files=await asyncio.to_thread(self._files, pod, container, attempt, sandbox),
+            files=await in_thread(self._files, pod, container, attempt, sandbox),
             profiles=self._profiles(pod),
             target=target,
             runtime=self._node.runtime(pod.spec.runtime_class_name),

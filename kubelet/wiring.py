@@ -42,11 +42,11 @@ from kubelet.network_upkeep import keep_network, keep_routes
 from kubelet.node import NodeReporter
 from kubelet.objects import ApiObjects
 from kubelet.options import Options, reserved, served
-from kubelet.pods.admit import admit as decision
 from kubelet.pods.images import Images
 from kubelet.pods.keyring import Keyring, of_configuration
+from kubelet.pods.preemption import judge
 from kubelet.pods.resize import refusal
-from kubelet.pods.world import Verdict
+from kubelet.pods.world import Preemption, Verdict
 from kubelet.runtime.docker import DockerRuntime
 from kubelet.runtime.docker_json import Owner
 from kubelet.runtime.protocol import RuntimeError_
@@ -129,11 +129,11 @@ async def _wire(
     ending = asyncio.Event()
     terms = measures(options, allocatable, own)
 
-    def admit(pod: Pod, others: Sequence[Pod]) -> Verdict | None:
+    def admit(pod: Pod, others: Sequence[Pod]) -> Verdict | Preemption | None:
         if ending.is_set():
             return REFUSAL
         why = under_pressure(pod, conditions[0])
-        return Verdict("Evicted", why, rejected=True) if why else decision(pod, others, terms())
+        return Verdict("Evicted", why, rejected=True) if why else judge(pod, others, terms())
 
     node = Node(
         name=name,
@@ -172,7 +172,7 @@ async def _wire(
             runtime,
             keyrings=_keyrings(options),
             pulled=keeper.pulled,
-            at_once=1 if configuration.serialize_image_pulls else configuration.max_parallel_image_pulls,
+            at_once=1 if configuration.pulls_are_serial else configuration.max_parallel_image_pulls,
         ),
         handlers=handlers,
         api=mirrors,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from apimachinery.objects.core_v1 import Toleration
+from apimachinery.placement import meets, tolerates
 from scheduler import requests
 from scheduler.arrays import Ints, Mask, Nodes, PodRow, Taint
 from scheduler.filters import ANY_ADDRESS
@@ -208,34 +209,9 @@ class _Arrays:
         return np.array([meets(name, operator, values) for name in self.nodes.names], np.bool_)
 
 
-def meets(value: str | None, operator: str, values: tuple[str, ...]) -> bool:
-    """Whether a label's value (None: no such label) meets a node selector's requirement."""
-    if operator == "In":
-        return value in values
-    if operator == "NotIn":
-        return value not in values
-    if operator in ("Exists", "DoesNotExist"):
-        return (value is not None) == (operator == "Exists")
-    try:
-        have, limit = int(value or ""), int(values[0])
-    except (ValueError, IndexError):
-        return False
-    return have > limit if operator == "Gt" else have < limit
-
-
 def _taints(node: Node) -> tuple[Taint, ...]:
     return tuple(Taint(taint.key, taint.value, taint.effect) for taint in node.spec.taints)
 
 
 def _is_tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
-    return any(_tolerates(toleration, taint) for toleration in tolerations)
-
-
-def _tolerates(toleration: Toleration, taint: Taint) -> bool:
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    if toleration.operator == "Exists":
-        return True
-    return bool(toleration.key) and toleration.value == taint.value
+    return any(tolerates(toleration, taint) for toleration in tolerations)

@@ -50,6 +50,10 @@ _BLANKS: dict[tuple[str, str], Json] = {
     ("v1", "Service"): {"spec": {}, "status": {"loadBalancer": {}}},
     ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"): {"spec": {}, "status": {}},
     ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"): {"spec": {}},
+    ("admissionregistration.k8s.io/v1beta1", "MutatingAdmissionPolicy"): {"spec": {}},
+    ("admissionregistration.k8s.io/v1beta1", "MutatingAdmissionPolicyBinding"): {"spec": {}},
+    ("admissionregistration.k8s.io/v1alpha1", "MutatingAdmissionPolicy"): {"spec": {}},
+    ("admissionregistration.k8s.io/v1alpha1", "MutatingAdmissionPolicyBinding"): {"spec": {}},
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): {
         "spec": {"group": "", "names": {"kind": "", "plural": ""}, "scope": "", "versions": None},
         "status": {"acceptedNames": {"kind": "", "plural": ""}, "conditions": None, "storedVersions": None},

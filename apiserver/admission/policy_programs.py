@@ -17,6 +17,7 @@ from apiserver.cel import (
     Budget,
     BudgetExceeded,
     CompileError,
+    Environment,
     EvaluationError,
     InstantiationError,
     Program,
@@ -69,12 +70,14 @@ class Compiler:
         self._fields = {**self._fields, name: Property(name, type)}
         return found
 
-    def expression(self, text: str, *results: Type, authorizer: bool = True) -> Expression:
+    def expression(
+        self, text: str, *results: Type, authorizer: bool = True, environment: Environment = ENVIRONMENT
+    ) -> Expression:
         known = expressions.variables(params=self._params, authorizer=authorizer)
         known["variables"] = object_type(VARIABLES, self._fields)
         known.update(self._base)
         try:
-            return Expression(text, cel.compile(text, ENVIRONMENT.with_variables(known), *results))
+            return Expression(text, cel.compile(text, environment.with_variables(known), *results))
         except CompileError as error:
             return Expression(text, None, problem_of(error))
 
@@ -106,7 +109,7 @@ class Decision:
     audit_errors: list[str] = field(default_factory=list)
 
 
-class _Variables(dict[str, Any]):
+class Variables(dict[str, Any]):
     """`variables`: each is evaluated when it is first asked for."""
 
     def __init__(self, known: Mapping[str, Expression], values: dict[str, Any], budget: Budget) -> None:
@@ -148,7 +151,7 @@ class Programs:
                 return Decision()
         budget = Budget()
         values = {**values}
-        values["variables"] = _Variables(self.variables, values, budget)
+        values["variables"] = Variables(self.variables, values, budget)
         decision = Decision()
         try:
             outcomes = [self._outcome(v, values, budget) for v in self.validations]

@@ -8,6 +8,9 @@ does it after a webhook's patch. Made by resources/reviewing.py; nothing here do
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from apimachinery import errors, schema
+from apimachinery.apply import types
+from apimachinery.errors import ApiError
 from apimachinery.types import Json
 from apiserver.request import Attributes
 
@@ -32,6 +35,11 @@ class Form:
     def object_kind(self) -> Json:
         return {"group": self.kind_group, "version": self.kind_version, "kind": self.kind}
 
+    @property
+    def definition(self) -> str | None:
+        """The name of the object's definition, None for what is no built-in kind."""
+        return schema.definition_of(self.kind_group, self.kind_version, self.kind)
+
 
 #: To or from a form; awaits where a conversion asks a webhook.
 Turn = Callable[[Json, Form], Awaitable[Json]]
@@ -39,6 +47,11 @@ Turn = Callable[[Json, Form], Awaitable[Json]]
 
 async def _unchanged(tree: Json, _form: Form) -> Json:
     return tree
+
+
+def _built_in(form: Form) -> types.Type:
+    name = form.definition
+    return types.definition(name) if name is not None else types.DEDUCED
 
 
 def _unheard(_key: str, _value: str) -> None:
@@ -57,6 +70,7 @@ class Subject:
     dry_run: bool = False
     show: Turn = _unchanged
     take: Turn = _unchanged
+    type_of: Callable[[Form], types.Type] = _built_in  #: how objects merge in a form
     annotate: Callable[[str, str], None] = _unheard  #: adds an annotation to the audit event
     #: The object's name, where the request does not say it (a create).
     name: str = ""
@@ -84,6 +98,12 @@ class Subject:
     async def shown(self, tree: Json | None, form: Form) -> Json | None:
         """The tree in a form, None where there is none."""
         return await self.show(tree, form) if tree is not None else None
+
+    def forbidden(self, new: Json | None, why: str) -> ApiError:
+        """403 as admission words it: for an object without a name, by what it is to be called after."""
+        meta = (new or {}).get("metadata") or {}
+        name = self.attributes.name or meta.get("name") or meta.get("generateName") or "Unknown"
+        return errors.forbidden(self.own.group, self.own.plural, name, why)
 
     def request(self, form: Form) -> Json:
         """AdmissionRequest without uid and objects: what webhooks are sent and `request` is in expressions."""

@@ -1,13 +1,13 @@
 """The webhooks of Mutating- and ValidatingWebhookConfigurations: which are asked about a request, and what follows.
 
-Mutating ones are asked one after the other, each seeing what those before it made, and again (once) where
+Mutating ones are asked one after the other, each seeing what those before it made, and in a second round where
 reinvocationPolicy says so and something changed after them. Validating ones are asked all at once.
 Source: apiserver/pkg/admission/plugin/webhook/{mutating,validating}/dispatcher.go, generic/webhook.go.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 import structlog
@@ -29,8 +29,6 @@ log = structlog.get_logger("apiserver")
 Warn = Callable[[str], None]
 #: Keys of audit annotations.
 _MUTATION, _VALIDATION = "mutation.webhook.admission.k8s.io/", "validating.webhook.admission.k8s.io/"
-#: Runs the built-in plugins once more over an object that a webhook has changed.
-Again = Callable[[Json], Awaitable[Json]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +94,20 @@ class Source:
         return self._hooks
 
 
+@dataclass(slots=True)
+class Memory:
+    """Of one request: which webhooks want to see later changes, and which have to be asked again."""
+
+    called: set[str] = field(default_factory=set)
+    due: set[str] = field(default_factory=set)
+    last: Json | None = None  #: what the webhooks made of the object in the round before
+
+    def changed(self) -> None:
+        """Something changed: whoever was asked and wants to know is due."""
+        self.due |= self.called
+        self.called = set()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhooks:
     """Asks the webhooks that a request concerns."""
@@ -109,52 +121,50 @@ class Webhooks:
     metrics: AdmissionMetrics
     clock: Callable[[], float]
 
-    async def mutate(
-        self, subject: Subject, new: Json | None, old: Json | None, warn: Warn, again: Again
-    ) -> Json | None:
-        """The object as the mutating webhooks want it. Raises ApiError where one refuses or fails closed."""
-        found = self.mutating()
-        if not found or subject.is_configuration:
-            return new
-        called: list[Hook] = []
-        due: set[str] = set()
-        after = await self._round(found, subject, new, old, warn, called, due)
-        if after is new or after is None:
-            return after
-        settled = await again(after)
-        if settled != after:  # the built-in plugins changed it once more: all that ask for it are asked again
-            due |= {hook.uid for hook in called}
-        repeated = [hook for hook in found if hook.uid in due]
-        return await self._round(repeated, subject, settled, old, warn, [], set(), 1) if repeated else settled
+    async def round(
+        self, subject: Subject, new: Json | None, old: Json | None, warn: Warn, memory: Memory, *, again: bool
+    ) -> tuple[Json | None, bool]:
+        """The object as the mutating webhooks want it, each asked in turn, and whether one changed it.
 
-    async def _round(
+        Raises ApiError where one refuses or fails closed.
+        """
+        found, before = self.mutating(), new
+        if not found or subject.is_configuration:
+            return new, False
+        if again and memory.last != new:  # the plugins, or the policies, changed it once more
+            memory.changed()
+        number = 1 if again else 0
+        for hook in found:
+            form = await self._concerned(hook, subject, new, old)
+            if form is None or (again and hook.uid not in memory.due):
+                continue
+            new, mutated = await self._asked(hook, form, subject, new, old, warn, number)
+            if mutated:
+                memory.changed()
+            said = {"configuration": hook.configuration, "webhook": hook.name, "mutated": mutated}
+            subject.annotate(f"{_MUTATION}round_{number}_index_{hook.index}", msgspec.json.encode(said).decode())
+            if hook.reinvoked:
+                memory.called.add(hook.uid)
+        memory.last = new
+        return new, new is not before
+
+    async def _asked(
         self,
-        found: Sequence[Hook],
+        hook: Hook,
+        form: Form,
         subject: Subject,
         new: Json | None,
         old: Json | None,
         warn: Warn,
-        called: list[Hook],
-        due: set[str],
-        number: int = 0,
-    ) -> Json | None:
-        """Ask each in turn. `called`: those to ask again if something changes; `due`: those after which it did."""
-        for hook in found:
-            form = await self._concerned(hook, subject, new, old)
-            if form is None:
-                continue
-            shown = await subject.shown(new, form)
-            answer = await self._answer(hook, subject, form, shown, old, warn, number=number, mutating=True)
-            patched = _patched(hook, answer, shown) if answer is not None else None
-            before, new = new, await subject.take(patched, form) if patched is not None else new
-            if new != before:
-                due |= {earlier.uid for earlier in called}
-                called.clear()
-            said = {"configuration": hook.configuration, "webhook": hook.name, "mutated": new != before}
-            subject.annotate(f"{_MUTATION}round_{number}_index_{hook.index}", msgspec.json.encode(said).decode())
-            if hook.reinvoked:
-                called.append(hook)
-        return new
+        number: int,
+    ) -> tuple[Json | None, bool]:
+        shown = await subject.shown(new, form)
+        answer = await self._answer(hook, subject, form, shown, old, warn, number=number, mutating=True)
+        patched = _patched(hook, answer, shown) if answer is not None else None
+        if patched is None:
+            return new, False
+        made = await subject.take(patched, form)
+        return (made, True) if made != new else (new, False)
 
     async def validate(self, subject: Subject, new: Json | None, old: Json | None, warn: Warn) -> None:
         """Ask the validating webhooks, all at once. Raises the first refusal in their order."""
@@ -277,6 +287,8 @@ def _patched(hook: Hook, answer: Answer, shown: Json | None) -> Json | None:
         )
     try:
         changed = patch.json_patch(shown, operations)
+    except patch.NotApplied as error:
+        raise errors.internal(error.why) from None
     except ApiError as error:
         raise errors.internal(error.message) from None
     if not isinstance(changed, dict):

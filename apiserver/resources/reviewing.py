@@ -12,6 +12,7 @@ from functools import partial
 import msgspec
 
 from apimachinery import errors
+from apimachinery.apply.types import Type
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.admission.subject import CONNECT, CREATE, DELETE, UPDATE, Form, Subject
@@ -51,6 +52,7 @@ def written(
         dry_run=options.dry_run,
         show=partial(_shown, registry, resource),
         take=partial(_taken, registry, resource, settle),
+        type_of=partial(_type_of, registry, resource),
         name=attributes.name or name,
     )
 
@@ -110,6 +112,11 @@ def _resource(registry: Registry, resource: Resource, form: Form) -> Resource:
     if found is None:  # it went since the rules were looked at
         raise errors.internal(f"unable to convert to {form.group}/{form.version}: unknown kind")
     return found
+
+
+def _type_of(registry: Registry, resource: Resource, form: Form) -> Type:
+    other = _resource(registry, resource, form)
+    return other.merging.type_of(other.kind)
 
 
 def _private(tree: Json) -> Json:

@@ -241,9 +241,9 @@ def _interval(prefix: str) -> tuple[bytes, bytes]:
 
 
 def _next_piece(piece: int, keys: int, size: int) -> int:
-    """How many keys to ask for next so that about PIECE_BYTES come; at most twice as many as before."""
+    """How many keys to ask for next so that about PIECE_BYTES come; at most four times as many as before."""
     fitting = PIECE_BYTES * keys // max(size, 1)
-    return max(1, min(fitting, 2 * piece, MOST_KEYS))
+    return max(1, min(fitting, 4 * piece, MOST_KEYS))
 
 
 def _watch_request(prefix: str, after: int, *, previous: bool) -> Any:

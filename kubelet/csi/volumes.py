@@ -30,6 +30,7 @@ from apimachinery.types import Json
 from kubelet.csi.api import CsiApi
 from kubelet.csi.messages import EXPAND, MOUNT_GROUP, MULTI_WRITER, STAGE
 from kubelet.csi.registry import Driver, Registry
+from kubelet.threads import in_thread
 from kubelet.volumes import mounts, ownership
 from kubelet.volumes.protocol import CsiProblem
 
@@ -167,7 +168,7 @@ class CsiVolumes:
         folder = self._staging(driver.name, source.volume_handle)
         target = folder / "globalmount"
         data = {"driverName": driver.name, "volumeHandle": source.volume_handle}
-        await asyncio.to_thread(_prepare, target, folder / _DATA, data)
+        await in_thread(_prepare, target, folder / _DATA, data)
         try:
             await driver.socket.call(
                 "NodeStageVolume",
@@ -195,7 +196,7 @@ class CsiVolumes:
             "volumeHandle": handle,
             "attachmentID": attachment_name(handle, driver.name, self._node),
         }
-        await asyncio.to_thread(_prepare, folder, folder / _DATA, data)  # the driver makes the last folder itself
+        await in_thread(_prepare, folder, folder / _DATA, data)  # the driver makes the last folder itself
         await driver.socket.call("NodePublishVolume", target_path=str(target), **request)
         return target
 
@@ -262,7 +263,7 @@ class CsiVolumes:
         source = held.spec.csi
         is_plain = source is not None and bool(source.fs_type) and "ReadWriteOnce" in held.spec.access_modes
         if policy == "File" or (policy == "ReadWriteOnceWithFSType" and is_plain):
-            await asyncio.to_thread(
+            await in_thread(
                 ownership.own,
                 path,
                 context.fs_group,
@@ -272,7 +273,7 @@ class CsiVolumes:
 
     async def _use(self, name: str = "") -> None:
         """Before anything is mounted, and after it is given back: what is in use is not detached."""
-        names = await asyncio.to_thread(self._on_disk)
+        names = await in_thread(self._on_disk)
         wanted = sorted(names | {name} if name else names)
         if wanted != self._told:
             await self._api.volumes_in_use(wanted)
@@ -290,8 +291,8 @@ class CsiVolumes:
         self._again.pop(uid, None)
         self._published = {key: done for key, done in self._published.items() if key[0] != uid}
         folder = self._root / "pods" / uid / "volumes" / "kubernetes.io~csi"
-        for place in await asyncio.to_thread(_folders, folder):
-            data = await asyncio.to_thread(_read, place / _DATA)
+        for place in await in_thread(_folders, folder):
+            data = await in_thread(_read, place / _DATA)
             name, handle = data.get("driverName", ""), data.get("volumeHandle", "")
             if not name:
                 continue
@@ -304,18 +305,18 @@ class CsiVolumes:
         driver = self._registry.find(name)
         target = place / "mount"
         await driver.socket.call("NodeUnpublishVolume", volume_id=handle, target_path=str(target))
-        await asyncio.to_thread(_forget, target, place)
+        await in_thread(_forget, target, place)
 
     async def _unstage(self, name: str, handle: str) -> None:
         """Unless another pod of the node still has it."""
-        if await asyncio.to_thread(self._is_published, name, handle):
+        if await in_thread(self._is_published, name, handle):
             return
         folder = self._staging(name, handle)
-        if (await asyncio.to_thread(_read, folder / _DATA)).get("volumeHandle") == handle:
+        if (await in_thread(_read, folder / _DATA)).get("volumeHandle") == handle:
             driver, target = self._registry.find(name), folder / "globalmount"
             if STAGE in driver.capabilities:
                 await driver.socket.call("NodeUnstageVolume", volume_id=handle, staging_target_path=str(target))
-            await asyncio.to_thread(_forget, target, folder)
+            await in_thread(_forget, target, folder)
         await self._use()
 
     def _is_published(self, name: str, handle: str) -> bool:

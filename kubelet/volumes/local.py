@@ -15,6 +15,7 @@ from apimachinery.errors import ApiError
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import PersistentVolume, Pod
 from kubelet.objects import Objects, Token, Unbound
+from kubelet.threads import in_thread
 from kubelet.volumes import emptydir, hostpath, mounts, nfs, ownership, payload, subpaths
 from kubelet.volumes.atomic import BadPath, write
 from kubelet.volumes.protocol import Csi, CsiProblem, MountProblem
@@ -80,13 +81,13 @@ class LocalVolumes:
             folder = self._folder(uid, "empty-dir", volume.name)
             ready = self._root / "pods" / uid / "plugins" / "kubernetes.io~empty-dir" / volume.name / "ready"
             most = emptydir.memory(pod, self._allocatable())
-            await asyncio.to_thread(emptydir.prepare, folder, ready, volume.empty_dir, group, most)
+            await in_thread(emptydir.prepare, folder, ready, volume.empty_dir, group, most)
             return folder
         if volume.host_path:
-            return await asyncio.to_thread(hostpath.prepare, volume.host_path)
+            return await in_thread(hostpath.prepare, volume.host_path)
         if volume.nfs:
             folder = self._folder(uid, "nfs", volume.name)
-            await asyncio.to_thread(nfs.mount, volume.nfs, folder)
+            await in_thread(nfs.mount, volume.nfs, folder)
             return folder
         if volume.csi:
             return await self._driver().inline(pod, volume.name, volume.csi)
@@ -114,7 +115,7 @@ class LocalVolumes:
                 mounts.mount_tmpfs(folder)  # what is secret never reaches a disk
             write(folder, files, group=group)
 
-        await asyncio.to_thread(lay)
+        await in_thread(lay)
         return folder
 
     async def _token(self, pod: Pod, volume: str, wanted: core_v1.ServiceAccountTokenProjection) -> str:
@@ -157,16 +158,16 @@ class LocalVolumes:
         if spec.csi:
             return await self._driver().persistent(pod, held, read_only=read_only)
         if spec.volume_mode == "Block":
-            return await asyncio.to_thread(hostpath.device, spec.local.path if spec.local else "")
+            return await in_thread(hostpath.device, spec.local.path if spec.local else "")
         if spec.host_path:
-            return await asyncio.to_thread(hostpath.prepare, spec.host_path)
+            return await in_thread(hostpath.prepare, spec.host_path)
         if spec.nfs:
             folder = self._folder(uid, "nfs", name)
-            await asyncio.to_thread(nfs.mount, spec.nfs, folder, spec.mount_options)
+            await in_thread(nfs.mount, spec.nfs, folder, spec.mount_options)
             return folder
         if spec.local:
             folder = self._folder(uid, "local-volume", name)
-            await asyncio.to_thread(self._local, pod, spec.local.path, folder, read_only=read_only)
+            await in_thread(self._local, pod, spec.local.path, folder, read_only=read_only)
             return folder
         raise payload.PayloadProblem(f'persistent volume "{name}" is of a type PyKube cannot mount')
 
@@ -193,17 +194,17 @@ class LocalVolumes:
     async def subpath(self, uid: str, container: str, index: int, volume: tuple[str, Path], wanted: str) -> Path:
         name, path = volume
         target = self._root / "pods" / uid / "volume-subpaths" / name / container / str(index)
-        return await asyncio.to_thread(subpaths.prepare, path, wanted, target)
+        return await in_thread(subpaths.prepare, path, wanted, target)
 
     async def unmount(self, uid: str) -> None:
         folder = self._root / "pods" / uid
         if self._csi is not None:
-            await asyncio.to_thread(mounts.unmount_below, folder / "volume-subpaths")
+            await in_thread(mounts.unmount_below, folder / "volume-subpaths")
             try:
                 await self._csi.release(uid)
             except (CsiProblem, hostpath.PathProblem) as error:
                 raise OSError(str(error)) from error
-        await asyncio.to_thread(_clear, folder)
+        await in_thread(_clear, folder)
         self._tokens = {key: held for key, held in self._tokens.items() if key[0] != uid}
         self._objects.release(uid)
 

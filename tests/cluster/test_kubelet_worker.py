@@ -14,8 +14,10 @@ from kubelet.doors import Doors, Node
 from kubelet.handlers import Handlers
 from kubelet.network.fake import FakeNetwork
 from kubelet.network.files import Resolver
+from kubelet.pods.admit import Terms
 from kubelet.pods.container_config import Machine
 from kubelet.pods.images import Images
+from kubelet.pods.preemption import judge
 from kubelet.pods.security import Powers
 from kubelet.pods.world import Verdict
 from kubelet.runtime.fake import FakeRuntime
@@ -197,6 +199,19 @@ async def test_a_new_kubelet_restarts_nothing(site):
     assert (site.runtime._lives, site.api.revision) == (before, revision)
 
 
+async def test_a_new_kubelet_goes_on_to_keep_the_files_of_pods_that_run(site):
+    async with site.kubelet():
+        site.api.put("web", volumes=[{"name": "v", "emptyDir": {}}])
+        await eventually(lambda: is_ready(site, "web"))
+    before, site.volumes = dict(site.runtime._lives), FakeVolumes()
+    site.volumes.failing = "v"
+    async with site.kubelet():
+        await eventually(lambda: any(reason == "FailedMount" for reason, _ in site.events))
+        site.volumes.failing = ""
+        await eventually(lambda: site.volumes.mounted)
+    assert site.runtime._lives == before
+
+
 async def test_containers_whose_pod_is_gone_are_ended(site):
     async with site.kubelet():
         site.api.put("web")
@@ -297,6 +312,41 @@ async def test_a_pod_that_the_node_refuses_fails_and_leaves_nothing(site):
     assert (told["reason"], told["message"]) == ("OutOfcpu", "Pod was rejected: too much")
     assert ("OutOfcpu", "too much") in site.events
     assert {life.pod.name for life in site.runtime._all()} == {"other"}
+
+
+async def test_a_critical_pod_is_started_when_those_that_go_for_it_have_ended(site):
+    started = []
+    run_sandbox = site.runtime.run_sandbox
+
+    async def noted(config):
+        started.append((config.pod.name, {c.pod.name for c in site.runtime._all() if c.running}))
+        return await run_sandbox(config)
+
+    site.runtime.run_sandbox = noted
+    async with site.kubelet() as agent:
+        agent._node = replace(agent._node, admit=only_one)
+        site.api.put("usual", container={"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}})
+        await eventually(lambda: is_ready(site, "usual"))
+        site.api.put("vital", priority=2_000_000_000)
+        site.api.put("later")
+        await eventually(lambda: is_ready(site, "vital"))
+        await eventually(lambda: site.api.status("later")["phase"] == "Failed")
+        told = site.api.status("usual")
+    assert started == [("usual", set()), ("vital", set())]
+    assert (told["phase"], told["reason"], told["message"]) == (
+        "Failed",
+        "Preempting",
+        "Preempted in order to admit critical pod",
+    )
+    assert [(c["reason"], c["message"]) for c in told["conditions"] if c["type"] == "DisruptionTarget"] == [
+        ("TerminationByKubelet", "Pod was preempted by Kubelet to accommodate a critical pod.")
+    ]
+    assert ("Preempting", "Preempted in order to admit critical pod") in site.events
+
+
+def only_one(pod, others):
+    """A node that has room for one pod."""
+    return judge(pod, others, Terms(name="n1", labels={}, allocatable={"pods": "1"}))
 
 
 async def test_a_hook_that_fails_says_so_without_its_words(site):

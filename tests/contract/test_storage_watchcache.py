@@ -102,7 +102,7 @@ async def test_every_reader_reads_its_own_write(storage, at):
 
     async with running(storage) as cache:
         await asyncio.gather(*[write_and_read(i, cache) for i in range(100)])
-        assert cache._asked < 200, "the question is shared"
+        assert cache._questions.asked < 200, "the question is shared"
 
 
 async def test_list_and_watch_together_are_the_store(storage, at):

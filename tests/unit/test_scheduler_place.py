@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apimachinery.objects.base import view
+from apimachinery.placement import meets
 from scheduler.place import DEFAULT, place
 from scheduler.requests import requests
-from scheduler.state import State, meets
+from scheduler.state import State
 from scheduler.views import Node, Pod
 
 
