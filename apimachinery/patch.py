@@ -103,7 +103,7 @@ def _check_form(operations: Any) -> None:
 def _operate(root: Json, operation: Json, budget: list[int]) -> None:
     apply = _OPERATIONS.get(operation.get("op", ""))
     if apply is None:
-        raise _CannotApplyError(f"Unexpected kind: {operation.get('op') or 'unknown'}")
+        raise _CannotApplyError(f"Unexpected kind: {operation.get('op', 'unknown')}")
     apply(root, operation, budget)
 
 

@@ -115,7 +115,8 @@ class App:
             tasks.create_task(self.flow_control.run())
             tasks.create_task(policy_status.keep(self.api))
             self._announcing = tasks.create_task(endpoints.keep(self.api, self.options))
-            tasks.create_task(identity_lease.keep(self.api, self.options.hostname))
+            if self.options.features.is_on("APIServerIdentity"):
+                tasks.create_task(identity_lease.keep(self.api, self.options.hostname))
             tasks.create_task(upkeep.repair_services(self.api, self._services, self.options.repair_seconds))
 
     async def _bootstrap(self) -> None:
@@ -182,7 +183,7 @@ def create_app(
     decode: Decode = no_protobuf,
 ) -> App:
     """An API server over a store. `authenticator` replaces the real one (`Administrators()` in a simulation)."""
-    cache = WatchCache(storage, decode=decode)
+    cache = WatchCache(storage, decode=decode, clock=clock)
     lookup = CacheLookup(cache)
     api = Api(
         storage=storage,
@@ -192,6 +193,7 @@ def create_app(
         clock=clock,
         random=random,
         decode=decode,
+        begins_watches=options.features.is_on("WatchList"),
     )
     authorizer = authorization.create(
         lookup,
@@ -235,7 +237,13 @@ def create_app(
         metrics.registry.register(StorageCollector(storage, partial(_resource_of, api.registry)))
     of_admission.register(metrics.registry)
     address = f"{options.advertise_address}:{options.secure_port}" if options.advertise_address else ""
-    discovery = Discovery(api.registry.kinds(), address=address, fixed=identity.documents(options))
+    discovery = Discovery(
+        api.registry.kinds(),
+        address=address,
+        fixed=identity.documents(options),
+        with_enums=options.features.is_on("OpenAPIEnums"),
+        with_hashes=options.features.is_on("StorageVersionHash"),
+    )
     front_proxy = ProxyIdentity(options.proxy_client_certificate, options.proxy_client_key)
     aggregator = Aggregator(api, discovery, front_proxy, by_endpoints=options.aggregator_routing)
     fairness = Fairness(api, server_limit=options.max_reads + options.max_writes)

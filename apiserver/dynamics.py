@@ -15,7 +15,7 @@ from apiserver.admission.mutating_policies import MutatingPolicies
 from apiserver.admission.policies import Policies
 from apiserver.admission.policy_source import ParamKind, Source
 from apiserver.admission.webhook_client import WebhookClient
-from apiserver.admission.webhooks import Source as Hooks
+from apiserver.admission.webhook_source import Source as Hooks
 from apiserver.admission.webhooks import Webhooks
 from apiserver.aggregation.resolving import Unresolved, cluster_address, endpoint_address
 from apiserver.registry import Resource
@@ -50,7 +50,7 @@ def dynamic(
             metrics=metrics,
             clock=api.clock,
         ),
-        Policies(source=_validating(api), authorize=authorize, metrics=metrics),
+        Policies(source=_validating(api), authorize=authorize, metrics=metrics, clock=api.clock),
         MutatingPolicies(source=_mutating(api), authorize=authorize, metrics=metrics, clock=api.clock)
         if mutating_policies
         else None,

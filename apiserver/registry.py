@@ -146,6 +146,8 @@ class Resource:
     subresources: Mapping[str, Mapping[str, Handler]] = field(default_factory=dict)  # name -> verb -> handler
     convert: Convert | None = None  # to the version asked for; None where there is only one
     guard: Callable[[User, Json, Json | None], None] | None = None  # who may write what; raises 403 (roles)
+    #: What the user may not have written, as problems of an object that is good otherwise (parameters of policies).
+    authorizes: Callable[[User, Json, Json | None], list[errors.FieldError]] | None = None
     reserves: Reserves | None = None
     ttl: int = 0  # seconds an object lives, 0 for ever (events)
     #: The server itself acts by its objects (webhooks): a write is answered when the cache, which it reads, has it.

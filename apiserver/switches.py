@@ -17,11 +17,22 @@ import yaml
 from apimachinery.kinds import KINDS, ON_REQUEST, Kind
 
 #: The gates that something in this server asks for.
-HONOURED = frozenset(["MutatingAdmissionPolicy"])
+HONOURED = frozenset(
+    [
+        "APIServerIdentity",
+        "AllowParsingUserUIDFromCertAuth",
+        "MutatingAdmissionPolicy",
+        "OpenAPIEnums",
+        "RemoteRequestHeaderUID",
+        "StorageVersionHash",
+        "WatchList",
+    ]
+)
 #: What stands for many gates at once.
 _ALL = {"AllAlpha": "Alpha", "AllBeta": "Beta"}
 #: What stands for many API versions at once, and whether those are served.
 _STAGES: Mapping[str, bool] = {"api/ga": True, "api/beta": False, "api/alpha": False}
+_ELSE = f", but on those of {', '.join(sorted(HONOURED))}"
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
@@ -50,7 +61,8 @@ class Features:
     asked: Mapping[str, bool] = field(default_factory=dict)
 
     def is_on(self, name: str) -> bool:
-        """Whether a feature is on."""
+        """Whether a feature is on: one of those in HONOURED."""
+        assert name in HONOURED, name
         if name in self.asked:
             return self.asked[name]
         gate = gates()[name]
@@ -61,11 +73,10 @@ class Features:
 
     def without_effect(self) -> list[str]:
         """A sentence for each gate that was set otherwise than by default, and that nothing here asks for."""
-        changed = [name for name, value in self.asked.items() if name not in _ALL and value != gates()[name].is_on]
+        changed = [name for name, value in self.asked.items() if value != gates()[name].is_on and name not in HONOURED]
         return [
-            f"feature gate {name}={_text(self.asked[name])} has no effect on this server"
+            f"feature gate {name}={_text(self.asked[name])} has no effect on this server{_ELSE if name in _ALL else ''}"
             for name in sorted(changed)
-            if name not in HONOURED
         ]
 
     def warnings(self) -> list[str]:

@@ -11,6 +11,7 @@ from apimachinery import times
 from apimachinery.types import Json
 from kubelet.runtime.protocol import PodRef
 from kubelet.usage import FileSystem, Interface, Processes, Usage
+from kubelet.volumes.protocol import VolumeUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +40,7 @@ class PodMeasures:
     total: Usage | None = None  # of the pod's own cgroup; None: the sum of its containers
     nano_cores: int | None = None
     network: Sequence[Interface] = ()
-    volumes: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # bytes and inodes by name
-    volume_systems: Mapping[str, FileSystem] = field(default_factory=dict)
+    volumes: Mapping[str, VolumeUse] = field(default_factory=dict)  # by name
     processes: int = 0
 
 
@@ -131,22 +131,32 @@ def _network(interfaces: Sequence[Interface], now: str) -> Json:
 
 def _pod(pod: PodMeasures, snapshot: Snapshot, now: str) -> Json:
     root = snapshot.images
-    disk = sum(size[0] for c in pod.containers for size in (c.layer, c.log) if size) + sum(
-        used for used, _ in pod.volumes.values()
-    )
+    disk = sum(size[0] for c in pod.containers for size in (c.layer, c.log) if size)
+    disk += sum(volume.used for volume in pod.volumes.values() if volume.is_local)
     return {
         "podRef": {"name": pod.ref.name, "namespace": pod.ref.namespace, "uid": pod.ref.uid},
         "startTime": times.rfc3339(pod.started_at),
         "containers": [_container(c, root, now) for c in pod.containers],
         **_used(total(pod), pod.nano_cores, now),
         "network": _network(pod.network, now),
-        "volume": [
-            {**_disk(now, pod.volume_systems[name], used=used, inodes=inodes), "name": name}
-            for name, (used, inodes) in pod.volumes.items()
-        ],
+        "volume": [_volume(name, use, pod.ref, now) for name, use in pod.volumes.items()],
         "ephemeral-storage": _disk(now, root, used=disk),
         "process_stats": {"process_count": pod.processes},
     }
+
+
+def _volume(name: str, use: VolumeUse, pod: PodRef, now: str) -> Json:
+    told: Json = {
+        "time": now,
+        "availableBytes": use.available,
+        "capacityBytes": use.capacity,
+        "usedBytes": use.used,
+        "inodesFree": use.inodes_free,
+        "inodes": use.inodes,
+        "inodesUsed": use.inodes_used,
+        "name": name,
+    }
+    return told | ({"pvcRef": {"name": use.claim, "namespace": pod.namespace}} if use.claim else {})
 
 
 def _container(container: ContainerUse, root: FileSystem, now: str) -> Json:

@@ -14,7 +14,8 @@ from apiserver.admission import mutating_policies, webhooks
 from apiserver.admission.mutating_policies import MutatingPolicies
 from apiserver.admission.policies import Policies
 from apiserver.admission.subject import Subject
-from apiserver.admission.webhooks import Hook, Warn, Webhooks
+from apiserver.admission.webhook_source import Hook
+from apiserver.admission.webhooks import Warn, Webhooks
 
 #: Runs the built-in plugins once more over an object that was changed.
 Again = Callable[[Json], Awaitable[Json]]

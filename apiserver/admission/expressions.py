@@ -164,8 +164,8 @@ def bindings(
     own = subject.attributes
     question = Question(
         "",
-        group=form.group,
-        resource=form.plural,
+        group=subject.own.group,
+        resource=subject.own.plural,
         subresource=own.subresource,
         namespace=subject.namespace,
         name=subject.name or own.name,
@@ -190,8 +190,13 @@ class Verdict:
 
 
 def judge(conditions: Sequence[Json], values: Mapping[str, Any], *, ignore: bool, params: bool = False) -> Verdict:
-    """All conditions must be true. One that is false decides; else an error does, by the failure policy."""
+    """All conditions must be true. One that is false decides; else an error does, by the failure policy.
+
+    They see no namespace, and the resource that was asked for, even where the object is shown in another version.
+    """
     budget = Budget(MATCH_CONDITIONS_LIMIT)
+    request = values["request"]
+    values = {**values, "namespaceObject": None, "request": {**request, "resource": request["requestResource"]}}
     problems: list[str] = []
     for row in conditions:
         text = row["expression"]

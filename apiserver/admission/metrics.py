@@ -6,7 +6,7 @@ Source: apiserver/pkg/admission/metrics/metrics.go, apiserver/pkg/admission/plug
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _PREFIX = "apiserver_admission_webhook"
-_MUTATING = "apiserver_mutating_admission_policy"
+_VALIDATING, _MUTATING = "apiserver_validating_admission_policy", "apiserver_mutating_admission_policy"
 _EXPRESSION_BUCKETS = (0.0000005, 0.001, 0.01, 0.1, 1.0)
 _BUCKETS = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 25.0)
 _GREATEST_CODE = 600
@@ -44,11 +44,20 @@ class AdmissionMetrics:
             ("name", "type"),
             registry=None,
         )
+        checked = ("policy", "policy_binding", "error_type", "enforcement_action")
         self._checks = Counter(
-            "apiserver_validating_admission_policy_check_total",
+            f"{_VALIDATING}_check_total",
             "Validation admission policy check total, labeled by policy and further identified by binding and "
             "enforcement action taken.",
-            ("policy", "policy_binding", "error_type", "enforcement_action"),
+            checked,
+            registry=None,
+        )
+        self._check_seconds = Histogram(
+            f"{_VALIDATING}_check_duration_seconds",
+            "Validation admission latency for individual validation expressions in seconds, labeled by policy and "
+            "further including binding and enforcement action taken.",
+            checked,
+            buckets=_EXPRESSION_BUCKETS,
             registry=None,
         )
         mutated = ("policy", "policy_binding", "error_type")
@@ -69,7 +78,8 @@ class AdmissionMetrics:
     def register(self, registry: CollectorRegistry) -> None:
         """Show them in a registry."""
         of_webhooks = (self._seconds, self._requests, self._rejections, self._open)
-        for collector in (*of_webhooks, self._checks, self._mutations, self._mutation_seconds):
+        of_policies = (self._checks, self._check_seconds, self._mutations, self._mutation_seconds)
+        for collector in (*of_webhooks, *of_policies):
             registry.register(collector)
 
     def called(
@@ -87,9 +97,10 @@ class AdmissionMetrics:
         """A webhook failed, and the request went on without it."""
         self._open.labels(name, kind).inc()
 
-    def checked(self, policy: str, binding: str, action: str, *, error: bool = False) -> None:
-        """A policy made a binding act: deny, warn, audit."""
-        self._checks.labels(policy, binding, "invalid_error" if error else "no_error", action).inc()
+    def checked(self, policy: str, binding: str, action: str, error: str, seconds: float) -> None:
+        """A policy made a binding act (deny, warn, audit; allow: it ignores errors), and what went wrong, if it did."""
+        self._checks.labels(policy, binding, error, action).inc()
+        self._check_seconds.labels(policy, binding, error, action).observe(seconds)
 
     def mutated(self, policy: str, binding: str, error: str, seconds: float) -> None:
         """One mutation of a policy, and what went wrong (`no_error`, if nothing did)."""

@@ -10,6 +10,7 @@ generic/policy_dispatcher.go.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from apimachinery.apply.ownership import group_version_kind
 from apimachinery.errors import ApiError
 from apimachinery.types import Json
 from apiserver.admission import expressions
@@ -156,7 +157,10 @@ async def _taken(mutation: Mutation, subject: Subject, changed: Json, row: Invoc
         causes = error.details.get("causes") or ()
         if mutation.kind != APPLY_CONFIGURATION or error.code != 500 or not causes:
             raise
-        raise Unusable(causes[0]["message"]) from None
+        form = row.form
+        gvk = group_version_kind(f"{form.kind_group}/{form.kind_version}".lstrip("/"), form.kind)
+        why = f"unable to convert unstructured object to {gvk}: {causes[0]['message']}"
+        raise Unusable(why) from None
 
 
 def _wrong(rows: list[Invocation[Mutations] | Misconfigured[Mutations]]) -> list[Misconfigured[Mutations]]:

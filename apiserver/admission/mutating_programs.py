@@ -14,6 +14,7 @@ from apimachinery import errors, patch, schema
 from apimachinery.apply import typed
 from apimachinery.apply.elements import shown as step_text
 from apimachinery.apply.merging import merged
+from apimachinery.apply.ownership import group_version_kind
 from apimachinery.apply.types import Type
 from apimachinery.errors import ApiError
 from apimachinery.types import Json
@@ -57,7 +58,7 @@ class Mutation:
     kind: str
     expression: Expression
 
-    def made(self, tree: Json, evaluation: "Evaluation", kind: Type, definition: str | None) -> Json:
+    def made(self, tree: Json, evaluation: "Evaluation", kind: Type | None, definition: str | None) -> Json:
         """The changed object; `kind` is how it merges, `definition` the name of its schema if it is built in.
 
         Raises Unusable, or ApiError for what ends the request whatever the failure policy says.
@@ -107,14 +108,18 @@ def _checked_names(value: Any) -> None:
         raise Unusable("type mismatch: " + "\n".join(wrong))
 
 
-def _applied(kind: Type, tree: Json, value: Any) -> Json:
+def _applied(kind: Type | None, tree: Json, value: Any) -> Json:
     """The object with an `Object` merged into it."""
     _checked_names(value)
     try:
         configuration = {**tree_of(value), "apiVersion": tree["apiVersion"], "kind": tree["kind"]}
     except Unwritable as error:
         raise Unusable(f"invalid return type: {error}") from None
-    _check(kind, configuration, "failed to convert patch object to typed object")
+    what = "failed to convert patch object to typed object"
+    if kind is None:
+        gvk = group_version_kind(tree["apiVersion"], tree["kind"])
+        raise _not_applied(f"{what}: no corresponding type for {gvk}")
+    _check(kind, configuration, what)
     if whole := list(_atomics(kind, configuration, "")):
         named = ", ".join(whole)
         raise _not_applied(f"invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: {named}")
@@ -168,6 +173,8 @@ def _patched(tree: Json, value: Any, definition: str | None) -> Json:
         raise errors.internal(schema.strict_error(unknown))
     if not isinstance(changed, dict):
         raise errors.internal("couldn't get version/kind; json parse error: the patched object is not an object")
+    if definition is not None:  # what Go's type knows of itself
+        changed = {"apiVersion": tree["apiVersion"], "kind": tree["kind"], **changed}
     return changed
 
 

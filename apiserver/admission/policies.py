@@ -16,6 +16,7 @@ from apiserver.admission.metrics import AdmissionMetrics
 from apiserver.admission.policy_programs import Decision, Failure, Programs
 from apiserver.admission.policy_source import Invocation, Misconfigured, Source
 from apiserver.admission.subject import Subject
+from apiserver.cel import OUT_OF_BUDGET
 
 Warn = Callable[[str], None]
 _CODES = {"Forbidden": 403, "Unauthorized": 401, "RequestEntityTooLarge": 413, "Invalid": 422}
@@ -43,6 +44,7 @@ class Policies:
     source: Source[Programs]
     authorize: Authorize | None
     metrics: AdmissionMetrics
+    clock: Callable[[], float]
 
     def any(self) -> bool:
         """Whether there is a policy that is bound."""
@@ -61,24 +63,42 @@ class Policies:
             values = expressions.bindings(
                 subject, row.form, shown, before, self.authorize, params=row.param, namespace=namespace
             )
+            began = self.clock()
             decision = row.policy.programs.evaluate(values, ignore=row.policy.ignores_failures)
-            denials += _acted(row, decision, subject, warn, self.metrics)
+            self._count(row, decision, self.clock() - began)
+            denials += _acted(row, decision, subject, warn)
             _annotated(row.policy.name, decision, audits)
         for key, found in audits.items():
             subject.annotate(key, ", ".join(found))
         if denials:
             raise _refusal(subject, new, denials[0])
 
+    def _count(self, row: Invocation[Programs], decision: Decision, seconds: float) -> None:
+        policy, binding = row.policy.name, row.binding
+        for failure in decision.failures:
+            for action in binding.actions:
+                self.metrics.checked(policy, binding.name, action.lower(), _error_type(failure), seconds)
+        for message in decision.audit_errors:
+            self.metrics.checked(policy, binding.name, "deny", _error_type(Failure(0, message, is_error=True)), seconds)
+        for failure in decision.ignored:
+            self.metrics.checked(policy, binding.name, "allow", _error_type(failure), seconds)
 
-def _acted(
-    row: Invocation[Programs], decision: Decision, subject: Subject, warn: Warn, metrics: AdmissionMetrics
-) -> list[_Denial]:
+
+def _error_type(failure: Failure) -> str:
+    """The metric's word for what went wrong, read from the message as upstream reads it."""
+    if not failure.is_error:
+        return "no_error"
+    if failure.message.startswith("compilation"):
+        return "compile_error"
+    return "out_of_budget" if failure.message.startswith(OUT_OF_BUDGET) else "invalid_error"
+
+
+def _acted(row: Invocation[Programs], decision: Decision, subject: Subject, warn: Warn) -> list[_Denial]:
     """What the binding's actions make of the failures."""
     policy, binding = row.policy.name, row.binding
     denials: list[_Denial] = []
     for failure in decision.failures:
         for action in binding.actions:
-            metrics.checked(policy, binding.name, action.lower(), error=failure.is_error)
             if action == "Deny":
                 denials.append(_Denial(policy, binding.name, failure.message, failure.reason))
             elif action == "Warn":

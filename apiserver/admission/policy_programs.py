@@ -107,6 +107,7 @@ class Decision:
     failures: list[Failure] = field(default_factory=list)
     annotations: list[tuple[str, str]] = field(default_factory=list)
     audit_errors: list[str] = field(default_factory=list)
+    ignored: list[Failure] = field(default_factory=list)  #: errors that the failure policy lets pass
 
 
 class Variables(dict[str, Any]):
@@ -159,11 +160,10 @@ class Programs:
             return _failed(str(error), ignore=ignore)
         for index, (validation, outcome) in enumerate(zip(self.validations, outcomes, strict=True)):
             if isinstance(outcome, EvaluationError):
-                if not ignore:
-                    decision.failures.append(Failure(index, str(outcome), is_error=True))
+                wrong = decision.ignored if ignore else decision.failures
+                wrong.append(Failure(index, str(outcome), is_error=True))
             elif outcome is not True:
-                text = _message(validation, values, budget)
-                decision.failures.append(Failure(index, text, validation.reason))
+                decision.failures.append(_denial(index, validation, values, budget))
         self._audit(decision, values, ignore=ignore)
         return decision
 
@@ -190,16 +190,25 @@ class Programs:
 
 
 def _failed(message: str, *, ignore: bool) -> Decision:
-    return Decision() if ignore else Decision(failures=[Failure(0, message, is_error=True)])
+    wrong = [Failure(0, message, is_error=True)]
+    return Decision(ignored=wrong) if ignore else Decision(failures=wrong)
+
+
+def _denial(index: int, validation: Validation, values: Mapping[str, Any], budget: Budget) -> Failure:
+    """What a validation that did not hold comes to."""
+    try:
+        return Failure(index, _message(validation, values, budget), validation.reason)
+    except BudgetExceeded as error:
+        return Failure(index, f"failed messageExpression: {error}", is_error=True)
 
 
 def _message(validation: Validation, values: Mapping[str, Any], budget: Budget) -> str:
-    """The message of a validation that did not hold: its expression's, its own, or one made of the expression."""
+    """The message of a validation: its expression's, its own, or one made of the expression. Raises BudgetExceeded."""
     made = ""
     if validation.message_expression is not None:
         try:
             value = validation.message_expression.evaluate(values, budget)
-        except (EvaluationError, BudgetExceeded):
+        except EvaluationError:
             value = None
         made = value.strip() if isinstance(value, str) else ""
         if len(made.encode()) > _LONGEST_MESSAGE or "\n" in made:

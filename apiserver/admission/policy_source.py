@@ -144,7 +144,7 @@ class Source(Generic[P]):
     ) -> list[Invocation[P] | Misconfigured[P]]:
         """What a request has to do with, in order."""
         found: list[Invocation[P] | Misconfigured[P]] = []
-        for policy in () if subject.is_configuration else self.policies():
+        for policy in () if subject.is_beyond_policies else self.policies():
             rows = await self._of_policy(policy, subject, new, old)
             found += [row for row in rows if isinstance(row, Invocation) or not policy.ignores_failures]
         return found

@@ -18,9 +18,9 @@ from apiserver.cel.types import DYN, STRING, Property, Type, object_type
 from apiserver.cel.values import (
     Duration,
     ObjectValue,
+    Optional,
     Timestamp,
     TypeValue,
-    Uint,
     show_duration,
     show_timestamp,
     type_name,
@@ -50,8 +50,20 @@ class _AnyField(Mapping[str, Property]):
 
 _ANY_FIELD = _AnyField()
 OBJECT = object_type(_ROOT, _ANY_FIELD)
+
+
+class _PatchFields(dict[str, Property]):
+    """The fields of an operation; of any other name, upstream has a type without a name."""
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ARG002 - there is always one
+        return self[name] if name in self else Property(name, Type("object", ""))
+
+
 JSON_PATCH = object_type(
-    "JSONPatch", {**{name: Property(name, STRING) for name in ("op", "path", "from")}, "value": Property("value", DYN)}
+    "JSONPatch",
+    _PatchFields(
+        {**{name: Property(name, STRING) for name in ("op", "path", "from")}, "value": Property("value", DYN)}
+    ),
 )
 
 
@@ -100,8 +112,20 @@ def _misnamed(value: Any, path: str) -> Iterator[str]:
             yield from _misnamed(item, path)
 
 
+class Null:
+    """Null within an `Object`, which upstream takes for a number of protobuf's: no field takes it."""
+
+    def __str__(self) -> str:
+        return "NULL_VALUE"
+
+
+NULL = Null()
+
+
 def tree_of(value: Any) -> Any:
     """What an `Object` applies, as a tree. Raises Unwritable."""
+    if value is None:
+        return NULL
     if isinstance(value, dict):
         made: Json = {}
         for key, item in value.items():
@@ -129,19 +153,29 @@ def _plain(value: Any) -> Any:
         return show_timestamp(value)
     if isinstance(value, Duration):
         return show_duration(value)
-    raise Unwritable(f"unsupported native conversion from {type_name(value)} to JSON")
+    if isinstance(value, TypeValue):
+        raise Unwritable("type conversion not supported for 'type'")
+    raise Unwritable(f"type conversion error from '{type_name(value).rsplit('.', 1)[-1]}' to '*structpb.Value'")
 
 
 def json_of(value: Any) -> Any:
     """The value of an operation. Raises Unwritable."""
+    if isinstance(value, ObjectValue) and value.type_name == JSON_PATCH.name:
+        raise Unwritable("cannot convert to native type: *structpb.Value")
     if isinstance(value, dict):
-        if not all(isinstance(key, str) for key in value):
-            raise Unwritable("bad key type")
-        return {key: json_of(item) for key, item in value.items()}
+        return {_key(key): json_of(item) for key, item in value.items()}
     if isinstance(value, list):
         return [json_of(item) for item in value]
+    if isinstance(value, Optional):
+        if not value.present:
+            raise Unwritable("optional.none() dereference")
+        return json_of(value.value)
     if isinstance(value, int) and not isinstance(value, bool) and not -_SAFE <= value <= _SAFE:
         return str(int(value))
-    if isinstance(value, TypeValue | Uint):
-        return value.name if isinstance(value, TypeValue) else int(value)
     return _plain(value)
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise Unwritable(f"unsupported type conversion from '{type_name(key)}' to string")
+    return key

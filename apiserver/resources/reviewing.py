@@ -15,7 +15,7 @@ from apimachinery import errors
 from apimachinery.apply.types import Type
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
-from apiserver.admission.subject import CONNECT, CREATE, DELETE, UPDATE, Form, Subject
+from apiserver.admission.subject import CONNECT, CREATE, DELETE, UPDATE, Annotate, Form, Subject
 from apiserver.call import Call
 from apiserver.registry import Registry, Resource
 from apiserver.request import Attributes
@@ -62,7 +62,7 @@ def deleted(
     resource: Resource,
     attributes: Attributes,
     options: DeleteOptions,
-    annotate: Callable[[str, str], None],
+    annotate: Annotate,
 ) -> Subject:
     """A delete of a stored object."""
     return Subject(

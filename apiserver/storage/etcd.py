@@ -31,7 +31,7 @@ TIMEOUT = 10.0  # seconds for one small call
 RANGE_TIMEOUT = 60.0  # a piece of a list on a busy machine
 FIRST_PIECE = 500  # keys
 MOST_KEYS = 10_000
-PIECE_BYTES = 8 << 20  # aimed at; gRPC holds a piece in memory twice
+PIECE_BYTES = 2 << 20  # aimed at; gRPC holds a piece in memory twice
 
 _EQUAL = rpc.Compare.CompareResult.Value("EQUAL")
 _MOD = rpc.Compare.CompareTarget.Value("MOD")

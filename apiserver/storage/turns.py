@@ -8,6 +8,7 @@ nothing: it finds all that has come meanwhile, and takes it at once.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from time import perf_counter
 
 #: What those woken in one turn may take together.
@@ -17,9 +18,10 @@ FIRST, MOST = 16, 512
 
 
 class Turns:
-    """A line of futures to be set to True."""
+    """A line of futures to be set to True. `clock` is in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
         self._line: deque[asyncio.Future[bool]] = deque()
         self._at_once = FIRST
         self._woken = 0  # in the turn under way
@@ -46,12 +48,13 @@ class Turns:
         loop.call_soon(self._end)
 
     def _begin(self) -> None:
-        self._began = perf_counter()
+        self._began = self._clock()
 
     def _end(self) -> None:
         if self._woken:
-            each = (perf_counter() - self._began) / self._woken
-            self._at_once = max(1, min(2 * self._at_once, int(SLICE / each), MOST))
+            took = self._clock() - self._began
+            fitting = int(SLICE * self._woken / took) if took > 0 else MOST
+            self._at_once = max(1, min(fitting, 2 * self._at_once, MOST))
         self._is_moving = bool(self._line)
         if self._is_moving:
             self._wake_some()

@@ -21,6 +21,7 @@ then, everything is listed anew and all watchers are cut, as upstream does it: a
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 import structlog
 
@@ -35,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 ROOT = "/registry/"
 #: A page of the first list: few of them, since for each etcd walks all keys that are left, and none that fills memory.
-FIRST_PAGE, MOST_OBJECTS, PAGE_BYTES = 1000, 10_000, 16 << 20
+FIRST_PAGE, MOST_OBJECTS, PAGE_BYTES = 1000, 10_000, 4 << 20
 #: How many objects are taken in before others get their turn.
 PORTION = 500
 RETRY_SECONDS = 0.1
@@ -70,6 +71,7 @@ class WatchCache:
         decode: Decode = no_protobuf,
         root: str = ROOT,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         self.revision = 0
         self._storage = storage
@@ -81,7 +83,7 @@ class WatchCache:
         self._floor = 0  # the revision of the last full list: no ring knows events up to it
         self._waiters: dict[asyncio.Future[None], int] = {}
         self._questions = Questions(storage.revision)
-        self._turns = Turns()
+        self._turns = Turns(clock)
         self._loads = self._resumes = 0
 
     async def run(self) -> None:

@@ -64,14 +64,14 @@ def _mutation(path: str, mutation: Json, compiler: Compiler) -> Problems:
     if kind not in _MEMBERS:
         yield not_supported(f"{path}.patchType", kind, sorted(_MEMBERS))
         return
+    given, here = mutation.get(_MEMBERS[kind]), f"{path}.{_MEMBERS[kind]}"
+    if given is None:
+        yield required(here, f"must be specified when patchType is {kind}")
+    else:
+        yield from _expression(f"{here}.expression", kind, given.get("expression") or "", compiler)
     for other, member in _MEMBERS.items():
-        given, here = mutation.get(member), f"{path}.{member}"
-        if other != kind and given is not None:
-            yield invalid(here, f"{{{member}}}", f"must not be specified when patchType is {kind}")
-        elif other == kind and given is None:
-            yield required(here, f"must be specified when patchType is {kind}")
-        elif given is not None:
-            yield from _expression(f"{here}.expression", kind, given.get("expression") or "", compiler)
+        if other != kind and mutation.get(member) is not None:
+            yield invalid(f"{path}.{member}", f"{{{member}}}", f"must not be specified when patchType is {kind}")
 
 
 def _expression(path: str, kind: str, text: str, compiler: Compiler) -> Problems:

@@ -456,8 +456,8 @@ async def test_calls_are_counted(server):
             400,
             "does not match the namespace sent",
         ),
-        ({"op": "replace", "path": "/metadata", "value": 1}, 500, "cannot be handled as a ConfigMap"),
-        ({"op": "replace", "path": "/data", "value": [1]}, 500, "cannot be handled as a ConfigMap"),
+        ({"op": "replace", "path": "/metadata", "value": 1}, 500, "json: cannot unmarshal"),
+        ({"op": "replace", "path": "/data", "value": [1]}, 500, "json: cannot unmarshal"),
         ({"op": "replace", "path": "", "value": "text"}, 500, ""),
     ],
 )

@@ -13,7 +13,7 @@ MUTATING = "admissionregistration.k8s.io/v1beta1"
 
 
 def test_gates_are_as_v1_34_has_them():
-    assert features("").is_on("SidecarContainers")
+    assert features("").is_on("WatchList")
     assert not features("").is_on("MutatingAdmissionPolicy")
 
 
@@ -25,11 +25,11 @@ def test_a_gate_is_turned_on(text):
 def test_all_of_a_stage_leaves_out_what_was_said_of_one():
     asked = features("AllBeta=true,MutatingAdmissionPolicy=false,AllAlpha=true")
     assert not asked.is_on("MutatingAdmissionPolicy")
-    assert asked.is_on("HPAScaleToZero")
+    assert asked.is_on("WatchList")
 
 
 def test_gates_that_are_locked_to_a_default_can_be_set_to_it():
-    assert features("SidecarContainers=true").is_on("SidecarContainers")
+    assert features("SidecarContainers=true").without_effect() == []
 
 
 @pytest.mark.parametrize(
