@@ -183,7 +183,7 @@ def create_app(
     decode: Decode = no_protobuf,
 ) -> App:
     """An API server over a store. `authenticator` replaces the real one (`Administrators()` in a simulation)."""
-    cache = WatchCache(storage, decode=decode)
+    cache = WatchCache(storage, decode=decode, clock=clock)
     lookup = CacheLookup(cache)
     api = Api(
         storage=storage,

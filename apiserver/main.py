@@ -36,7 +36,7 @@ from apiserver.storage.measured import Measured
 from apiserver.storage.memory import MemoryStorage
 from apiserver.storage.protocol import Storage
 from apiserver.switches import features, more_kinds
-from serving import logs, process
+from serving import collector, logs, process
 from serving.https import ServerTLS, serve
 
 log = structlog.get_logger("apiserver")
@@ -175,13 +175,20 @@ async def _serve(
 ) -> None:
     app = create_app(store, options, clock=time.time, random=random.SystemRandom(), decode=foreign.decode)
     async with asyncio.TaskGroup() as tasks:
-        upkeep = tasks.create_task(app.run())
+        upkeep, settling = tasks.create_task(app.run()), tasks.create_task(_settle(app))
         closing = asyncio.Event()
         tasks.create_task(_shut_down(app, stop, closing, delay))
         await serve(
             app, host=host, port=options.secure_port, tls=tls, ready=_say_ready, stop=closing, grace=_GRACE_SECONDS
         )
         upkeep.cancel()
+        settling.cancel()
+
+
+async def _settle(app: App) -> None:
+    """Once, when the server is ready."""
+    await app.wait_ready()
+    collector.settle()
 
 
 async def _shut_down(app: App, stop: asyncio.Event, closing: asyncio.Event, delay: float) -> None:

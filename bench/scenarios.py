@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import memory, pods, rates
+from bench import memory, pods, rates, watchers
 from bench.report import Row, median
 
 REST = 5.0  # seconds of quiet before memory is read
@@ -64,4 +64,5 @@ SCENARIOS = (
     Scenario("pod", "one pod, made and deleted", _pod),
     Scenario("replicas", "a Deployment of 20", _replicas),
     Scenario("rates", "requests a second, by apibench", rates.rows, rates.missing),
+    Scenario("watchers", "a thousand watchers, and a GET meanwhile", watchers.rows, watchers.missing),
 )

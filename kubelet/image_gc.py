@@ -54,6 +54,7 @@ class ImageKeeper:
     high: int = HIGH
     low: int = LOW
     clock: Callable[[], float] = time.time
+    mounted: Callable[[], Collection[str]] = tuple  # the ids of images that pods have as volumes
     _last_used: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -84,13 +85,13 @@ class ImageKeeper:
     async def clear(self) -> None:
         """The node is short of disk: every image that nothing uses goes."""
         now, images = self.clock(), await self.runtime.images()
-        used = {container.image_id for container in await self.runtime.list()}
+        used = {container.image_id for container in await self.runtime.list()} | set(self.mounted())
         await self._free(plan(images, self._pulled, self._last_used, used, now), 0, every=True)
 
     async def collect(self) -> int:
         """One look; the bytes that were freed."""
         now, images = self.clock(), await self.runtime.images()
-        used = {container.image_id for container in await self.runtime.list()}
+        used = {container.image_id for container in await self.runtime.list()} | set(self.mounted())
         self._last_used |= dict.fromkeys(used, now)
         gone = self._pulled.keys() - {image.id for image in images}
         if gone:

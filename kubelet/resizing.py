@@ -4,7 +4,6 @@ What was promised is written down before anything is done about it, so that a ku
 where this one stopped; a pod that was never resized has no file.
 """
 
-import asyncio
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from kubelet.pods.resize import (
 )
 from kubelet.pods.world import ref
 from kubelet.runtime.protocol import Container, RuntimeError_
+from kubelet.threads import in_thread
 
 log = structlog.get_logger("kubelet.resizing")
 
@@ -152,14 +152,14 @@ class Resizing:
                 log.info("the pod's limits stay wider", pod=str(ref(self.pod)), error=str(error))
 
     async def _check(self, container: Container, wanted: Json, had: Json) -> None:
-        used = await asyncio.to_thread(usage.of_container, container)
+        used = await in_thread(usage.of_container, container)
         why = shrunk_below(container.name, wanted, had, used.memory if used is not None else 0)
         if why:
             raise RuntimeError_(why)
 
     async def _limit(self, parent: str, limits: cgroups.Limits) -> None:
         if parent and not self._node.machine.systemd_cgroups:
-            await asyncio.to_thread(cgroups.write, parent, limits)
+            await in_thread(cgroups.write, parent, limits)
 
     def _write(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from apimachinery.objects.core_v1 import (
     Affinity,
@@ -32,9 +33,14 @@ class Meta(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     owner_references: tuple[OwnerReference, ...] = ()
 
 
+DISRUPTED, SCHEDULED = "DisruptionTarget", "PodScheduled"
+_TELLING = ((DISRUPTED, "True"), (SCHEDULED, "False"))
+
+
 class Container(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     """A container's claims."""
 
+    image: str = ""
     resources: ResourceRequirements | None = None
     ports: tuple[ContainerPort, ...] = ()
     restart_policy: str = ""
@@ -54,6 +60,7 @@ class Spec(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     node_name: str = ""
     scheduler_name: str = ""
     priority: int | None = None
+    preemption_policy: str = ""
     host_network: bool | None = None
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
@@ -67,10 +74,28 @@ class Spec(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     volumes: tuple[Volume, ...] = ()
 
 
+class Condition(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """A condition of a pod, without what nobody here reads."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    last_transition_time: str | None = None
+
+
 class Status(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """Whether the pod still holds what it was given."""
+    """Whether the pod still holds what it was given, and what schedulers have said of it."""
 
     phase: str = ""
+    start_time: str | None = None
+    nominated_node_name: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Keeps only the conditions that schedulers write, while they say something."""
+        if self.conditions:
+            kept = tuple(one for one in self.conditions if (one.type, one.status) in _TELLING)
+            force_setattr(self, "conditions", kept)
 
 
 class Pod(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
@@ -86,6 +111,25 @@ class Pod(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
         return f"{self.metadata.namespace}/{self.metadata.name}"
 
     @property
+    def priority(self) -> int:
+        return self.spec.priority or 0
+
+    @property
+    def claims(self) -> list[tuple[str, bool]]:
+        """The names of the pod's claims, and whether each is made for the pod itself."""
+        found = []
+        for volume in self.spec.volumes:
+            if volume.persistent_volume_claim is not None:
+                found.append((volume.persistent_volume_claim.claim_name, False))
+            elif volume.ephemeral is not None:
+                found.append((f"{self.metadata.name}-{volume.name}", True))
+        return found
+
+    def condition(self, type: str) -> Condition | None:
+        """One of those that are kept (see Status)."""
+        return next((one for one in self.status.conditions if one.type == type), None)
+
+    @property
     def is_finished(self) -> bool:
         """A finished pod holds nothing any more."""
         return self.status.phase in ("Succeeded", "Failed")
@@ -97,3 +141,16 @@ class Node(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     metadata: ObjectMeta = field(default_factory=ObjectMeta)
     spec: NodeSpec = field(default_factory=NodeSpec)
     status: NodeStatus = field(default_factory=NodeStatus)
+
+
+class NamespaceMeta(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
+    name: str = ""
+    namespace: str = ""
+    resource_version: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+class Namespace(Struct, frozen=True, kw_only=True):
+    """A namespace, for the labels by which affinity terms may select it."""
+
+    metadata: NamespaceMeta = field(default_factory=NamespaceMeta)

@@ -142,6 +142,7 @@ async def _taken(registry: Registry, resource: Resource, settle: Settle, tree: J
 
 
 def write_options_tree(options: WriteOptions, kind: str) -> Json:
+    """The options of a write as an admission review shows them; defaults are left out."""
     found: Json = {"kind": kind, "apiVersion": _META}
     if options.dry_run:
         found["dryRun"] = ["All"]

@@ -4,6 +4,7 @@ import pytest
 
 from tests.contract.api_server import APPS, CORE, MERGE, config_map, deployment, names, running
 
+RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 POLICIES = f"{ADMISSION}/validatingadmissionpolicies"
 BINDINGS = f"{ADMISSION}/validatingadmissionpolicybindings"
@@ -89,7 +90,9 @@ async def test_reasons_become_codes(server):
 
 async def test_a_policy_that_is_not_bound_says_nothing(server):
     await server.must("POST", POLICIES, policy("p", {"expression": "false"}))
-    await server.must("POST", f"{APPS}/deployments", deployment("web"))
+    assert (await server.call("POST", f"{APPS}/deployments", deployment("web")))[0] == 201
+    await server.must("POST", BINDINGS, binding("b"))
+    assert (await server.call("POST", f"{APPS}/deployments", deployment("other")))[0] == 422
 
 
 async def test_warnings_in_place_of_denials(server):
@@ -159,7 +162,22 @@ async def test_the_authorizer_is_asked(server):
     user = "request.userInfo.username == 'system:admin' && authorizer.requestResource.check('create').allowed()"
     nobody = "!authorizer.serviceAccount('default', 'default').path('/metrics').check('get').allowed()"
     await bound(server, policy("p", {"expression": text}, {"expression": user}, {"expression": nobody}))
-    await server.must("POST", f"{APPS}/deployments", deployment("web"))
+    assert (await server.call("POST", f"{APPS}/deployments", deployment("web")))[0] == 201
+    await let(server, "jane", "create", "deployments", group="apps")
+    stranger = {"impersonate-user": "jane", "impersonate-group": "system:authenticated"}
+    _, status = await server.call("POST", f"{APPS}/deployments", deployment("web"), headers=stranger)
+    assert status["message"] == FORBIDS + f"failed expression: {text}"
+
+
+async def let(server, user, verb, resource, *, group):
+    """One right, by RBAC, in the namespace `default`."""
+    rules = [{"verbs": [verb], "apiGroups": [group], "resources": [resource]}]
+    await server.must("POST", f"{RBAC}/roles", {"metadata": {"name": user}, "rules": rules})
+    subjects = [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": user}]
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": user}
+    await server.must(
+        "POST", f"{RBAC}/rolebindings", {"metadata": {"name": user}, "subjects": subjects, "roleRef": role}
+    )
 
 
 async def test_deletes_and_connects_are_seen(server):

@@ -309,7 +309,10 @@ async def test_exact_versions_are_not(server):
             "metadata": {"name": "a"},
             "spec": {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "x", "apiVersion": "apps/v1"}},
         }
-        await server.must("POST", "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers", body)
+        for version, code in (("v1", 400), ("v2", 201)):
+            path = f"/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers"
+            assert (await server.call("POST", path, body))[0] == code, version
+        assert [asked["kind"]["version"] for asked in it.asked] == ["v1"]
 
 
 async def test_dry_run_asks_only_those_without_side_effects(server):

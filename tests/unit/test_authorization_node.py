@@ -220,7 +220,7 @@ def test_reviews_ask_with_a_field_selector(selector, allowed):
 
 
 async def settled(met):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not met():
             await asyncio.sleep(0)
 
