@@ -45,6 +45,7 @@ from apiserver.customresources.loop import CustomResources
 from apiserver.discovery.state import Discovery
 from apiserver.dispatch import Dispatcher
 from apiserver.fairness import Fairness, Keeper
+from apiserver.feature_metrics import FeatureCollector
 from apiserver.health import HOOKS, Checks
 from apiserver.identity import Administrators
 from apiserver.metrics import Metrics
@@ -236,6 +237,7 @@ def create_app(
     if isinstance(storage, Measured):
         metrics.registry.register(StorageCollector(storage, partial(_resource_of, api.registry)))
     of_admission.register(metrics.registry)
+    metrics.registry.register(FeatureCollector(options.features))
     address = f"{options.advertise_address}:{options.secure_port}" if options.advertise_address else ""
     discovery = Discovery(
         api.registry.kinds(),
