@@ -73,7 +73,8 @@ def json_patch(document: Any, operations: Any) -> Any:
 
 def cannot_apply() -> ApiError:
     """The 422 for a patch that does not apply; upstream says no more than this."""
-    return ApiError(422, "Invalid", "the server rejected our request due to an error in our request")
+    text = "the server rejected our request due to an error in our request"
+    return ApiError(422, "Invalid", text, is_detailed=True)
 
 
 def _check_form(operations: Any) -> None:

@@ -233,6 +233,7 @@ VALIDATINGADMISSIONPOLICIES = Strategy(
     check=check,
     has_generation=True,
     allow_unconditional_update=False,
+    any_finalizer=True,
 )
 VALIDATINGADMISSIONPOLICYBINDINGS = Strategy(
     default=default_binding,
@@ -240,4 +241,5 @@ VALIDATINGADMISSIONPOLICYBINDINGS = Strategy(
     check=check_binding,
     has_generation=True,
     allow_unconditional_update=False,
+    any_finalizer=True,
 )

@@ -67,10 +67,10 @@ def check_status(new: Json, _old: Json | None) -> list[FieldError]:
     status = new.get("status") or {}
     for name in ("updatedReplicas", "readyReplicas", "availableReplicas"):
         if status.get(name, 0) > status.get("replicas", 0):
-            problems.append(invalid(f"status.{name}", status[name], "cannot be greater than status.replicas"))
+            problems.append(invalid(f"status.{name}", status.get(name, 0), "cannot be greater than status.replicas"))
     if status.get("availableReplicas", 0) > status.get("readyReplicas", 0):
         detail = "cannot be greater than readyReplicas"
-        problems.append(invalid("status.availableReplicas", status["availableReplicas"], detail))
+        problems.append(invalid("status.availableReplicas", status.get("availableReplicas", 0), detail))
     return problems
 
 
