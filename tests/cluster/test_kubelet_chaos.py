@@ -23,6 +23,7 @@ from kubelet.pods.security import Powers
 from kubelet.runtime.fake import FakeRuntime
 from kubelet.runtime.protocol import RuntimeError_
 from kubelet.volumes.fake import FakeVolumes
+from tests.cluster import virtual_time
 from tests.cluster.test_kubelet_worker import Api
 
 IMAGE = {"image": "here", "imagePullPolicy": "IfNotPresent"}
@@ -283,11 +284,6 @@ async def test_a_storm_leaves_nothing_behind(seed, tmp_path):
     assert chaos.kubelets > 3
 
 
-def on_virtual_time(scenario):
-    with asyncio.Runner(loop_factory=InlineLoop) as runner:
-        runner.run(scenario)
-
-
 async def begun(root, **pods):
     """A node without faults on which these pods run or have run."""
     chaos = Chaos(0, root)
@@ -328,7 +324,7 @@ def test_ten_minutes_without_an_api_server(tmp_path):
         assert len(chaos.network.addresses) == 2
         chaos.life.cancel()
 
-    on_virtual_time(scenario())
+    virtual_time.run(scenario())
 
 
 def test_a_reboot(tmp_path):
@@ -364,4 +360,4 @@ def test_a_reboot(tmp_path):
         assert len(chaos.network.addresses) == 3
         chaos.life.cancel()
 
-    on_virtual_time(scenario())
+    virtual_time.run(scenario())
