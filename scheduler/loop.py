@@ -21,11 +21,11 @@ from prometheus_client import Counter, Gauge, Histogram
 from apimachinery.errors import ApiError
 from apimachinery.kinds import NAMESPACES, NODES, PODDISRUPTIONBUDGETS, PODS
 from apimachinery.selectors import EVERYTHING
-from apimachinery.types import Json
 from client.cache import Cache
 from client.client import Client
 from client.events import EventRecorder
 from scheduler.backlog import Backlog, Waiting
+from scheduler.binding import Binder
 from scheduler.events import Change, Event, node_events, pod_events
 from scheduler.evicting import evict
 from scheduler.owners import Owners
@@ -34,10 +34,9 @@ from scheduler.preemption import Budget, Preemption, Trial, preempt
 from scheduler.state import State
 from scheduler.telling import ERROR, UNSCHEDULABLE, Teller
 from scheduler.views import SCHEDULER_NAME, Namespace, Node, Pod
-from scheduler.volumes import UNREADY, Needs, Unready, VolumeBinding, VolumeRestrictions, Volumes, Write
+from scheduler.volume_filters import UNREADY, Needs, VolumeBinding, VolumeRestrictions
+from scheduler.volumes import Unready, Volumes, Write
 
-BINDINGS_AT_ONCE = 64
-VOLUMES_WITHIN = 600.0  # seconds for a pod's volumes to be bound, upstream's bindTimeoutSeconds
 #: How many pods to place before other tasks (watches, bindings) get their turn; one that fits nowhere takes far longer.
 BATCH = 32
 #: What upstream's DynamicResources says after a pod without resource claims fitted nowhere, before preemption; and
@@ -77,10 +76,9 @@ class Scheduler:
         self.owners = Owners(client)
         self.state = State()
         self.backlog = Backlog()
+        self.binder = Binder(client, self.volumes, self._is_bound)
         self._wake = asyncio.Event()
-        self._bindings = asyncio.Semaphore(BINDINGS_AT_ONCE)
         self._under_way = 0
-        self._bound = asyncio.Event()  # set, and replaced, when a claim or a volume changes
 
     @property
     def idle(self) -> bool:
@@ -141,8 +139,7 @@ class Scheduler:
     def _volume_changed(self, _old: object, _new: object) -> None:
         self.backlog.wake(Event(Change.VOLUMES))
         self._wake.set()
-        self._bound.set()
-        self._bound = asyncio.Event()
+        self.binder.volumes_changed()
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old
@@ -276,37 +273,11 @@ class Scheduler:
 
     # ------------------------------------------------------------------------------------------------- binding
 
-    async def _bind_volumes(self, pod: Pod, node: str, writes: Sequence[Write]) -> None:
-        """Reserve the pod's volumes and wait until they are bound. Raises Unready."""
-        try:
-            for write in writes:
-                await self.client.patch(write.kind, write.namespace, write.name, write.body)
-            async with asyncio.timeout(VOLUMES_WITHIN):
-                while not self.volumes.state(pod, node):
-                    if self._is_bound(pod):
-                        raise Unready("pod does not exist any more")
-                    await self._bound.wait()
-        except TimeoutError as error:
-            raise Unready("timed out waiting for the condition") from error
-        except ApiError as error:  # somebody else was faster, or a claim has gone
-            raise Unready(str(error)) from error
-        finally:
-            self.volumes.release(pod.metadata.uid)
-
     async def _bind(self, waiting: Waiting, node: str, first: Sequence[Write] | None) -> None:
-        """`first` is to be written before; None where no volume has to be waited for."""
+        """`first` reserves volumes for the pod (binding.py)."""
         pod = waiting.pod
         try:
-            if first is not None:
-                await self._bind_volumes(pod, node, first)
-            async with self._bindings:
-                await self.client.create(
-                    PODS,
-                    _binding(pod, node),
-                    namespace=pod.metadata.namespace,
-                    name=pod.metadata.name,
-                    subresource="binding",
-                )
+            await self.binder.bind(pod, node, first)
         except Unready as reason:
             await self._failed(waiting, f'running PreBind plugin "VolumeBinding": binding volumes: {reason}')
         except ApiError as error:
@@ -338,12 +309,6 @@ class Scheduler:
     def _is_bound(self, pod: Pod) -> bool:
         current = self.pods.get(pod.metadata.namespace, pod.metadata.name)
         return current is None or current.metadata.uid != pod.metadata.uid or bool(current.spec.node_name)
-
-
-def _binding(pod: Pod, node: str) -> Json:
-    metadata = {"name": pod.metadata.name, "namespace": pod.metadata.namespace, "uid": pod.metadata.uid}
-    target = {"apiVersion": "v1", "kind": "Node", "name": node}
-    return {"apiVersion": "v1", "kind": "Binding", "metadata": metadata, "target": target}
 
 
 def _seed(pod: Pod) -> int:
