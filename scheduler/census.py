@@ -44,6 +44,10 @@ class Counts(Protocol):
         """How many pods have the claim."""
         ...
 
+    def pods(self, row: int) -> Collection[Placed]:
+        """The pods of a node."""
+        ...
+
 
 def _preferences(placed: Placed) -> Iterator[Term]:
     yield from placed.terms.preferred
@@ -97,7 +101,6 @@ class Census:
         self._in[placed.pod.metadata.namespace][uid] = (row, placed)
 
     def pods(self, row: int) -> Collection[Placed]:
-        """The pods of a node."""
         return self._on[row].values()
 
     def matching(self, question: Question) -> Ints:
@@ -186,3 +189,12 @@ class Supposed:
 
     def users(self, claim: str) -> int:
         return self.base.users(claim) + sum(sign for _, placed, sign in self.changes if claim in placed.claims)
+
+    def pods(self, row: int) -> Collection[Placed]:
+        there = {placed.pod.metadata.uid: placed for placed in self.base.pods(row)}
+        for where, placed, sign in self.changes:
+            if where == row and sign > 0:
+                there[placed.pod.metadata.uid] = placed
+            elif where == row:
+                there.pop(placed.pod.metadata.uid, None)
+        return there.values()

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
 
 from apimachinery.errors import ApiError
 from apimachinery.kinds import NAMESPACES, NODES, PODDISRUPTIONBUDGETS, PODS
@@ -24,6 +23,7 @@ from apimachinery.selectors import EVERYTHING
 from client.cache import Cache
 from client.client import Client
 from client.events import EventRecorder
+from scheduler import metrics
 from scheduler.backlog import Backlog, Waiting
 from scheduler.binding import Binder
 from scheduler.events import Change, Event, node_events, pod_events
@@ -34,7 +34,7 @@ from scheduler.preemption import Budget, Preemption, Trial, preempt
 from scheduler.state import State
 from scheduler.telling import ERROR, UNSCHEDULABLE, Teller
 from scheduler.views import SCHEDULER_NAME, Namespace, Node, Pod
-from scheduler.volume_filters import UNREADY, Needs, VolumeBinding, VolumeRestrictions
+from scheduler.volume_filters import UNREADY, Needs
 from scheduler.volumes import Unready, Volumes, Write
 
 #: How many pods to place before other tasks (watches, bindings) get their turn; one that fits nowhere takes far longer.
@@ -44,11 +44,6 @@ BATCH = 32
 _NO_CLAIMS, _NOT_ASKED = "no new claims to deallocate", "not found"
 
 _log = structlog.get_logger("scheduler")
-_ATTEMPTS = Counter("scheduler_schedule_attempts_total", "Attempts by result.", ("result", "profile"))
-_ALGORITHM = Histogram("scheduler_scheduling_algorithm_duration_seconds", "Time to place one pod.")
-_PENDING = Gauge("scheduler_pending_pods", "Pods that wait for a node.")
-_PREEMPTIONS = Counter("scheduler_preemption_attempts_total", "Attempts to make room for a pod.")
-_VICTIMS = Histogram("scheduler_preemption_victims", "Pods evicted for one.", buckets=(1, 2, 4, 8, 16, 32, 64))
 
 
 class Scheduler:
@@ -186,7 +181,8 @@ class Scheduler:
             if done >= BATCH:
                 done = 0
                 await asyncio.sleep(0)
-        _PENDING.set(len(self.backlog))
+        for queue, size in self.backlog.sizes().items():
+            metrics.PENDING.labels(queue).set(size)
 
     async def _finish(self, work: Coroutine[None, None, None]) -> None:
         try:
@@ -204,7 +200,7 @@ class Scheduler:
             decision = Decision(None, {}, len(self.state.nodes), str(reason), (UNREADY,), after=_NOT_ASKED)
             return self._parked(waiting, decision, None)
         trial, order = self._trial(pod, needs), np.random.default_rng(_seed(pod)).permutation(len(self.state.nodes))
-        with _ALGORITHM.time():
+        with metrics.ALGORITHM.time():
             decision = place(
                 trial.filters,
                 self.profiles[pod.scheduler].scores,
@@ -221,11 +217,12 @@ class Scheduler:
         return (self._bind(waiting, decision.node, first),)
 
     def _trial(self, pod: Pod, needs: Needs) -> Trial:
-        volumes = (VolumeRestrictions(needs), VolumeBinding(needs, self.volumes.promises)) if needs else ()
         owners = EVERYTHING if pod.spec.topology_spread_constraints else self.owners.selector(pod)
         profile = self.profiles[pod.scheduler]
         row = self.state.row(pod, owners, profile.spread)
-        return Trial(profile.with_volumes(volumes), row, self.state.snapshot(), self.state.expected(pod))
+        return Trial(
+            profile.with_volumes(self.volumes.filters(pod, needs)), row, self.state.snapshot(), self.state.expected(pod)
+        )
 
     def _unplaced(self, waiting: Waiting, trial: Trial, decision: Decision) -> Sequence[Coroutine[None, None, None]]:
         """No node: the pod makes itself room, or waits."""
@@ -233,11 +230,12 @@ class Scheduler:
         if not decision.nodes or not self.profiles[pod.scheduler].preempts:
             return self._parked(waiting, replace(decision, after=_NO_CLAIMS if decision.nodes else ""), "")
         found = preempt(trial, np.flatnonzero(decision.hopeful), self.state.on, self.budgets.list(), _seed(pod))
-        _PREEMPTIONS.inc()
+        metrics.PREEMPTIONS.inc()
         if not found.node:
             why = f"{_NO_CLAIMS}, preemption: {found.why}"
             return self._parked(waiting, replace(decision, after=why), "" if found.gives_up else None)
-        _VICTIMS.observe(len(found.victims))
+        metrics.VICTIMS.observe(len(found.victims))
+        self._count(waiting, metrics.UNSCHEDULABLE)
         self.state.nominate(pod, found.node)
         return (
             self.teller.waits(waiting, UNSCHEDULABLE, decision.message, found.node),
@@ -247,7 +245,7 @@ class Scheduler:
     def _parked(
         self, waiting: Waiting, decision: Decision, nominated: str | None
     ) -> Sequence[Coroutine[None, None, None]]:
-        _ATTEMPTS.labels("unschedulable", waiting.pod.scheduler).inc()
+        self._count(waiting, metrics.UNSCHEDULABLE)
         if nominated == "":
             self.state.nominate(waiting.pod, "")
         self.backlog.park(waiting, self._now(), decision.refused_by)
@@ -289,13 +287,14 @@ class Scheduler:
             await self._failed(waiting, message, lost=error.reason == "Conflict")
         else:
             self.backlog.drop(pod.metadata.uid)
-            _ATTEMPTS.labels("scheduled", pod.scheduler).inc()
+            self._count(waiting, metrics.SCHEDULED)
+            metrics.TRIES.observe(waiting.attempts + 1)
             self.teller.scheduled(pod, node)
 
     async def _failed(self, waiting: Waiting, message: str, *, lost: bool = False) -> None:
         """A pod that was placed is not bound: what it was given is free again. `lost`: somebody else was faster."""
         pod = waiting.pod
-        _ATTEMPTS.labels("error", pod.scheduler).inc()
+        self._count(waiting, metrics.ERROR)
         self.state.forget(pod.metadata.uid)
         self.backlog.wake(Event(Change.POD_REMOVED, pod))
         if self._is_bound(pod):
@@ -305,6 +304,9 @@ class Scheduler:
         self.backlog.retry(waiting, self._now())
         if not lost:
             await self.teller.waits(waiting, ERROR, message, "")
+
+    def _count(self, waiting: Waiting, result: str) -> None:
+        metrics.attempted(result, waiting.pod.scheduler, self._now() - waiting.taken)
 
     def _is_bound(self, pod: Pod) -> bool:
         current = self.pods.get(pod.metadata.namespace, pod.metadata.name)

@@ -60,12 +60,20 @@ class Claim(Struct, frozen=True, gc=False):
         return f"{self.metadata.namespace}/{self.metadata.name}"
 
 
+class CsiSource(Struct, frozen=True, gc=False, rename="camel"):
+    """Which volume of which driver it is."""
+
+    driver: str = ""
+    volume_handle: str = ""
+
+
 class VolumeSpec(Struct, frozen=True, gc=False, rename="camel"):
     """What the scheduler reads of a volume's spec."""
 
     access_modes: tuple[str, ...] = ()
     capacity: Mapping[str, str] = {}
     claim_ref: ObjectReference | None = None
+    csi: CsiSource | None = None
     node_affinity: VolumeNodeAffinity | None = None
     storage_class_name: str = ""
     volume_mode: str = ""
@@ -83,6 +91,25 @@ class Volume(Struct, frozen=True, gc=False):
         """The nodes it can be reached from; None for every node."""
         affinity = self.spec.node_affinity
         return affinity.required.node_selector_terms if affinity is not None and affinity.required else None
+
+
+class AttachmentVolume(Struct, frozen=True, gc=False, rename="camel"):
+    persistent_volume_name: str = ""
+
+
+class AttachmentSpec(Struct, frozen=True, gc=False, rename="camel"):
+    """What the scheduler reads of an attachment's spec."""
+
+    attacher: str = ""
+    node_name: str = ""
+    source: AttachmentVolume = AttachmentVolume()
+
+
+class Attachment(Struct, frozen=True, gc=False):
+    """A VolumeAttachment."""
+
+    metadata: ObjectMeta = ObjectMeta()
+    spec: AttachmentSpec = AttachmentSpec()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,38 @@ Source: pkg/scheduler/framework/plugins/volumebinding.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from apimachinery import quantity
-from apimachinery.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, STORAGECLASSES, Kind
-from apimachinery.objects.storage_v1 import StorageClass
+from apimachinery.kinds import (
+    CSINODES,
+    PERSISTENTVOLUMECLAIMS,
+    PERSISTENTVOLUMES,
+    STORAGECLASSES,
+    VOLUMEATTACHMENTS,
+    Kind,
+)
+from apimachinery.objects.storage_v1 import CSINode, StorageClass
 from apimachinery.selectors import from_label_selector
 from apimachinery.types import Json
 from client.cache import Cache
 from client.client import Client
 from scheduler.arrays import Nodes
+from scheduler.filters import Filter
 from scheduler.placed import claim_key
 from scheduler.views import Pod
-from scheduler.volume_filters import SELECTED_NODE, Claim, Needs, Promise, Volume, reached
+from scheduler.volume_filters import (
+    SELECTED_NODE,
+    Attachment,
+    Claim,
+    Needs,
+    Promise,
+    Volume,
+    VolumeBinding,
+    VolumeRestrictions,
+    reached,
+)
+from scheduler.volume_limits import Handles, NodeVolumeLimits
 
 _BOUND_BY_US = "pv.kubernetes.io/bound-by-controller"
 
@@ -52,11 +72,52 @@ class Volumes:
         self.claims = Cache(self.client, PERSISTENTVOLUMECLAIMS, Claim)
         self.volumes = Cache(self.client, PERSISTENTVOLUMES, Volume)
         self.classes = Cache(self.client, STORAGECLASSES, StorageClass)
-        self.caches: Sequence[Cache[Claim] | Cache[Volume] | Cache[StorageClass]] = (
+        self.drivers = Cache(self.client, CSINODES, CSINode)
+        self.attachments = Cache(self.client, VOLUMEATTACHMENTS, Attachment)
+        self.caches: Sequence[Cache[Any]] = (
             self.claims,
             self.volumes,
             self.classes,
+            self.drivers,
+            self.attachments,
         )
+
+    def filters(self, pod: Pod, needs: Needs) -> Sequence[Filter]:
+        """What a pod's volumes ask of nodes, in upstream's order."""
+        if not needs:
+            return ()
+        wanted, limits = self._handles(pod), dict[str, dict[str, int]]()
+        for node in self.drivers.list():
+            counts = {d.name: d.allocatable.count for d in node.spec.drivers if d.allocatable is not None}
+            limits[node.metadata.name] = {name: count for name, count in counts.items() if count is not None}
+        is_limited = any(driver in each for driver in wanted.values() for each in limits.values())
+        limit = (NodeVolumeLimits(wanted, limits, self._attached(), self._handles),) if is_limited else ()
+        return (VolumeRestrictions(needs), *limit, VolumeBinding(needs, self.promises))
+
+    def _handles(self, pod: Pod) -> Handles:
+        """The volumes of storage drivers that a pod uses or will use."""
+        found = {}
+        for name, _ in pod.claims:
+            claim = self.claims.get(pod.metadata.namespace, name)
+            if claim is None:
+                continue
+            volume = self.volumes.get("", claim.spec.volume_name) if claim.spec.volume_name else None
+            klass = self.classes.get("", claim.spec.storage_class_name) if volume is None else None
+            if volume is not None and volume.spec.csi is not None:
+                found[_unique(volume.spec.csi.driver, volume.spec.csi.volume_handle)] = volume.spec.csi.driver
+            elif klass is not None:
+                found[_unique(klass.provisioner, f"unbound {claim.key}")] = klass.provisioner
+        return found
+
+    def _attached(self) -> dict[str, dict[str, str]]:
+        """The volumes that are attached to each node."""
+        found: dict[str, dict[str, str]] = {}
+        for attachment in self.attachments.list():
+            volume = self.volumes.get("", attachment.spec.source.persistent_volume_name)
+            if volume is not None and volume.spec.csi is not None:
+                csi = volume.spec.csi
+                found.setdefault(attachment.spec.node_name, {})[_unique(csi.driver, csi.volume_handle)] = csi.driver
+        return found
 
     def needs(self, pod: Pod) -> Needs:
         """Raises Unready."""
@@ -148,6 +209,10 @@ class Volumes:
             if self.volumes.get("", claim.spec.volume_name) is None:
                 return False
         return True
+
+
+def _unique(driver: str, handle: str) -> str:
+    return f"{driver}/{handle}"
 
 
 def _size(volume: Volume) -> quantity.Quantity:
