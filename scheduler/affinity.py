@@ -123,7 +123,7 @@ class PreferredNeighbours(Score):
         for term, counts in nodes.census.preferring():
             if term.matches(pod.pod, pod.namespace_labels):
                 total += (term.weight or self.required_weight) * nodes.domains(term.key).sums(counts)
-        least, most = total[possible].min(), total[possible].max()
+        least, most = (total[possible].min(), total[possible].max()) if total.any() else (0, 0)
         if least == most:
             return np.zeros(len(nodes), np.int64)
         points: Ints = (MOST * ((total - least) / (most - least))).astype(np.int64)
