@@ -47,6 +47,7 @@ from apiserver.customresources.loop import CustomResources
 from apiserver.discovery.state import Discovery
 from apiserver.dispatch import Dispatcher
 from apiserver.fairness import Fairness, Keeper
+from apiserver.feature_metrics import FeatureCollector
 from apiserver.health import HOOKS, Checks
 from apiserver.identity import Administrators
 from apiserver.metrics import Metrics
@@ -224,6 +225,7 @@ def create_app(
     if isinstance(storage, Measured):
         metrics.registry.register(StorageCollector(storage, partial(_resource_of, api.registry)))
     of_admission.register(metrics.registry)
+    metrics.registry.register(FeatureCollector(options.features))
     discovery = _discovery(api, options)
     front_proxy = ProxyIdentity(options.proxy_client_certificate, options.proxy_client_key)
     aggregator = Aggregator(api, discovery, front_proxy, by_endpoints=options.aggregator_routing)

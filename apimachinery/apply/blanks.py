@@ -54,6 +54,15 @@ _BLANKS: dict[tuple[str, str], Json] = {
     ("admissionregistration.k8s.io/v1beta1", "MutatingAdmissionPolicyBinding"): {"spec": {}},
     ("admissionregistration.k8s.io/v1alpha1", "MutatingAdmissionPolicy"): {"spec": {}},
     ("admissionregistration.k8s.io/v1alpha1", "MutatingAdmissionPolicyBinding"): {"spec": {}},
+    ("authentication.k8s.io/v1", "SelfSubjectReview"): {"status": {"userInfo": {}}},
+    ("authentication.k8s.io/v1", "TokenReview"): {"spec": {}, "status": {"user": {}}},
+    ("authorization.k8s.io/v1", "LocalSubjectAccessReview"): {"spec": {}, "status": {"allowed": False}},
+    ("authorization.k8s.io/v1", "SelfSubjectAccessReview"): {"spec": {}, "status": {"allowed": False}},
+    ("authorization.k8s.io/v1", "SelfSubjectRulesReview"): {
+        "spec": {},
+        "status": {"incomplete": False, "nonResourceRules": None, "resourceRules": None},
+    },
+    ("authorization.k8s.io/v1", "SubjectAccessReview"): {"spec": {}, "status": {"allowed": False}},
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): {
         "spec": {"group": "", "names": {"kind": "", "plural": ""}, "scope": "", "versions": None},
         "status": {"acceptedNames": {"kind": "", "plural": ""}, "conditions": None, "storedVersions": None},

@@ -17,7 +17,6 @@ from apiserver.cel.kubernetes import AUTHORIZER, RESOURCE_CHECK
 from apiserver.cel.libraries.authorizer import Authorizer, Decision, Question, ResourceCheck
 from apiserver.cel.program import MATCH_CONDITIONS_LIMIT
 from apiserver.cel.types import BOOL, DYN, INT, STRING, TIMESTAMP, Property, Type, list_of, map_of, object_type
-from apiserver.cel.values import parse_timestamp
 from apiserver.request import AUTHENTICATED, Attributes, User
 from apiserver.request import Decision as Answer
 
@@ -96,17 +95,6 @@ def condition(text: str, *, params: bool = False) -> Program:
     return cel.compile(text, ENVIRONMENT.with_variables(variables(params=params)), BOOL)
 
 
-def namespace_value(tree: Json | None) -> Json | None:
-    """What `namespaceObject` is: the namespace with its times as timestamps."""
-    if tree is None:
-        return None
-    meta = dict(tree["metadata"])
-    for name in ("creationTimestamp", "deletionTimestamp"):
-        if name in meta:
-            meta[name] = parse_timestamp(meta[name]) or meta[name]
-    return {**tree, "metadata": meta}
-
-
 def asker(subject: Subject, authorize: Authorize | None) -> Callable[[Question], Decision]:
     """What answers an expression's questions about rights: those of the request's user, or of a service account."""
 
@@ -174,7 +162,7 @@ def bindings(
         "object": new,
         "oldObject": old,
         "params": params,
-        "namespaceObject": namespace_value(namespace),
+        "namespaceObject": namespace,  # whose times are texts, whatever their type says: so upstream has it
         "request": subject.request(form),
         "authorizer": Authorizer(ask),
         REQUEST_RESOURCE: ResourceCheck(ask, question),

@@ -265,7 +265,7 @@ def test_access_reviews():
 def test_a_review_without_a_question_is_invalid(spec, message):
     with pytest.raises(ApiError) as refused:
         reviews.subject_access_review(AUTHORIZER, {"spec": spec})
-    assert refused.value.message == f'SubjectAccessReview.authorization.k8s.io "" is invalid: {message}'
+    assert refused.value.message == f'.authorization.k8s.io "" is invalid: {message}'
 
 
 def test_rules_review():
