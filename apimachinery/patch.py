@@ -32,7 +32,8 @@ class NotApplied(ApiError):
     """A well-formed patch that does not apply. Upstream tells a client no more than the message; `why` says it all."""
 
     def __init__(self, why: str = "", *, is_test: bool = False) -> None:
-        super().__init__(422, "Invalid", "the server rejected our request due to an error in our request")
+        text = "the server rejected our request due to an error in our request"
+        super().__init__(422, "Invalid", text, is_detailed=True)
         self.why = why  # in the words of upstream's library
         self.is_test = is_test  # a `test` did not hold
 

@@ -244,7 +244,8 @@ class Agent:
         """First what there is, then who is known: nothing that is being made is taken for a stranger's."""
         node = self._node
         held, limited = await self._doors.volumes.held(), await asyncio.to_thread(cgroups.pods, node.machine)
-        known = self._workers.keys() | {c.pod.uid for c in await self._doors.runtime.list()}
+        listed = self._seen.keys() or {c.pod.uid for c in await self._doors.runtime.list()}  # the last relist will do
+        known = self._workers.keys() | listed
         for uid in held - known:
             log.info("removing the volumes of a pod that is gone", uid=uid)
             try:

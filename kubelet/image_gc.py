@@ -66,7 +66,10 @@ class ImageKeeper:
         """Remember an image as ours."""
         if image.id not in self._pulled:
             self._pulled[image.id] = self.clock()
-            self._save()
+            try:
+                self._save()
+            except OSError as error:  # it is written down with the next one
+                log.warning("cannot note a pulled image", image=image.id, error=str(error))
 
     def _save(self) -> None:
         draft = self.file.with_suffix(".new")

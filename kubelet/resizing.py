@@ -91,10 +91,17 @@ class Resizing:
             return
         self._pending = self._judge(pod)
         if self._pending is None:
-            self._promised = allocation(pod)
+            self._promise(pod)
+
+    def _promise(self, pod: Pod) -> None:
+        before, self._promised = self._promised, allocation(pod)
+        try:
             self._write()
-            self.pod, self.retry_at = pod, 0.0
-            self._progress = ("", "", pod.metadata.generation or 0)
+        except OSError as error:  # what is not written down is not promised
+            self._promised, self._pending = before, ("Deferred", f"cannot keep the allocation: {error}")
+            return
+        self.pod, self.retry_at = pod, 0.0
+        self._progress = ("", "", pod.metadata.generation or 0)
 
     def settle(self, containers: Sequence[Container], returning: Collection[str] = ()) -> None:
         """Say when it is done: every container that runs has what was promised, and all are back (`returning`)."""

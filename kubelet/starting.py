@@ -132,7 +132,7 @@ class Starter:
             return
         try:
             await self._doors.network.attach(sandbox.id, sandbox.pid, host_ports(pod))
-        except NetworkError as error:
+        except (NetworkError, OSError) as error:
             raise self._no_sandbox(pod, error) from error
 
     async def start(
@@ -278,9 +278,12 @@ class Starter:
     def _link(self, pod: Pod, name: str, attempt: int, id: str) -> None:
         """/var/log/containers/POD_NS_CONTAINER-ID.log, as log collectors expect it."""
         link = self._node.links_root / f"{pod.metadata.name}_{pod.metadata.namespace}_{name}-{id}.log"
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(log_link(self._node.log_root, ref(pod), name, attempt))
+        try:
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(log_link(self._node.log_root, ref(pod), name, attempt))
+        except OSError as error:  # the container runs all the same
+            log.warning("cannot link a container's log", pod=str(ref(pod)), error=str(error))
 
     async def _post_start(self, pod: Pod, container: AnyContainer, id: str, sandbox: Container, event: Event) -> None:
         hook = container.lifecycle.post_start if container.lifecycle else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from scheduler import requests
-from scheduler.views import Node, Pod
+from scheduler.views import RESIZE, Node, Pod
 
 
 class Change(Enum):
@@ -58,8 +58,14 @@ def pod_events(old: Pod | None, new: Pod | None) -> Iterator[Event]:
     elif holds(new) and old is not None and new is not None:
         if old.metadata.labels != new.metadata.labels:
             yield Event(Change.POD_LABELS, old, new)
-        if old.spec != new.spec and _shrunk(old, new):
+        if _asks(old) != _asks(new) and _shrunk(old, new):
             yield Event(Change.POD_SHRUNK, old, new)
+
+
+def _asks(pod: Pod) -> object:
+    """All that requests are made of."""
+    status = pod.status
+    return pod.spec, status.container_statuses, status.init_container_statuses, pod.condition(RESIZE)
 
 
 def _shrunk(old: Pod, new: Pod) -> bool:

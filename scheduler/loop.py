@@ -38,7 +38,7 @@ from scheduler.volumes import UNREADY, Needs, Unready, VolumeBinding, VolumeRest
 SCHEDULER_NAME = "default-scheduler"
 BINDINGS_AT_ONCE = 64
 VOLUMES_WITHIN = 600.0  # seconds for a pod's volumes to be bound, upstream's bindTimeoutSeconds
-#: How many pods to place before other tasks (watches, bindings) get their turn.
+#: How many pods to place before other tasks (watches, bindings) get their turn; one that fits nowhere takes far longer.
 BATCH = 32
 #: What upstream's DynamicResources says after a pod without resource claims fitted nowhere, before preemption; and
 #: where it was not asked before, because the pod's volumes were not ready, that it knows nothing.
@@ -182,8 +182,9 @@ class Scheduler:
             for work in self._attempt(waiting):
                 self._under_way += 1
                 tasks.create_task(self._finish(work))
-            done += 1
-            if done % BATCH == 0:
+            done += 1 if waiting.pod.metadata.uid in self.state.assumed else BATCH
+            if done >= BATCH:
+                done = 0
                 await asyncio.sleep(0)
         _PENDING.set(len(self.backlog))
 

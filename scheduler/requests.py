@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from apimachinery import quantity
-from scheduler.views import Container, Pod
+from scheduler.views import RESIZE, Container, ContainerStatus, Pod
 
 CPU, MEMORY, PODS = "cpu", "memory", "pods"
 #: What an unspecified request counts when nodes are compared (util/pod_resources.go).
@@ -43,19 +43,19 @@ def for_scores(pod: Pod) -> tuple[int, int]:
 
 
 def _total(pod: Pod, missing: Amounts) -> dict[str, int]:
-    total = _sum(_requested(container, missing) for container in pod.spec.containers)
+    total = _sum(_requested(pod, container, missing) for container in pod.spec.containers)
     if pod.spec.init_containers:
-        total = _with_init(total, pod.spec.init_containers, missing)
+        total = _with_init(total, pod, missing)
     if pod.spec.resources:
         total |= amounts(pod.spec.resources.requests)
     return _sum((total, amounts(pod.spec.overhead))) if pod.spec.overhead else total
 
 
-def _with_init(total: Mapping[str, int], containers: Iterable[Container], missing: Amounts) -> dict[str, int]:
+def _with_init(total: Mapping[str, int], pod: Pod, missing: Amounts) -> dict[str, int]:
     sidecars: dict[str, int] = {}
     most: dict[str, int] = {}
-    for container in containers:
-        wanted = _requested(container, missing)
+    for container in pod.spec.init_containers:
+        wanted = _requested(pod, container, missing)
         if container.restart_policy == "Always":
             sidecars = _sum((sidecars, wanted))
             most = _most(most, sidecars)
@@ -64,8 +64,20 @@ def _with_init(total: Mapping[str, int], containers: Iterable[Container], missin
     return _most(_sum((total, sidecars)), most)
 
 
-def _requested(container: Container, missing: Amounts) -> Amounts:
-    return {**missing, **amounts(container.resources.requests)} if container.resources else missing
+def _requested(pod: Pod, container: Container, missing: Amounts) -> Amounts:
+    wanted = amounts(container.resources.requests) if container.resources else {}
+    for status in (*pod.status.container_statuses, *pod.status.init_container_statuses):
+        if status.name == container.name and status.resources is not None:
+            wanted = _resized(pod, wanted, status)
+    return {**missing, **wanted}
+
+
+def _resized(pod: Pod, wanted: Amounts, status: ContainerStatus) -> dict[str, int]:
+    """While a container is resized the larger of what it should have and what it still has counts."""
+    held = status.resources.requests if status.resources else {}
+    has = _most(amounts(held), amounts(status.allocated_resources))
+    pending = pod.condition(RESIZE)
+    return has if pending is not None and pending.reason == "Infeasible" else _most(wanted, has)
 
 
 def _sum(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:

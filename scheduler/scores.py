@@ -52,6 +52,8 @@ class PreferUntainted(Score):
     """Prefers nodes with the fewest PreferNoSchedule taints that the pod minds."""
 
     def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Ints:
+        if not nodes.taints:
+            return np.full(len(nodes), MOST)
         counts = np.count_nonzero(nodes.tainted_softly & pod.minds, axis=1)
         return MOST - normal(counts, possible)
 
@@ -61,6 +63,8 @@ class PreferredAffinity(Score):
 
     def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Ints:
         total = np.zeros(len(nodes), np.int64)
+        if not pod.preferred:
+            return total
         for preferred in pod.preferred:
             if preferred.preference is not None and preferred.weight:
                 total += preferred.weight * matches(preferred.preference, nodes)
@@ -75,6 +79,8 @@ class ImageLocality(Score):
         total = np.zeros(len(nodes), np.int64)
         for container in containers:
             sizes = nodes.images(_normal_name(container.image))
+            if not sizes.any():
+                continue
             total += (sizes * (np.count_nonzero(sizes) / len(nodes))).astype(np.int64)
         enough = LARGE_IMAGE * len(containers)
         points: Ints = MOST * (np.clip(total, SMALL_IMAGE, enough) - SMALL_IMAGE) // (enough - SMALL_IMAGE)

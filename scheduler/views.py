@@ -33,13 +33,14 @@ class Meta(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     owner_references: tuple[OwnerReference, ...] = ()
 
 
-DISRUPTED, SCHEDULED = "DisruptionTarget", "PodScheduled"
-_TELLING = ((DISRUPTED, "True"), (SCHEDULED, "False"))
+DISRUPTED, SCHEDULED, RESIZE = "DisruptionTarget", "PodScheduled", "PodResizePending"
+_TELLING = ((DISRUPTED, "True"), (SCHEDULED, "False"), (RESIZE, "True"))
 
 
 class Container(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     """A container's claims."""
 
+    name: str = ""
     image: str = ""
     resources: ResourceRequirements | None = None
     ports: tuple[ContainerPort, ...] = ()
@@ -83,6 +84,14 @@ class Condition(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     last_transition_time: str | None = None
 
 
+class ContainerStatus(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """What a container has, while that is not what it asks for."""
+
+    name: str = ""
+    resources: ResourceRequirements | None = None
+    allocated_resources: Mapping[str, str] = field(default_factory=dict)
+
+
 class Status(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     """Whether the pod still holds what it was given, and what schedulers have said of it."""
 
@@ -90,12 +99,23 @@ class Status(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     start_time: str | None = None
     nominated_node_name: str = ""
     conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
 
     def __post_init__(self) -> None:
-        """Keeps only the conditions that schedulers write, while they say something."""
+        """Keeps only the conditions that are read here, while they say something."""
         if self.conditions:
             kept = tuple(one for one in self.conditions if (one.type, one.status) in _TELLING)
             force_setattr(self, "conditions", kept)
+
+
+_OF_CONTAINERS, _OF_INIT = "container_statuses", "init_container_statuses"
+
+
+def _is_other(status: ContainerStatus, asked: Mapping[str, str]) -> bool:
+    if status.resources is None:
+        return False
+    return status.resources.requests != asked or (status.allocated_resources or asked) != asked
 
 
 class Pod(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
@@ -104,6 +124,13 @@ class Pod(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     metadata: Meta = field(default_factory=Meta)
     spec: Spec = field(default_factory=Spec)
     status: Status = field(default_factory=Status)
+
+    def __post_init__(self) -> None:
+        """Forgets what containers have where it is what they ask for, as it mostly is."""
+        for containers, name in ((self.spec.containers, _OF_CONTAINERS), (self.spec.init_containers, _OF_INIT)):
+            if held := getattr(self.status, name):
+                asked = {one.name: one.resources.requests for one in containers if one.resources}
+                force_setattr(self.status, name, tuple(one for one in held if _is_other(one, asked.get(one.name, {}))))
 
     @property
     def key(self) -> str:

@@ -4,7 +4,9 @@ Questions to the authorizer as objects: answered, never stored. Each function ta
 object to answer with. Source: pkg/registry/authorization/*/rest.go, pkg/apis/authorization/validation.
 """
 
-from apimachinery.errors import INVALID, FieldError, bad_request, invalid
+from collections.abc import Sequence
+
+from apimachinery.errors import INVALID, ApiError, FieldError, bad_request, invalid
 from apimachinery.types import Json
 from apiserver.authorization.authorizer import Authorizer
 from apiserver.authorization.rbac import aggregate
@@ -15,11 +17,16 @@ _GROUP = "authorization.k8s.io"
 _WHAT = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
 
 
+def _refused(problems: Sequence[FieldError]) -> ApiError:
+    """A review that asks wrongly; upstream names no kind here."""
+    return invalid(_GROUP, "", "", problems)
+
+
 def subject_access_review(authorizer: Authorizer, body: Json) -> Json:
     """May the user or the groups of spec do it? Raises ApiError 422."""
     spec = body.get("spec") or {}
     if problems := [*_attribute_problems(spec), *_subject_problems(spec), *_metadata_problems(body)]:
-        raise invalid(_GROUP, "", "", problems)  # upstream does not know the kind by then
+        raise _refused(problems)
     return _answered("SubjectAccessReview", body, spec, authorizer, _spec_user(spec))
 
 
@@ -38,7 +45,7 @@ def local_subject_access_review(authorizer: Authorizer, body: Json, namespace: s
     if path is not None:
         problems.append(_about_path(path, "disallowed on this kind of request"))
     if problems:
-        raise invalid(_GROUP, "", "", problems)
+        raise _refused(problems)
     if not namespace:
         raise bad_request("namespace is required on this type: ")
     return _answered("LocalSubjectAccessReview", body, spec, authorizer, _spec_user(spec))
@@ -48,7 +55,7 @@ def self_subject_access_review(authorizer: Authorizer, user: User, body: Json) -
     """May the asker do it? `kubectl auth can-i`. Raises ApiError 422."""
     spec = body.get("spec") or {}
     if problems := [*_attribute_problems(spec), *_metadata_problems(body)]:
-        raise invalid(_GROUP, "", "", problems)
+        raise _refused(problems)
     return _answered("SelfSubjectAccessReview", body, spec, authorizer, user)
 
 

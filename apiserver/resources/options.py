@@ -218,17 +218,14 @@ def _dry_run(values: object, kind: str) -> bool:
     return bool(asked)
 
 
-def delete_options(request: Request, tree: Json) -> DeleteOptions:
-    """The options of a delete: from the body where there is one, else from the query."""
+def delete_options(request: Request, body: Json | None) -> DeleteOptions:
+    """The options of a delete: those of the body where there is one, and then none of the query's."""
+    tree = _deletion_query(request) if body is None else body
     _check_delete_types(tree)
     preconditions = tree.get("preconditions") or {}
     orphan = tree.get("orphanDependents")
-    if orphan is None and (text := request.first("orphanDependents")):
-        orphan = text in _TRUE
-    propagation = tree.get("propagationPolicy") or request.first("propagationPolicy")
+    propagation = tree.get("propagationPolicy") or ""
     grace = tree.get("gracePeriodSeconds")
-    if grace is None and request.first("gracePeriodSeconds"):
-        grace = _number(request, "gracePeriodSeconds")
     _check_delete(propagation, orphan, grace)
     return DeleteOptions(
         grace=grace,
@@ -236,8 +233,20 @@ def delete_options(request: Request, tree: Json) -> DeleteOptions:
         resource_version=preconditions.get("resourceVersion") or "",
         propagation=propagation,
         orphan=orphan,
-        dry_run=_dry_run(tree.get("dryRun") or request.query.get("dryRun", ()), "DeleteOptions"),
+        dry_run=_dry_run(tree.get("dryRun") or (), "DeleteOptions"),
     )
+
+
+def _deletion_query(request: Request) -> Json:
+    """The query's parameters, as a body would say them."""
+    tree: Json = {"dryRun": list(request.query.get("dryRun", ()))}
+    if text := request.first("orphanDependents"):
+        tree["orphanDependents"] = text in _TRUE
+    if text := request.first("propagationPolicy"):
+        tree["propagationPolicy"] = text
+    if request.first("gracePeriodSeconds"):
+        tree["gracePeriodSeconds"] = _number(request, "gracePeriodSeconds")
+    return tree
 
 
 def _check_delete_types(tree: Json) -> None:

@@ -118,6 +118,7 @@ VALIDATINGADMISSIONPOLICIES = Strategy(
     check=check,
     has_generation=True,
     allow_unconditional_update=False,
+    any_finalizer=True,
 )
 VALIDATINGADMISSIONPOLICYBINDINGS = Strategy(
     default=parts.default_binding,
@@ -125,4 +126,5 @@ VALIDATINGADMISSIONPOLICYBINDINGS = Strategy(
     check=check_binding,
     has_generation=True,
     allow_unconditional_update=False,
+    any_finalizer=True,
 )

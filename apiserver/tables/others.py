@@ -21,6 +21,7 @@ from apiserver.tables.table import (
     status_of,
     table,
     text,
+    truth,
     wide,
 )
 
@@ -262,18 +263,18 @@ STORAGECLASSES = Table(
     _class,
 )
 CSIDRIVERS = table(
-    text("AttachRequired"),
-    text("PodInfoOnMount"),
-    text("StorageCapacity"),
+    truth("AttachRequired"),
+    truth("PodInfoOnMount"),
+    truth("StorageCapacity"),
     text("TokenRequests"),
-    text("RequiresRepublish"),
+    truth("RequiresRepublish"),
     text("Modes"),
     AGE,
     cells=_driver,
 )
 CSINODES = table(number("Drivers"), AGE, cells=_csi_node)
 VOLUMEATTACHMENTS = table(
-    Column("Attacher", format="name"), text("PV"), text("Node"), text("Attached"), AGE, cells=_attachment
+    Column("Attacher", format="name"), text("PV"), text("Node"), truth("Attached"), AGE, cells=_attachment
 )
 VOLUMEATTRIBUTESCLASSES = table(text("DriverName"), AGE, cells=_attributes)
 PODDISRUPTIONBUDGETS = table(

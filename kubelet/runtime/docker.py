@@ -200,7 +200,10 @@ class DockerRuntime:
         self._known(inspected)
         link = (inspected["Config"]["Labels"] or {}).get(docker_json.LOG_LINK)
         if link and inspected.get("LogPath"):
-            _link(Path(link), inspected["LogPath"])
+            try:
+                _link(Path(link), inspected["LogPath"])
+            except OSError as error:  # it runs all the same, and its log is found without
+                log.warning("cannot link a container's log", container=id, error=str(error))
 
     async def update(self, id: str, resources: Resources) -> None:
         call = functools.partial(self._client.update_container, id, **docker_json.update_arguments(resources))

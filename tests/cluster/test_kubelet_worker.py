@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from kubelet.doors import Doors, Node
 from kubelet.handlers import Handlers
 from kubelet.network.fake import FakeNetwork
 from kubelet.network.files import Resolver
-from kubelet.pods import cgroups
 from kubelet.pods.admit import Terms
 from kubelet.pods.container_config import Machine
 from kubelet.pods.images import Images
@@ -212,26 +210,6 @@ async def test_a_new_kubelet_goes_on_to_keep_the_files_of_pods_that_run(site):
         site.volumes.failing = ""
         await eventually(lambda: site.volumes.mounted)
     assert site.runtime._lives == before
-
-
-async def test_what_a_called_off_start_was_making_is_finished_before_it_is_taken_away(site, monkeypatch):
-    order, begun, released = [], threading.Event(), threading.Event()
-
-    def slow(_parent, _pod, _machine):
-        begun.set()
-        released.wait(10)
-        order.append("made")
-
-    monkeypatch.setattr(cgroups, "ensure", slow)
-    monkeypatch.setattr(cgroups, "remove", lambda *_: order.append("removed"))
-    async with site.kubelet() as agent:
-        site.api.put("web")
-        await eventually(begun.is_set)
-        site.api.delete("web")
-        await advance(1)
-        released.set()
-        await eventually(lambda: not agent.workers)
-    assert order[:2] == ["made", "removed"]
 
 
 async def test_containers_whose_pod_is_gone_are_ended(site):

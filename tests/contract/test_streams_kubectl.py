@@ -129,20 +129,6 @@ async def forwarded(servers, version, port):
         await process.communicate()
 
 
-@pytest.fixture
-async def echo():
-    """A port that gives back what it gets."""
-
-    async def serve(reader, writer):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
-
-
 async def exchange(port, data):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
 

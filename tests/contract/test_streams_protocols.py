@@ -61,18 +61,6 @@ async def test_our_client_runs_a_command(where, spdy):
         assert exit_code(await session.status()) == 5
 
 
-@pytest.fixture
-async def echo():
-    async def serve(reader, writer):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
-
-
 @pytest.mark.parametrize("spdy", [False, True])
 async def test_our_client_forwards_ports(where, echo, spdy):
     target, _, path = where

@@ -122,3 +122,31 @@ def test_requests_count_init_containers_and_sidecars():
 )
 def test_requirements(value, operator, values, expected):
     assert meets(value, operator, values) == expected
+
+
+def resized(asked, has, *, allocated=None, infeasible=False):
+    status = {"name": "c", "resources": {"requests": {"cpu": has}}}
+    if allocated:
+        status["allocatedResources"] = {"cpu": allocated}
+    pending = {"type": "PodResizePending", "status": "True", "reason": "Infeasible" if infeasible else "Deferred"}
+    container = {"name": "c", "resources": {"requests": {"cpu": asked}}}
+    return pod("p", containers=[container], status={"containerStatuses": [status], "conditions": [pending]})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        pytest.param(resized("1", "1"), 1000, id="as asked"),
+        pytest.param(resized("1", "2"), 2000, id="not yet smaller"),
+        pytest.param(resized("2", "1"), 2000, id="not yet larger"),
+        pytest.param(resized("1", "1", allocated="3"), 3000, id="promised"),
+        pytest.param(resized("2", "1", infeasible=True), 1000, id="never to be larger"),
+    ],
+)
+def test_requests_while_a_container_is_resized(wanted, expected):
+    assert requests(wanted)["cpu"] == expected
+
+
+def test_a_pod_that_has_what_it_asks_for_holds_no_statuses():
+    assert resized("1", "1").status.container_statuses == ()
+    assert len(resized("1", "2").status.container_statuses) == 1
