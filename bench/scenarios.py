@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from apimachinery.kinds import PODS
-from bench import memory, pods, rates
+from bench import memory, placing, pods, rates, watchers
 from bench.report import Row, median
 
 REST = 5.0  # seconds of quiet before memory is read
@@ -92,5 +92,7 @@ SCENARIOS = (
     Scenario("pod", "one pod, made and deleted", _pod),
     Scenario("replicas", "a Deployment of 20", _replicas),
     Scenario("rest", "100 pods at rest", _rest),
+    Scenario("placing", "3,000 pods on 1,000 nodes that are only objects", placing.rows),
     Scenario("rates", "requests a second, by apibench", rates.rows, rates.missing),
+    Scenario("watchers", "a thousand watchers, and a GET meanwhile", watchers.rows, watchers.missing),
 )

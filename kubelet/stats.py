@@ -198,6 +198,29 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
+#: name without what it is of, kind, help, value: what /metrics/resource says of containers, pods and the node.
+_RESOURCES: Sequence[tuple[str, str, str, Callable[[Usage], float]]] = (
+    (
+        "cpu_usage_seconds_total",
+        "counter",
+        "[STABLE] Cumulative cpu time consumed by the {} in core-seconds",
+        lambda used: used.cpu / 1e9,
+    ),
+    (
+        "memory_working_set_bytes",
+        "gauge",
+        "[STABLE] Current working set of the {} in bytes",
+        lambda used: used.working_set,
+    ),
+    (
+        "swap_usage_bytes",
+        "gauge",
+        "[ALPHA] Current amount of the {} swap usage in bytes. Reported only on non-windows systems",
+        lambda used: used.swap,
+    ),
+)
+
+
 def resource_metrics(snapshot: Snapshot) -> str:
     """/metrics/resource: what metrics-server reads."""
     containers = [
@@ -205,78 +228,22 @@ def resource_metrics(snapshot: Snapshot) -> str:
         for p in snapshot.pods
         for c in p.containers
     ]
-    pods = [({"namespace": p.ref.namespace, "pod": p.ref.name}, total(p)) for p in snapshot.pods]
-    of_container = "by the container in core-seconds"
-    return "".join(
-        (
-            _metric(
-                "container_cpu_usage_seconds_total",
-                "counter",
-                f"[STABLE] Cumulative cpu time consumed {of_container}",
-                ((labels, c.usage.cpu / 1e9) for labels, c in containers),
-            ),
-            _metric(
-                "container_memory_working_set_bytes",
-                "gauge",
-                "[STABLE] Current working set of the container in bytes",
-                ((labels, c.usage.working_set) for labels, c in containers),
-            ),
-            _metric(
-                "container_start_time_seconds",
-                "gauge",
-                "[STABLE] Start time of the container since unix epoch in seconds",
-                ((labels, c.started_at) for labels, c in containers),
-            ),
-            _metric(
-                "container_swap_usage_bytes",
-                "gauge",
-                "[ALPHA] Current amount of the container swap usage in bytes. Reported only on non-windows systems",
-                ((labels, c.usage.swap) for labels, c in containers),
-            ),
-            _metric(
-                "node_cpu_usage_seconds_total",
-                "counter",
-                "[STABLE] Cumulative cpu time consumed by the node in core-seconds",
-                [({}, snapshot.node.cpu / 1e9)],
-            ),
-            _metric(
-                "node_memory_working_set_bytes",
-                "gauge",
-                "[STABLE] Current working set of the node in bytes",
-                [({}, snapshot.node.working_set)],
-            ),
-            _metric(
-                "node_swap_usage_bytes",
-                "gauge",
-                "[ALPHA] Current swap usage of the node in bytes. Reported only on non-windows systems",
-                [({}, snapshot.node.swap)],
-            ),
-            _metric(
-                "pod_cpu_usage_seconds_total",
-                "counter",
-                "[STABLE] Cumulative cpu time consumed by the pod in core-seconds",
-                ((labels, used.cpu / 1e9) for labels, used in pods),
-            ),
-            _metric(
-                "pod_memory_working_set_bytes",
-                "gauge",
-                "[STABLE] Current working set of the pod in bytes",
-                ((labels, used.working_set) for labels, used in pods),
-            ),
-            _metric(
-                "pod_swap_usage_bytes",
-                "gauge",
-                "[ALPHA] Current amount of the pod swap usage in bytes. Reported only on non-windows systems",
-                ((labels, used.swap) for labels, used in pods),
-            ),
-            _metric(
-                "resource_scrape_error",
-                "gauge",
-                "[STABLE] 1 if there was an error while getting container metrics, 0 otherwise",
-                [({}, 0)],
-            ),
-        )
-    )
+    used: Mapping[str, Sequence[tuple[Mapping[str, str], Usage]]] = {
+        "container": [(labels, c.usage) for labels, c in containers],
+        "node": [({}, snapshot.node)],
+        "pod": [({"namespace": p.ref.namespace, "pod": p.ref.name}, total(p)) for p in snapshot.pods],
+    }
+    families: list[tuple[str, str, str, list[_Row]]] = [
+        (f"{what}_{name}", kind, help.format(what), [(labels, value(usage)) for labels, usage in rows])
+        for what, rows in used.items()
+        for name, kind, help, value in _RESOURCES
+    ]
+    started: list[_Row] = [(labels, c.started_at) for labels, c in containers]
+    text = "[STABLE] Start time of the container since unix epoch in seconds"
+    families.append(("container_start_time_seconds", "gauge", text, started))
+    text = "[STABLE] 1 if there was an error while getting container metrics, 0 otherwise"
+    families.append(("resource_scrape_error", "gauge", text, [({}, 0)]))
+    return "".join(_metric(*family) for family in sorted(families))
 
 
 #: name, kind, help, value of one cgroup; None: it has none.

@@ -82,7 +82,12 @@ class Worker:
         self._woken = asyncio.Event()
         self._gone_event = asyncio.Event()
         self._prober = Prober(
-            doors.handlers, spawn=doors.spawn, changed=self.wake, tell=self._probed, counts=doors.probes
+            doors.handlers,
+            spawn=doors.spawn,
+            changed=self.wake,
+            tell=self._probed,
+            counts=doors.probes,
+            clock=doors.clock,
         )
         self._seen_at = doors.clock()
         self._containers: Sequence[Container] = ()

@@ -317,8 +317,9 @@ class DockerRuntime:
                 event: Any
                 for event in stream:
                     put(Event(event["Actor"]["Attributes"].get(docker_json.POD_UID, ""), event["Action"]))
-            except (errors.DockerException, OSError, ValueError):
-                pass  # Docker went away: the reader of `events` lists everything again and comes back
+            except (errors.DockerException, OSError, ValueError) as error:
+                # Docker went away, or `events` is over: who reads it lists everything again and comes back.
+                log.info("Docker tells no more events", why=str(error))
             finally:
                 put(None)
 

@@ -23,8 +23,8 @@ from kubelet.pods.security import Powers
 from kubelet.runtime.fake import FakeRuntime
 from kubelet.runtime.protocol import RuntimeError_
 from kubelet.volumes.fake import FakeVolumes
-from tests.cluster.virtual_time import VirtualLoop
-from tests.unit.test_kubelet_worker import Api
+from tests.cluster import virtual_time
+from tests.cluster.test_kubelet_worker import Api
 
 IMAGE = {"image": "here", "imagePullPolicy": "IfNotPresent"}
 SIDECAR = {"name": "side", "restartPolicy": "Always", **IMAGE}
@@ -40,18 +40,6 @@ SHAPES = (
     {"activeDeadlineSeconds": 40},
     {"container": {"lifecycle": {"preStop": {"sleep": {"seconds": 3}}}}},
 )
-
-
-class InlineLoop(VirtualLoop):
-    """What others do in threads happens at once: so a seed tells everything."""
-
-    def run_in_executor(self, _executor, function, *arguments):
-        future = self.create_future()
-        try:
-            future.set_result(function(*arguments))
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits
-            future.set_exception(error)
-        return future
 
 
 class Engine(FakeRuntime):
@@ -290,16 +278,10 @@ def _not_too_often(chaos):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_a_storm_leaves_nothing_behind(seed, tmp_path):
-    with asyncio.Runner(loop_factory=InlineLoop) as runner:
-        chaos = runner.run(storm(seed, tmp_path, 300))
+async def test_a_storm_leaves_nothing_behind(seed, tmp_path):
+    chaos = await storm(seed, tmp_path, 300)
     assert chaos.made > 60
     assert chaos.kubelets > 3
-
-
-def on_virtual_time(scenario):
-    with asyncio.Runner(loop_factory=InlineLoop) as runner:
-        runner.run(scenario)
 
 
 async def begun(root, **pods):
@@ -342,7 +324,7 @@ def test_ten_minutes_without_an_api_server(tmp_path):
         assert len(chaos.network.addresses) == 2
         chaos.life.cancel()
 
-    on_virtual_time(scenario())
+    virtual_time.run(scenario())
 
 
 def test_a_reboot(tmp_path):
@@ -378,4 +360,4 @@ def test_a_reboot(tmp_path):
         assert len(chaos.network.addresses) == 3
         chaos.life.cancel()
 
-    on_virtual_time(scenario())
+    virtual_time.run(scenario())

@@ -9,8 +9,8 @@ import pytest
 from kubelet.network.ipam import Addresses
 from kubelet.volumes import mounts
 from kubelet.volumes.local import LocalVolumes
+from tests.cluster.test_kubelet_worker import Site, is_ready
 from tests.contract.test_volumes import Store
-from tests.unit.test_kubelet_worker import Site, is_ready
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
 

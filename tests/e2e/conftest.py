@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -92,11 +91,6 @@ def run(argv, environment, *, check=True, stdin=None, timeout=120):
     if check and done.returncode:
         pytest.fail(f"{' '.join(map(str, argv))} exited with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return done
-
-
-def needs_kubectl():
-    if shutil.which("kubectl") is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("kubectl is not on PATH")
 
 
 def end_abandoned():

