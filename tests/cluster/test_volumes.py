@@ -298,7 +298,7 @@ async def test_a_controller_that_dies_amid_a_binding_goes_on_after_it():
         await c.settle()
         for i in range(5):
             await c.apply(volume(f"v{i}"))
-            for _ in range(3 * i):
+            for _ in range(3 * i):  # each time it dies some steps further into a binding
                 await asyncio.sleep(0)
             await c.restart_controllers()
         await c.settle()
