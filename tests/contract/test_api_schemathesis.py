@@ -6,7 +6,6 @@ A bounded, seeded run against a server in this process; scripts/fuzz_openapi.sh 
 import asyncio
 import contextlib
 import json
-import random
 import re
 
 import pytest
