@@ -12,6 +12,7 @@ from apimachinery import conversion, times
 from apimachinery import kinds as k
 from apimachinery.kinds import KINDS, Kind
 from apimachinery.types import Json
+from apiserver import components
 from apiserver.allocation import ServiceAllocator
 from apiserver.authentication.authenticator import Authenticator
 from apiserver.authentication.reviews import self_subject_review, token_review
@@ -89,6 +90,8 @@ def _subresources(api: Api, parts: Parts, kind: Kind, stored: Kind) -> dict[str,
             found[name] = scale.handlers(api)
         elif name == STATUS or name in own_parts:
             found[name] = written
+    if kind is k.COMPONENTSTATUSES:
+        found[""] = components.handlers(api)
     if kind is k.BINDINGS:
         found[""] = {"create": binding.collection_handler(api)}
     return found

@@ -23,7 +23,7 @@ from apiserver.strategies.problems import (
     one_of,
     required,
 )
-from apiserver.strategies.strategy import Strategy, as_sent, keep_status
+from apiserver.strategies.strategy import Strategy, as_sent, keep_status, status_without
 
 _BOTH = (
     "must not contain both Deny and Warn (repeating the same validation failure information in the API response and "
@@ -230,6 +230,7 @@ def _param_ref(path: str, ref: Json) -> Problems:
 VALIDATINGADMISSIONPOLICIES = Strategy(
     default=default,
     prepare=keep_status,
+    prepare_status=status_without(),
     check=check,
     has_generation=True,
     allow_unconditional_update=False,
