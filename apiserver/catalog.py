@@ -88,8 +88,10 @@ def _subresources(api: Api, parts: Parts, kind: Kind, stored: Kind) -> dict[str,
             found[name] = connecting.handlers(api, parts.kubelet, name)
         elif name == "scale":
             found[name] = scale.handlers(api)
-        elif name == STATUS or name in own_parts:
+        elif name == STATUS:
             found[name] = written
+        elif name in own_parts:
+            found[name] = {**written, "get": partial(reading.get_part, api)}
     if kind is k.COMPONENTSTATUSES:
         found[""] = components.handlers(api)
     if kind is k.BINDINGS:
