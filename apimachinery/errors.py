@@ -90,6 +90,19 @@ _ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"
 _go_json = msgspec.json.Encoder(order="deterministic").encode
 
 
+def go_value(value: Any) -> str:
+    """How Go's `%v` shows a decoded JSON value: map[a:1 b:[x y]]."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{go_value(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(go_value, value))}]"
+    if value is None:
+        return "<nil>"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return go_number(value) if isinstance(value, int | float) else str(value)
+
+
 def go_number(value: float) -> str:
     """How Go's `%v` writes a number: 1e+06, 0.5, 3."""
     if isinstance(value, int):
@@ -121,6 +134,8 @@ class ApiError(Exception):
     reason: str
     message: str
     details: Json = field(default_factory=dict)
+    #: Shows its details even where they are empty, as what upstream's router answers by itself.
+    is_detailed: bool = False
 
     def __str__(self) -> str:
         return self.message
@@ -136,7 +151,7 @@ class ApiError(Exception):
         }
         if self.reason:
             status["reason"] = self.reason
-        if self.details or self.reason in _ALWAYS_DETAILED:
+        if self.details or self.is_detailed or self.reason in _ALWAYS_DETAILED:
             status["details"] = self.details
         status["code"] = self.code
         return status

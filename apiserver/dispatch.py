@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from apimachinery import errors
 from apimachinery.errors import ApiError
-from apiserver import watch
+from apiserver import negotiation, watch
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
 from apiserver.resources import deleting, listing, reading, writing
@@ -55,9 +55,12 @@ class Dispatcher:
             return Response(status=404, content_type=_TEXT, headers=headers, body=NOT_FOUND)
         if resource is None or not _fits(resource, call):
             raise errors.path_not_found()
+        handler = self._handler(resource, call)
+        if call.method == "PATCH" and resource.warnings:
+            negotiation.patch_type(call.headers.get("content-type", ""), negotiation.PATCH_TYPES)
         for text in resource.warnings:
             call.warn(text)
-        return await self._handler(resource, call)(call, resource)
+        return await handler(call, resource)
 
     def _handler(self, resource: Resource, call: Call) -> Handler:
         info = call.target

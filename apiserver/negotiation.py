@@ -6,7 +6,7 @@ metadata of anything is. 406 and 415 come with upstream's text, also for CBOR, w
 Source: apiserver/pkg/endpoints/handlers/negotiation/negotiate.go, handlers/rest.go (AllowsMediaTypeTransform).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -53,18 +53,30 @@ DEFAULT = Accepted()
 
 
 @lru_cache(maxsize=256)
-def accepted(header: str, *, custom: bool = False) -> Accepted:
-    """The best of what an Accept header allows for a resource; `custom`: one without protobuf. Raises 406."""
-    found = _best(header, transforms=True, spoken=(JSON, YAML) if custom else MEDIA_TYPES)
-    if found is not None:
-        return found
-    named = {media_type_of(clause) for clause in header.split(",")}
-    if custom or named & {"*/*", *MEDIA_TYPES}:
+def accepted(header: str, *, custom: bool = False, streams: bool = True) -> Accepted:
+    """The best of what an Accept header allows for a resource; `custom`: one without protobuf. Raises 406.
+
+    `streams`: where a watch could be meant, the answer names what that could come as.
+    """
+    # Upstream's router looks before the handler does, and knows no `application/*`; custom resources do not pass it.
+    if custom or passes_router(header):
+        found = _best(header, transforms=True, spoken=(JSON, YAML) if custom else MEDIA_TYPES)
+        if found is not None:
+            return found
         raise errors.not_acceptable(MEDIA_TYPES)
-    # The words of upstream's router, which looks before the handler does; custom resources do not pass it.
-    available = ", ".join((*MEDIA_TYPES, *STREAM_TYPES))
-    text = f"406: Not Acceptable\n\nAvailable representations: {available}"
-    raise errors.ApiError(406, "NotAcceptable", text)
+    raise no_representation((*MEDIA_TYPES, *(STREAM_TYPES if streams else ())))
+
+
+def no_representation(available: Sequence[str]) -> errors.ApiError:
+    """406 in the words of upstream's router."""
+    text = f"406: Not Acceptable\n\nAvailable representations: {', '.join(available)}"
+    return errors.ApiError(406, "NotAcceptable", text, is_detailed=True)
+
+
+def passes_router(header: str, produced: Sequence[str] = MEDIA_TYPES) -> bool:
+    """Whether an Accept header names a media type that upstream's router knows, or any."""
+    named = {media_type_of(clause) for clause in header.split(",")}
+    return not header or bool(named & {"*/*", *produced})
 
 
 @lru_cache(maxsize=256)
@@ -144,4 +156,4 @@ def patch_type(content_type: str, served: tuple[str, ...], *, custom: bool = Fal
         return media_type
     if custom:
         raise errors.unsupported_media_type([type_ for type_ in served if type_ != STRATEGIC_PATCH])
-    raise errors.ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type")
+    raise errors.ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", is_detailed=True)

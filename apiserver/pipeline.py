@@ -221,7 +221,11 @@ async def negotiate(_server: Server, call: Call, proceed: Proceed) -> Response:
     info = call.target
     if info.is_resource and info.subresource not in CONNECTS:
         group_version = f"{info.group}/{info.version}" if info.group else info.version
-        call.accepted = accepted(call.headers.get("accept", ""), custom=not protobuf.speaks(group_version))
+        call.accepted = accepted(
+            call.headers.get("accept", ""),
+            custom=not protobuf.speaks(group_version),
+            streams=info.verb in ("list", "watch"),
+        )
     return await proceed(call)
 
 

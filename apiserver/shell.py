@@ -7,12 +7,14 @@ of CPU a request, beside 110 us for the whole GET of a pod (docs/decisions/0005)
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
+from apimachinery.errors import path_not_found
 from apiserver import call as exchange
 from apiserver.call import Call, Message, Receive, Send
 from apiserver.discovery import routes
@@ -68,7 +70,7 @@ def shell(discovery: Discovery, health: ASGI, fairness: Fairness, clock: Callabl
         docs_url="/docs",
         redoc_url=None,
         redirect_slashes=False,
-        exception_handlers={HTTPException: _plain},
+        exception_handlers={HTTPException: partial(_plain, discovery)},
     )
     app.include_router(routes.router(discovery))
     app.include_router(_health_router(health))
@@ -120,9 +122,12 @@ class _Passed(Response):
         await self._app(scope, receive, send)
 
 
-async def _plain(_request: Request, error: Exception) -> Response:
+async def _plain(discovery: Discovery, request: Request, error: Exception) -> Response:
     """What is not there, in upstream's words and not as FastAPI's JSON."""
     assert isinstance(error, HTTPException)
+    path = request.scope["path"]
+    if error.status_code == 405 and discovery.is_near(path) and discovery.respond(path, {}) is None:
+        return JSONResponse(path_not_found().status(), 404)
     if error.status_code == 405:
         return JSONResponse(not_allowed().status(), 405)
     text = routes.NOT_FOUND if error.status_code == 404 else f"{error.status_code}: {error.detail}\n"

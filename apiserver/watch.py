@@ -17,9 +17,9 @@ import msgspec
 
 from apimachinery import errors
 from apimachinery.errors import ApiError
-from apiserver import framing, protobuf
+from apiserver import framing, protobuf, warning_headers
 from apiserver.alarm import Alarm
-from apiserver.call import Call, Receive, Response, Send, warning_header
+from apiserver.call import Call, Receive, Response, Send
 from apiserver.connect.reverse import upgrade_of
 from apiserver.negotiation import JSON, PROTOBUF, STREAM_TYPES, TABLE, YAML
 from apiserver.registry import Resource
@@ -135,7 +135,7 @@ class View:
 
 async def watch(api: Api, call: Call, resource: Resource) -> Response:
     """GET of a collection with watch=true. Raises 400, 406, 410 and 504 before the stream begins."""
-    options = list_options(call, watch=True)
+    options = list_options(call, watch=True, may_begin=api.begins_watches)
     selects = selector(resource, options)
     accepted = call.accepted
     if accepted.media_type == YAML:
@@ -211,7 +211,7 @@ def _stream(watching: "_Watch", call: Call) -> Response:
             (b"audit-id", call.id.encode()),
             (b"cache-control", b"no-cache, private"),
             (b"content-type", _content_type(call).encode()),
-            *((b"warning", warning_header(text)) for text in call.warnings),
+            *warning_headers.headers(call.warnings),
             *call.marks,
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -6,7 +6,10 @@ kubelets), the rights of both and of kube-proxy, and the cluster-info of kube-pu
 know from kubeadm and kind.
 """
 
+import base64
 from collections.abc import Sequence
+
+import yaml
 
 from apimachinery.kinds import CLUSTERROLEBINDINGS, CLUSTERROLES, CONFIGMAPS, SERVICES, STORAGECLASSES, Kind
 from apimachinery.types import Json
@@ -133,10 +136,14 @@ def _dns_service(spec: ClusterSpec) -> Json:
 
 
 def _cluster_info(spec: ClusterSpec) -> Json:
+    """What anybody may read of the cluster; `kubeconfig` is what the bootstrap signer signs and kubeadm reads."""
     authority = (spec.pki / "ca.crt").read_text()
+    server = f"https://{spec.node_ip}:{spec.ports.apiserver}"
+    cluster = {"certificate-authority-data": base64.b64encode(authority.encode()).decode(), "server": server}
+    config = {"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}]}
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "cluster-info", "namespace": "kube-public"},
-        "data": {"server": f"https://{spec.node_ip}:{spec.ports.apiserver}", "ca.crt": authority},
+        "data": {"server": server, "ca.crt": authority, "kubeconfig": yaml.safe_dump(config)},
     }

@@ -25,6 +25,7 @@ from apimachinery.kinds import (
     REPLICASETS,
     REPLICATIONCONTROLLERS,
     RESOURCEQUOTAS,
+    SECRETS,
     SERVICEACCOUNTS,
     SERVICES,
     STATEFULSETS,
@@ -34,6 +35,8 @@ from apimachinery.kinds import (
 )
 from client.runtime import Cached
 from controllers.views import (
+    BOOTSTRAP_NAMESPACE,
+    BOOTSTRAP_TOKEN,
     CLAIM,
     CONTROLLER,
     JOB_TRACKING,
@@ -57,6 +60,7 @@ from controllers.views import (
     Object,
     Pod,
     ResourceQuota,
+    Secret,
     Service,
     SigningRequest,
     StorageClass,
@@ -129,6 +133,7 @@ CACHED: tuple[Cached, ...] = (
     Cached(NAMESPACES, Namespace),
     Cached(SERVICEACCOUNTS, Object, fields="metadata.name=default"),
     Cached(CONFIGMAPS, ConfigMap, fields=f"metadata.name={ROOT_CA}"),
+    Cached(SECRETS, Secret, namespace=BOOTSTRAP_NAMESPACE, fields=f"type={BOOTSTRAP_TOKEN}"),
     Cached(CLUSTERROLES, ClusterRole),
     Cached(PERSISTENTVOLUMES, Volume),
     Cached(PERSISTENTVOLUMECLAIMS, Claim),

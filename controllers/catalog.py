@@ -16,9 +16,11 @@ from client.client import Client
 from client.events import EventRecorder
 from client.plan import Controller, Looking
 from client.runtime import Caches, Runtime
+from controllers.bootstrap_tokens import BootstrapSigner, TokenCleaner
 from controllers.cached import (
     CACHED,
 )
+from controllers.certificate_approver import CertificateApprover
 from controllers.certificates import Authority, CertificateCleaner, CertificateSigner
 from controllers.clusterrole_aggregation import ClusterRoleAggregation
 from controllers.cronjob import CronJobController
@@ -64,6 +66,8 @@ class Settings:
 
 #: Made anew for every run: some remember when they saw things first.
 CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking | None]] = {
+    "bootstrap-signer-controller": lambda _settings: BootstrapSigner(),
+    "certificatesigningrequest-approving-controller": lambda _settings: CertificateApprover(),
     "certificatesigningrequest-cleaner-controller": lambda _settings: CertificateCleaner(),
     "certificatesigningrequest-signing-controller": lambda settings: (
         CertificateSigner(settings.signing) if settings.signing else None
@@ -96,6 +100,7 @@ CONTROLLERS: Mapping[str, Callable[[Settings], Controller | Looking | None]] = {
     "serviceaccount-controller": lambda _settings: ServiceAccountController(),
     "statefulset-controller": lambda _settings: StatefulSetController(),
     "taint-eviction-controller": lambda _settings: TaintEviction(),
+    "token-cleaner-controller": lambda _settings: TokenCleaner(),
     "ttl-after-finished-controller": lambda _settings: TTLAfterFinished(),
     "ttl-controller": lambda _settings: NodeTTL(),
     "volumeattributesclass-protection-controller": lambda _settings: AttributesClassProtection(),

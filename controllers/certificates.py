@@ -5,7 +5,8 @@
     kubernetes.io/kubelet-serving                signed for a node's own name and the addresses asked for
     kubernetes.io/legacy-unknown                 signed as asked
 
-What an approver should not have approved is marked Failed. Who approves is not here: people, and what they run.
+What an approver should not have approved is marked Failed. Who approves is not here: people, what they run, and
+certificate_approver.py.
 Source: pkg/controller/certificates/{signer,cleaner,authority}, apis/certificates/v1 helpers.
 """
 
@@ -99,7 +100,7 @@ class CertificateSigner:
         request: SigningRequest | None = view.get(CERTIFICATESIGNINGREQUESTS, key)
         if request is None or request.spec.signer_name not in (_CLIENT, _KUBELET, _SERVING, _LEGACY):
             return Plan()
-        is_approved = bool(_verdicts(request, "Approved")) and not _verdicts(request, "Denied", "Failed")
+        is_approved = bool(verdicts(request, "Approved")) and not verdicts(request, "Denied", "Failed")
         if not is_approved or request.status.certificate:
             return Plan()
         asked = x509.load_pem_x509_csr(request.spec.request or b"")
@@ -134,9 +135,9 @@ class CertificateCleaner:
 
 
 def _is_over(request: SigningRequest, now: float) -> bool:
-    ended = _verdicts(request, "Denied", "Failed")
+    ended = verdicts(request, "Denied", "Failed")
     if request.status.certificate:
-        ended = [*ended, *_verdicts(request, "Approved")]
+        ended = [*ended, *verdicts(request, "Approved")]
         if ended and _last_moment(request.status.certificate) < now:
             return True
     if any(now - seconds(each.last_update_time) > FINISHED for each in ended):
@@ -151,13 +152,14 @@ def _last_moment(pem: bytes) -> float:
         return float("inf")
 
 
-def _verdicts(request: SigningRequest, *types: str) -> list[Any]:
+def verdicts(request: SigningRequest, *types: str) -> list[Any]:
+    """The conditions of these types that hold."""
     return [each for each in request.status.conditions if each.type in types and each.status != "False"]
 
 
-def _failed(request: SigningRequest, problem: str, now: float) -> dict[str, Any]:
-    stamp = rfc3339(now)
-    kept = [
+def conditions_of(request: SigningRequest) -> list[dict[str, Any]]:
+    """Its conditions as they are written again, beside a new one."""
+    return [
         {
             "type": each.type,
             "status": each.status,
@@ -168,6 +170,10 @@ def _failed(request: SigningRequest, problem: str, now: float) -> dict[str, Any]
         }
         for each in request.status.conditions
     ]
+
+
+def _failed(request: SigningRequest, problem: str, now: float) -> dict[str, Any]:
+    stamp = rfc3339(now)
     failure = {
         "type": "Failed",
         "status": "True",
@@ -176,7 +182,7 @@ def _failed(request: SigningRequest, problem: str, now: float) -> dict[str, Any]
         "lastUpdateTime": stamp,
         "lastTransitionTime": stamp,
     }
-    return {"conditions": [*kept, failure]}
+    return {"conditions": [*conditions_of(request), failure]}
 
 
 def _problem(request: SigningRequest, asked: x509.CertificateSigningRequest) -> str:
@@ -191,6 +197,19 @@ def _problem(request: SigningRequest, asked: x509.CertificateSigningRequest) -> 
         case "kubernetes.io/kube-apiserver-client-kubelet" | "kubernetes.io/kubelet-serving" as signer:
             return next(_node_problems(asked, usages, signer), "")
     return ""
+
+
+def is_kubelet_client(request: SigningRequest, asked: x509.CertificateSigningRequest) -> bool:
+    """Whether it asks for what a kubelet shows the API server, and for nothing else."""
+    return request.spec.signer_name == _KUBELET and not any(
+        _node_problems(asked, frozenset(request.spec.usages), _KUBELET)
+    )
+
+
+def common_name(asked: x509.CertificateSigningRequest) -> str:
+    """The subject's name; the last one where there are several, as Go has it."""
+    names = asked.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[-1].value) if names else ""
 
 
 def _node_problems(asked: x509.CertificateSigningRequest, usages: frozenset[str], signer: str) -> Iterator[str]:

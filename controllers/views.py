@@ -222,6 +222,12 @@ class ConfigMap(msgspec.Struct, frozen=True, gc=False):
     data: Mapping[str, str] = {}
 
 
+class Secret(msgspec.Struct, frozen=True, gc=False):
+    metadata: Meta = Meta()
+    type: str = ""
+    data: Mapping[str, bytes] = {}
+
+
 class ResourceQuota(msgspec.Struct, frozen=True, gc=False):
     metadata: Meta = Meta()
     spec: Json = {}
@@ -324,6 +330,8 @@ class SigningRequest(msgspec.Struct, frozen=True, gc=False):
 NODE_LEASES = "kube-node-lease"
 ROOT_CA = "kube-root-ca.crt"
 SERVICE_NAME = "kubernetes.io/service-name"
+BOOTSTRAP_NAMESPACE = "kube-system"
+BOOTSTRAP_TOKEN = "bootstrap.kubernetes.io/token"  # noqa: S105 - a type's name, not a secret
 JOB_TRACKING = "batch.kubernetes.io/job-tracking"
 
 #: Index names.

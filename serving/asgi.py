@@ -21,6 +21,7 @@ Headers: TypeAlias = Sequence[tuple[str, str]]
 
 JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
+_NOSNIFF = (("x-content-type-options", "nosniff"),)
 
 
 async def start(send: Send, code: int, headers: Headers) -> None:
@@ -42,7 +43,7 @@ async def reply_json(send: Send, tree: Json, code: int = 200) -> None:
 
 async def reply_text(send: Send, text: str, code: int = 200) -> None:
     """Send plain text."""
-    await reply(send, code, text.encode(), TEXT_TYPE)
+    await reply(send, code, text.encode(), TEXT_TYPE, _NOSNIFF)
 
 
 async def reply_error(send: Send, error: ApiError) -> None:

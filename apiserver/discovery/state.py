@@ -23,7 +23,15 @@ from apiserver.discovery import aggregated, documents, gnostic, merging, openapi
 from apiserver.discovery import definitions as defs
 from apiserver.discovery.served import Foreign, Groups, Listed, by_group, listed, root_paths
 from apiserver.discovery.version import version_info
-from apiserver.negotiation import JSON, PROTOBUF, YAML, accepted_for_errors
+from apiserver.negotiation import (
+    JSON,
+    MEDIA_TYPES,
+    PROTOBUF,
+    YAML,
+    accepted_for_errors,
+    no_representation,
+    passes_router,
+)
 
 _FRESH = "no-cache, private"
 _FOREVER = "public, immutable"
@@ -64,6 +72,11 @@ class Stored:
         return gzip.decompress(self.data) if self.compressed else self.data
 
 
+#: What upstream's router lets pass below these roots.
+_PRODUCED = {"version": (JSON,), "api": MEDIA_TYPES, "apis": MEDIA_TYPES}
+_TEXT = "text/plain; charset=utf-8"  # what Go makes of a document whose type nobody says
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """What to send."""
@@ -85,6 +98,8 @@ class Discovery:
     schemas: Mapping[defs.GroupVersionKind, Schemas] = field(default_factory=dict)
     fixed: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
     load: Callable[[], Mapping[str, Json]] = defs.load
+    with_enums: bool = True  # in OpenAPI
+    with_hashes: bool = True  # of the versions stored, in lists of resources
     groups: Groups = field(init=False)
     foreign: Sequence[Foreign] = ()
     listed: Listed = field(init=False)
@@ -132,15 +147,18 @@ class Discovery:
                 return Response(301, (("location", f"{_V3}/{name}?hash={self.hashes[name]}"),))
         else:
             asked = ""
+        if (types := _PRODUCED.get(normal.split("/")[1])) and not passes_router(headers.get("accept", ""), types):
+            refusal = msgspec.json.encode(no_representation(types).status())
+            return Response(406, (("content-type", JSON),), refusal)
         stored = self._stored(path, headers.get("accept", ""))
         if stored is None:
             return None
-        varies = normal.startswith("/openapi/") or ";as=" in stored.media_type
+        varies = (normal.startswith("/openapi/") and normal != _V3) or ";as=" in stored.media_type
         base = [("etag", stored.etag), *([("vary", "Accept")] if varies else [])]
         base += _caching(public=";as=" in stored.media_type, forever=bool(asked))
         if stored.etag in headers.get("if-none-match", ""):
             return Response(304, tuple(base))
-        base.append(("content-type", stored.media_type))
+        base.append(("content-type", _TEXT if normal == _V3 else stored.media_type))
         if stored.compressed and "gzip" in headers.get("accept-encoding", ""):
             return Response(200, (*base, ("content-encoding", "gzip")), stored.data)
         return Response(200, tuple(base), stored.body())
@@ -177,8 +195,9 @@ class Discovery:
         if tree is None:
             return None
         if media_type == PROTOBUF:
-            version = "" if tree["kind"] == "APIResourceList" else tree.get("apiVersion", "")  # so upstream writes them
-            return protobuf.encode({**tree, "apiVersion": version})
+            # So upstream writes them.
+            is_core_list = tree["kind"] == "APIResourceList" and "/" not in tree["groupVersion"]
+            return protobuf.encode({**tree, "apiVersion": "" if is_core_list else tree.get("apiVersion", "v1")})
         if media_type == YAML:
             return yaml.dump(tree, Dumper=yaml.CSafeDumper, default_flow_style=False).encode()
         data = msgspec.json.encode(tree)
@@ -210,7 +229,8 @@ class Discovery:
 
     def _resources(self, group: str, version: str) -> Json | None:
         kinds = self.groups.get(group, {}).get(version)
-        return documents.api_resource_list(f"{group}/{version}" if group else version, kinds) if kinds else None
+        name = f"{group}/{version}" if group else version
+        return documents.api_resource_list(name, kinds, hashes=self.with_hashes) if kinds else None
 
     def _hashes(self) -> dict[str, str]:
         found = {name: openapi_v3.content_hash([], name.encode()) for name in _OTHERS}
@@ -239,11 +259,11 @@ class Discovery:
         if kinds is None:
             return None
         extra = {gvk: self.schemas[gvk].v3 for gvk in self._custom(group, version)}
-        return openapi_v3.document(kinds, self.load(), extra)
+        return openapi_v3.document(kinds, self.load(), extra, enums=self.with_enums)
 
     def _openapi_v2(self, media_type: str) -> bytes:
         extra = {gvk: schemas.v2 for gvk, schemas in self.schemas.items()}
-        tree = openapi_v2.document(self.kinds, self.load(), extra)
+        tree = openapi_v2.document(self.kinds, self.load(), extra, enums=self.with_enums)
         tree = merging.merge_v2(tree, [row.openapi_v2 for row in self.foreign if row.openapi_v2])
         return gnostic.encode(tree) if media_type == gnostic.MEDIA_TYPE else msgspec.json.encode(tree)
 

@@ -25,7 +25,8 @@ class _Plan(NamedTuple):
 
 def shaped(tree: Json) -> Json:
     """The object as upstream would show it: a new tree, which shares what did not change."""
-    if not speaks(tree["apiVersion"]) or not (name := message_of(tree["apiVersion"], tree["kind"])):
+    kind = tree.get("kind", "")  # a protobuf body may say nothing
+    if not speaks(tree.get("apiVersion", "")) or not (name := message_of(tree["apiVersion"], kind)):
         return tree
     return {"kind": tree["kind"], "apiVersion": tree["apiVersion"], **_message(name)(tree)}
 

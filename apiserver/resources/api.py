@@ -88,6 +88,7 @@ class Api:
     watches: set[Ends] = field(default_factory=set)  # those that run
     watch_counts: defaultdict[tuple[str, str, str], WatchCount] = field(default_factory=lambda: defaultdict(WatchCount))
     authorize: Callable[[Attributes], Decision] | None = None  # of a write that turns out to be a create; None: all may
+    begins_watches: bool = True  # whether a watch may begin with what is there (sendInitialEvents)
     decode: Decode = no_protobuf  # of values that an upstream server stored as protobuf
     #: Has the registry follow what the cache has: definitions of resources may be younger than what is served.
     catch_up: Callable[[], None] = lambda: None

@@ -63,7 +63,7 @@ def check_kind(tree: Json, kind: Kind) -> Json:
         raise errors.bad_request("couldn't get version/kind; json parse error: apiVersion and kind must be strings")
     if (version, name) != (kind.api_version, kind.kind):
         raise _mismatch(version, name, kind)
-    if "apiVersion" in tree and "kind" in tree:
+    if tree.get("apiVersion") and tree.get("kind"):
         return tree
     return {**tree, "kind": name, "apiVersion": version}
 

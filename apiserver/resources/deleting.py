@@ -42,11 +42,11 @@ def _warn(call: Call, resource: Resource, options: DeleteOptions) -> None:
 _OPTIONS = Kind(kind="DeleteOptions", plural="deleteoptions", verbs=())
 
 
-async def _options_body(call: Call) -> Json:
-    """The DeleteOptions sent along, {} without any. Their apiVersion may be that of any group."""
+async def _options_body(call: Call) -> Json | None:
+    """The DeleteOptions sent along, None without any. Their apiVersion may be that of any group."""
     data = await call.body()
-    if not data.strip():
-        return {}
+    if not data:
+        return None
     media_type = negotiation.body_type(call.headers.get("content-type", ""))
     if media_type == negotiation.PROTOBUF:
         return decoding.of_protobuf(data, _OPTIONS)

@@ -40,7 +40,9 @@ def decide(resource: Resource, tree: Json, options: DeleteOptions, now: float) -
     if is_marked and is_graceful and (options.grace is None or grace >= left):
         return Outcome(tree)  # on its way, and this delete cannot make it go sooner
     before = list(meta.get("finalizers") or ())
-    finalizers = with_propagation(before, options, orphans=resource.strategy.orphans)
+    finalizers = before
+    if not resource.strategy.has_no_dependents:
+        finalizers = with_propagation(before, options, orphans=resource.strategy.orphans)
     _set_or_drop(meta, "finalizers", finalizers)
     held = bool(finalizers) or resource.deletion.holds(tree)
     if not held and not grace:

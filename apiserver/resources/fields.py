@@ -7,11 +7,14 @@ Source of the wording: endpoints/handlers/{create,update,patch}.go, rest.go (tra
 from collections.abc import Callable
 from functools import partial
 
+import msgspec
+
 from apimachinery import errors, schema, strict_json
 from apimachinery.errors import ApiError, FieldError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.call import Call
+from apiserver.negotiation import STRATEGIC_PATCH, media_type_of
 from apiserver.registry import Resource
 from apiserver.resources import decoding
 from apiserver.resources.options import WriteOptions, write_options
@@ -43,7 +46,7 @@ def _checked(
     try:
         decoded, unknown = (decode or partial(_typed, kind))(tree, reports)
     except ApiError as error:
-        raise _of_patch(error.message) if is_patch else error from None
+        raise of_patch(call, tree, undecodable(kind, error.message)) if is_patch else error from None
     strict = [*duplicates, *unknown]
     if duplicates and unknown and decode is None and not is_patch:  # elsewhere upstream finds them one after the other
         strict = strict_json.in_order(call.received, strict)
@@ -51,7 +54,7 @@ def _checked(
         return decoded
     if options.field_validation == "Strict":
         why = schema.strict_error(strict)
-        raise _of_patch(why) if is_patch else schema.cannot_be_handled(kind, why)
+        raise of_patch(call, tree, why) if is_patch else schema.cannot_be_handled(kind, why)
     for text in strict:
         call.warn(text)
     return decoded
@@ -65,7 +68,15 @@ async def typed_body(call: Call, kind: Kind) -> Json:
     return _checked(body.tree, kind, options, call, body.duplicates, None, is_patch=False)
 
 
-def _of_patch(why: str) -> ApiError:
-    """A patch whose result does not decode into its kind."""
-    # differs: upstream quotes the whole patch here.
-    return errors.invalid("", "", "", [FieldError("patch", errors.INVALID, why, "")])
+def undecodable(kind: Kind, message: str) -> str:
+    """The reason alone of "... cannot be handled as a ...: reason"."""
+    return message.rpartition(f" cannot be handled as a {kind.kind}: ")[2]
+
+
+def of_patch(call: Call, tree: Json, why: str) -> ApiError:
+    """A patch whose result does not decode into its kind: shown with a strategic patch itself, else with the result."""
+    if media_type_of(call.headers.get("content-type", "")) == STRATEGIC_PATCH:
+        shown = errors.go_value(strict_json.decode(call.received)[0])
+    else:
+        shown = msgspec.json.encode(tree).decode()
+    return errors.invalid("", "", "", [FieldError("patch", errors.INVALID, why, shown)])

@@ -25,8 +25,6 @@ from apiserver.resources.stages import Write
 
 #: What a patch may be.
 SERVED_PATCHES = negotiation.PATCH_TYPES
-#: Upstream shows a Go uint64 this way.
-_NO_VERSION = msgspec.Raw(b"0x0")
 
 
 def attributes_of(call: Call, verb: str = "", name: str = "", *, dry_run: bool = False) -> Attributes:
@@ -51,7 +49,7 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
     options = write_options(call)
     body = await decoding.body_of(call, resource.kind, duplicates=options.field_validation != "Ignore")
     tree = decoding.place(body.tree, resource.kind, call.target.namespace)
-    if decoding.metadata_of(tree).get("resourceVersion"):
+    if decoding.metadata_of(tree).get("resourceVersion") and not options.dry_run:  # it is the store that refuses it
         raise errors.bad_request("resourceVersion should not be set on objects to be created")
     name = tree["metadata"].get("name") or ""
     write = Write(
@@ -77,7 +75,11 @@ async def respond(api: Api, call: Call, resource: Resource) -> Response:
     tree = await fields.typed_body(call, resource.kind)
     if resource.kind.namespaced:
         decoding.place(tree, resource.kind, call.target.namespace)
-    subject = partial(reviewing.posted, call, resource, attributes_of(call), resource.kind, write_options(call))
+    options = write_options(call)
+    manager, now = managing.manager_of(call, options), times.rfc3339(api.clock())
+    decoding.metadata_of(tree)
+    tree = managing.with_entries(tree, managing.ownership(resource, "").update(None, tree, manager, now))
+    subject = partial(reviewing.posted, call, resource, attributes_of(call), resource.kind, options)
     tree = await api.admission.review(subject, tree, call.warn)
     answer = await resource.respond(call, tree)
     return presenting.encoded(call, msgspec.json.encode(answer), 201)
@@ -96,6 +98,8 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
         new = sent(old)
         if old is not None:
             check_version(resource, new, old, is_needed=not resource.strategy.allow_unconditional_update)
+        elif uid := new["metadata"].get("uid"):
+            raise uid_conflict(resource, call.target.namespace, call.target.name, uid, "")
         return new
 
     write = Write(
@@ -132,7 +136,7 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         new = change(old)
         if not isinstance(new, dict):
             raise errors.bad_request("the patched object is not an object")
-        new = decoding.place(decoding.check_kind(new, resource.kind), resource.kind, namespace_of(call, resource))
+        new = decoding.place(_kind_kept(call, resource, new), resource.kind, namespace_of(call, resource))
         decoding.check_name(new, call.target.name)
         if old is not None:
             check_version(resource, new, old, is_needed=False, is_patch=True)
@@ -156,6 +160,19 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
     committed = await committing.update(write, key_of(call, resource), may_create=applies and not subresource)
     await presenting.prepare(resource, [committed.entry])
     return presenting.present(call, resource, committed.entry, api.clock(), 201 if committed.created else 200)
+
+
+def _kind_kept(call: Call, resource: Resource, new: Json) -> Json:
+    """What a patch made, still of its kind. Raises 400, and 422 where the result does not decode."""
+    media_type = negotiation.media_type_of(call.headers["content-type"])
+    if media_type == negotiation.STRATEGIC_PATCH:  # merged into what has its type already
+        return {**new, "kind": resource.kind.kind, "apiVersion": resource.kind.api_version}
+    try:
+        return decoding.check_kind(new, resource.kind)
+    except errors.ApiError as error:
+        if not resource.is_typed or media_type == negotiation.APPLY_PATCH:
+            raise
+        raise fields.of_patch(call, new, fields.undecodable(resource.kind, error.message)) from None
 
 
 def applier(
@@ -242,6 +259,16 @@ def _copies(resource: Resource, tree: Json) -> Callable[[Json | None], Json]:
     return lambda _old: msgspec.json.decode(data)
 
 
+def uid_conflict(resource: Resource, namespace: str, name: str, wanted: str, found: str) -> errors.ApiError:
+    """409: the object is not the one that the client means."""
+    why = (
+        f"StorageError: invalid object, Code: 4, Key: {resource.stored.storage_key(namespace, name)}, "
+        "ResourceVersion: 0, AdditionalErrorMsg: "
+        f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+    )
+    return resource.conflict(name, why)
+
+
 def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool, is_patch: bool = False) -> None:
     """Raise 409 when the object was changed or replaced since the client read it, 422 when a version is missing.
 
@@ -249,19 +276,14 @@ def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool, 
     """
     meta, before = new["metadata"], old["metadata"]
     name, version = before["name"], meta.get("resourceVersion") or ""
-    if version in ("", "0") and is_needed:
-        problem = FieldError("metadata.resourceVersion", errors.INVALID, "must be specified for an update", _NO_VERSION)
-        raise errors.invalid(resource.kind.group, resource.kind.kind, name, [problem])
     if not isinstance(version, str) or not (version.isdigit() or not version):
         problem = FieldError("metadata.resourceVersion", errors.INVALID, "must be a number", version)
         raise errors.invalid(resource.kind.group, resource.kind.kind, name, [problem])
     uid = meta.get("uid") or ""
     if uid and uid != before.get("uid") and not is_patch:
-        key = resource.stored.storage_key(before.get("namespace", ""), name)
-        raise resource.conflict(
-            name,
-            f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
-            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before.get('uid', '')}",
-        )
+        raise uid_conflict(resource, before.get("namespace", ""), name, uid, before.get("uid", ""))
+    if version in ("", "0") and is_needed:
+        problem = FieldError("metadata.resourceVersion", errors.INVALID, "must be specified for an update", 0)
+        raise errors.invalid(resource.kind.group, resource.kind.kind, name, [problem])
     if version not in ("", "0") and version != before["resourceVersion"]:
         raise resource.conflict(name)

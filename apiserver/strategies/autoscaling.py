@@ -58,7 +58,8 @@ def default_v1(tree: Json) -> Json:
 
 
 def check(new: Json, old: Json | None) -> list[FieldError]:
-    return [*_check(new.get("spec") or {}, is_new=old is None)]
+    had = (((old or {}).get("spec") or {}).get("scaleTargetRef") or {}).get("apiVersion", "")
+    return [*_check(new.get("spec") or {}, is_new=old is None or "/" in had)]
 
 
 def _check(spec: Json, *, is_new: bool) -> Problems:

@@ -115,9 +115,9 @@ def _signer(path: str, name: str) -> Problems:
         yield invalid(path, name, "too long")
 
 
-def _request_problem(text: str) -> str:
+def _request_problem(text: str | None) -> str:
     try:
-        pem = base64.b64decode(text, validate=True)
+        pem = base64.b64decode(text or "", validate=True)
     except binascii.Error:
         return "PEM block type must be CERTIFICATE REQUEST"
     if b"-----BEGIN CERTIFICATE REQUEST-----" not in pem:

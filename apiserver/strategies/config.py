@@ -121,4 +121,4 @@ SECRETS = Strategy(
     fields=secret_fields,
     field_labels=("metadata.name", "metadata.namespace", "type"),
 )
-SERVICEACCOUNTS = Strategy(prepare=as_sent, allow_unconditional_update=False)
+SERVICEACCOUNTS = Strategy(prepare=as_sent)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from apimachinery import conversion
+from apimachinery import conversion, names
 from apimachinery.errors import FieldError
 from apimachinery.kinds import EVENTS_V1 as EVENTS_KIND
 from apimachinery.types import Json
@@ -93,6 +93,9 @@ def fields_v1(tree: Json) -> Mapping[str, str]:
 
 
 EVENTS = Strategy(
+    has_no_dependents=True,
+    any_finalizer=True,
+    name=names.path_segment_name,
     default=default,
     prepare=as_sent,
     check=check,
@@ -101,6 +104,9 @@ EVENTS = Strategy(
     allow_create_on_update=True,
 )
 EVENTS_V1 = Strategy(
+    has_no_dependents=True,
+    any_finalizer=True,
+    name=names.path_segment_name,
     prepare=as_sent,
     check=check_v1,
     fields=fields_v1,

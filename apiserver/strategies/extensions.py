@@ -33,10 +33,7 @@ def _service(tree: Json) -> Problems:
         yield from named("spec.group", group, names.dns_subdomain)
     elif version != "v1":
         yield required("spec.group", "only v1 may have an empty group and it better be legacy kube")
-    if not version:
-        yield required("spec.version")
-    else:
-        yield from named("spec.version", version, names.dns_1035_label)
+    yield from named("spec.version", version, names.dns_1035_label)
     for member, limit in (("groupPriorityMinimum", 20000), ("versionPriority", 1000)):
         value = spec.get(member, 0)
         if not 0 < value <= limit:

@@ -110,9 +110,5 @@ def _limited(path: str, limited: Json) -> Problems:
         yield required(f"{path}.limitResponse.queuing", detail)
 
 
-FLOWSCHEMAS = Strategy(
-    default=default_schema, check=check_schema, has_generation=True, allow_unconditional_update=False
-)
-PRIORITYLEVELCONFIGURATIONS = Strategy(
-    default=default_level, check=check_level, has_generation=True, allow_unconditional_update=False
-)
+FLOWSCHEMAS = Strategy(default=default_schema, check=check_schema, has_generation=True)
+PRIORITYLEVELCONFIGURATIONS = Strategy(default=default_level, check=check_level, has_generation=True)

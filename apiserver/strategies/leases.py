@@ -25,4 +25,6 @@ def prepare(new: Json, _old: Json | None) -> Json:
     return new
 
 
-LEASES = Strategy(prepare=prepare, check=check, allow_create_on_update=True, allow_unconditional_update=False)
+LEASES = Strategy(
+    prepare=prepare, check=check, allow_create_on_update=True, allow_unconditional_update=False, any_finalizer=True
+)

@@ -105,8 +105,10 @@ def _runtime(tree: Json) -> Problems:
     yield from tolerations("scheduling.tolerations.tolerations", scheduling.get("tolerations") or ())
 
 
-PODDISRUPTIONBUDGETS = Strategy(check=check_budget, has_generation=True, allow_unconditional_update=False)
+PODDISRUPTIONBUDGETS = Strategy(
+    check=check_budget, has_generation=True, allow_unconditional_update=False, any_finalizer=True
+)
 PRIORITYCLASSES = Strategy(
     default=default_priority, prepare=as_sent, check=check_priority, has_generation=True, raises_generation=never
 )
-RUNTIMECLASSES = Strategy(prepare=as_sent, check=check_runtime, allow_unconditional_update=False)
+RUNTIMECLASSES = Strategy(prepare=as_sent, check=check_runtime, allow_unconditional_update=False, any_finalizer=True)

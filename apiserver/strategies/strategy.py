@@ -145,9 +145,11 @@ class Strategy:
     #: client is then told.
     orphans: bool = False
     orphans_warning: str = ""
+    #: Whether nobody can depend on an object (upstream's policy Unsupported): a delete leaves no finalizers.
+    has_no_dependents: bool = False
     #: (object, seconds asked for or None) -> seconds to wait before the object goes; for `graceful` kinds.
     grace_period: Callable[[Json, int | None], int] = no_grace
-    #: Finalizers need no domain: custom resources, and their definitions.
+    #: Finalizers need no domain: custom resources, their definitions, and kinds outside upstream's core validation.
     any_finalizer: bool = False
     #: The rule for `metadata.name` (and, as a prefix, generateName).
     name: names.NameRule = names.subdomain_name

@@ -177,6 +177,7 @@ def _configuration(default_of: Callable[[Json], Json]) -> Strategy:
         has_generation=True,
         raises_generation=hooks_changed,
         allow_unconditional_update=False,
+        any_finalizer=True,
     )
 
 

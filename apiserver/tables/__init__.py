@@ -7,6 +7,10 @@ A kind without a table of its own (a review, a custom resource without printer c
 """
 
 from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+import yaml
 
 from apimachinery import kinds as k
 from apimachinery.kinds import Kind
@@ -67,7 +71,11 @@ TABLES: Mapping[Kind, Table] = {
     k.MUTATINGWEBHOOKCONFIGURATIONS: others.WEBHOOKCONFIGURATIONS,
     k.VALIDATINGWEBHOOKCONFIGURATIONS: others.WEBHOOKCONFIGURATIONS,
     k.VALIDATINGADMISSIONPOLICIES: others.VALIDATINGADMISSIONPOLICIES,
-    k.VALIDATINGADMISSIONPOLICYBINDINGS: others.VALIDATINGADMISSIONPOLICYBINDINGS,
+    k.VALIDATINGADMISSIONPOLICYBINDINGS: others.ADMISSIONPOLICYBINDINGS,
+    k.MUTATINGADMISSIONPOLICIES: others.MUTATINGADMISSIONPOLICIES,
+    k.MUTATINGADMISSIONPOLICYBINDINGS: others.ADMISSIONPOLICYBINDINGS,
+    k.MUTATINGADMISSIONPOLICIES_V1ALPHA1: others.MUTATINGADMISSIONPOLICIES,
+    k.MUTATINGADMISSIONPOLICYBINDINGS_V1ALPHA1: others.ADMISSIONPOLICYBINDINGS,
     k.FLOWSCHEMAS: others.FLOWSCHEMAS,
     k.PRIORITYLEVELCONFIGURATIONS: others.PRIORITYLEVELCONFIGURATIONS,
     k.RESOURCECLAIMS: others.RESOURCECLAIMS,
@@ -79,7 +87,25 @@ TABLES: Mapping[Kind, Table] = {
 
 def columns(kind: Kind) -> list[Json]:
     """The column definitions of a kind's Table."""
-    return [column.definition() for column in TABLES.get(kind, cluster.WITH_DATE).columns]
+    described = _descriptions()
+    common, own = described[""], described.get(kind.resource, {})
+    return [
+        column.definition(own.get(column.name) or common.get(column.name, ""))
+        for column in TABLES.get(kind, cluster.WITH_DATE).columns
+    ]
+
+
+def description_of_name() -> str:
+    """What every Table says of its first column."""
+    return _descriptions()[""]["Name"]
+
+
+@cache
+def _descriptions() -> Mapping[str, Mapping[str, str]]:
+    """By resource and column; "" for what most resources say."""
+    text = files(__package__).joinpath("descriptions.yaml").read_text()
+    loaded: Mapping[str, Mapping[str, str]] = yaml.load(text, Loader=yaml.CSafeLoader)
+    return loaded
 
 
 def row(kind: Kind, tree: Json, now: float) -> Cells:

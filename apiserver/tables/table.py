@@ -23,22 +23,20 @@ class Column:
     description: str = ""
     priority: int = 0
 
-    def definition(self) -> Json:
+    def definition(self, description: str = "") -> Json:
         """The TableColumnDefinition."""
         return {
             "name": self.name,
             "type": self.type,
             "format": self.format,
-            "description": self.description or self.name,
+            "description": description or self.description or self.name,
             "priority": self.priority or int(self.wide),
         }
 
 
-NAME = Column(
-    "Name", format="name", description="The name of the object, unique among those of its kind in its namespace."
-)
-AGE = Column("Age", description="The time since the object was created.")
-CREATED_AT = Column("Created At", type="date", description="The time at which the object was created.")
+NAME = Column("Name", format="name")
+AGE = Column("Age")
+CREATED_AT = Column("Created At", type="date")
 
 
 def text(name: str) -> Column:
@@ -47,6 +45,10 @@ def text(name: str) -> Column:
 
 def number(name: str) -> Column:
     return Column(name, type="integer")
+
+
+def truth(name: str) -> Column:
+    return Column(name, type="boolean")
 
 
 def wide(name: str) -> Column:

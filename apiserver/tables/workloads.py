@@ -17,6 +17,7 @@ from apiserver.tables.table import (
     status_of,
     table,
     text,
+    truth,
     wide,
 )
 
@@ -179,7 +180,7 @@ JOBS = table(text("Status"), text("Completions"), text("Duration"), AGE, *_OF_TE
 CRONJOBS = table(
     text("Schedule"),
     text("Timezone"),
-    text("Suspend"),
+    truth("Suspend"),
     number("Active"),
     text("Last Schedule"),
     AGE,

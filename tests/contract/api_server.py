@@ -37,7 +37,8 @@ class Server:
 
     async def call(self, method, path, body=None, **more):
         response = await self.send(method, path, body, **more)
-        is_text = response.headers.get("content-type", "").startswith("text/plain")
+        # The list of OpenAPI documents comes as plain text, as upstream sends it.
+        is_text = response.headers.get("content-type", "").startswith("text/plain") and path != "/openapi/v3"
         return response.status_code, response.text if is_text else response.json()
 
     async def must(self, method, path, body=None, **more):
@@ -60,7 +61,7 @@ class Events:
         self._lines = response.aiter_lines()
 
     async def next(self):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             event = msgspec.json.decode(await anext(self._lines))
         return event["type"], event["object"]
 

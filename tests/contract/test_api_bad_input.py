@@ -9,12 +9,6 @@ from tests.contract.api_server import APPS, CORE, JSON_PATCH, MERGE, STRATEGIC, 
 MAPS = f"{CORE}/configmaps"
 
 
-@pytest.fixture
-async def api():
-    async with running() as server:
-        yield server
-
-
 BODIES = [
     pytest.param(MAPS, b"{", 400, "couldn't get version/kind; json parse error", id="broken JSON"),
     pytest.param(MAPS, b"[]", 400, "cannot unmarshal array into Go value", id="no object"),
@@ -196,7 +190,8 @@ async def test_names_and_urls_agree(api):
         (MERGE, b'{"metadata":{"creationTimestamp":"2001-01-01T00:00:00Z"}}', (200, 422), None),
         (STRATEGIC, b'{"metadata":null}', (400, 422), ""),
         (MERGE, b'{"kind":null}', (200, 400), None),
-        (MERGE, b'{"kind":"Secret"}', 400, ""),
+        (MERGE, b'{"kind":"Secret"}', 422, "unknown conversion"),
+        (STRATEGIC, b'{"kind":"Secret"}', 200, None),
     ],
 )
 async def test_patches(api, type, raw, code, text):
@@ -255,7 +250,7 @@ async def test_a_version_is_needed_where_the_kind_says_so(api):
     leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
     await api.must("POST", leases, {"metadata": {"name": "a"}, "spec": {}})
     code, status = await api.call("PUT", f"{leases}/a", {"metadata": {"name": "a"}, "spec": {"holderIdentity": "x"}})
-    text = 'Lease.coordination.k8s.io "a" is invalid: metadata.resourceVersion: Invalid value: 0x0: must be specified for an update'
+    text = 'Lease.coordination.k8s.io "a" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update'
     assert (code, status["message"]) == (422, text)
 
 

@@ -1,7 +1,4 @@
-"""Clients as users have them, unchanged, against a whole server over HTTPS: the official Python client, kubectl, Helm.
-
-Helm is run where there is one: on PATH, or as built by `go install helm.sh/helm/v3/cmd/helm@v3.18.6` (HELM names it).
-"""
+"""Clients as users have them, unchanged, against a whole server over HTTPS: the official Python client and kubectl."""
 
 import json
 import os
@@ -20,7 +17,6 @@ from tests.contract.clients_server import serving
 #: The client's own, about urllib3.
 pytestmark = pytest.mark.filterwarnings("ignore:HTTPResponse.getheaders")
 KUBECTLS = [k for v in (27, 30, 33) if (k := shutil.which(f"kubectl.1.{v}", path="/usr/lib/google-cloud-sdk/bin"))]
-HELM = os.environ.get("HELM") or shutil.which("helm")
 LABELS = {"app": "web"}
 POD = {"containers": [{"name": "c", "image": "busybox", "ports": [{"containerPort": 80}]}]}
 DEPLOYMENT = {
@@ -172,56 +168,3 @@ class proxied:  # noqa: N801 - reads like a function
         self._http.close()
         self._process.terminate()
         self._process.wait()
-
-
-CHART = {
-    "Chart.yaml": "apiVersion: v2\nname: small\nversion: 0.1.0\n",
-    "values.yaml": "replicas: 1\ntext: one\n",
-    "templates/all.yaml": """
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: "{{ .Release.Name }}"}
-data: {text: "{{ .Values.text }}"}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: "{{ .Release.Name }}"}
-spec:
-  replicas: {{ .Values.replicas }}
-  selector: {matchLabels: {app: small}}
-  template:
-    metadata: {labels: {app: small}}
-    spec: {containers: [{name: c, image: busybox}]}
-""",
-}
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not HELM, reason="there is no helm on PATH, and HELM names none")
-def test_helm(kubeconfig, namespace, tmp_path):
-    for name, text in CHART.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-
-    def helm(*arguments):
-        command = [HELM, f"--kubeconfig={kubeconfig}", f"--namespace={namespace}", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False,
-                              env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]})  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    core = kubernetes.client.CoreV1Api(client_of(kubeconfig))
-
-    def text():
-        return core.read_namespaced_config_map("r", namespace).data["text"]
-
-    assert "STATUS: deployed" in helm("install", "r", str(tmp_path))
-    assert text() == "one"
-    assert "REVISION: 2" in helm("upgrade", "r", str(tmp_path), "--set=text=two,replicas=2")
-    assert text() == "two"
-    helm("rollback", "r", "1")
-    assert text() == "one"
-    assert [line.split()[0] for line in helm("history", "r").splitlines()] == ["REVISION", "1", "2", "3"]
-    assert 'release "r" uninstalled' in helm("uninstall", "r", "--wait")
-    with pytest.raises(ApiException):
-        text()

@@ -17,7 +17,7 @@ PROTOBUF = Accepted("application/vnd.kubernetes.protobuf")
     [
         ("", Accepted()),
         ("*/*", Accepted()),
-        ("application/*", Accepted()),
+        ("application/*,*/*;q=0.1", Accepted()),  # upstream's router passes it for the second alone
         ("application/json", Accepted()),
         ("application/yaml", Accepted("application/yaml")),
         ("application/json;pretty=1", Accepted(pretty=True)),

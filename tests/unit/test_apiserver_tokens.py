@@ -57,8 +57,13 @@ def test_bad_delete_options(tree, text):
 
 
 def test_delete_options_from_the_query():
-    found = delete_options(request(gracePeriodSeconds="5", propagationPolicy="Orphan", dryRun="All"), {})
+    found = delete_options(request(gracePeriodSeconds="5", propagationPolicy="Orphan", dryRun="All"), None)
     assert (found.grace, found.propagation, found.dry_run) == (5, "Orphan", True)
+
+
+def test_delete_options_of_a_body_leave_the_query_unread():
+    found = delete_options(request(gracePeriodSeconds="5", propagationPolicy="Orphan", dryRun="All"), {})
+    assert (found.grace, found.propagation, found.dry_run) == (None, "", False)
 
 
 def test_dry_run_must_be_all():

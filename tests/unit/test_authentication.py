@@ -17,6 +17,7 @@ from apiserver.authentication.credentials import Refused
 from apiserver.authentication.front_proxy import FrontProxy
 from apiserver.authentication.impersonation import impersonate
 from apiserver.request import Decision, Request, User
+from tests.unit.objects import Objects
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 NOW = START.timestamp() + 3600
@@ -42,17 +43,6 @@ CA, PROXY_CA = certificate("ca"), certificate("front-proxy-ca")
 
 def der(*args, **kwargs):
     return certificate(*args, **{"issuer": CA, **kwargs})[0].public_bytes(serialization.Encoding.DER)
-
-
-class Objects:
-    def __init__(self, *trees):
-        self.trees = {(t["kind"], t["metadata"].get("namespace", ""), t["metadata"]["name"]): t for t in trees}
-
-    def get(self, kind, namespace, name):
-        return self.trees.get((kind.kind, namespace, name))
-
-    def list(self, kind, namespace=""):
-        return [t for t in self.trees.values() if t["kind"] == kind.kind]
 
 
 def request(*headers, cert=b"", path="/api"):

@@ -82,7 +82,7 @@ def stamp(new: Json, old: Json | None, _context: WriteContext) -> Json:
     for name in _UID_LABELS:
         labels.setdefault(name, metadata.get("uid", ""))
     for name in _NAME_LABELS:
-        labels.setdefault(name, metadata["name"])
+        labels.setdefault(name, metadata.get("name", ""))
     if is_shared:
         metadata["labels"] = dict(labels)
     matched = part(part(spec, "selector"), "matchLabels")

@@ -1,0 +1,261 @@
+"""Some thousands of requests as upstream answers them: tests/golden/requests.json.gz, made by this file.
+
+    PORT=17443 run.sh --disable-admission-plugins=ServiceAccount --service-cluster-ip-range=...     (/work/upstream has one)
+    python -m tests.contract.upstream_requests record https://127.0.0.1:17443 FOLDER-OF-PKI
+    python -m tests.contract.upstream_requests compare           what a server in this process answers differently
+
+What differs between any two servers is levelled before it is compared: uids, times, revisions, addresses, random names.
+"""
+
+import asyncio
+import gzip
+import hashlib
+import json
+import re
+import ssl
+import sys
+from pathlib import Path
+
+import httpx
+import structlog
+import yaml
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from apiserver import protobuf
+from apiserver.app import Options
+from tests.contract import asked_of_kinds, asked_of_server
+from tests.contract.api_server import running
+from tests.contract.asked_of_kinds import Ask
+
+KNOWN = Path(__file__).parents[1] / "golden" / "requests_differ.json"
+GOLDEN = Path(__file__).parents[1] / "golden" / "requests.json.gz"
+#: Of each answer, what no client acts on, or what only this machine knows.
+_HEADERS = (
+    "content-type",
+    "warning",
+    "allow",
+    "retry-after",
+    "x-content-type-options",
+    "cache-control",
+    "vary",
+    "location",
+    "www-authenticate",
+)
+_OF_THE_BUILD = (
+    "gitVersion",
+    "gitCommit",
+    "gitTreeState",
+    "buildDate",
+    "goVersion",
+    "compiler",
+    "platform",
+    "serverAddress",
+)
+AGENT = "compare/1"
+_UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_TIME = re.compile(r"20(?!24)\d\d-\d\d-\d\dT[\d:.]+Z")
+_AGE = re.compile(r"<invalid>|\d+s|\d+m\d*s?")
+
+
+def all_requests():
+    return [*asked_of_kinds.every_kind(), *asked_of_server.everything()]
+
+
+class Known:
+    """What earlier answers said, for the requests after them."""
+
+    def __init__(self):
+        self._values = {"uid": "none", "rv": "0", "continue": "none"}
+
+    def filled(self, text):
+        for name, value in self._values.items():
+            text = text.replace(f"${name}", value)
+        return text
+
+    def learn(self, text):
+        try:
+            metadata = json.loads(text)["metadata"]
+        except (ValueError, KeyError, TypeError):
+            return
+        for name, key in (("uid", "uid"), ("rv", "resourceVersion"), ("continue", "continue")):
+            if metadata.get(key):
+                self._values[name] = metadata[key]
+
+
+async def answer(http, known, request):
+    """[code, headers, body]."""
+    method = "GET" if request.method == "WATCH" else request.method
+    content = request.content()
+    content = None if content is None else known.filled(content.decode()).encode()
+    headers = {"user-agent": AGENT, **request.headers}
+    async with http.stream(method, known.filled(request.path), headers=headers, content=content) as response:
+        if request.method == "WATCH" and response.status_code == 200:
+            body = await _first_lines(response, request.events)
+        else:
+            body = (await response.aread()).decode("utf-8", "surrogateescape")
+    known.learn(body)
+    shown = [[name, value] for name, value in sorted(response.headers.multi_items()) if name in _HEADERS]
+    return [response.status_code, shown, readable(response, body)]
+
+
+async def _first_lines(response, count):
+    if response.headers.get("content-type") != "application/json":
+        return ""
+    lines = []
+    if count:
+        async for line in response.aiter_lines():
+            lines.append(json.loads(line))
+            if len(lines) == count:
+                break
+    return json.dumps(lines)
+
+
+def readable(response, body):
+    """The body as a tree where it is one."""
+    type = response.headers.get("content-type", "")
+    if type.startswith(asked_of_kinds.PROTOBUF):
+        try:
+            return protobuf.decode(body.encode("utf-8", "surrogateescape"))
+        except ValueError:
+            return "protobuf"
+    try:
+        return yaml.load(body, yaml.CSafeLoader) if type.startswith(asked_of_kinds.YAML) else json.loads(body)
+    except ValueError:
+        return body
+
+
+def levelled(value, key=""):
+    """The value without what is random or of the moment."""
+    if isinstance(value, dict):
+        return {name: levelled(item, name) for name, item in value.items() if name not in _OF_THE_BUILD}
+    if isinstance(value, list):
+        return [levelled(item, key) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if (
+        key in ("resourceVersion", "nodePort", "port", "healthCheckNodePort", "continue", "token", "remainingItemCount")
+        and value
+        and str(value)[:1] != "x"
+    ):
+        return "SOME" if key != "port" else value
+    if isinstance(value, str):
+        if key == "cells" and _AGE.fullmatch(value):
+            return "AGE"
+        text = _TIME.sub("TIME", _UID.sub("UID", value))
+        text = re.sub(r"10\.(9[6-9]|1[01]\d)\.\d+\.\d+", "SERVICE-IP", text)
+        text = re.sub(r"resource version: \d+, current: \d+", "resource version", text)
+        text = re.sub(r"hash=[0-9A-F]+", "hash", text)
+        text = re.sub(r'scheme "[^"]*"', "scheme", text)
+        text = re.sub(
+            r'patch: Invalid value: "\{.*\}": |^Invalid value: "\{.*\}": ', "PATCH: ", text
+        )  # keys in another order
+        text = re.sub(r"(in record |resourceVersion\W+)\(?\d+", r"\1N", text)
+        return re.sub(r"\b(g-|x-)[bcdfghjklmnpqrstvwxz2456789]{5}\b", r"\1RANDOM", text)
+    return value
+
+
+async def ask_all(http, requests):
+    known = Known()
+    answers = []
+    for request in requests:
+        try:
+            async with asyncio.timeout(8):
+                answers.append(await answer(http, known, request))
+        except (TimeoutError, httpx.HTTPError) as error:
+            sys.stderr.write(f"{request.method} {request.path} {str(request.body)[:100]}: {error!r}\n")
+            answers.append([0, [], type(error).__name__])
+    return answers
+
+
+async def record(url, pki):
+    context = ssl.create_default_context(cafile=f"{pki}/ca.crt")
+    context.load_cert_chain(f"{pki}/admin.crt", f"{pki}/admin.key")
+    async with httpx.AsyncClient(
+        base_url=url, verify=context, timeout=70, headers={"accept": "application/json"}
+    ) as http:
+        answers = await ask_all(http, all_requests())
+    rows = [[vars(request), answer] for request, answer in zip(all_requests(), answers, strict=True)]
+    GOLDEN.write_bytes(gzip.compress(json.dumps(rows, separators=(",", ":")).encode(), 9, mtime=0))
+
+
+def load():
+    """The requests, and upstream's answers."""
+    rows = json.loads(gzip.decompress(GOLDEN.read_bytes()))
+    return [Ask(**request) for request, _ in rows], [levelled(answer) for _, answer in rows]
+
+
+def _signing_key():
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+async def ours(requests):
+    options = Options(
+        admission_disabled=("ServiceAccount",),
+        signing_key=_signing_key(),
+        issuer="https://kubernetes.default.svc.cluster.local",
+    )
+    async with running(options=options) as server:
+        server.http.headers["accept"] = "application/json"
+        return await ask_all(server.http, requests)
+
+
+async def differences():
+    """Each difference: what was asked, where, theirs, ours."""
+    requests, theirs = load()
+    for request, expected, got in zip(requests, theirs, await ours(requests), strict=True):
+        if expected[0] >= 500 and 400 <= got[0] < 500:
+            continue  # what upstream answers with a 500 is the client's mistake here
+        for where, a, b in unlike(expected, levelled(got)):
+            yield request, where, a, b
+
+
+def unlike(theirs, found, where=""):
+    if type(theirs) is type(found) is dict:
+        for key in dict.fromkeys((*theirs, *found)):
+            if key not in theirs or key not in found:
+                yield f"{where}.{key}", theirs.get(key, "-"), found.get(key, "-")
+            else:
+                yield from unlike(theirs[key], found[key], f"{where}.{key}")
+    elif type(theirs) is type(found) is list and len(theirs) == len(found):
+        for number, (a, b) in enumerate(zip(theirs, found, strict=True)):
+            yield from unlike(a, b, f"{where}[{number}]")
+    elif theirs != found:
+        yield where, theirs, found
+
+
+def name_of(request):
+    """A request in one line, short enough for a list of them."""
+    digest = hashlib.sha256(json.dumps([request.headers, request.body]).encode()).hexdigest()[:10]
+    return f"{request.method} {request.path} {digest}"
+
+
+def known():
+    """The requests that are answered differently, and are known to be."""
+    return json.loads(KNOWN.read_text())
+
+
+async def accept():
+    """Let the list of what differs be what differs now."""
+    names = sorted({name_of(request) async for request, *_ in differences()})
+    KNOWN.write_text(json.dumps(names, indent=0) + "\n")
+
+
+def show(request, where, a, b):
+    headers = {k: v for k, v in request.headers.items() if (k, v) != ("content-type", "application/json")}
+    body = "" if request.body is None else str(request.body)[:120]
+    return f"{request.method} {request.path} {headers or ''} {body}\n   {where}\n      theirs {str(a)[:400]}\n      ours   {str(b)[:400]}"
+
+
+async def compare():
+    structlog.configure(  # tracebacks without the values of a whole server
+        processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    async for found in differences():
+        sys.stdout.write(show(*found) + "\n")
+
+
+if __name__ == "__main__":
+    asyncio.run({"record": record, "compare": compare, "accept": accept}[sys.argv[1]](*sys.argv[2:]))
