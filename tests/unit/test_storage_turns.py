@@ -1,7 +1,6 @@
 """Who waits is woken in order, a few at a time, and others run in between."""
 
 import asyncio
-from time import perf_counter
 
 from apiserver.storage.turns import FIRST, MOST, SLICE, Turns
 
@@ -29,10 +28,17 @@ async def woken_per_turn(turns, futures, work):
     return counts
 
 
-def spin(seconds):
-    until = perf_counter() + seconds
-    while perf_counter() < until:
-        pass
+class Work:
+    """Seconds of work, as they are done."""
+
+    def __init__(self):
+        self.done = 0.0
+
+    def do(self, seconds):
+        self.done += seconds
+
+    def __call__(self):
+        return self.done
 
 
 def futures(count):
@@ -41,16 +47,20 @@ def futures(count):
 
 
 async def test_those_who_take_long_go_one_at_a_time():
-    counts = await woken_per_turn(Turns(), futures(30), lambda: spin(SLICE))
-    assert counts[: counts.index(FIRST) + 1].count(0) == counts.index(FIRST)
-    assert set(counts[counts.index(FIRST) + 1 :]) <= {0, 1}
+    work = Work()
+    counts = await woken_per_turn(Turns(work), futures(30), lambda: work.do(SLICE))
+    assert [count for count in counts if count] == [FIRST, *[1] * (30 - FIRST)]
 
 
 async def test_those_who_take_no_time_go_together():
-    turns = Turns()
-    for _ in range(3):
-        counts = await woken_per_turn(turns, futures(2 * MOST), lambda: None)
-    assert max(counts) > 4 * FIRST
+    counts = await woken_per_turn(Turns(Work()), futures(31 * FIRST + 2 * MOST), lambda: None)
+    assert [count for count in counts if count] == [*(FIRST << i for i in range(5)), MOST, MOST]
+
+
+async def test_as_many_go_together_as_fit():
+    work = Work()
+    counts = await woken_per_turn(Turns(work), futures(100), lambda: work.do(SLICE / 20.5))
+    assert [count for count in counts if count] == [FIRST, 20, 20, 20, 20, 100 - FIRST - 80]
 
 
 async def test_one_that_is_done_already_takes_nobodys_turn():
