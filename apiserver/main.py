@@ -31,7 +31,7 @@ from apiserver.options import ISSUER
 from apiserver.resources import foreign
 from apiserver.storage import compaction
 from apiserver.storage.etcd import EtcdStorage
-from apiserver.storage.etcd_endpoint import EtcdTLS
+from apiserver.storage.etcd_channel import EtcdTLS
 from apiserver.storage.measured import Measured
 from apiserver.storage.memory import MemoryStorage
 from apiserver.storage.protocol import Storage

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import aetcd.rpc
+import grpc
+import grpc.aio
 
-from apiserver.storage.etcd_channel import EtcdChannel, translated
-from apiserver.storage.etcd_endpoint import Endpoint, EtcdTLS, Stream
-from apiserver.storage.grpc_call import Failed
+from apiserver.storage.etcd_channel import Endpoint, EtcdChannel, EtcdTLS, translated
 from apiserver.storage.leases import Leases
 from apiserver.storage.protocol import Change, Compacted, Conflict, Page, Progress, StorageError, Stored
 
@@ -36,6 +36,9 @@ PIECE_BYTES = 2 << 20  # aimed at; gRPC holds a piece in memory twice
 _EQUAL = rpc.Compare.CompareResult.Value("EQUAL")
 _MOD = rpc.Compare.CompareTarget.Value("MOD")
 _VERSION = rpc.Compare.CompareTarget.Value("VERSION")
+_EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs miss it
+#: A member cut off from the others shall end its watches, not be silent (clientv3.WithRequireLeader).
+_REQUIRE_LEADER = (("hasleader", "true"),)
 _DELETED = 1  # mvccpb.Event.EventType.DELETE
 
 
@@ -123,10 +126,9 @@ class EtcdStorage:
         """Every change above `after`. Without `previous`, `old` is None throughout: half the work for etcd."""
         self._etcd.check_open()
         endpoint = self._etcd.endpoint
-        stream: Stream | None = None
+        stream = endpoint.watch(metadata=_REQUIRE_LEADER)
         try:
-            request = rpc.WatchRequest(create_request=_watch_request(prefix, after, previous=previous))
-            stream = await endpoint.watch.Watch(request)
+            await stream.write(rpc.WatchRequest(create_request=_watch_request(prefix, after, previous=previous)))
             await self._opened(await stream.read(), after)
             seen = after
             async for events in _messages(stream):
@@ -135,12 +137,11 @@ class EtcdStorage:
                 for changes in grouped(events, seen):
                     seen = changes[0].revision
                     yield changes
-        except Failed as error:
+        except grpc.aio.AioRpcError as error:
             self._etcd.turn_from(endpoint)
             raise translated(error, endpoint.url) from None
         finally:
-            if stream is not None:
-                stream.cancel()
+            stream.cancel()
 
     async def revision(self) -> int:
         """The newest revision, by a linearizable read of no key."""
@@ -193,7 +194,7 @@ class EtcdStorage:
 
     async def _opened(self, reply: Any, after: int) -> None:
         """Whether the watch can begin: etcd has the history, and has not gone back behind it."""
-        if reply is None:
+        if reply is _EOF:
             raise _ended()
         _refused(reply)
         # A member that lags says less than `after`, too: only a linearizable read tells a restored backup from it.
@@ -252,10 +253,10 @@ def _watch_request(prefix: str, after: int, *, previous: bool) -> Any:
     )
 
 
-async def _messages(stream: Stream) -> AsyncIterator[Sequence[Any]]:
+async def _messages(stream: Any) -> AsyncIterator[Sequence[Any]]:
     """The events of whole responses: fragments of a large one are put together. None in a progress notification."""
     parts: list[Any] = []
-    while (reply := await stream.read()) is not None:
+    while (reply := await stream.read()) is not _EOF:
         _refused(reply)
         if reply.fragment or parts:
             parts += reply.events
@@ -275,9 +276,10 @@ def _refused(reply: Any) -> None:
         raise StorageError(f"etcd ended the watch: {reply.cancel_reason or 'no reason given'}")
 
 
-def _ended() -> Failed:
+def _ended() -> grpc.aio.AioRpcError:
     """What it means that etcd closed the stream in order, as it does when it stops."""
-    return Failed("UNAVAILABLE", "it ended the watch")
+    nothing = grpc.aio.Metadata()
+    return grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, nothing, nothing, "it ended the watch", "")
 
 
 def grouped(events: Iterable[Any], seen: int) -> Iterator[tuple[Change, ...]]:

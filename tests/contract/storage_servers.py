@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from apiserver.storage.etcd import EtcdStorage
-from apiserver.storage.etcd_endpoint import EtcdTLS
+from apiserver.storage.etcd_channel import EtcdTLS
 from tests import needs
 
 

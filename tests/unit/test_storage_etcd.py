@@ -1,11 +1,11 @@
 """The pure parts of the etcd store: grouping, intervals, pieces, and what its errors mean."""
 
 import aetcd.rpc as rpc
+import grpc
 import pytest
 
 from apiserver.storage import etcd
-from apiserver.storage.etcd_channel import translated
-from apiserver.storage.grpc_call import Failed
+from apiserver.storage.etcd_channel import never_sent, translated
 from apiserver.storage.protocol import Compacted, Full, StorageError, TooLarge, Unavailable
 
 
@@ -55,6 +55,15 @@ def test_pieces_of_a_list_are_of_a_size(piece, keys, size, following):
     ],
 )
 def test_errors_are_said_in_our_words(code, details, error, text):
-    found = translated(Failed(code, details, is_sent="failed to connect" not in details), "U")
+    nothing = grpc.aio.Metadata()
+    found = translated(grpc.aio.AioRpcError(grpc.StatusCode[code], nothing, nothing, details), "U")
     assert type(found) is error
     assert text in found.message == str(found)
+
+
+@pytest.mark.parametrize(
+    ("details", "never"), [("failed to connect to all addresses; x", True), ("Socket closed", False)]
+)
+def test_only_a_call_that_was_never_sent_is_repeated(details, never):
+    nothing = grpc.aio.Metadata()
+    assert never_sent(grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, nothing, nothing, details)) == never
