@@ -149,7 +149,11 @@ class Backlog:
         return max(0.0, min(times) - now) if times else None
 
     def _delay(self, waiting: Waiting) -> None:
-        heapq.heappush(self._backing_off, (int(waiting.due()), waiting))
+        """To be tried again; what no filter refused (there was no node at all) waits as after an error."""
+        if waiting.refused_by:
+            heapq.heappush(self._backing_off, (int(waiting.due()), waiting))
+        else:
+            heapq.heappush(self._failed, (waiting.due(), waiting))
 
 
 def _concerns(waiting: Waiting, event: Event, at_most: int | None) -> bool:
