@@ -154,10 +154,13 @@ def config_key(value: str) -> list[str]:
     return _config_key(value) + _dots(value)
 
 
+_ENV_VAR = re.compile(r"[ -<>-~]*")
+
+
 def env_var_name(value: str) -> list[str]:
     """Names of environment variables since v1.34: anything printable but `=`."""
     problems = [] if value else ["environment variable name must be non-empty"]
-    if not all(" " <= c <= "~" and c != "=" for c in value):
+    if not _ENV_VAR.fullmatch(value):
         problems.append(
             "a valid environment variable name must consist only of printable ASCII characters other than '='"
         )

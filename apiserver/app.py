@@ -185,9 +185,13 @@ def create_app(
     random: Random,
     authenticator: Authenticates | None = None,
     decode: Decode = no_protobuf,
+    work: Callable[[], float] | None = None,
 ) -> App:
-    """An API server over a store. `authenticator` replaces the real one (`Administrators()` in a simulation)."""
-    cache = WatchCache(storage, decode=decode, clock=clock)
+    """An API server over a store. `authenticator` replaces the real one (`Administrators()` in a simulation).
+
+    `work` counts the seconds in which the server had the processor; where it is not given, all that pass count.
+    """
+    cache = WatchCache(storage, decode=decode, work=work or clock)
     lookup = CacheLookup(cache)
     api = Api(
         storage=storage,

@@ -173,7 +173,14 @@ async def _compacting(store: EtcdStorage, interval: float) -> AsyncIterator[None
 async def _serve(
     store: Storage, options: Options, tls: ServerTLS | None, host: str, stop: asyncio.Event, delay: float
 ) -> None:
-    app = create_app(store, options, clock=time.time, random=random.SystemRandom(), decode=foreign.decode)
+    app = create_app(
+        store,
+        options,
+        clock=time.time,
+        random=random.SystemRandom(),
+        decode=foreign.decode,
+        work=time.thread_time,
+    )
     async with asyncio.TaskGroup() as tasks:
         upkeep, settling = tasks.create_task(app.run()), tasks.create_task(_settle(app))
         closing = asyncio.Event()

@@ -40,20 +40,28 @@ class ClientCertificates:
 
     authorities: Sequence[x509.Certificate]
     with_uid: bool = True  #: whether a certificate may say its user's uid
-    kept: OrderedDict[bytes, Identity] = field(default_factory=OrderedDict)
+    #: What was found out of a certificate: whose it is, or why it does not count (another authority's, mostly).
+    kept: OrderedDict[bytes, Identity | str] = field(default_factory=OrderedDict)
 
     def identify(self, der: bytes, now: float) -> User | None:
         """The user of a certificate; None where it has no common name. Raises Refused."""
         identity = self.kept.get(der)
         if identity is None:
-            identity = self._verified(der)
-            self.kept[der] = identity
+            identity = self.kept[der] = self._looked_at(der)
             if len(self.kept) > _KEPT:
                 self.kept.popitem(last=False)
+        if isinstance(identity, str):
+            raise Refused(identity)
         if not identity.not_before <= now <= identity.not_after:
             when = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             raise Refused(f"x509: certificate has expired or is not yet valid: current time {when}")
         return identity.user if identity.user.name else None
+
+    def _looked_at(self, der: bytes) -> Identity | str:
+        try:
+            return self._verified(der)
+        except Refused as refusal:
+            return refusal.message
 
     def _verified(self, der: bytes) -> Identity:
         try:

@@ -9,7 +9,7 @@ nothing: it finds all that has come meanwhile, and takes it at once.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from time import perf_counter
+from time import thread_time
 
 #: What those woken in one turn may take together.
 SLICE = 0.001
@@ -18,9 +18,9 @@ FIRST, MOST = 16, 512
 
 
 class Turns:
-    """A line of futures to be set to True. `clock` is in seconds."""
+    """A line of futures to be set to True. `clock`: seconds of work; time in which others had the processor is none."""
 
-    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(self, clock: Callable[[], float] = thread_time) -> None:
         self._clock = clock
         self._line: deque[asyncio.Future[bool]] = deque()
         self._at_once = FIRST

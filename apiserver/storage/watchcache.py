@@ -21,7 +21,7 @@ then, everything is listed anew and all watchers are cut, as upstream does it: a
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from time import perf_counter
+from time import thread_time
 
 import structlog
 
@@ -61,7 +61,7 @@ class CacheStatistics:
 class WatchCache:
     """See the module. `run` must be running; until its first list is in, `revision` is 0 and waits wait.
 
-    `decode` turns a protobuf value (as an upstream server stored it) into a tree.
+    `decode` turns a protobuf value (as an upstream server stored it) into a tree. `work`: the seconds that were worked.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class WatchCache:
         decode: Decode = no_protobuf,
         root: str = ROOT,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        clock: Callable[[], float] = perf_counter,
+        work: Callable[[], float] = thread_time,
     ) -> None:
         self.revision = 0
         self._storage = storage
@@ -83,7 +83,7 @@ class WatchCache:
         self._floor = 0  # the revision of the last full list: no ring knows events up to it
         self._waiters: dict[asyncio.Future[None], int] = {}
         self._questions = Questions(storage.revision)
-        self._turns = Turns(clock)
+        self._turns = Turns(work)
         self._loads = self._resumes = 0
 
     async def run(self) -> None:

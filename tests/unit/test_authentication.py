@@ -13,6 +13,7 @@ from apimachinery.errors import ApiError
 from apiserver.authentication import bootstrap_tokens
 from apiserver.authentication.authenticator import Authenticator
 from apiserver.authentication.certificates import ClientCertificates
+from apiserver.authentication.credentials import Refused
 from apiserver.authentication.front_proxy import FrontProxy
 from apiserver.authentication.impersonation import impersonate
 from apiserver.request import Decision, Request, User
@@ -83,6 +84,17 @@ def test_a_certificate_that_does_not_hold_is_401(cert):
     with pytest.raises(ApiError) as refused:
         authenticator().authenticate(request(cert=cert))
     assert (refused.value.code, refused.value.message) == (401, "Unauthorized")
+
+
+def test_another_authoritys_certificate_is_looked_at_once():
+    """Every client's is, for the front proxy's CA: with each request it would cost as much as the request."""
+
+    certificates, cert = ClientCertificates((CA[0],)), der("ann", issuer=PROXY_CA)
+    for _ in range(2):
+        with pytest.raises(Refused, match="signed by unknown authority"):
+            certificates.identify(cert, NOW)
+        certificates.authorities = (PROXY_CA[0],)  # who looked again would say otherwise
+    assert list(certificates.kept) == [cert]
 
 
 def test_a_certificate_without_usages_is_good_for_any():

@@ -112,3 +112,13 @@ def test_a_dropped_pod_is_never_taken():
     backlog.drop("a")
     assert names(backlog, 0) == []
     assert len(backlog) == 0
+
+
+def test_how_many_wait_where():
+    backlog = Backlog()
+    for name in "abcd":
+        backlog.put(pod(name))
+    backlog.park(backlog.take(0), 0, [NodeResourcesFit()])
+    backlog.retry(backlog.take(0), 0)
+    backlog.take(0)
+    assert backlog.sizes() == {"active": 1, "backoff": 1, "unschedulable": 1}

@@ -1,7 +1,6 @@
 """Who waits is woken in order, a few at a time, and others run in between."""
 
 import asyncio
-from time import perf_counter
 
 from apiserver.storage.turns import FIRST, MOST, SLICE, Turns
 
@@ -29,10 +28,16 @@ async def woken_per_turn(turns, futures, work):
     return counts
 
 
-def spin(seconds):
-    until = perf_counter() + seconds
-    while perf_counter() < until:
-        pass
+class Clock:
+    """Seconds that go by when somebody works."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def work(self):
+        self.now += SLICE
 
 
 def futures(count):
@@ -41,13 +46,14 @@ def futures(count):
 
 
 async def test_those_who_take_long_go_one_at_a_time():
-    counts = await woken_per_turn(Turns(), futures(30), lambda: spin(SLICE))
+    clock = Clock()
+    counts = await woken_per_turn(Turns(clock), futures(30), clock.work)
     assert counts[: counts.index(FIRST) + 1].count(0) == counts.index(FIRST)
     assert set(counts[counts.index(FIRST) + 1 :]) <= {0, 1}
 
 
 async def test_those_who_take_no_time_go_together():
-    turns = Turns()
+    turns = Turns(Clock())
     for _ in range(3):
         counts = await woken_per_turn(turns, futures(2 * MOST), lambda: None)
     assert max(counts) > 4 * FIRST
