@@ -1,8 +1,9 @@
 """Conversion between the versions of one stored resource: pure functions from tree to tree, chosen by a table.
 
 Nothing is lost on the way there and back: what an older version has no field for travels in annotations, as upstream
-does it. Two pairs exist in v1.34: HorizontalPodAutoscaler autoscaling/v1 and v2 (see `autoscalers`), and Event of the
-core group and of events.k8s.io, which differ in the names of their fields.
+does it. Three pairs exist in v1.34: HorizontalPodAutoscaler autoscaling/v1 and v2 (see `autoscalers`), Event of the
+core group and of events.k8s.io, which differ in the names of their fields, and the two versions of mutating policies,
+which do not differ.
 Source: pkg/apis/{autoscaling,events}/v1/conversion.go.
 """
 
@@ -36,6 +37,11 @@ _CONVERSIONS: dict[tuple[str, str, str], Conversion] = {
     ("Event", "events.k8s.io/v1", "v1"): _renaming({new: old for old, new in _EVENT_FIELDS.items()}),
     ("HorizontalPodAutoscaler", "autoscaling/v1", "autoscaling/v2"): to_v2,
     ("HorizontalPodAutoscaler", "autoscaling/v2", "autoscaling/v1"): to_v1,
+    **{
+        (kind, f"admissionregistration.k8s.io/{one}", f"admissionregistration.k8s.io/{other}"): dict
+        for kind in ("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")
+        for one, other in (("v1beta1", "v1alpha1"), ("v1alpha1", "v1beta1"))
+    },
 }
 
 

@@ -18,6 +18,14 @@ admissionregistration.v1.ServiceReference: path port
 admissionregistration.v1.ValidatingAdmissionPolicySpec: failurePolicy
 admissionregistration.v1.ValidatingWebhook: failurePolicy matchPolicy sideEffects timeoutSeconds
 admissionregistration.v1.WebhookClientConfig: url
+admissionregistration.v1alpha1.MatchResources: matchPolicy
+admissionregistration.v1alpha1.MutatingAdmissionPolicySpec: failurePolicy
+admissionregistration.v1alpha1.NamedRuleWithOperations: scope
+admissionregistration.v1alpha1.ParamRef: parameterNotFoundAction
+admissionregistration.v1beta1.MatchResources: matchPolicy
+admissionregistration.v1beta1.MutatingAdmissionPolicySpec: failurePolicy
+admissionregistration.v1beta1.NamedRuleWithOperations: scope
+admissionregistration.v1beta1.ParamRef: parameterNotFoundAction
 apps.v1.DaemonSetSpec: revisionHistoryLimit
 apps.v1.DaemonSetStatus: collisionCount
 apps.v1.DeploymentSpec: progressDeadlineSeconds replicas revisionHistoryLimit
@@ -159,6 +167,18 @@ admissionregistration.v1.RuleWithOperations: scope=ScopeType
 admissionregistration.v1.ValidatingAdmissionPolicySpec: failurePolicy=FailurePolicyType
 admissionregistration.v1.ValidatingWebhook: failurePolicy=FailurePolicyType matchPolicy=MatchPolicyType
     sideEffects=SideEffectClass
+admissionregistration.v1alpha1.MatchResources: matchPolicy=MatchPolicyType
+admissionregistration.v1alpha1.MutatingAdmissionPolicySpec: failurePolicy=FailurePolicyType
+    reinvocationPolicy=ReinvocationPolicyType
+admissionregistration.v1alpha1.Mutation: patchType=PatchType
+admissionregistration.v1alpha1.NamedRuleWithOperations: scope=ScopeType
+admissionregistration.v1alpha1.ParamRef: parameterNotFoundAction=ParameterNotFoundActionType
+admissionregistration.v1beta1.MatchResources: matchPolicy=MatchPolicyType
+admissionregistration.v1beta1.MutatingAdmissionPolicySpec: failurePolicy=FailurePolicyType
+    reinvocationPolicy=ReinvocationPolicyType
+admissionregistration.v1beta1.Mutation: patchType=PatchType
+admissionregistration.v1beta1.NamedRuleWithOperations: scope=ScopeType
+admissionregistration.v1beta1.ParamRef: parameterNotFoundAction=ParameterNotFoundActionType
 apps.v1.DaemonSetCondition: type=DaemonSetConditionType
 apps.v1.DaemonSetUpdateStrategy: type=DaemonSetUpdateStrategyType
 apps.v1.DeploymentCondition: type=DeploymentConditionType

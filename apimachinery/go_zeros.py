@@ -24,6 +24,16 @@ admissionregistration.v1.ValidatingWebhook: admissionReviewVersions=null clientC
 admissionregistration.v1.ValidatingWebhookConfiguration: metadata={}
 admissionregistration.v1.Validation: expression=""
 admissionregistration.v1.Variable: expression="" name=""
+admissionregistration.v1alpha1.MatchCondition: expression="" name=""
+admissionregistration.v1alpha1.MutatingAdmissionPolicy: metadata={} spec={}
+admissionregistration.v1alpha1.MutatingAdmissionPolicyBinding: metadata={} spec={}
+admissionregistration.v1alpha1.Mutation: patchType=""
+admissionregistration.v1alpha1.Variable: expression="" name=""
+admissionregistration.v1beta1.MatchCondition: expression="" name=""
+admissionregistration.v1beta1.MutatingAdmissionPolicy: metadata={} spec={}
+admissionregistration.v1beta1.MutatingAdmissionPolicyBinding: metadata={} spec={}
+admissionregistration.v1beta1.Mutation: patchType=""
+admissionregistration.v1beta1.Variable: expression="" name=""
 apiextensions.v1.CustomResourceColumnDefinition: jsonPath="" name="" type=""
 apiextensions.v1.CustomResourceConversion: strategy=""
 apiextensions.v1.CustomResourceDefinition: metadata={} spec={} status={}

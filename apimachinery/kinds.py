@@ -1,4 +1,4 @@
-"""The table of kinds: every built-in kind of Kubernetes v1.34 that is served by default, one row each.
+"""The table of kinds: every built-in kind of Kubernetes v1.34 that is served by default, one row each, and a few more.
 
 A row says where a kind lives on the wire and in etcd, and how people may call it; nothing about how it behaves (the
 API server's strategies do that). A CustomResourceDefinition becomes a `Kind` of the same shape at run time. Generic
@@ -6,7 +6,7 @@ code takes a `Kind` and never looks at its name.
 Sources: the discovery documents of v1.34, pkg/kubeapiserver/default_storage_factory_builder.go for the etcd prefixes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 CREATE_ONLY = ("create",)
@@ -376,5 +376,36 @@ VOLUMEATTRIBUTESCLASSES = Kind(
 #: Every built-in kind, the core group first, then in the order of upstream's discovery documents.
 KINDS: tuple[Kind, ...] = tuple(row for row in list(globals().values()) if isinstance(row, Kind))
 
-BY_RESOURCE: dict[tuple[str, str, str], Kind] = {(k.group, k.version, k.plural): k for k in KINDS}
-BY_KIND: dict[tuple[str, str], Kind] = {(k.api_version, k.kind): k for k in KINDS}
+MUTATINGADMISSIONPOLICIES = Kind(
+    group=_ADMISSION,
+    version="v1beta1",
+    kind="MutatingAdmissionPolicy",
+    plural="mutatingadmissionpolicies",
+    namespaced=False,
+    categories=("api-extensions",),
+    storage_version="v1alpha1",
+)
+MUTATINGADMISSIONPOLICYBINDINGS = Kind(
+    group=_ADMISSION,
+    version="v1beta1",
+    kind="MutatingAdmissionPolicyBinding",
+    plural="mutatingadmissionpolicybindings",
+    namespaced=False,
+    categories=("api-extensions",),
+    storage_version="v1alpha1",
+)
+MUTATINGADMISSIONPOLICIES_V1ALPHA1 = replace(MUTATINGADMISSIONPOLICIES, version="v1alpha1")
+MUTATINGADMISSIONPOLICYBINDINGS_V1ALPHA1 = replace(MUTATINGADMISSIONPOLICYBINDINGS, version="v1alpha1")
+
+#: What v1.34 has besides, and serves only when it is asked to (--runtime-config).
+ON_REQUEST: tuple[Kind, ...] = (
+    MUTATINGADMISSIONPOLICIES,
+    MUTATINGADMISSIONPOLICYBINDINGS,
+    MUTATINGADMISSIONPOLICIES_V1ALPHA1,
+    MUTATINGADMISSIONPOLICYBINDINGS_V1ALPHA1,
+)
+#: Every kind that this server can serve.
+KNOWN: tuple[Kind, ...] = (*KINDS, *ON_REQUEST)
+
+BY_RESOURCE: dict[tuple[str, str, str], Kind] = {(k.group, k.version, k.plural): k for k in KNOWN}
+BY_KIND: dict[tuple[str, str], Kind] = {(k.api_version, k.kind): k for k in KNOWN}

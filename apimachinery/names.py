@@ -111,6 +111,7 @@ _label_value = _rule(_VALUE_TEXT, f"({_QUALIFIED})?", "MyValue", "my_value", "12
 
 
 def dns_label(value: str) -> list[str]:
+    """What is wrong with a DNS label (RFC 1123)."""
     problems = [too_long(63)] if _size(value) > 63 else []
     wrong = _plain_label(value)
     if wrong and "." in value and not [m for m in dns_subdomain(value) if m != too_long(253)]:
@@ -144,6 +145,7 @@ def _value(value: str) -> tuple[str, ...]:
 
 
 def label_value(value: str) -> list[str]:
+    """What is wrong with a label's value."""
     return list(_value(value))
 
 
@@ -152,10 +154,13 @@ def config_key(value: str) -> list[str]:
     return _config_key(value) + _dots(value)
 
 
+_ENV_VAR = re.compile(r"[ -<>-~]*")
+
+
 def env_var_name(value: str) -> list[str]:
     """Names of environment variables since v1.34: anything printable but `=`."""
     problems = [] if value else ["environment variable name must be non-empty"]
-    if not all(" " <= c <= "~" and c != "=" for c in value):
+    if not _ENV_VAR.fullmatch(value):
         problems.append(
             "a valid environment variable name must consist only of printable ASCII characters other than '='"
         )
@@ -163,6 +168,7 @@ def env_var_name(value: str) -> list[str]:
 
 
 def port_name(value: str) -> list[str]:
+    """What is wrong with a port's name (IANA_SVC_NAME)."""
     problems = [too_long(15)] if _size(value) > 15 else []
     if not re.fullmatch("[-a-z0-9]+", value, re.ASCII):
         problems.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
@@ -219,6 +225,7 @@ def path_segment_name(name: str, prefix: bool) -> list[str]:  # noqa: FBT001 - a
 
 
 def check_labels(labels: Mapping[str, str], path: str) -> list[FieldError]:
+    """What is wrong with a map of labels, as upstream words it: all under the map's own path."""
     problems = []
     for key, value in labels.items():
         problems += [FieldError(path, INVALID, message, key) for message in _qualified_name(key)]

@@ -7,7 +7,8 @@ Source: apiserver/pkg/endpoints/handlers/patch.go; github.com/evanphx/json-patch
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from apimachinery.strategic import strategic_merge
 from apimachinery.trees import copied, same, without_nulls
 from apimachinery.types import Json
 
-__all__ = ["json_patch", "merge_diff", "merge_patch", "strategic_diff", "strategic_merge", "two_way"]
+__all__ = ["NotApplied", "json_patch", "merge_diff", "merge_patch", "strategic_diff", "strategic_merge", "two_way"]
 
 MAX_OPERATIONS = 10_000
 #: What copies may add to a document in all (upstream's JSONPatchMaxCopyBytes).
@@ -27,8 +28,26 @@ _JSON_NAMES = {dict: "object", list: "array", str: "string", bool: "bool", int: 
 _INDEX = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 
 
+class NotApplied(ApiError):
+    """A well-formed patch that does not apply. Upstream tells a client no more than the message; `why` says it all."""
+
+    def __init__(self, why: str = "", *, is_test: bool = False) -> None:
+        text = "the server rejected our request due to an error in our request"
+        super().__init__(422, "Invalid", text, is_detailed=True)
+        self.why = why  # in the words of upstream's library
+        self.is_test = is_test  # a `test` did not hold
+
+
 class _CannotApplyError(Exception):
     """An operation that the document, or its own form, does not allow."""
+
+
+class _NowhereError(_CannotApplyError):
+    """A pointer that leads through what is not there."""
+
+
+class _TestError(_CannotApplyError):
+    """A test that does not hold."""
 
 
 def merge_patch(document: Any, patch: Any) -> Any:
@@ -67,14 +86,8 @@ def json_patch(document: Any, operations: Any) -> Any:
         for operation in operations:
             _operate(root, operation, budget)
         return _find(root, [""])
-    except _CannotApplyError:
-        raise cannot_apply() from None
-
-
-def cannot_apply() -> ApiError:
-    """The 422 for a patch that does not apply; upstream says no more than this."""
-    text = "the server rejected our request due to an error in our request"
-    return ApiError(422, "Invalid", text, is_detailed=True)
+    except _CannotApplyError as error:
+        raise NotApplied(str(error), is_test=isinstance(error, _TestError)) from None
 
 
 def _check_form(operations: Any) -> None:
@@ -91,49 +104,94 @@ def _check_form(operations: Any) -> None:
 def _operate(root: Json, operation: Json, budget: list[int]) -> None:
     apply = _OPERATIONS.get(operation.get("op", ""))
     if apply is None:
-        raise _CannotApplyError
+        raise _CannotApplyError(f"Unexpected kind: {operation.get('op', 'unknown')}")
     apply(root, operation, budget)
 
 
+@contextmanager
+def _telling(nowhere: str, wrong: str) -> Iterator[None]:
+    """What goes wrong within, in the words of the operation."""
+    try:
+        yield
+    except _NowhereError:
+        raise _CannotApplyError(f"{nowhere}: missing value") from None
+    except _TestError:
+        raise
+    except _CannotApplyError as error:
+        raise _CannotApplyError(f"{wrong}: {error}") from None
+
+
 def _add(root: Json, operation: Json, _budget: list[int]) -> None:
-    _insert(root, _pointer(operation, "path"), copied(operation.get("value")))
+    path = _pointer(operation, "add", "path")
+    text = operation["path"]
+    with _telling(f'add operation does not apply: doc is missing path: "{text}"', f"error in add for path: '{text}'"):
+        _insert(root, path, copied(operation.get("value")))
 
 
 def _remove(root: Json, operation: Json, _budget: list[int]) -> None:
-    _take(root, _pointer(operation, "path"))
+    path = _pointer(operation, "remove", "path")
+    text = operation["path"]
+    nowhere = f'remove operation does not apply: doc is missing path: "{text}"'
+    with _telling(nowhere, f"error in remove for path: '{text}'"):
+        _take(root, path)
 
 
 def _replace(root: Json, operation: Json, _budget: list[int]) -> None:
-    path, value = _pointer(operation, "path"), copied(operation.get("value"))
-    parent = _holder(root, path)
-    if isinstance(parent, list):
-        parent[_index(path[-1], len(parent))] = value
-    else:
+    path, value = _pointer(operation, "replace", "path"), copied(operation.get("value"))
+    text = operation["path"]
+    with _telling(f"replace operation does not apply: doc is missing path: {text}", "error"):
+        parent = _holder(root, path)
+    if isinstance(parent, dict):
         parent[path[-1]] = value  # differs from RFC 6902 as upstream does: an absent member is added
+        return
+    try:
+        parent[_index(path[-1], len(parent))] = value
+    except _CannotApplyError:
+        why = f"replace operation does not apply: doc is missing key: {text}: missing value"
+        raise _CannotApplyError(why) from None
 
 
 def _move(root: Json, operation: Json, _budget: list[int]) -> None:
-    source, path = _pointer(operation, "from"), _pointer(operation, "path")
+    source, path = _pointer(operation, "move", "from"), _pointer(operation, "move", "path")
     if len(path) > len(source) and path[: len(source)] == source:
-        raise _CannotApplyError  # into itself
-    _insert(root, path, _take(root, source))
+        raise _CannotApplyError(_into_itself(operation))
+    nowhere = f"move operation does not apply: doc is missing from path: {operation['from']}"
+    with _telling(nowhere, f"error in move for path: '{source[-1]}'"):
+        value = _take(root, source)
+    nowhere = f"move operation does not apply: doc is missing destination path: {operation['path']}"
+    with _telling(nowhere, f"error in move for path: '{operation['path']}'"):
+        _insert(root, path, value)
+
+
+def _into_itself(operation: Json) -> str:
+    return f"move operation does not apply: doc is missing destination path: {operation['path']}: missing value"
 
 
 def _copy(root: Json, operation: Json, budget: list[int]) -> None:
-    value = copied(_find(root, _pointer(operation, "from")))
+    source, path = _pointer(operation, "copy", "from"), _pointer(operation, "copy", "path")
+    nowhere = f"copy operation does not apply: doc is missing from path: {operation['from']}"
+    with _telling(nowhere, f"error in copy for from: '{operation['from']}'"):
+        value = copied(_find(root, source))
     budget[0] -= len(msgspec.json.encode(value))
     if budget[0] < 0:
-        raise _CannotApplyError
-    _insert(root, _pointer(operation, "path"), value)
+        raise _CannotApplyError(
+            f"Unable to complete the copy, the accumulated size increase of copy is {MAX_COPIED - budget[0]}, "
+            f"exceeding the limit {MAX_COPIED}"
+        )
+    nowhere = f"copy operation does not apply: doc is missing destination path: {operation['path']}"
+    with _telling(nowhere, "error while adding value during copy"):
+        _insert(root, path, value)
 
 
 def _test(root: Json, operation: Json, _budget: list[int]) -> None:
     """An absent member counts as null, as upstream's library has it."""
-    path, wanted = _pointer(operation, "path"), operation.get("value")
-    parent = _parent(root, path)
-    found = parent.get(path[-1]) if isinstance(parent, dict) else parent[_index(path[-1], len(parent))]
-    if not same(found, wanted):
-        raise _CannotApplyError
+    path, wanted = _pointer(operation, "test", "path"), operation.get("value")
+    text = operation["path"]
+    with _telling(f"test operation does not apply: is missing path: {text}", f"error in test for path: '{text}'"):
+        parent = _parent(root, path)
+        found = parent.get(path[-1]) if isinstance(parent, dict) else parent[_index(path[-1], len(parent))]
+        if not same(found, wanted):
+            raise _TestError(f"testing value {text} failed: test failed")
 
 
 _OPERATIONS: dict[Any, Callable[[Json, Json, list[int]], None]] = {
@@ -146,11 +204,11 @@ _OPERATIONS: dict[Any, Callable[[Json, Json, list[int]], None]] = {
 }
 
 
-def _pointer(operation: Json, name: str) -> list[str]:
+def _pointer(operation: Json, name: str, member: str) -> list[str]:
     """The keys from the wrapper down: `/a/b` is ["", "a", "b"]."""
-    text = operation.get(name)
+    text = operation.get(member)
     if not isinstance(text, str) or (text and not text.startswith("/")):
-        raise _CannotApplyError
+        raise _CannotApplyError(f"{name} operation failed to decode {member}: missing value")
     return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")]
 
 
@@ -158,9 +216,12 @@ def _parent(root: Json, path: list[str]) -> Any:
     """The container that holds the last key of a pointer."""
     node: Any = root
     for key in path[:-1]:
-        node = _step(node, key)
+        try:
+            node = _step(node, key)
+        except _CannotApplyError:
+            raise _NowhereError from None
     if not isinstance(node, (dict, list)):
-        raise _CannotApplyError
+        raise _NowhereError
     return node
 
 
@@ -169,7 +230,7 @@ def _step(node: Any, key: str) -> Any:
         return node[key]
     if isinstance(node, list):
         return node[_index(key, len(node))]
-    raise _CannotApplyError
+    raise _CannotApplyError(f"Unable to remove nonexistent key: {key}: missing value")
 
 
 def _find(root: Json, path: list[str]) -> Any:
@@ -186,7 +247,7 @@ def _take(root: Json, path: list[str]) -> Any:
 def _holder(root: Json, path: list[str]) -> Any:
     """The parent of a place to write to, which the whole document is not (upstream refuses that)."""
     if len(path) == 1:
-        raise _CannotApplyError
+        raise _NowhereError
     return _parent(root, path)
 
 
@@ -197,14 +258,14 @@ def _insert(root: Json, path: list[str], value: Any) -> None:
     elif path[-1] == "-":
         parent.append(value)
     else:
-        parent.insert(_index(path[-1], len(parent) + 1), value)
+        parent.insert(_index(path[-1], len(parent) + 1, "value was not a proper array index: '{}': "), value)
 
 
-def _index(key: str, size: int) -> int:
+def _index(key: str, size: int, improper: str = "") -> int:
     """A place in a list; negative ones count from the end, which upstream's library allows."""
     if not _INDEX.fullmatch(key):
-        raise _CannotApplyError
+        raise _CannotApplyError(f'{improper.format(key)}strconv.Atoi: parsing "{key}": invalid syntax')
     index = int(key)
     if not -size <= index < size:
-        raise _CannotApplyError
+        raise _CannotApplyError(f"Unable to access invalid index: {index}: invalid index referenced")
     return index % size

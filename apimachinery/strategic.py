@@ -293,6 +293,7 @@ def _reused(before: list[Any], merged: list[Any], merge_key: str) -> list[Any]:
 
 
 def unique(items: list[Any]) -> list[Any]:
+    """The first of items that are the same, in order."""
     found: list[Any] = []
     for item in items:
         if not contains(found, item):
@@ -301,6 +302,7 @@ def unique(items: list[Any]) -> list[Any]:
 
 
 def contains(items: Sequence[Any], item: Any) -> bool:
+    """Whether one that is the same is there: `in` would take 1 for True."""
     return any(same(item, other) for other in items)
 
 

@@ -34,7 +34,13 @@ _RANGES = (("month", 1, 12), ("day", 1, 31), ("hour", 0, 23), ("minute", 0, 59),
 
 def rfc3339(seconds: float) -> str:
     """`2024-01-01T00:00:00Z`; fractions are cut off, as upstream does."""
-    return _format(_EPOCH + timedelta(seconds=seconds // 1))
+    return _of_second(seconds // 1)
+
+
+@lru_cache(maxsize=64)
+def _of_second(second: float) -> str:
+    """Kept: what a server writes in one second is written many times."""
+    return _format(_EPOCH + timedelta(seconds=second))
 
 
 def rfc3339_micro(seconds: float) -> str:

@@ -32,7 +32,9 @@ from apiserver import (
     policy_status,
     upkeep,
 )
+from apiserver.admission.chain import Chain
 from apiserver.admission.metrics import AdmissionMetrics
+from apiserver.admission.webhook_client import WebhookClient
 from apiserver.aggregation import Aggregator
 from apiserver.aggregation.remote import ProxyIdentity
 from apiserver.allocation import ServiceAllocator
@@ -45,12 +47,14 @@ from apiserver.customresources.loop import CustomResources
 from apiserver.discovery.state import Discovery
 from apiserver.dispatch import Dispatcher
 from apiserver.fairness import Fairness, Keeper
+from apiserver.feature_metrics import FeatureCollector
 from apiserver.health import HOOKS, Checks
 from apiserver.identity import Administrators
 from apiserver.metrics import Metrics
 from apiserver.options import Options
 from apiserver.pipeline import ASGI, Authenticates, Server, pipeline
 from apiserver.registry import Registry
+from apiserver.request import Attributes, Decision
 from apiserver.resources import raw
 from apiserver.resources.api import Api
 from apiserver.resources.lookup import CacheLookup, ChangeCounter
@@ -115,7 +119,8 @@ class App:
             tasks.create_task(self.flow_control.run())
             tasks.create_task(policy_status.keep(self.api))
             self._announcing = tasks.create_task(endpoints.keep(self.api, self.options))
-            tasks.create_task(identity_lease.keep(self.api, self.options.hostname))
+            if self.options.features.is_on("APIServerIdentity"):
+                tasks.create_task(identity_lease.keep(self.api, self.options.hostname))
             tasks.create_task(upkeep.repair_services(self.api, self._services, self.options.repair_seconds))
 
     async def _bootstrap(self) -> None:
@@ -180,9 +185,13 @@ def create_app(
     random: Random,
     authenticator: Authenticates | None = None,
     decode: Decode = no_protobuf,
+    work: Callable[[], float] | None = None,
 ) -> App:
-    """An API server over a store. `authenticator` replaces the real one (`Administrators()` in a simulation)."""
-    cache = WatchCache(storage, decode=decode)
+    """An API server over a store. `authenticator` replaces the real one (`Administrators()` in a simulation).
+
+    `work` counts the seconds in which the server had the processor; where it is not given, all that pass count.
+    """
+    cache = WatchCache(storage, decode=decode, work=work or clock)
     lookup = CacheLookup(cache)
     api = Api(
         storage=storage,
@@ -192,6 +201,7 @@ def create_app(
         clock=clock,
         random=random,
         decode=decode,
+        begins_watches=options.features.is_on("WatchList"),
     )
     authorizer = authorization.create(
         lookup,
@@ -201,26 +211,17 @@ def create_app(
     )
     api.authorize = authorizer.authorize
     webhooks, of_admission = dynamics.webhook_client(api), AdmissionMetrics()
-    api.admission = admission.chain(
-        enable=options.admission_enabled,
-        disable=options.admission_disabled,
-        random=random,
-        authorize=authorizer.authorize,
-        fresh=api.fresh,
-        accounts=admission.Accounts(partial(_modify_quota, api), clock),
-        dynamic=dynamics.dynamic(api, authorizer.authorize, webhooks, of_admission),
-    )
+    api.admission = _admission(api, options, authorizer.authorize, webhooks, of_admission)
     real = identity.authenticator(options, lookup, clock)
-    kubelet = KubeletClientConfig(options.kubelet_certificate, options.kubelet_key, options.kubelet_ca)
     services = upkeep.service_allocator(api, options)
     parts = catalog.Parts(
         authenticator=real,
         authorizer=authorizer,
         issuer=identity.issuer(options),
-        kubelet=kubelet,
+        kubelet=KubeletClientConfig(options.kubelet_certificate, options.kubelet_key, options.kubelet_ca),
         services=services,
     )
-    for resource in catalog.resources(api, parts):
+    for resource in catalog.resources(api, parts, (*k.KINDS, *options.more_kinds)):
         api.registry.add(resource)
     metrics = Metrics(api.registry)
     metrics.observe_cache(cache)
@@ -228,8 +229,8 @@ def create_app(
     if isinstance(storage, Measured):
         metrics.registry.register(StorageCollector(storage, partial(_resource_of, api.registry)))
     of_admission.register(metrics.registry)
-    address = f"{options.advertise_address}:{options.secure_port}" if options.advertise_address else ""
-    discovery = Discovery(api.registry.kinds(), address=address, fixed=identity.documents(options))
+    metrics.registry.register(FeatureCollector(options.features))
+    discovery = _discovery(api, options)
     front_proxy = ProxyIdentity(options.proxy_client_certificate, options.proxy_client_key)
     aggregator = Aggregator(api, discovery, front_proxy, by_endpoints=options.aggregator_routing)
     fairness = Fairness(api, server_limit=options.max_reads + options.max_writes)
@@ -252,3 +253,37 @@ def create_app(
     health = health_app(app.checks.ready, live=app.checks.alive, healthy=app.checks.alive, registry=metrics.registry)
     app.asgi = pipeline(server, answering(Dispatcher(api), shell(discovery, health, fairness, clock)))
     return app
+
+
+def _admission(
+    api: Api,
+    options: Options,
+    authorize: Callable[[Attributes], Decision],
+    webhooks: WebhookClient,
+    metrics: AdmissionMetrics,
+) -> Chain:
+    return admission.chain(
+        enable=options.admission_enabled,
+        disable=options.admission_disabled,
+        random=api.random,
+        authorize=authorize,
+        fresh=api.fresh,
+        accounts=admission.Accounts(partial(_modify_quota, api), api.clock),
+        dynamic=dynamics.dynamic(
+            api,
+            authorize,
+            webhooks,
+            metrics,
+            mutating_policies=options.features.is_on("MutatingAdmissionPolicy"),
+        ),
+    )
+
+
+def _discovery(api: Api, options: Options) -> Discovery:
+    return Discovery(
+        api.registry.kinds(),
+        address=f"{options.advertise_address}:{options.secure_port}" if options.advertise_address else "",
+        fixed=identity.documents(options),
+        with_enums=options.features.is_on("OpenAPIEnums"),
+        with_hashes=options.features.is_on("StorageVersionHash"),
+    )

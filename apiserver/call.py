@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias
 from urllib.parse import parse_qs, unquote
 
 from apimachinery import errors
+from apiserver import warning_headers
 from apiserver.negotiation import Accepted
 from apiserver.request import Request, RequestInfo, User
 
@@ -162,12 +163,6 @@ class Response:
         if self.content_type:
             headers.append((b"content-type", self.content_type.encode()))
         headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in self.headers]
-        headers += [(b"warning", warning_header(text)) for text in call.warnings]
+        headers += warning_headers.headers(call.warnings)
         headers += call.marks
         return headers
-
-
-def warning_header(text: str) -> bytes:
-    """RFC 7234's Warning with code 299, as client-go parses it."""
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")
-    return f'299 - "{quoted}"'.encode()

@@ -4,13 +4,14 @@ The only place that knows which kinds are special: reviews that are computed, ki
 be emptied, subresources that stand for more than a part of their object. Each is a row of data or one function.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from apimachinery import conversion, times
 from apimachinery import kinds as k
-from apimachinery.kinds import KINDS, Kind
+from apimachinery.errors import FieldError
+from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver import components
 from apiserver.allocation import ServiceAllocator
@@ -19,6 +20,7 @@ from apiserver.authentication.reviews import self_subject_review, token_review
 from apiserver.authentication.tokens import Issuer
 from apiserver.authorization import escalation, reviews
 from apiserver.authorization.authorizer import Authorizer
+from apiserver.authorization.policy_params import ParamsGuard
 from apiserver.connect import KubeletClientConfig, handles
 from apiserver.customresources import cleanup
 from apiserver.registry import Deletion, Handler, Resource, Virtual, stored_kind
@@ -44,10 +46,10 @@ class Parts:
     services: ServiceAllocator
 
 
-def resources(api: Api, parts: Parts) -> list[Resource]:
-    """Every built-in resource."""
+def resources(api: Api, parts: Parts, kinds: Iterable[Kind]) -> list[Resource]:
+    """The built-in resources of these kinds."""
     virtual = _reviews(api, parts)
-    return [_resource(api, parts, kind, virtual.get(kind)) for kind in KINDS]
+    return [_resource(api, parts, kind, virtual.get(kind)) for kind in kinds]
 
 
 def _resource(api: Api, parts: Parts, kind: Kind, respond: Virtual | None) -> Resource:
@@ -62,6 +64,7 @@ def _resource(api: Api, parts: Parts, kind: Kind, respond: Virtual | None) -> Re
         subresources=_subresources(api, parts, kind, stored),
         convert=conversion.convert if stored is not kind else None,
         guard=partial(_not_escalating, parts.authorizer, kind) if kind.group == k.ROLES.group else None,
+        authorizes=_authorizes(api, parts.authorizer, kind),
         reserves=parts.services if kind is k.SERVICES else None,
         ttl=EVENT_TTL if stored is k.EVENTS else 0,
         is_obeyed=kind.group == k.MUTATINGWEBHOOKCONFIGURATIONS.group or kind is k.CUSTOMRESOURCEDEFINITIONS,
@@ -70,6 +73,37 @@ def _resource(api: Api, parts: Parts, kind: Kind, respond: Virtual | None) -> Re
 
 def _not_escalating(authorizer: Authorizer, kind: Kind, user: User, new: Json, old: Json | None) -> None:
     escalation.check(authorizer, user, kind, new, old)
+
+
+def _authorizes(
+    api: Api, authorizer: Authorizer, kind: Kind
+) -> Callable[[User, Json, Json | None], list[FieldError]] | None:
+    """Who names parameters in a policy, or in a binding, must be allowed to read them."""
+    stored = stored_kind(kind)
+    policies, bindings = _POLICIES
+    if stored not in (*policies, *bindings):
+        return None
+    sort = (policies if stored in policies else bindings).index(stored)
+    guard = ParamsGuard(
+        authorize=authorizer.authorize,
+        plural_of=partial(_plural_of, api),
+        policy=partial(api.lookup.get, policies[sort], ""),
+        swaps=sort == 1,
+    )
+    return guard.of_policy if stored in policies else guard.of_binding
+
+
+_POLICIES = (
+    (k.VALIDATINGADMISSIONPOLICIES, k.MUTATINGADMISSIONPOLICIES_V1ALPHA1),
+    (k.VALIDATINGADMISSIONPOLICYBINDINGS, k.MUTATINGADMISSIONPOLICYBINDINGS_V1ALPHA1),
+)
+
+
+def _plural_of(api: Api, api_version: str, kind: str) -> str | None:
+    found = (
+        row.kind for row in api.registry.resources() if (row.kind.api_version, row.kind.kind) == (api_version, kind)
+    )
+    return next((row.plural for row in found), None)
 
 
 def _subresources(api: Api, parts: Parts, kind: Kind, stored: Kind) -> dict[str, Mapping[str, Handler]]:

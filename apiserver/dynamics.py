@@ -8,11 +8,15 @@ import msgspec
 from apimachinery import errors
 from apimachinery import kinds as k
 from apimachinery.types import Json
+from apiserver.admission import mutating_programs, policy_programs
 from apiserver.admission.dynamic import Dynamic
 from apiserver.admission.metrics import AdmissionMetrics
-from apiserver.admission.policies import ParamKind, Policies
+from apiserver.admission.mutating_policies import MutatingPolicies
+from apiserver.admission.policies import Policies
+from apiserver.admission.policy_source import ParamKind, Source
 from apiserver.admission.webhook_client import WebhookClient
-from apiserver.admission.webhooks import Source, Webhooks
+from apiserver.admission.webhook_source import Source as Hooks
+from apiserver.admission.webhooks import Webhooks
 from apiserver.aggregation.resolving import Unresolved, cluster_address, endpoint_address
 from apiserver.registry import Resource
 from apiserver.request import Attributes, Decision
@@ -26,15 +30,19 @@ def webhook_client(api: Api) -> WebhookClient:
 
 
 def dynamic(
-    api: Api, authorize: Callable[[Attributes], Decision], client: WebhookClient, metrics: AdmissionMetrics
+    api: Api,
+    authorize: Callable[[Attributes], Decision],
+    client: WebhookClient,
+    metrics: AdmissionMetrics,
+    *,
+    mutating_policies: bool,
 ) -> Dynamic:
     """What is configured through the API itself."""
     mutating, validating = k.MUTATINGWEBHOOKCONFIGURATIONS, k.VALIDATINGWEBHOOKCONFIGURATIONS
-    policies = (k.VALIDATINGADMISSIONPOLICIES, k.VALIDATINGADMISSIONPOLICYBINDINGS)
     return Dynamic(
         Webhooks(
-            mutating=Source(api.lookup, mutating, ChangeCounter(api.cache, (mutating,))),
-            validating=Source(api.lookup, validating, ChangeCounter(api.cache, (validating,))),
+            mutating=Hooks(api.lookup, mutating, ChangeCounter(api.cache, (mutating,))),
+            validating=Hooks(api.lookup, validating, ChangeCounter(api.cache, (validating,))),
             client=client,
             lookup=api.lookup,
             authorize=authorize,
@@ -42,14 +50,23 @@ def dynamic(
             metrics=metrics,
             clock=api.clock,
         ),
-        Policies(
-            lookup=api.lookup,
-            changes=ChangeCounter(api.cache, policies),
-            params=partial(_params, api),
-            authorize=authorize,
-            metrics=metrics,
-        ),
+        Policies(source=_validating(api), authorize=authorize, metrics=metrics, clock=api.clock),
+        MutatingPolicies(source=_mutating(api), authorize=authorize, metrics=metrics, clock=api.clock)
+        if mutating_policies
+        else None,
     )
+
+
+def _validating(api: Api) -> Source[policy_programs.Programs]:
+    kinds = (k.VALIDATINGADMISSIONPOLICIES, k.VALIDATINGADMISSIONPOLICYBINDINGS)
+    changes, params = ChangeCounter(api.cache, kinds), partial(_params, api)
+    return Source(lookup=api.lookup, kinds=kinds, changes=changes, params=params, compile=policy_programs.compiled)
+
+
+def _mutating(api: Api) -> Source[mutating_programs.Mutations]:
+    kinds = (k.MUTATINGADMISSIONPOLICIES, k.MUTATINGADMISSIONPOLICYBINDINGS)
+    changes, params = ChangeCounter(api.cache, kinds), partial(_params, api)
+    return Source(lookup=api.lookup, kinds=kinds, changes=changes, params=params, compile=mutating_programs.compiled)
 
 
 def _resolve(api: Api, namespace: str, name: str, port: int) -> tuple[str, int]:

@@ -41,19 +41,20 @@ def authenticator(options: Options, lookup: Lookup, clock: Callable[[], float]) 
     return Authenticator(
         lookup=lookup,
         now=clock,
-        certificates=_certificates(options.client_ca),
+        certificates=_certificates(options.client_ca, options),
         front_proxy=_front_proxy(options),
         service_accounts=tokens if keys else None,
         anonymous=options.anonymous,
     )
 
 
-def _certificates(pem: bytes) -> ClientCertificates | None:
-    return ClientCertificates(x509.load_pem_x509_certificates(pem)) if pem else None
+def _certificates(pem: bytes, options: Options) -> ClientCertificates | None:
+    with_uid = options.features.is_on("AllowParsingUserUIDFromCertAuth")
+    return ClientCertificates(x509.load_pem_x509_certificates(pem), with_uid) if pem else None
 
 
 def _front_proxy(options: Options) -> FrontProxy | None:
-    certificates = _certificates(options.requestheader_ca)
+    certificates = _certificates(options.requestheader_ca, options)
     if certificates is None:
         return None
     return FrontProxy(
@@ -62,6 +63,7 @@ def _front_proxy(options: Options) -> FrontProxy | None:
         username_headers=tuple(name.lower() for name in options.requestheader_username_headers),
         group_headers=tuple(name.lower() for name in options.requestheader_group_headers),
         extra_prefixes=tuple(name.lower() for name in options.requestheader_extra_prefixes),
+        uid_headers=("x-remote-uid",) if options.features.is_on("RemoteRequestHeaderUID") else (),
     )
 
 

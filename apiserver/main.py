@@ -13,16 +13,15 @@ import random
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import structlog
 import typer
 import yaml
 
-from apimachinery.kinds import KINDS
 from apiserver.admission.chain import check_names
 from apiserver.app import App, Options, create_app
 from apiserver.audit import AuditLog, parse
@@ -36,13 +35,14 @@ from apiserver.storage.etcd_channel import EtcdTLS
 from apiserver.storage.measured import Measured
 from apiserver.storage.memory import MemoryStorage
 from apiserver.storage.protocol import Storage
-from apiserver.switches import check_gates, check_versions
-from serving import logs, process
+from apiserver.switches import features, more_kinds
+from serving import collector, logs, process
 from serving.https import ServerTLS, serve
 
 log = structlog.get_logger("apiserver")
 #: How long requests in flight have to end when the server goes.
 _GRACE_SECONDS = 10.0
+T = TypeVar("T")
 command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 EXAMPLE = (
@@ -86,8 +86,12 @@ def run(
     requestheader_extra_headers_prefix: Annotated[str, typer.Option()] = "X-Remote-Extra-",
     enable_admission_plugins: Annotated[str, typer.Option(help="plugins to turn on besides; commas")] = "",
     disable_admission_plugins: Annotated[str, typer.Option(help="plugins to turn off; commas")] = "",
-    feature_gates: Annotated[list[str] | None, typer.Option(help="A=true,...: as v1.34 has them")] = None,
-    runtime_config: Annotated[list[str] | None, typer.Option(help="GROUP/VERSION=true: if served")] = None,
+    feature_gates: Annotated[
+        list[str] | None, typer.Option(help="A=true,...: features of v1.34 to turn on or off")
+    ] = None,
+    runtime_config: Annotated[
+        list[str] | None, typer.Option(help="GROUP/VERSION=true: to serve what is off by default")
+    ] = None,
     max_requests_inflight: Annotated[int, typer.Option(help="reads answered at a time")] = 400,
     max_mutating_requests_inflight: Annotated[int, typer.Option(help="writes answered at a time")] = 200,
     shutdown_delay_duration: Annotated[str, typer.Option(help="go on serving for so long after SIGTERM")] = "0s",
@@ -132,12 +136,15 @@ def run(
         audit=_audit_log(audit_policy_file, audit_log_path, audit_log_maxsize, audit_log_maxbackup),
         max_reads=max_requests_inflight,
         max_writes=max_mutating_requests_inflight,
+        features=_asked(features, feature_gates, "--feature-gates"),
+        more_kinds=_asked(more_kinds, runtime_config, "--runtime-config"),
     )
+    for text in (*options.features.warnings(), *options.features.without_effect()):
+        log.warning("about the feature gates", said=text)
     try:
         check_names(options.admission_enabled, options.admission_disabled)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--enable-admission-plugins") from None
-    _check_switches(",".join(feature_gates or ()), ",".join(runtime_config or ()))
     for path in (proxy_client_cert_file, proxy_client_key_file):
         _read(path)  # a missing file shall be noticed now and not when the aggregator needs it
     etcd = EtcdTLS(ca_file=etcd_cafile, cert_file=etcd_certfile, key_file=etcd_keyfile) if etcd_cafile else None
@@ -166,15 +173,29 @@ async def _compacting(store: EtcdStorage, interval: float) -> AsyncIterator[None
 async def _serve(
     store: Storage, options: Options, tls: ServerTLS | None, host: str, stop: asyncio.Event, delay: float
 ) -> None:
-    app = create_app(store, options, clock=time.time, random=random.SystemRandom(), decode=foreign.decode)
+    app = create_app(
+        store,
+        options,
+        clock=time.time,
+        random=random.SystemRandom(),
+        decode=foreign.decode,
+        work=time.thread_time,
+    )
     async with asyncio.TaskGroup() as tasks:
-        upkeep = tasks.create_task(app.run())
+        upkeep, settling = tasks.create_task(app.run()), tasks.create_task(_settle(app))
         closing = asyncio.Event()
         tasks.create_task(_shut_down(app, stop, closing, delay))
         await serve(
             app, host=host, port=options.secure_port, tls=tls, ready=_say_ready, stop=closing, grace=_GRACE_SECONDS
         )
         upkeep.cancel()
+        settling.cancel()
+
+
+async def _settle(app: App) -> None:
+    """Once, when the server is ready."""
+    await app.wait_ready()
+    collector.settle()
 
 
 async def _shut_down(app: App, stop: asyncio.Event, closing: asyncio.Event, delay: float) -> None:
@@ -212,17 +233,12 @@ def _audit_log(policy: str, path: str, max_size: int, max_backups: int) -> Audit
     return AuditLog(parsed, file.write, time.time)
 
 
-def _check_switches(gates: str, versions: str) -> None:
-    """What cannot be had as asked for shall be noticed now, and not by whoever relies on it."""
-    served = [(kind.group, kind.version) for kind in KINDS]
-    for check, text, flag in (
-        (check_gates, gates, "--feature-gates"),
-        (lambda text: check_versions(text, served), versions, "--runtime-config"),
-    ):
-        try:
-            check(text)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint=flag) from None
+def _asked(read: Callable[[str], T], values: list[str] | None, flag: str) -> T:
+    """What a flag asks for. What cannot be had shall be noticed now, and not by whoever relies on it."""
+    try:
+        return read(",".join(values or ()))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=flag) from None
 
 
 def _split(text: str) -> tuple[str, ...]:

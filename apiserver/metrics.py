@@ -187,52 +187,80 @@ class _Requests(Collector):
     def collect(self) -> Iterator[Metric]:
         merged: dict[tuple[str, tuple[str, ...]], Row] = {(row.dry_run, row.labels): row for row in self._rows.values()}
         rows = merged.values()
-        total = CounterMetricFamily(
-            "apiserver_request_total", "Counter of apiserver requests broken out for each verb, dry run value, group, "
-            "version, resource, scope, component, and HTTP response code.", labels=(*_DRY_LABELS, "code"),
-        )  # fmt: skip
-        latency = HistogramMetricFamily(
-            "apiserver_request_duration_seconds", "Response latency distribution in seconds for each verb, dry run "
-            "value, group, version, resource, subresource, scope and component.", labels=_DRY_LABELS,
-        )  # fmt: skip
-        sli = HistogramMetricFamily(
-            "apiserver_request_sli_duration_seconds", "Response latency distribution (not counting webhook duration "
-            "and priority & fairness queue wait times) in seconds for each verb, group, version, resource, "
-            "subresource, scope and component.", labels=_LABELS,
-        )  # fmt: skip
-        sizes = HistogramMetricFamily(
-            "apiserver_response_sizes", "Response size distribution in bytes for each group, version, verb, resource, "
-            "subresource, scope and component.", labels=_LABELS,
-        )  # fmt: skip
-        running = GaugeMetricFamily(
-            "apiserver_longrunning_requests", "Gauge of all active long-running apiserver requests broken out by verb, "
-            "group, version, resource, scope and component. Not all requests are tracked this way.", labels=_LABELS,
-        )  # fmt: skip
-        deprecated: dict[tuple[str, ...], None] = {}
-        for row in rows:
-            dry_labels = (row.labels[0], row.dry_run, *row.labels[1:])
-            for code, count in row.codes.items():
-                total.add_metric((*dry_labels, str(code)), count)
-            if row.labels[0] not in _NEVER_ENDING:
-                latency.add_metric(dry_labels, _buckets(_SECONDS, row.buckets), row.seconds)
-                fewer = [sum(row.buckets[:3]), *row.buckets[3:]]
-                if not row.dry_run:
-                    sli.add_metric(row.labels, _buckets(_SLI_SECONDS, fewer), row.seconds)
-            if row.size_buckets is not None and not row.dry_run:
-                sizes.add_metric(row.labels, _buckets(_SIZES, row.size_buckets), row.sizes)
-            if row.labels[0] in _NEVER_ENDING or row.running:
-                running.add_metric(row.labels, row.running)
-            if row.is_deprecated:
-                deprecated[(*row.labels[1:5], "")] = None
-        yield from (total, latency, sli, sizes, running)
-        asked = GaugeMetricFamily(
-            "apiserver_requested_deprecated_apis", "Gauge of deprecated APIs that have been requested, broken out by "
-            "API group, version, resource, subresource, and removed_release.",
-            labels=("group", "version", "resource", "subresource", "removed_release"),
-        )  # fmt: skip
-        for labels in deprecated:
-            asked.add_metric(labels, 1)
-        yield asked
+        for family in (_totals, _latencies, _latencies_of_sli, _sizes, _running, _deprecated):
+            yield family(rows)
+
+
+def _dry_labels(row: Row) -> Sequence[str]:
+    return (row.labels[0], row.dry_run, *row.labels[1:])
+
+
+def _totals(rows: Iterable[Row]) -> Metric:
+    family = CounterMetricFamily(
+        "apiserver_request_total", "Counter of apiserver requests broken out for each verb, dry run value, group, "
+        "version, resource, scope, component, and HTTP response code.", labels=(*_DRY_LABELS, "code"),
+    )  # fmt: skip
+    for row in rows:
+        for code, count in row.codes.items():
+            family.add_metric((*_dry_labels(row), str(code)), count)
+    return family
+
+
+def _latencies(rows: Iterable[Row]) -> Metric:
+    family = HistogramMetricFamily(
+        "apiserver_request_duration_seconds", "Response latency distribution in seconds for each verb, dry run "
+        "value, group, version, resource, subresource, scope and component.", labels=_DRY_LABELS,
+    )  # fmt: skip
+    for row in rows:
+        if row.labels[0] not in _NEVER_ENDING:
+            family.add_metric(_dry_labels(row), _buckets(_SECONDS, row.buckets), row.seconds)
+    return family
+
+
+def _latencies_of_sli(rows: Iterable[Row]) -> Metric:
+    family = HistogramMetricFamily(
+        "apiserver_request_sli_duration_seconds", "Response latency distribution (not counting webhook duration "
+        "and priority & fairness queue wait times) in seconds for each verb, group, version, resource, "
+        "subresource, scope and component.", labels=_LABELS,
+    )  # fmt: skip
+    for row in rows:
+        if row.labels[0] not in _NEVER_ENDING and not row.dry_run:
+            fewer = [sum(row.buckets[:3]), *row.buckets[3:]]
+            family.add_metric(row.labels, _buckets(_SLI_SECONDS, fewer), row.seconds)
+    return family
+
+
+def _sizes(rows: Iterable[Row]) -> Metric:
+    family = HistogramMetricFamily(
+        "apiserver_response_sizes", "Response size distribution in bytes for each group, version, verb, resource, "
+        "subresource, scope and component.", labels=_LABELS,
+    )  # fmt: skip
+    for row in rows:
+        if row.size_buckets is not None and not row.dry_run:
+            family.add_metric(row.labels, _buckets(_SIZES, row.size_buckets), row.sizes)
+    return family
+
+
+def _running(rows: Iterable[Row]) -> Metric:
+    family = GaugeMetricFamily(
+        "apiserver_longrunning_requests", "Gauge of all active long-running apiserver requests broken out by verb, "
+        "group, version, resource, scope and component. Not all requests are tracked this way.", labels=_LABELS,
+    )  # fmt: skip
+    for row in rows:
+        if row.labels[0] in _NEVER_ENDING or row.running:
+            family.add_metric(row.labels, row.running)
+    return family
+
+
+def _deprecated(rows: Iterable[Row]) -> Metric:
+    family = GaugeMetricFamily(
+        "apiserver_requested_deprecated_apis", "Gauge of deprecated APIs that have been requested, broken out by "
+        "API group, version, resource, subresource, and removed_release.",
+        labels=("group", "version", "resource", "subresource", "removed_release"),
+    )  # fmt: skip
+    for labels in {(*row.labels[1:5], ""): None for row in rows if row.is_deprecated}:
+        family.add_metric(labels, 1)
+    return family
 
 
 class _Build(Collector):

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from ipaddress import ip_network
 
+from apimachinery.kinds import Kind
 from apiserver.audit import AuditLog
+from apiserver.switches import DEFAULTS, Features
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 
@@ -51,6 +53,9 @@ class Options:
     max_writes: int = 200
     admission_enabled: tuple[str, ...] = ()
     admission_disabled: tuple[str, ...] = ()
+    #: Kinds served besides those that are always.
+    more_kinds: tuple[Kind, ...] = ()
+    features: Features = DEFAULTS
 
     @property
     def service_cidrs(self) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Protocol, TypeAlias
 from apimachinery import conversion, errors
 from apimachinery.apply import blanks, types
 from apimachinery.apply.ownership import Ownership
-from apimachinery.kinds import BY_RESOURCE, KINDS, Kind
+from apimachinery.kinds import BY_RESOURCE, KNOWN, Kind
 from apimachinery.types import Json
 from apiserver.call import Call, Response
 from apiserver.request import Request, User
@@ -114,7 +114,7 @@ class Deletion:
 
 @cache
 def _versions(stored: Kind) -> Mapping[str, Kind]:
-    return {kind.api_version: kind for kind in KINDS if stored_kind(kind) is stored}
+    return {kind.api_version: kind for kind in KNOWN if stored_kind(kind) is stored}
 
 
 def _replicas(stored: Kind) -> Mapping[str, tuple[str, ...]]:
@@ -146,6 +146,8 @@ class Resource:
     subresources: Mapping[str, Mapping[str, Handler]] = field(default_factory=dict)  # name -> verb -> handler
     convert: Convert | None = None  # to the version asked for; None where there is only one
     guard: Callable[[User, Json, Json | None], None] | None = None  # who may write what; raises 403 (roles)
+    #: What the user may not have written, as problems of an object that is good otherwise (parameters of policies).
+    authorizes: Callable[[User, Json, Json | None], list[errors.FieldError]] | None = None
     reserves: Reserves | None = None
     ttl: int = 0  # seconds an object lives, 0 for ever (events)
     #: The server itself acts by its objects (webhooks): a write is answered when the cache, which it reads, has it.

@@ -97,10 +97,11 @@ class Request:
     user: User | None = None
     warnings: list[str] = field(default_factory=list)  # sent as Warning: 299 headers
     annotations: dict[str, str] = field(default_factory=dict)  # of the audit event
+    whole_annotations: dict[str, str] = field(default_factory=dict)  # of one that has the request's body
 
-    def annotate(self, key: str, value: str) -> None:
+    def annotate(self, key: str, value: str, *, whole: bool = False) -> None:
         """Add to the audit event; the first value of a key stays, as upstream has it."""
-        self.annotations.setdefault(key, value)
+        (self.whole_annotations if whole else self.annotations).setdefault(key, value)
 
     def first(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""

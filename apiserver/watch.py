@@ -17,8 +17,9 @@ import msgspec
 
 from apimachinery import errors
 from apimachinery.errors import ApiError
-from apiserver import framing, protobuf
-from apiserver.call import Call, Receive, Response, Send, warning_header
+from apiserver import framing, protobuf, warning_headers
+from apiserver.alarm import Alarm
+from apiserver.call import Call, Receive, Response, Send
 from apiserver.connect.reverse import upgrade_of
 from apiserver.negotiation import JSON, PROTOBUF, STREAM_TYPES, TABLE, YAML
 from apiserver.registry import Resource
@@ -64,7 +65,7 @@ class View:
         for event in group:
             type_ = self.type_of(event)
             if type_:
-                found.append(event.made((type_, self.has_columns, *self.form), partial(self.frame, type_)))
+                found.append(event.made((type_, self.has_columns, self.form), partial(self.frame, type_)))
                 self.has_columns = True
         return found
 
@@ -134,7 +135,7 @@ class View:
 
 async def watch(api: Api, call: Call, resource: Resource) -> Response:
     """GET of a collection with watch=true. Raises 400, 406, 410 and 504 before the stream begins."""
-    options = list_options(call, watch=True)
+    options = list_options(call, watch=True, may_begin=api.begins_watches)
     selects = selector(resource, options)
     accepted = call.accepted
     if accepted.media_type == YAML:
@@ -210,7 +211,7 @@ def _stream(watching: "_Watch", call: Call) -> Response:
             (b"audit-id", call.id.encode()),
             (b"cache-control", b"no-cache, private"),
             (b"content-type", _content_type(call).encode()),
-            *((b"warning", warning_header(text)) for text in call.warnings),
+            *warning_headers.headers(call.warnings),
             *call.marks,
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -300,7 +301,14 @@ class _Watch:
             await _send(send, [self.view.bookmark(self.revision, ends_initial=True)])
 
     async def _follow(self, send: Send, cursor: Cursor) -> None:
-        loop = asyncio.get_running_loop()
+        alarm = Alarm(asyncio.get_running_loop(), cursor.interrupt)
+        try:
+            await self._until_over(send, cursor, alarm)
+        finally:
+            alarm.cancel()
+
+    async def _until_over(self, send: Send, cursor: Cursor, alarm: Alarm) -> None:
+        loop = alarm.loop
         ends = loop.time() + (self.options.timeout or self.view.api.random.uniform(_SHORTEST, _LONGEST))
         marks = self._next_mark(loop.time(), ends)
         while True:
@@ -312,7 +320,8 @@ class _Watch:
                 marks = self._next_mark(now, ends)
             if self._is_over():
                 ends = now  # what there is comes first
-            group = await cursor.next(min(ends, marks) - now)
+            alarm.set(min(ends, marks))
+            group = await cursor.next()
             if isinstance(group, Progress):
                 continue
             groups = [group, *cursor.ready()]

@@ -7,11 +7,15 @@ client says means nothing; when it closes, the watch ends. Source: apiserver/pkg
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 
+import structlog
+
 from apiserver.call import Message, Receive, Response, Send
 from apiserver.negotiation import PROTOBUF
 from serving.https import Upgrade
 from serving.websocket import CLOSE_TIMEOUT, WebSocket
 from serving.websocket_channels import accept_websocket
+
+log = structlog.get_logger("apiserver")
 
 #: Subprotocols are not asked for; the one of clients that must name one is none of ours.
 _PROTOCOLS = ("",)
@@ -29,8 +33,8 @@ def over_websocket(upgrade: Upgrade, media_type: str, run: Callable[[Send], Awai
                 watching = tasks.create_task(_events(socket, media_type, run))
                 await _until_closed(socket)
                 watching.cancel()
-        except* (ConnectionError, TimeoutError):
-            pass  # the client has gone
+        except* (ConnectionError, TimeoutError) as gone:
+            log.info("a watch over a WebSocket ended early", why=[str(error) for error in gone.exceptions])
         finally:
             socket.abort()
 
@@ -45,7 +49,7 @@ async def _events(socket: WebSocket, media_type: str, run: Callable[[Send], Awai
     await run(send)
     await socket.say_close()
     await asyncio.sleep(CLOSE_TIMEOUT)
-    raise TimeoutError  # the client does not close
+    raise TimeoutError("the client does not close")
 
 
 async def _until_closed(socket: WebSocket) -> None:

@@ -1,5 +1,6 @@
-"""What processes hold in memory, as the kernel counts it."""
+"""What processes hold in memory, and how long they have been on a processor, as the kernel counts it."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,12 @@ def of(pid):
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     mb = {line.split(":")[0]: int(line.split()[1]) * 1024 / 1e6 for line in text.splitlines()[1:]}
     return Memory(mb["Pss"], mb["Rss"], mb["Private_Clean"] + mb["Private_Dirty"])
+
+
+def processor_seconds(spec, name):
+    """What a named process of a cluster has used since it began."""
+    fields = Path(f"/proc/{supervisor.recorded(spec.run, name).pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def total(spec, names):

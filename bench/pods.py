@@ -76,8 +76,8 @@ def containers(spec):
     return [found["Labels"] for found in docker_engine.ask(spec.docker_endpoint, "/containers/json?all=1")]
 
 
-async def many(client, replicas):
-    """(create to all Ready, delete to none left) of a Deployment."""
+async def many(client, replicas, meanwhile=None):
+    """(create to all Ready, delete to none left) of a Deployment; `meanwhile` is awaited when all are Ready."""
     name = f"many-{replicas}"
 
     async def create():
@@ -86,4 +86,7 @@ async def many(client, replicas):
     async def delete():
         await client.delete(DEPLOYMENTS, NAMESPACE, name, propagation="Background")
 
-    return await until(client, name, create, replicas, is_ready), await until(client, name, delete, 0, is_ready)
+    ready = await until(client, name, create, replicas, is_ready)
+    if meanwhile is not None:
+        await meanwhile()
+    return ready, await until(client, name, delete, 0, is_ready)

@@ -5,10 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import memory, pods, rates
+from apimachinery.kinds import PODS
+from bench import memory, placing, pods, rates, watchers
 from bench.report import Row, median
 
 REST = 5.0  # seconds of quiet before memory is read
+WATCHED = 30.0  # seconds during which a kubelet at rest is watched
+MANY = 100  # pods on the node, those of the demo among them
 RUNS = 5
 
 
@@ -41,9 +44,9 @@ def _pod(cluster):
 
     made, told, gone = zip(*asyncio.run(runs()), strict=True)
     return [
-        median("one pod, create to Running", made, aim=1.2, note="seen by a watch"),
+        median("one pod, create to Running", made, aim=0.9, note="seen by a watch"),
         median("the same, delete without grace to gone from the API", told),
-        median("the same, to its containers gone from Docker", gone),
+        median("the same, to its containers gone from Docker", gone, aim=0.5),
     ]
 
 
@@ -54,8 +57,33 @@ def _replicas(cluster):
 
     ready, gone = asyncio.run(run())
     return [
-        Row("20 replicas, create to all Ready", ready, aim=12, note="one run, no probes"),
+        Row("20 replicas, create to all Ready", ready, aim=8, note="one run, no probes"),
         Row("the same, delete to none left", gone),
+    ]
+
+
+def _rest(cluster):
+    found = []
+
+    async def watch():
+        await asyncio.sleep(WATCHED)  # what starting them has set off is over
+        before = memory.processor_seconds(cluster.spec, "kubelet")
+        await asyncio.sleep(WATCHED)
+        used = (memory.processor_seconds(cluster.spec, "kubelet") - before) / WATCHED
+        found.append((used * 100, memory.total(cluster.spec, ("kubelet",)).pss))
+
+    async def run():
+        async with cluster.client() as client:
+            demo = len((await client.list(PODS, pods.NAMESPACE))["items"])
+            return await pods.many(client, MANY - demo, watch)
+
+    ready, gone = asyncio.run(run())
+    ((share, pss),) = found
+    return [
+        Row(f"{MANY} pods, create to all Ready", ready, note="the demo's among them, which were there"),
+        Row("the kubelet's share of a core, at rest with them", share, "%", 3, f"over {WATCHED:.0f} s"),
+        Row("the kubelet's memory with them", pss, "MB", 100, "PSS"),
+        Row("the same pods, delete to none left", gone),
     ]
 
 
@@ -63,5 +91,8 @@ SCENARIOS = (
     Scenario("memory", "what the processes hold at rest", _memory),
     Scenario("pod", "one pod, made and deleted", _pod),
     Scenario("replicas", "a Deployment of 20", _replicas),
+    Scenario("rest", "100 pods at rest", _rest),
+    Scenario("placing", "3,000 pods on 1,000 nodes that are only objects", placing.rows),
     Scenario("rates", "requests a second, by apibench", rates.rows, rates.missing),
+    Scenario("watchers", "a thousand watchers, and a GET meanwhile", watchers.rows, watchers.missing),
 )

@@ -105,6 +105,7 @@ class CronJobController:
 
 
 def job_name(cron: CronJob, at: float) -> str:
+    """The job of a scheduled minute has one name, so that it cannot be made twice."""
     return f"{cron.metadata.name}-{int(at) // 60}"
 
 

@@ -39,6 +39,7 @@ def hash_of(revision: Revision) -> str:
 
 
 def line_up(owner: DaemonSet, recorded: Sequence[Revision], mine: Sequence[Pod], view: View) -> Line:
+    """Bring the revisions into line with the template: one is its own and has the highest number, duplicates go."""
     writes: list[Write] = [_label(each) for each in recorded if REVISION_LABEL not in each.metadata.labels]
     same = [each for each in recorded if history.is_of(each, owner.spec.template)]
     old = [each for each in recorded if each not in same]

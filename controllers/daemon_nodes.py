@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from apimachinery.objects.core_v1 import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Taint, Toleration
-from apimachinery.selectors import EXISTS, GREATER, IN, LESS, NOT_EXISTS, NOT_IN, Requirement
+from apimachinery.objects.core_v1 import Taint, Toleration
+from apimachinery.placement import selected, tolerates
 from apimachinery.types import Json
-from controllers.taint_eviction import tolerates
 from controllers.views import (
     Affinity,
     Node,
@@ -23,7 +22,6 @@ from controllers.workload_views import (
 )
 
 NAME_FIELD = "metadata.name"
-_OPERATORS = {"In": IN, "NotIn": NOT_IN, "Exists": EXISTS, "DoesNotExist": NOT_EXISTS, "Gt": GREATER, "Lt": LESS}
 _TROUBLES = (  # what a daemon lives with
     ("not-ready", "NoExecute"),
     ("unreachable", "NoExecute"),
@@ -60,24 +58,8 @@ def fitness(owner: DaemonSet) -> Callable[[Node], tuple[bool, bool]]:
 
 
 def _is_selected(given: Placement, node: Node) -> bool:
-    if any(node.metadata.labels.get(name) != value for name, value in given.node_selector.items()):
-        return False
-    required: NodeSelector | None = given.affinity.required if given.affinity is not None else None
-    return required is None or any(_matches(term, node) for term in required.node_selector_terms)
-
-
-def _matches(term: NodeSelectorTerm, node: Node) -> bool:
-    """An empty term matches no node."""
-    fields = {NAME_FIELD: node.metadata.name}
-    met = [
-        *(_meets(each, node.metadata.labels) for each in term.match_expressions),
-        *(_meets(each, fields) for each in term.match_fields),
-    ]
-    return bool(met) and all(met)
-
-
-def _meets(wanted: NodeSelectorRequirement, values: Mapping[str, str]) -> bool:
-    return Requirement(wanted.key, _OPERATORS[wanted.operator], tuple(wanted.values)).matches(values)
+    required = given.affinity.required if given.affinity is not None else None
+    return selected(given.node_selector, required, name=node.metadata.name, labels=node.metadata.labels)
 
 
 def tolerations_for(spec: Json) -> Sequence[Json]:

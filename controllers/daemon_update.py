@@ -45,6 +45,7 @@ def bounds(owner: DaemonSet, desired: int) -> tuple[int, int]:
 
 
 def allows_surge(owner: DaemonSet) -> bool:
+    """Whether new pods may run beside the old ones during an update."""
     return bounds(owner, 1)[0] > 0
 
 
@@ -55,6 +56,7 @@ def _count(value: int | str | None, total: int) -> int:
 
 
 def next_step(owner: DaemonSet, situation: Situation, desired: int) -> Step:
+    """Which pods to make and which to delete next, by the kind of update that the owner asks for."""
     surge, unavailable = bounds(owner, desired)
     return _surge(situation, surge, desired) if surge else _replace(situation, unavailable)
 

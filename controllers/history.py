@@ -66,6 +66,7 @@ def data_hash(data: Json, collisions: int) -> str:
 
 
 def name_for(owner: str, suffix: str) -> str:
+    """A revision's name: the owner's, cut so that the suffix always fits."""
     return f"{owner[:_PREFIX]}-{suffix}"
 
 
@@ -81,6 +82,7 @@ def free_name(
 
 
 def renumber(revision: Revision, number: int) -> Patch:
+    """The write that makes a revision the newest again, as a rollback does."""
     return Patch(CONTROLLERREVISIONS, key_of(revision), revision.metadata.uid, {"revision": number})
 
 

@@ -84,6 +84,7 @@ def _told_its_index(spec: Json) -> Json:
 
 
 def deletion(job: Job, pod: Pod) -> Delete:
+    """The write that deletes a pod of the job, and the events that tell of it."""
     about = about_job(job)
     return Delete(
         PODS,

@@ -43,6 +43,7 @@ class Judgement:
 
 
 def is_tracked(pod: Pod) -> bool:
+    """Whether the pod still waits to be counted: its finalizer goes once its end is in the job's status."""
     return JOB_TRACKING in pod.metadata.finalizers
 
 
@@ -70,6 +71,7 @@ def replaces_failed_only(job: Job) -> bool:
 
 
 def is_failed(pod: Pod, job: Job) -> bool:
+    """Whether the pod counts as failed: a leaving one does as well, unless the job replaces failed pods alone."""
     if pod.status.phase == "Failed":
         return True
     is_leaving = pod.metadata.deletion_timestamp is not None and pod.status.phase != "Succeeded"

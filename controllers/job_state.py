@@ -99,6 +99,7 @@ def status_tree(job: Job) -> dict[str, Any]:
 
 
 def uncounted_tree(succeeded: Sequence[str], failed: Sequence[str]) -> Json:
+    """`status.uncountedTerminatedPods`; nulls, so that a merge empties what is empty."""
     return {"succeeded": list(succeeded) or None, "failed": list(failed) or None}
 
 

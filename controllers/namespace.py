@@ -137,52 +137,56 @@ def _tree(each: Condition) -> Json:
 
 def _conditions(seen: Contents) -> Sequence[Json]:
     """The five conditions, as upstream words them."""
+    return [_discovery(seen), _PARSED, _deletion(seen), _content(seen), _finalizers(seen)]
+
+
+#: We parse nothing that could fail.
+_PARSED: Json = {
+    "type": "NamespaceDeletionGroupVersionParsingFailure",
+    "status": "False",
+    "reason": "ParsedGroupVersions",
+    "message": "All legacy kube types successfully parsed",
+}
+
+
+def _discovery(seen: Contents) -> Json:
+    type, failed = "NamespaceDeletionDiscoveryFailure", seen.undiscovered
+    if not failed:
+        return _condition(type, "ResourcesDiscovered", "All resources successfully discovered", is_true=False)
+    text = f"Discovery failed for some groups, {len(failed)} failing: "
+    text += f"unable to retrieve the complete list of server APIs: {', '.join(failed)}"
+    return _condition(type, "DiscoveryFailed", text, is_true=True)
+
+
+def _deletion(seen: Contents) -> Json:
+    type, failed = "NamespaceDeletionContentFailure", seen.failures
+    if not failed:
+        text = "All content successfully deleted, may be waiting on finalization"
+        return _condition(type, "ContentDeleted", text, is_true=False)
+    text = f"Failed to delete all resource types, {len(failed)} remaining: {', '.join(failed)}"
+    return _condition(type, "ContentDeletionFailed", text, is_true=True)
+
+
+def _content(seen: Contents) -> Json:
     remaining = [
         f"{kind.plural}.{kind.group} has {len(items)} resource instances" for kind, items in _by_resource(seen)
     ]
+    type = "NamespaceContentRemaining"
+    if not remaining:
+        return _condition(type, "ContentRemoved", "All content successfully removed", is_true=False)
+    text = "Some resources are remaining: " + ", ".join(remaining)
+    return _condition(type, "SomeResourcesRemain", text, is_true=True)
+
+
+def _finalizers(seen: Contents) -> Json:
     holding = Counter(finalizer for _, items in seen.objects for meta in items for finalizer in meta.finalizers)
+    type = "NamespaceFinalizersRemaining"
+    if not holding:
+        text = "All content-preserving finalizers finished"
+        return _condition(type, "ContentHasNoFinalizers", text, is_true=False)
     waiting = [f"{name} in {count} resource instances" for name, count in sorted(holding.items())]
-    discovery = "Discovery failed for some groups, {} failing: unable to retrieve the complete list of server APIs: {}"
-    return [
-        _condition(
-            "NamespaceDeletionDiscoveryFailure",
-            "DiscoveryFailed" if seen.undiscovered else "ResourcesDiscovered",
-            discovery.format(len(seen.undiscovered), ", ".join(seen.undiscovered))
-            if seen.undiscovered
-            else "All resources successfully discovered",
-            is_true=bool(seen.undiscovered),
-        ),
-        _condition(
-            "NamespaceDeletionGroupVersionParsingFailure",
-            "ParsedGroupVersions",
-            "All legacy kube types successfully parsed",
-            is_true=False,
-        ),
-        _condition(
-            "NamespaceDeletionContentFailure",
-            "ContentDeletionFailed" if seen.failures else "ContentDeleted",
-            "Failed to delete all resource types, {} remaining: {}".format(len(seen.failures), ", ".join(seen.failures))
-            if seen.failures
-            else "All content successfully deleted, may be waiting on finalization",
-            is_true=bool(seen.failures),
-        ),
-        _condition(
-            "NamespaceContentRemaining",
-            "SomeResourcesRemain" if remaining else "ContentRemoved",
-            "Some resources are remaining: " + ", ".join(remaining)
-            if remaining
-            else "All content successfully removed",
-            is_true=bool(remaining),
-        ),
-        _condition(
-            "NamespaceFinalizersRemaining",
-            "SomeFinalizersRemain" if waiting else "ContentHasNoFinalizers",
-            "Some content in the namespace has finalizers remaining: " + ", ".join(waiting)
-            if waiting
-            else "All content-preserving finalizers finished",
-            is_true=bool(waiting),
-        ),
-    ]
+    text = "Some content in the namespace has finalizers remaining: " + ", ".join(waiting)
+    return _condition(type, "SomeFinalizersRemain", text, is_true=True)
 
 
 def _by_resource(seen: Contents) -> Sequence[tuple[Kind, tuple[Meta, ...]]]:

@@ -59,6 +59,7 @@ def set_condition(conditions: Conditions, now: float, *texts: str) -> None:
 
 
 def has_deadline(deployment: Deployment) -> bool:
+    """Whether the deployment says how long it may stand still; the largest int32 means that it does not."""
     return deployment.spec.progress_deadline_seconds not in (None, NO_DEADLINE)
 
 
@@ -92,6 +93,7 @@ def counts(deployment: Deployment, new: ReplicaSet | None, everything: Sequence[
 
 
 def note_availability(deployment: Deployment, status: Json, conditions: Conditions, now: float) -> None:
+    """Set the condition Available, by the replicas that the status counts and those that may be missing."""
     if status["availableReplicas"] >= deployment.spec.replicas - max_unavailable(deployment):
         reason, message = "MinimumReplicasAvailable", "Deployment has minimum availability."
         set_condition(conditions, now, "Available", "True", reason, message)

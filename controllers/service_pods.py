@@ -32,6 +32,7 @@ def is_headless(service: Service) -> bool:
 
 
 def matches(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Whether a service's selector selects these labels."""
     return selector.items() <= labels.items()
 
 
@@ -99,6 +100,7 @@ def hostname(pod: Pod, service: Service) -> str:
 
 
 def target_reference(pod: Pod) -> Json:
+    """The pod as an endpoint's `targetRef`."""
     meta = pod.metadata
     return {"kind": "Pod", "namespace": meta.namespace, "name": meta.name, "uid": meta.uid}
 

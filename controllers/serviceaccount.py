@@ -14,10 +14,12 @@ DEFAULT = "default"
 
 
 def namespace_of(item: Any, _view: View) -> Iterable[Key]:
+    """The namespace is the key: its accounts are looked at together."""
     return (Key("", item.metadata.namespace),)
 
 
 def is_gone(_old: Any, new: Any) -> bool:
+    """Only deletions matter."""
     return new is None
 
 

@@ -43,6 +43,7 @@ def sets_of_claim(claim: Claim, view: View) -> Iterable[Key]:
 
 
 def ownership_changed(old: Claim | None, new: Claim | None) -> bool:
+    """Whether a change of a claim concerns its set: it has gone, or who owns it is another."""
     if old is None or new is None:
         return new is None
     return bool(_ownership(old.metadata) != _ownership(new.metadata))
@@ -53,6 +54,7 @@ def _ownership(meta: Meta) -> Any:
 
 
 def existing(owner: StatefulSet, ordinal: int, view: View) -> Sequence[Claim]:
+    """The claims of the pod with this ordinal that are there."""
     keys = [Key(owner.metadata.namespace, name) for name in names(owner, ordinal).values()]
     return [found for key in keys if (found := view.get(PERSISTENTVOLUMECLAIMS, key)) is not None]
 

@@ -27,6 +27,7 @@ def start(owner: StatefulSet) -> int:
 
 
 def is_in_range(owner: StatefulSet, ordinal: int) -> bool:
+    """Whether the set wants a pod of this ordinal."""
     return start(owner) <= ordinal < start(owner) + owner.spec.replicas
 
 
@@ -42,10 +43,12 @@ def parent_and_ordinal(pod: Pod) -> tuple[str, int]:
 
 
 def ordinal_of(pod: Pod) -> int:
+    """The number at the end of the pod's name; -1 for one that is not of a set."""
     return parent_and_ordinal(pod)[1]
 
 
 def revision_of(pod: Pod) -> str:
+    """The revision that the pod was made from."""
     return pod.metadata.labels.get(REVISION_LABEL, "")
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from apimachinery.kinds import NODES, PODS
-from apimachinery.objects.core_v1 import Taint, Toleration
+from apimachinery.objects.core_v1 import Taint
+from apimachinery.placement import tolerates
 from apimachinery.times import rfc3339
 from client.plan import Delete, Event, Key, Patch, Plan, View, Watch, itself, key_of
 from controllers import pods
@@ -32,15 +33,6 @@ def _placement_changed(old: Pod | None, new: Pod | None) -> bool:
     if old is None or new is None:
         return True
     return (old.spec.node_name, old.spec.tolerations) != (new.spec.node_name, new.spec.tolerations)
-
-
-def tolerates(toleration: Toleration, taint: Taint) -> bool:
-    """Whether a toleration covers a taint (an empty key or effect covers all)."""
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    return toleration.operator == "Exists" or (bool(toleration.key) and toleration.value == taint.value)
 
 
 def stay(pod: Pod, taints: Sequence[Taint]) -> float | None:

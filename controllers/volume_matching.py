@@ -41,6 +41,7 @@ def is_for(volume: Volume, claim: Claim) -> bool:
 
 
 def same_mode(volume: Volume, claim: Claim) -> bool:
+    """Whether both are file systems or both are block devices; who says nothing wants a file system."""
     return (volume.spec.volume_mode or _ANY_MODE) == (claim.spec.volume_mode or _ANY_MODE)
 
 

@@ -29,6 +29,7 @@ def about_claim(claim: Claim, type: str, reason: str, message: str) -> Event:
 
 
 def steps(volume: Volume, view: View) -> Steps:
+    """What becomes of a volume whose claim is bound, has gone, or wants another volume."""
     ref = volume.spec.claim_ref
     if ref is None or not ref.uid:
         return set_phase(volume, "Available")
@@ -96,6 +97,7 @@ def _unbind(volume: Volume) -> Steps:
 
 
 def set_phase(volume: Volume, phase: str, message: str = "") -> Steps:
+    """The write of a phase; none where the volume has it already."""
     if volume.status.phase == phase:  # a message that somebody else left stays
         return []
     status = {"phase": phase, "message": message or None}
@@ -111,5 +113,6 @@ def set_phase(volume: Volume, phase: str, message: str = "") -> Steps:
 
 
 def patch_volume(volume: Volume, body: Json) -> Patch:
+    """A write that fails if the volume has changed since it was looked at."""
     meta = volume.metadata
     return Patch(PERSISTENTVOLUMES, Key("", meta.name), meta.uid, body, resource_version=meta.resource_version)

@@ -134,16 +134,16 @@ async def _serve_stream(resolver: Resolver, reader: asyncio.StreamReader, writer
 
 
 async def listen(resolver: Resolver, host: str, port: int, stop: asyncio.Event) -> None:
-    """Serves UDP and TCP on host:port until `stop`."""
+    """Serves TCP and UDP on host:port until `stop`; who has an answer by UDP can ask by TCP."""
     async with asyncio.TaskGroup() as tasks:
         loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(lambda: Datagrams(resolver, tasks), local_addr=(host, port))
-        server = await asyncio.start_server(lambda r, w: _serve_stream(resolver, r, w), host, port)
-        try:
-            await stop.wait()
-        finally:
-            transport.close()
-            server.close()
+        async with await asyncio.start_server(lambda r, w: _serve_stream(resolver, r, w), host, port):
+            where = (host, port)
+            transport, _ = await loop.create_datagram_endpoint(lambda: Datagrams(resolver, tasks), local_addr=where)
+            try:
+                await stop.wait()
+            finally:
+                transport.close()
 
 
 async def follow(resolver: Resolver, client: Client, ready: asyncio.Event) -> None:

@@ -19,19 +19,22 @@ from apimachinery.objects.meta_v1 import ObjectMeta
 from client.cache import Cache
 from kubelet import metrics
 from kubelet.doors import Doors, Node
-from kubelet.leftovers import YOUNG, sweep_logs
+from kubelet.leftovers import sweep_logs
 from kubelet.mirrors import Mirrors
 from kubelet.network.protocol import NetworkError
-from kubelet.pods import cgroups
+from kubelet.pods import cgroups, preemption
 from kubelet.pods.admit import active
-from kubelet.pods.world import TERMINAL, Verdict
+from kubelet.pods.world import TERMINAL, Preemption, Verdict
 from kubelet.runtime.protocol import Container, PodRef, RuntimeError_
 from kubelet.static_pods import changes, is_mirror, read
+from kubelet.threads import in_thread
 from kubelet.worker import Worker
 
 log = structlog.get_logger("kubelet.agent")
 
 _RETRY = 1.0
+_LEAST_PATIENCE = 10.0
+_SWEEP = 15.0  # seconds between looks for what is left of pods that are gone
 
 
 class Agent:
@@ -53,6 +56,7 @@ class Agent:
         self._static: dict[str, Pod] = {}
         self._seen: Mapping[str, frozenset[tuple[str, str]]] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._preempted: set[str] = set()  # uids; what they hold is promised to critical pods
         self._lost: set[str] = set()  # sandboxes with an address that the last list did not show
         self.relisted_at = 0.0  # when Docker last answered: the kubelet's own health
 
@@ -106,7 +110,6 @@ class Agent:
             self._pods.subscribe(self._changed)
             for pod in self._pods.list():
                 self._changed(None, pod)
-            await self._sweep_once(await self._first_list())
             tasks.create_task(self._relist())
             tasks.create_task(self._sweep())
 
@@ -160,7 +163,20 @@ class Agent:
             worker.update(new)
 
     def _take(self, pod: Pod) -> None:
-        self._begin(Worker(pod, self._node, self._doors, verdict=self._refusal(pod), judge=self._resize))
+        judged = self._judged(pod)
+        leaving = self._preempt(judged) if isinstance(judged, Preemption) else []
+        verdict = judged if isinstance(judged, Verdict) else None
+        self._begin(Worker(pod, self._node, self._doors, verdict=verdict, judge=self._resize), leaving)
+
+    def _preempt(self, wanted: Preemption) -> list[Worker]:
+        """End the pods that go for a critical one; it is started when they have ended."""
+        leaving = [self._workers[pod.metadata.uid] for pod in wanted.victims if pod.metadata.uid in self._workers]
+        for worker in leaving:
+            log.info("a pod goes for a critical one", pod=worker.pod.metadata.name, resource=wanted.resource)
+            self._preempted.add(worker.pod.metadata.uid)
+            worker.evict(Verdict(preemption.REASON, preemption.MESSAGE, disruption=preemption.DISRUPTION))
+            metrics.PREEMPTIONS.labels(wanted.resource).inc()
+        return leaving
 
     def _resize(self, pod: Pod) -> tuple[str, str] | None:
         return self._node.resize(pod, [o for o in self._others() if o.metadata.uid != pod.metadata.uid])
@@ -168,17 +184,18 @@ class Agent:
     def _others(self) -> list[Pod]:
         """The pods that the node has taken, with what they have been promised."""
         known = [p for p in self._pods.list() if not is_mirror(p) and self._took(p)]
+        known = [p for p in known if p.metadata.uid not in self._preempted]
         own = [self._workers[p.metadata.uid].pod if p.metadata.uid in self._workers else p for p in known]
         static = [w.pod for uid, w in self._workers.items() if uid in self._static and not w.refused]
         return active([*own, *static])
 
-    def _refusal(self, pod: Pod) -> Verdict | None:
+    def _judged(self, pod: Pod) -> Verdict | Preemption | None:
         """Asked once in a pod's life: one that a kubelet has taken, or that ends anyway, is not measured again."""
         status, meta = pod.status, pod.metadata
         if status.start_time is not None or status.phase in TERMINAL or meta.deletion_timestamp is not None:
             return None
         verdict = self._node.admit(pod, self._others())
-        if verdict is not None:
+        if isinstance(verdict, Verdict):
             metrics.REJECTIONS.labels(verdict.reason).inc()
             self._doors.events(pod, "", "Warning", verdict.reason, verdict.message)
         return verdict
@@ -187,14 +204,18 @@ class Agent:
         worker = self._workers.get(pod.metadata.uid)
         return pod.status.start_time is not None if worker is None else not worker.refused
 
-    def _begin(self, worker: Worker) -> None:
+    def _begin(self, worker: Worker, after: Sequence[Worker] = ()) -> None:
         assert self._tasks is not None
         self._workers[worker.pod.metadata.uid] = worker
-        self._tasks.create_task(self._keep(worker), name=f"pod {worker.pod.metadata.name}")
+        self._tasks.create_task(self._keep(worker, after), name=f"pod {worker.pod.metadata.name}")
 
-    async def _keep(self, worker: Worker) -> None:
+    async def _keep(self, worker: Worker, after: Sequence[Worker]) -> None:
         """A worker that fails for a reason of our own is started over: one pod must not take the others down."""
         uid = worker.pod.metadata.uid
+        for other in after:
+            with contextlib.suppress(TimeoutError):  # whoever does not end in time keeps nobody waiting
+                async with asyncio.timeout(patience(other.pod)):
+                    await other.ended.wait()
         while True:
             try:
                 await worker.run()
@@ -202,7 +223,9 @@ class Agent:
             except* Exception as group:  # the top of a loop
                 log.exception("a pod's worker failed", pod=worker.pod.metadata.name, exc_info=group)
             await asyncio.sleep(_RETRY)
+        worker.ended.set()
         del self._workers[uid]
+        self._preempted.discard(uid)
         self._begin_static()
         for other in self._workers.values():
             if other.resizing.waits:
@@ -213,23 +236,28 @@ class Agent:
     async def _sweep(self) -> None:
         """Forever: whatever of pods that are gone is still on this machine."""
         while True:
-            await asyncio.sleep(YOUNG)
             with contextlib.suppress(RuntimeError_, OSError):  # next time, then
-                await self._sweep_once(await self._doors.runtime.list())
+                await self._sweep_once()
+            await asyncio.sleep(_SWEEP)
 
-    async def _sweep_once(self, containers: Sequence[Container]) -> None:
-        node, held = self._node, await self._doors.volumes.held()
-        known = self._workers.keys() | {c.pod.uid for c in containers}
+    async def _sweep_once(self) -> None:
+        """First what there is, then who is known: nothing that is being made is taken for a stranger's."""
+        node = self._node
+        held, limited = await self._doors.volumes.held(), await asyncio.to_thread(cgroups.pods, node.machine)
+        listed = self._seen.keys() or {c.pod.uid for c in await self._doors.runtime.list()}  # the last relist will do
+        known = self._workers.keys() | listed
         for uid in held - known:
             log.info("removing the volumes of a pod that is gone", uid=uid)
             try:
                 await self._doors.volumes.unmount(uid)
             except (ApiError, OSError) as error:  # a storage driver may not be there yet
                 log.warning("volumes of a pod that is gone stay", uid=uid, error=str(error))
+        for uid in limited - known:
+            if await in_thread(cgroups.remove, uid, node.machine):
+                log.info("removed the cgroup of a pod that is gone", uid=uid)
         now, pods = self._doors.clock(), [pod for pod, _ in self.pods().values()]
         await asyncio.to_thread(cgroups.keep_classes, node.machine, pods)
-        found = await asyncio.to_thread(cgroups.sweep, node.machine, known, now)
-        found += await asyncio.to_thread(sweep_logs, node.log_root, node.links_root, known, now)
+        found = await asyncio.to_thread(sweep_logs, node.log_root, node.links_root, known, now)
         if found:
             log.info("removed what pods that are gone had left", names=found)
 
@@ -296,6 +324,11 @@ class Agent:
             await asyncio.sleep(_RETRY)
             for worker in self._workers.values():  # whatever happened while nobody listened
                 worker.wake()
+
+
+def patience(pod: Pod) -> float:
+    """How long the end of a pod may take."""
+    return max(1.5 * (pod.spec.termination_grace_period_seconds or 0), _LEAST_PATIENCE)
 
 
 def _remains(ref: PodRef) -> Pod:

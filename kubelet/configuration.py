@@ -16,7 +16,6 @@ from apimachinery import quantity
 from apimachinery.types import Json
 from kubelet.eviction.thresholds import DEFAULT_HARD, parse_signals
 from kubelet.image_gc import HIGH, LOW
-from kubelet.pods.images import AT_ONCE
 
 KIND, API_VERSION = "KubeletConfiguration", "kubelet.config.k8s.io/v1beta1"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|us|µs|ns|m|s)")
@@ -75,13 +74,18 @@ class Configuration:
     shutdown_grace_period: float = 0.0
     shutdown_grace_period_critical_pods: float = 0.0
     shutdown_by_priority: Sequence[Grace] = ()
-    serialize_image_pulls: bool = False
-    max_parallel_image_pulls: int = AT_ONCE
+    serialize_image_pulls: bool | None = None  # None: unless the next says how many
+    max_parallel_image_pulls: int = 0  # 0: any number
     image_gc_high: int = HIGH
     image_gc_low: int = LOW
     log_max_size: int = 10 << 20  # bytes of one file of a container's log; below 0 it grows without end
     log_max_files: int = 5
     raw: Mapping[str, Any] = field(default_factory=dict)  # the file itself, for whoever knows more of it
+
+    @property
+    def pulls_are_serial(self) -> bool:
+        given = self.serialize_image_pulls
+        return self.max_parallel_image_pulls < 2 if given is None else given
 
 
 def parse_duration(text: Any) -> float:
@@ -265,15 +269,19 @@ def parse(text: str) -> Configuration:
         raise BadConfiguration(f"the file holds no {KIND} of {API_VERSION}")
     found: dict[str, Any] = {"raw": tree}
     for name, value in tree.items():
-        if name in ("apiVersion", "kind") or _is_nothing(value):
+        if name in ("apiVersion", "kind") or (_is_nothing(value) and (name not in _POINTERS or value is None)):
             continue
         try:
             found |= _one(name, value)
         except (ValueError, KeyError, TypeError) as error:
             raise BadConfiguration(f"{name}: {error}") from error
     made = Configuration(**found)
-    _check(made)
+    check(made)
     return made
+
+
+#: Fields in which zero is a choice, and a bad one.
+_POINTERS = ("maxParallelImagePulls",)
 
 
 def _is_nothing(value: Any) -> bool:
@@ -318,7 +326,7 @@ def _authentication(value: Mapping[str, Any]) -> dict[str, Any]:
     return {"client_ca_file": file} if file else {}
 
 
-def _check(made: Configuration) -> None:
+def check(made: Configuration) -> None:
     """What goes together, as upstream's validation has it."""
     if made.shutdown_grace_period_critical_pods > made.shutdown_grace_period:
         raise BadConfiguration("invalid configuration: shutdownGracePeriodCriticalPods must be <= shutdownGracePeriod")
@@ -326,6 +334,14 @@ def _check(made: Configuration) -> None:
         raise BadConfiguration(
             "invalid configuration: Cannot specify both shutdownGracePeriodByPodPriority and shutdownGracePeriod at the"
             " same time"
+        )
+    if made.max_parallel_image_pulls < (1 if made.raw.get("maxParallelImagePulls") is not None else 0):
+        number = made.max_parallel_image_pulls
+        raise BadConfiguration(f"invalid configuration: maxParallelImagePulls {number} must be a positive number")
+    if made.pulls_are_serial and made.max_parallel_image_pulls > 1:
+        raise BadConfiguration(
+            "invalid configuration: maxParallelImagePulls cannot be larger than 1 unless SerializeImagePulls"
+            " (--serialize-image-pulls) is set to false"
         )
     if made.log_max_files <= 1:
         raise BadConfiguration(f"containerLogMaxFiles: invalid MaxFiles {made.log_max_files}, must be > 1")

@@ -13,7 +13,7 @@ from kubelet.network.protocol import NodeNetwork
 from kubelet.objects import Objects
 from kubelet.pods.container_config import Machine
 from kubelet.pods.images import Images
-from kubelet.pods.world import Verdict
+from kubelet.pods.world import Preemption, Verdict
 from kubelet.probe_counts import ProbeCounts
 from kubelet.runtime.protocol import ContainerRuntime
 from kubelet.volumes.protocol import Volumes
@@ -53,7 +53,8 @@ class Node:
     allocatable: Callable[[], Mapping[str, str]]
     services: Callable[[], Sequence[Service]]
     runtime: Callable[[str], str] = lambda _class: ""  # RuntimeClass -> OCI runtime; LookupError where there is none
-    admit: Callable[[Pod, Sequence[Pod]], Verdict | None] = lambda _pod, _others: None  # why a new pod is refused
+    #: Why a new pod is refused, or who goes for it; the others are those that the node has taken.
+    admit: Callable[[Pod, Sequence[Pod]], Verdict | Preemption | None] = lambda _pod, _others: None
     resize: Callable[[Pod, Sequence[Pod]], tuple[str, str] | None] = lambda _pod, _others: None  # or why it cannot grow
 
 

@@ -54,6 +54,7 @@ class ImageKeeper:
     high: int = HIGH
     low: int = LOW
     clock: Callable[[], float] = time.time
+    mounted: Callable[[], Collection[str]] = tuple  # the ids of images that pods have as volumes
     _last_used: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,7 +66,10 @@ class ImageKeeper:
         """Remember an image as ours."""
         if image.id not in self._pulled:
             self._pulled[image.id] = self.clock()
-            self._save()
+            try:
+                self._save()
+            except OSError as error:  # it is written down with the next one
+                log.warning("cannot note a pulled image", image=image.id, error=str(error))
 
     def _save(self) -> None:
         draft = self.file.with_suffix(".new")
@@ -84,13 +88,13 @@ class ImageKeeper:
     async def clear(self) -> None:
         """The node is short of disk: every image that nothing uses goes."""
         now, images = self.clock(), await self.runtime.images()
-        used = {container.image_id for container in await self.runtime.list()}
+        used = {container.image_id for container in await self.runtime.list()} | set(self.mounted())
         await self._free(plan(images, self._pulled, self._last_used, used, now), 0, every=True)
 
     async def collect(self) -> int:
         """One look; the bytes that were freed."""
         now, images = self.clock(), await self.runtime.images()
-        used = {container.image_id for container in await self.runtime.list()}
+        used = {container.image_id for container in await self.runtime.list()} | set(self.mounted())
         self._last_used |= dict.fromkeys(used, now)
         gone = self._pulled.keys() - {image.id for image in images}
         if gone:

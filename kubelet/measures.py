@@ -5,7 +5,7 @@ A look costs some 50 us a container. What takes longer (what a container has wri
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from kubelet.runtime.protocol import Container
 from kubelet.starting import spec_of
 from kubelet.stats import ContainerUse, PodMeasures, Snapshot
 from kubelet.usage import Usage
+from kubelet.volumes.protocol import VolumeUse
 
 _KEPT = 60.0  # seconds that a walk over files holds
 _LEAST = 0.5  # seconds between looks from which a rate can be told
@@ -37,11 +38,11 @@ class Measures:
     _rates: dict[str, tuple[float, int, int | None]] = field(default_factory=dict)  # key -> (when, cpu, nano cores)
     _trees: dict[Path, tuple[float, tuple[int, int]]] = field(default_factory=dict)
 
-    def take(self, pods: Pods, image_bytes: int) -> Snapshot:
+    def take(self, pods: Pods, image_bytes: int, volumes: Mapping[str, Mapping[str, VolumeUse]]) -> Snapshot:
         now, machine = self.clock(), self.node.machine
         self._trees = {path: kept for path, kept in self._trees.items() if now - kept[0] < _KEPT}
         whole = usage.of_node()
-        found = [self._pod(pod, containers, now) for pod, containers in pods]
+        found = [self._pod(pod, containers, volumes.get(pod.metadata.uid, {}), now) for pod, containers in pods]
         together = usage.of_cgroup(machine.cgroup_parent) if machine.cgroup_parent else None
         system = [self._process("kubelet", os.getpid(), now)]
         if together is not None:
@@ -81,13 +82,13 @@ class Measures:
         used = usage.of_process(pid)
         return None if used is None else self._use(name, used, now)
 
-    def _pod(self, pod: Pod, containers: Sequence[Container], now: float) -> PodMeasures:
+    def _pod(
+        self, pod: Pod, containers: Sequence[Container], volumes: Mapping[str, VolumeUse], now: float
+    ) -> PodMeasures:
         parent = cgroup_parent(pod, self.node.machine)
         together = usage.of_cgroup(parent) if parent else None
         sandbox = next((c for c in containers if c.is_sandbox and c.running), None)
         own = [c for c in containers if c.running and not c.is_sandbox]
-        folder = self.node.root / "pods" / pod.metadata.uid / "volumes" / "kubernetes.io~empty-dir"
-        volumes = {v.name: folder / v.name for v in pod.spec.volumes if v.empty_dir and (folder / v.name).is_dir()}
         shared = bool(pod.spec.host_network)
         began = pod.status.start_time
         return PodMeasures(
@@ -98,8 +99,7 @@ class Measures:
             total=together,
             nano_cores=self._rate(pod.metadata.uid, together.cpu, now) if together is not None else None,
             network=usage.network(f"/proc/{sandbox.pid}") if sandbox is not None and not shared else (),
-            volumes={name: self._tree(path, now) for name, path in volumes.items()},
-            volume_systems={name: usage.file_system(path) for name, path in volumes.items()},
+            volumes=volumes,
             processes=usage.processes_of(parent) if parent else 0,
         )
 

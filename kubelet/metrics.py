@@ -4,13 +4,14 @@ Source of names and texts: pkg/kubelet/metrics/metrics.go.
 """
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from kubelet.runtime.protocol import Container
+from kubelet.volumes.protocol import VolumeUse
 
 _SLOW = (0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300, 360, 480, 600, 900, 1200, 1800, 2700, 3600)
 
@@ -30,6 +31,11 @@ POD_START = Histogram(
 )
 EVICTIONS = Counter(
     "kubelet_evictions_total", "[ALPHA] Cumulative number of pod evictions by eviction signal", ["eviction_signal"]
+)
+PREEMPTIONS = Counter(
+    "kubelet_preemptions",
+    "[ALPHA] Cumulative number of pod preemptions by preemption resource",
+    ["preemption_signal"],
 )
 REJECTIONS = Counter(
     "kubelet_admission_rejections_total",
@@ -57,6 +63,40 @@ class _Running(Collector):
         for state, number in sorted(states.items()):
             containers.add_metric([state], number)
         yield containers
+
+
+#: The end of the name, help, value of a claim's volume.
+_OF_VOLUMES: Sequence[tuple[str, str, Callable[[VolumeUse], int]]] = (
+    ("capacity_bytes", "Capacity in bytes of the volume", lambda use: use.capacity),
+    ("available_bytes", "Number of available bytes in the volume", lambda use: use.available),
+    ("used_bytes", "Number of used bytes in the volume", lambda use: use.used),
+    ("inodes", "Maximum number of inodes in the volume", lambda use: use.inodes),
+    ("inodes_free", "Number of free inodes in the volume", lambda use: use.inodes_free),
+    ("inodes_used", "Number of used inodes in the volume", lambda use: use.inodes_used),
+)
+
+
+class _Claims(Collector):
+    """How full the claims' volumes are, as last looked at."""
+
+    def __init__(self, claims: Callable[[], Iterable[tuple[str, str, VolumeUse]]]) -> None:
+        self._claims = claims
+
+    def collect(self) -> Iterator[Metric]:
+        found = list(self._claims())
+        for name, text, value in _OF_VOLUMES:
+            labels = ["namespace", "persistentvolumeclaim"]
+            family = GaugeMetricFamily(f"kubelet_volume_stats_{name}", f"[ALPHA] {text}", labels=labels)
+            for namespace, claim, use in found:
+                family.add_metric([namespace, claim], value(use))
+            yield family
+
+
+def watch_claims(
+    claims: Callable[[], Iterable[tuple[str, str, VolumeUse]]], *, registry: CollectorRegistry = REGISTRY
+) -> None:
+    """From now on /metrics tells of these claims."""
+    registry.register(_Claims(claims))
 
 
 def watch(containers: Callable[[], Iterable[Container]], *, registry: CollectorRegistry = REGISTRY) -> None:

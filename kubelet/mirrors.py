@@ -18,7 +18,8 @@ from apimachinery.types import Json
 from client.client import Client
 from kubelet.doors import PodApi
 from kubelet.plain import plain
-from kubelet.static_pods import HASH, MIRROR, is_mirror, is_static
+from kubelet.pods.admit import is_static
+from kubelet.static_pods import HASH, MIRROR, is_mirror
 
 log = structlog.get_logger("kubelet.mirrors")
 
@@ -117,7 +118,9 @@ class Mirrors:
         changed = await self._api.patch_status(mirror, body | {"metadata": {"uid": mirror.metadata.uid}})
         if changed is None:
             return None
-        self._there[_key(changed)] = changed
+        held = self._there.get(_key(changed))
+        if held is not None and _revision(held) < _revision(changed):  # else the watch has told of a later one already
+            self._there[_key(changed)] = changed
         return self.told(pod)
 
     async def forget(self, pod: Pod) -> None:
@@ -127,6 +130,10 @@ class Mirrors:
 
 def _key(pod: Pod) -> tuple[str, str]:
     return pod.metadata.namespace, pod.metadata.name
+
+
+def _revision(pod: Pod) -> int:
+    return int(pod.metadata.resource_version or 0)
 
 
 def _is_of(mirror: Pod, static: Pod) -> bool:

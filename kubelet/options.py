@@ -7,7 +7,7 @@ from typing import Any
 
 from apimachinery import quantity
 from apimachinery.types import Json
-from kubelet.configuration import API_VERSION, KIND, Configuration, parse
+from kubelet.configuration import API_VERSION, KIND, Configuration, check, parse
 from kubelet.credential_plugins import Provider
 from kubelet.eviction.thresholds import reserved as hard
 from kubelet.pods.backoff import spoken as go_duration
@@ -40,7 +40,9 @@ class Options:
 def configured(text: str, flags: Mapping[str, Any]) -> Configuration:
     """The file's settings (`text` is "" where there is none), with those of the flags that were given over them."""
     found = parse(text) if text else Configuration()
-    return replace(found, **{name: value for name, value in flags.items() if value is not None})
+    made = replace(found, **{name: value for name, value in flags.items() if value is not None})
+    check(made)
+    return made
 
 
 def served(configuration: Configuration) -> Json:
@@ -75,8 +77,8 @@ def served(configuration: Configuration) -> Json:
         "shutdownGracePeriod": go_duration(c.shutdown_grace_period),
         "shutdownGracePeriodCriticalPods": go_duration(c.shutdown_grace_period_critical_pods),
         "seccompDefault": c.seccomp_default,
-        "serializeImagePulls": c.serialize_image_pulls,
-        "maxParallelImagePulls": None if c.serialize_image_pulls else c.max_parallel_image_pulls,
+        "serializeImagePulls": c.pulls_are_serial,
+        "maxParallelImagePulls": c.max_parallel_image_pulls or None,
         "containerLogMaxSize": c.raw.get("containerLogMaxSize") or "10Mi",
         "containerLogMaxFiles": c.log_max_files,
         "imageGCHighThresholdPercent": c.image_gc_high,

@@ -7,7 +7,6 @@ kubelet a container keeps the readiness that the API knew. Source: pkg/kubelet/p
 
 import asyncio
 import random
-import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -32,10 +31,17 @@ class Prober:
     """One pod's probes. `changed` is called whenever `results` differ."""
 
     def __init__(
-        self, handlers: Handlers, *, spawn: Spawn, changed: Callable[[], None], tell: Tell, counts: ProbeCounts
+        self,
+        handlers: Handlers,
+        *,
+        spawn: Spawn,
+        changed: Callable[[], None],
+        tell: Tell,
+        counts: ProbeCounts,
+        clock: Callable[[], float],
     ) -> None:
         self._handlers, self._spawn, self._changed, self._tell = handlers, spawn, changed, tell
-        self._counts = counts
+        self._counts, self._clock = counts, clock
         self._results: dict[str, Probed] = {}
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._started: dict[str, asyncio.Event] = {}
@@ -94,7 +100,7 @@ class Prober:
         tally = Tally({"startup": now.started, "liveness": True, "readiness": now.ready}[kind])
         if restarted:  # many pods at once after a restart of the kubelet: spread them
             await asyncio.sleep(random.random() * period(probe))  # noqa: S311 - jitter
-        await asyncio.sleep(max(container.started_at + initial_delay(probe) - time.time(), 0))
+        await asyncio.sleep(max(container.started_at + initial_delay(probe) - self._clock(), 0))
         while True:
             passed = await self._told(kind, probe, spec, container.id, address)
             if passed is not None:

@@ -4,7 +4,6 @@ What was promised is written down before anything is done about it, so that a ku
 where this one stopped; a pod that was never resized has no file.
 """
 
-import asyncio
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from kubelet.pods.resize import (
 )
 from kubelet.pods.world import ref
 from kubelet.runtime.protocol import Container, RuntimeError_
+from kubelet.threads import in_thread
 
 log = structlog.get_logger("kubelet.resizing")
 
@@ -91,10 +91,17 @@ class Resizing:
             return
         self._pending = self._judge(pod)
         if self._pending is None:
-            self._promised = allocation(pod)
+            self._promise(pod)
+
+    def _promise(self, pod: Pod) -> None:
+        before, self._promised = self._promised, allocation(pod)
+        try:
             self._write()
-            self.pod, self.retry_at = pod, 0.0
-            self._progress = ("", "", pod.metadata.generation or 0)
+        except OSError as error:  # what is not written down is not promised
+            self._promised, self._pending = before, ("Deferred", f"cannot keep the allocation: {error}")
+            return
+        self.pod, self.retry_at = pod, 0.0
+        self._progress = ("", "", pod.metadata.generation or 0)
 
     def settle(self, containers: Sequence[Container], returning: Collection[str] = ()) -> None:
         """Say when it is done: every container that runs has what was promised, and all are back (`returning`)."""
@@ -152,14 +159,14 @@ class Resizing:
                 log.info("the pod's limits stay wider", pod=str(ref(self.pod)), error=str(error))
 
     async def _check(self, container: Container, wanted: Json, had: Json) -> None:
-        used = await asyncio.to_thread(usage.of_container, container)
+        used = await in_thread(usage.of_container, container)
         why = shrunk_below(container.name, wanted, had, used.memory if used is not None else 0)
         if why:
             raise RuntimeError_(why)
 
     async def _limit(self, parent: str, limits: cgroups.Limits) -> None:
         if parent and not self._node.machine.systemd_cgroups:
-            await asyncio.to_thread(cgroups.write, parent, limits)
+            await in_thread(cgroups.write, parent, limits)
 
     def _write(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ from kubelet.probe_counts import ProbeCounts
 from kubelet.runtime.protocol import Container, ContainerRuntime, NoSuchContainer, Process, RuntimeError_
 from kubelet.starting import spec_of
 from kubelet.stats import Snapshot
+from kubelet.volume_stats import VolumeStats
 from kubelet.worker import Worker
 
 _HANGS_AFTER = 120.0  # without a relist for so long the kubelet is not well (upstream: 3 minutes)
@@ -40,11 +41,12 @@ class ServedPods:
         *,
         probes: ProbeCounts,
         measures: Measures,
+        volumes: VolumeStats,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._agent, self._runtime, self._node, self._config, self._clock = agent, runtime, node, config, clock
         self._probes, self._started_at = probes, clock()
-        self._measures, self._looking = measures, asyncio.Lock()
+        self._measures, self._volumes, self._looking = measures, volumes, asyncio.Lock()
 
     def list_pods(self) -> Json:
         items = [plain(w.pod) for w in self._agent.workers.values() if w.pod.spec.containers]
@@ -146,7 +148,8 @@ class ServedPods:
     async def _snapshot(self) -> Snapshot:
         async with self._looking:
             images = sum(image.size for image in await self._runtime.images())
-            return await asyncio.to_thread(self._measures.take, list(self._agent.pods().values()), images)
+            volumes, pods = await self._volumes.look(), list(self._agent.pods().values())
+            return await asyncio.to_thread(self._measures.take, pods, images, volumes)
 
     async def stats_summary(self) -> Json:
         return stats.summary(await self._snapshot())

@@ -4,7 +4,6 @@ Each raises `NotNow` with the Failure that the status shows, or succeeds. Source
 pkg/kubelet/kuberuntime/kuberuntime_manager.go (SyncPod), kuberuntime_container.go (startContainer).
 """
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import structlog
 
 from apimachinery.errors import ApiError
 from apimachinery.objects import core_v1
-from apimachinery.objects.core_v1 import Pod, Secret
+from apimachinery.objects.core_v1 import Pod
 from kubelet import metrics
 from kubelet.doors import Doors, Node
 from kubelet.hooks import HookProblem, run_hook
@@ -32,7 +31,9 @@ from kubelet.pods.expansion import expand, references_in
 from kubelet.pods.fields import Facts
 from kubelet.pods.images import Event, ImageProblem
 from kubelet.pods.world import Failure, ref
+from kubelet.pulling import Puller
 from kubelet.runtime.protocol import Container, ContainerConfig, Image, Mount, RuntimeError_
+from kubelet.threads import in_thread
 from kubelet.volumes import hostpath
 from kubelet.volumes.protocol import MountProblem
 from kubelet.volumes.subpaths import check as check_subpath
@@ -76,6 +77,7 @@ class Starter:
 
     def __init__(self, node: Node, doors: Doors) -> None:
         self._node, self._doors = node, doors
+        self._puller = Puller(doors.objects, doors.images, doors.events)
 
     def _later(self, reason: str, message: str) -> NotNow:
         return NotNow(Failure(reason, message, self._doors.clock() + RETRY))
@@ -85,8 +87,8 @@ class Starter:
         try:
             return await self._doors.volumes.mount(pod)
         except MountProblem as problem:
-            self._doors.events(pod, "", "Warning", "FailedMount", str(problem))
-            raise self._later("FailedMount", str(problem)) from problem
+            self._doors.events(pod, "", "Warning", problem.reason, str(problem))
+            raise self._later(problem.reason, str(problem)) from problem
 
     async def make_sandbox(self, pod: Pod, attempt: int) -> Container:
         self._tell_names(pod)
@@ -96,7 +98,7 @@ class Starter:
             runtime = self._node.runtime(pod.spec.runtime_class_name)
             _refuse_user_namespace(pod, runtime)
             config = sandbox_config(pod, attempt=attempt, hostname=name, machine=self._node.machine, runtime=runtime)
-            await asyncio.to_thread(cgroups.ensure, config.cgroup_parent, pod, self._node.machine)
+            await in_thread(cgroups.ensure, config.cgroup_parent, pod, self._node.machine)
             sandbox = await self._doors.runtime.run_sandbox(config)
         except (RuntimeError_, OSError, ValueError, LookupError) as error:
             raise self._no_sandbox(pod, error.args[0] if isinstance(error, LookupError) else error) from error
@@ -130,7 +132,7 @@ class Starter:
             return
         try:
             await self._doors.network.attach(sandbox.id, sandbox.pid, host_ports(pod))
-        except NetworkError as error:
+        except (NetworkError, OSError) as error:
             raise self._no_sandbox(pod, error) from error
 
     async def start(
@@ -146,7 +148,7 @@ class Starter:
             self._doors.events(pod, path, type, reason, message)
 
         try:
-            image = await self._image(pod, container, event)
+            image = await self._puller.of_container(pod, container, event)
             config = await self._configured(pod, container, action.attempt, sandbox, volumes, image, target)
         except ImageProblem as problem:
             event("Warning", "Failed", f"Error: {problem.failure.reason}")
@@ -167,23 +169,8 @@ class Starter:
             raise self._later("RunContainerError" if id else "CreateContainerError", str(error)) from error
         metrics.STARTED_CONTAINERS.labels(_TYPES[action.role]).inc()
         event("Normal", "Started", f"Started container {container.name}")
-        await asyncio.to_thread(self._link, pod, container.name, action.attempt, id)
+        await in_thread(self._link, pod, container.name, action.attempt, id)
         await self._post_start(pod, container, id, sandbox, event)
-
-    async def _image(self, pod: Pod, container: AnyContainer, event: Event) -> Image:
-        namespace, uid = pod.metadata.namespace, pod.metadata.uid
-        secrets, missing = list[Secret](), list[str]()
-        for reference in pod.spec.image_pull_secrets:
-            found = await self._doors.objects.secret(namespace, reference.name, uid) if reference.name else None
-            if found is not None:
-                secrets.append(found)
-            elif reference.name:
-                missing.append(reference.name)
-        if missing:
-            what = f"Unable to retrieve some image pull secrets ({', '.join(missing)})"
-            message = f"{what}; attempting to pull the image may not succeed."
-            self._doors.events(pod, "", "Warning", "FailedToRetrieveImagePullSecret", message)
-        return await self._doors.images.ensure(uid, container, secrets=secrets, event=event)
 
     async def _configured(
         self,
@@ -201,7 +188,7 @@ class Starter:
             env=env,
             volumes=volumes,
             subpaths=await self._subpaths(pod, container, volumes, dict(env)),
-            files=await asyncio.to_thread(self._files, pod, container, attempt, sandbox),
+            files=await in_thread(self._files, pod, container, attempt, sandbox),
             profiles=self._profiles(pod),
             target=target,
             runtime=self._node.runtime(pod.spec.runtime_class_name),
@@ -291,9 +278,12 @@ class Starter:
     def _link(self, pod: Pod, name: str, attempt: int, id: str) -> None:
         """/var/log/containers/POD_NS_CONTAINER-ID.log, as log collectors expect it."""
         link = self._node.links_root / f"{pod.metadata.name}_{pod.metadata.namespace}_{name}-{id}.log"
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(log_link(self._node.log_root, ref(pod), name, attempt))
+        try:
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(log_link(self._node.log_root, ref(pod), name, attempt))
+        except OSError as error:  # the container runs all the same
+            log.warning("cannot link a container's log", pod=str(ref(pod)), error=str(error))
 
     async def _post_start(self, pod: Pod, container: AnyContainer, id: str, sandbox: Container, event: Event) -> None:
         hook = container.lifecycle.post_start if container.lifecycle else None

@@ -39,10 +39,6 @@ class BadManifest(ValueError):
     """The file is no static pod; the message says why."""
 
 
-def is_static(pod: Pod) -> bool:
-    return pod.metadata.annotations.get(SOURCE, "api") != "api"
-
-
 def is_mirror(pod: Pod) -> bool:
     return MIRROR in pod.metadata.annotations
 

@@ -11,6 +11,7 @@ from apimachinery import times
 from apimachinery.types import Json
 from kubelet.runtime.protocol import PodRef
 from kubelet.usage import FileSystem, Interface, Processes, Usage
+from kubelet.volumes.protocol import VolumeUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +40,7 @@ class PodMeasures:
     total: Usage | None = None  # of the pod's own cgroup; None: the sum of its containers
     nano_cores: int | None = None
     network: Sequence[Interface] = ()
-    volumes: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # bytes and inodes by name
-    volume_systems: Mapping[str, FileSystem] = field(default_factory=dict)
+    volumes: Mapping[str, VolumeUse] = field(default_factory=dict)  # by name
     processes: int = 0
 
 
@@ -131,22 +131,32 @@ def _network(interfaces: Sequence[Interface], now: str) -> Json:
 
 def _pod(pod: PodMeasures, snapshot: Snapshot, now: str) -> Json:
     root = snapshot.images
-    disk = sum(size[0] for c in pod.containers for size in (c.layer, c.log) if size) + sum(
-        used for used, _ in pod.volumes.values()
-    )
+    disk = sum(size[0] for c in pod.containers for size in (c.layer, c.log) if size)
+    disk += sum(volume.used for volume in pod.volumes.values() if volume.is_local)
     return {
         "podRef": {"name": pod.ref.name, "namespace": pod.ref.namespace, "uid": pod.ref.uid},
         "startTime": times.rfc3339(pod.started_at),
         "containers": [_container(c, root, now) for c in pod.containers],
         **_used(total(pod), pod.nano_cores, now),
         "network": _network(pod.network, now),
-        "volume": [
-            {**_disk(now, pod.volume_systems[name], used=used, inodes=inodes), "name": name}
-            for name, (used, inodes) in pod.volumes.items()
-        ],
+        "volume": [_volume(name, use, pod.ref, now) for name, use in pod.volumes.items()],
         "ephemeral-storage": _disk(now, root, used=disk),
         "process_stats": {"process_count": pod.processes},
     }
+
+
+def _volume(name: str, use: VolumeUse, pod: PodRef, now: str) -> Json:
+    told: Json = {
+        "time": now,
+        "availableBytes": use.available,
+        "capacityBytes": use.capacity,
+        "usedBytes": use.used,
+        "inodesFree": use.inodes_free,
+        "inodes": use.inodes,
+        "inodesUsed": use.inodes_used,
+        "name": name,
+    }
+    return told | ({"pvcRef": {"name": use.claim, "namespace": pod.namespace}} if use.claim else {})
 
 
 def _container(container: ContainerUse, root: FileSystem, now: str) -> Json:
@@ -188,6 +198,29 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
+#: name without what it is of, kind, help, value: what /metrics/resource says of containers, pods and the node.
+_RESOURCES: Sequence[tuple[str, str, str, Callable[[Usage], float]]] = (
+    (
+        "cpu_usage_seconds_total",
+        "counter",
+        "[STABLE] Cumulative cpu time consumed by the {} in core-seconds",
+        lambda used: used.cpu / 1e9,
+    ),
+    (
+        "memory_working_set_bytes",
+        "gauge",
+        "[STABLE] Current working set of the {} in bytes",
+        lambda used: used.working_set,
+    ),
+    (
+        "swap_usage_bytes",
+        "gauge",
+        "[ALPHA] Current amount of the {} swap usage in bytes. Reported only on non-windows systems",
+        lambda used: used.swap,
+    ),
+)
+
+
 def resource_metrics(snapshot: Snapshot) -> str:
     """/metrics/resource: what metrics-server reads."""
     containers = [
@@ -195,78 +228,22 @@ def resource_metrics(snapshot: Snapshot) -> str:
         for p in snapshot.pods
         for c in p.containers
     ]
-    pods = [({"namespace": p.ref.namespace, "pod": p.ref.name}, total(p)) for p in snapshot.pods]
-    of_container = "by the container in core-seconds"
-    return "".join(
-        (
-            _metric(
-                "container_cpu_usage_seconds_total",
-                "counter",
-                f"[STABLE] Cumulative cpu time consumed {of_container}",
-                ((labels, c.usage.cpu / 1e9) for labels, c in containers),
-            ),
-            _metric(
-                "container_memory_working_set_bytes",
-                "gauge",
-                "[STABLE] Current working set of the container in bytes",
-                ((labels, c.usage.working_set) for labels, c in containers),
-            ),
-            _metric(
-                "container_start_time_seconds",
-                "gauge",
-                "[STABLE] Start time of the container since unix epoch in seconds",
-                ((labels, c.started_at) for labels, c in containers),
-            ),
-            _metric(
-                "container_swap_usage_bytes",
-                "gauge",
-                "[ALPHA] Current amount of the container swap usage in bytes. Reported only on non-windows systems",
-                ((labels, c.usage.swap) for labels, c in containers),
-            ),
-            _metric(
-                "node_cpu_usage_seconds_total",
-                "counter",
-                "[STABLE] Cumulative cpu time consumed by the node in core-seconds",
-                [({}, snapshot.node.cpu / 1e9)],
-            ),
-            _metric(
-                "node_memory_working_set_bytes",
-                "gauge",
-                "[STABLE] Current working set of the node in bytes",
-                [({}, snapshot.node.working_set)],
-            ),
-            _metric(
-                "node_swap_usage_bytes",
-                "gauge",
-                "[ALPHA] Current swap usage of the node in bytes. Reported only on non-windows systems",
-                [({}, snapshot.node.swap)],
-            ),
-            _metric(
-                "pod_cpu_usage_seconds_total",
-                "counter",
-                "[STABLE] Cumulative cpu time consumed by the pod in core-seconds",
-                ((labels, used.cpu / 1e9) for labels, used in pods),
-            ),
-            _metric(
-                "pod_memory_working_set_bytes",
-                "gauge",
-                "[STABLE] Current working set of the pod in bytes",
-                ((labels, used.working_set) for labels, used in pods),
-            ),
-            _metric(
-                "pod_swap_usage_bytes",
-                "gauge",
-                "[ALPHA] Current amount of the pod swap usage in bytes. Reported only on non-windows systems",
-                ((labels, used.swap) for labels, used in pods),
-            ),
-            _metric(
-                "resource_scrape_error",
-                "gauge",
-                "[STABLE] 1 if there was an error while getting container metrics, 0 otherwise",
-                [({}, 0)],
-            ),
-        )
-    )
+    used: Mapping[str, Sequence[tuple[Mapping[str, str], Usage]]] = {
+        "container": [(labels, c.usage) for labels, c in containers],
+        "node": [({}, snapshot.node)],
+        "pod": [({"namespace": p.ref.namespace, "pod": p.ref.name}, total(p)) for p in snapshot.pods],
+    }
+    families: list[tuple[str, str, str, list[_Row]]] = [
+        (f"{what}_{name}", kind, help.format(what), [(labels, value(usage)) for labels, usage in rows])
+        for what, rows in used.items()
+        for name, kind, help, value in _RESOURCES
+    ]
+    started: list[_Row] = [(labels, c.started_at) for labels, c in containers]
+    text = "[STABLE] Start time of the container since unix epoch in seconds"
+    families.append(("container_start_time_seconds", "gauge", text, started))
+    text = "[STABLE] 1 if there was an error while getting container metrics, 0 otherwise"
+    families.append(("resource_scrape_error", "gauge", text, [({}, 0)]))
+    return "".join(_metric(*family) for family in sorted(families))
 
 
 #: name, kind, help, value of one cgroup; None: it has none.

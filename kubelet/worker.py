@@ -25,7 +25,6 @@ from kubelet.pods import cgroups, termination
 from kubelet.pods.backoff import Backoff, advance
 from kubelet.pods.container_config import (
     TERMINATION_POLICY,
-    cgroup_parent,
     log_link,
     pod_log_folder,
 )
@@ -52,6 +51,7 @@ from kubelet.resizing import Judge, Resizing
 from kubelet.runtime.protocol import Container, RuntimeError_
 from kubelet.starting import RETRY, NotNow, Starter, field_path
 from kubelet.stopping import Stopper
+from kubelet.threads import in_thread
 
 log = structlog.get_logger("kubelet.worker")
 T = TypeVar("T")
@@ -82,7 +82,12 @@ class Worker:
         self._woken = asyncio.Event()
         self._gone_event = asyncio.Event()
         self._prober = Prober(
-            doors.handlers, spawn=doors.spawn, changed=self.wake, tell=self._probed, counts=doors.probes
+            doors.handlers,
+            spawn=doors.spawn,
+            changed=self.wake,
+            tell=self._probed,
+            counts=doors.probes,
+            clock=doors.clock,
         )
         self._seen_at = doors.clock()
         self._containers: Sequence[Container] = ()
@@ -98,7 +103,7 @@ class Worker:
         self._volumes: Mapping[str, Path] | None = None
         self._refresh, self._tries = False, 0
         self._ending_since = 0.0
-        self._cleaned = False
+        self.ended = asyncio.Event()  # nothing of it runs, and all that it held is given back
         self._acted = 0  # how many acts have ended: what was seen before the last one is no ground for another
         self._making: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None
@@ -244,7 +249,7 @@ class Worker:
             verdict=self._verdict,
             gone=self._gone,
             ending_since=self._ending_since,
-            cleaned=self._cleaned,
+            cleaned=self.ended.is_set(),
             started_at=self._seen_at,
             actuated=self.resizing.actuated(self._containers),
             resize_at=self.resizing.retry_at,
@@ -299,23 +304,32 @@ class Worker:
                 tasks.create_task(self._stop(self._stopper.begin(self.pod, action)))
             else:
                 making.append(action)
-        due = self._doors.volumes.refresh_at(self.pod.metadata.uid)
-        refresh = self._refresh or (due is not None and due <= self._doors.clock())
-        wants = bool(making) or (refresh and self._volumes is not None and not plan.ending)
-        if wants and self._making is None:
+        refresh = self._wants_volumes() and not plan.ending
+        if (making or refresh) and self._making is None:
             self._refresh = False
-            self._making = tasks.create_task(self._make(making, refresh=refresh and not plan.ending))
+            self._making = tasks.create_task(self._make(making, refresh=refresh))
+
+    def _wants_volumes(self) -> bool:
+        """Whether the volumes of a pod that has a sandbox want to be looked after."""
+        failure, now = self._failures.get(""), self._doors.clock()
+        if not any(c.is_sandbox and c.running for c in self._containers) or (failure and failure.retry_at > now):
+            return False
+        due = self._doors.volumes.refresh_at(self.pod.metadata.uid)
+        unknown = self._volumes is None  # the sandbox is older than this kubelet: its files go on to be kept true
+        return self._refresh or unknown or (due is not None and due <= now)
 
     async def _make(self, actions: Sequence[Action], *, refresh: bool) -> None:
         """Carry out, one after the other; the first that fails ends the round."""
         try:
-            if refresh and self._volumes is not None:
+            if refresh:
                 self._volumes = await self._starter.mount(self.pod)
+                self._failures.pop("", None)
             for action in actions:
                 await self._one(action)
             self._tries = 0
         except NotNow as problem:
             self._tries += 1
+            self._refresh = self._refresh or refresh
             pause = min(_FIRST_PAUSE * 2**self._tries, _LAST_PAUSE)
             self._failures[""] = replace(problem.failure, retry_at=self._doors.clock() + pause)
         except (RuntimeError_, NetworkError, ApiError, OSError) as error:
@@ -391,10 +405,9 @@ class Worker:
             if container.is_sandbox:
                 await self._doors.network.detach(container.id)
         await self._doors.volumes.unmount(self.pod.metadata.uid)
-        parent = cgroup_parent(self.pod, self._node.machine)
-        await asyncio.to_thread(cgroups.remove, parent, self._node.machine)
+        await in_thread(cgroups.remove, self.pod.metadata.uid, self._node.machine)  # what stays is the sweep's
         self._volumes = None
-        self._cleaned = True
+        self.ended.set()
 
     async def _forget(self) -> None:
         """The last status first: whoever watches sees how the pod ended."""

@@ -1,15 +1,19 @@
 """The pods that wait to be placed: those to try now, those backing off, those that nothing would help yet.
 
 As upstream's scheduling queue: higher priority first, then the one that waits longest. A pod that did not fit is
-parked; when the cluster changes in a way that may help, parked pods become due again after their back-off (1 s
-doubling to 10 s), and in any case after five minutes. `now` is an argument everywhere. Source:
-pkg/scheduler/backend/queue/scheduling_queue.go.
+parked; when something happens that may help it (what refused it says what does), it is tried again: as soon as no other
+pod is to be tried, or in its turn after its back-off (1 s doubling to 10 s), and in any case after five minutes. A pod
+that failed for an error waits for its back-off in full. What happens while a pod is tried counts when it is parked.
+`now` is an argument everywhere. Source: pkg/scheduler/backend/queue.
 """
 
 import heapq
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from scheduler.events import Change, Event
+from scheduler.filters import Filter
 from scheduler.views import Pod
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 10.0
@@ -20,27 +24,36 @@ PARKED_AT_MOST = 300.0
 class Waiting:
     """One pod in the backlog."""
 
-    rank: tuple[int, int]  # priority (negated), order of coming
+    rank: tuple[int, int]  # priority (negated), order of coming, or of having been tried
     pod: Pod = field(compare=False)
-    attempts: int = field(compare=False, default=0)
+    attempts: int = field(compare=False, default=0)  # that found no node
+    errors: int = field(compare=False, default=0)  # in a row
     tried: float = field(compare=False, default=0.0)
-    reported: str = field(compare=False, default="")  # the last reason told to the server
+    reported: tuple[str, str] = field(compare=False, default=("", ""))  # the last reason and message told to the server
+    refused_by: Sequence[Filter] = field(compare=False, default=())
 
     def due(self) -> float:
         """When its back-off is over."""
-        if self.attempts == 0:
-            return 0.0
-        return self.tried + min(FIRST_BACKOFF * 2.0 ** (self.attempts - 1), LONGEST_BACKOFF)
+        count = self.errors or self.attempts
+        return self.tried + min(FIRST_BACKOFF * 2.0 ** (count - 1), LONGEST_BACKOFF) if count else 0.0
+
+    def is_helped_by(self, event: Event) -> bool:
+        """Whether it is worth another try; one that nothing in particular refused is helped by anything."""
+        if event.change is Change.ITSELF or not self.refused_by:
+            return True
+        return any(each.may_help(self.pod, event) for each in self.refused_by)
 
 
 class Backlog:
-    """Every pod that has no node, by uid; each in exactly one of active, backing off, parked."""
+    """Every pod that has no node, by uid; each in exactly one of active, backing off, failed, parked, being tried."""
 
     def __init__(self) -> None:
         self._all: dict[str, Waiting] = {}
         self._active: list[Waiting] = []
-        self._delayed: list[tuple[float, int, Waiting]] = []
+        self._backing_off: list[tuple[int, Waiting]] = []  # by whole seconds, then rank
+        self._failed: list[tuple[float, Waiting]] = []
         self._parked: dict[str, Waiting] = {}
+        self._tried: dict[str, list[tuple[Event, int | None]]] = {}  # what happened meanwhile
         self._order = itertools.count()
 
     def __len__(self) -> int:
@@ -51,48 +64,68 @@ class Backlog:
         uid = pod.metadata.uid
         known = self._all.get(uid)
         if known is None:
-            waiting = Waiting((-(pod.spec.priority or 0), next(self._order)), pod)
+            waiting = Waiting((-pod.priority, next(self._order)), pod)
             self._all[uid] = waiting
             heapq.heappush(self._active, waiting)
             return
         changed = known.pod.spec != pod.spec or known.pod.metadata.labels != pod.metadata.labels
         known.pod = pod
-        if changed and uid in self._parked:
-            del self._parked[uid]
+        if changed and uid in self._tried:
+            self._tried[uid].append((Event(Change.ITSELF), None))
+        elif changed and self._parked.pop(uid, None) is not None:
             self._delay(known)
 
     def drop(self, uid: str) -> None:
         """Forgets a pod that was placed or deleted."""
         self._all.pop(uid, None)
         self._parked.pop(uid, None)
+        self._tried.pop(uid, None)
 
     def take(self, now: float) -> Waiting | None:
         """The pod to try next, None when none is due. It must be given back with `park`, `retry` or `drop`."""
-        while self._delayed and self._delayed[0][0] <= now:
-            heapq.heappush(self._active, heapq.heappop(self._delayed)[2])
-        while self._active:
-            waiting = heapq.heappop(self._active)
-            if self._all.get(waiting.pod.metadata.uid) is waiting:
+        while self._failed and self._failed[0][0] <= now:
+            heapq.heappush(self._active, heapq.heappop(self._failed)[1])
+        while self._backing_off and self._backing_off[0][0] <= now:
+            heapq.heappush(self._active, heapq.heappop(self._backing_off)[1])
+        while self._active or self._backing_off:
+            waiting = heapq.heappop(self._active) if self._active else heapq.heappop(self._backing_off)[1]
+            uid = waiting.pod.metadata.uid
+            if self._all.get(uid) is waiting and uid not in self._tried:
+                self._tried[uid] = []
                 return waiting
         return None
 
-    def park(self, waiting: Waiting, now: float) -> None:
-        """The pod fits nowhere: it waits for the cluster to change."""
-        waiting.attempts, waiting.tried = waiting.attempts + 1, now
-        if self._all.get(waiting.pod.metadata.uid) is waiting:
+    def park(self, waiting: Waiting, now: float, refused_by: Sequence[Filter] = ()) -> None:
+        """The pod fits nowhere: it waits for something to happen that helps against what refused it."""
+        happened = self._given_back(waiting, now)
+        if happened is None:
+            return
+        waiting.attempts, waiting.errors, waiting.refused_by = waiting.attempts + 1, 0, refused_by
+        if any(_concerns(waiting, event, at_most) for event, at_most in happened):
+            self._delay(waiting)
+        else:
             self._parked[waiting.pod.metadata.uid] = waiting
 
     def retry(self, waiting: Waiting, now: float) -> None:
         """The pod failed for a reason of the moment: again after its back-off."""
-        waiting.attempts, waiting.tried = waiting.attempts + 1, now
-        if self._all.get(waiting.pod.metadata.uid) is waiting:
-            self._delay(waiting)
+        if self._given_back(waiting, now) is not None:
+            waiting.errors += 1
+            heapq.heappush(self._failed, (waiting.due(), waiting))
 
-    def wake(self) -> None:
-        """The cluster changed in a way that may help: what is parked becomes due after its back-off."""
-        for waiting in self._parked.values():
-            self._delay(waiting)
-        self._parked.clear()
+    def _given_back(self, waiting: Waiting, now: float) -> list[tuple[Event, int | None]] | None:
+        """What happened while it was tried; None where it is no longer to be placed."""
+        uid = waiting.pod.metadata.uid
+        if self._all.get(uid) is not waiting:
+            return None
+        waiting.tried, waiting.rank = now, (-waiting.pod.priority, next(self._order))
+        return self._tried.pop(uid, [])
+
+    def wake(self, event: Event, at_most: int | None = None) -> None:
+        """Something happened: what is parked and may be helped is tried again (of a priority of `at_most`)."""
+        for happened in self._tried.values():
+            happened.append((event, at_most))
+        for uid in [uid for uid, waiting in self._parked.items() if _concerns(waiting, event, at_most)]:
+            self._delay(self._parked.pop(uid))
 
     def wake_stale(self, now: float) -> None:
         """What has been parked for too long is tried again, whatever was missed."""
@@ -101,11 +134,15 @@ class Backlog:
 
     def next_due(self, now: float) -> float | None:
         """Seconds until something must be done; None while nothing waits."""
-        if self._active:
+        if self._active or self._backing_off:
             return 0.0
-        times = [self._delayed[0][0]] if self._delayed else []
+        times = [self._failed[0][0]] if self._failed else []
         times += [waiting.tried + PARKED_AT_MOST for waiting in self._parked.values()]
         return max(0.0, min(times) - now) if times else None
 
     def _delay(self, waiting: Waiting) -> None:
-        heapq.heappush(self._delayed, (waiting.due(), next(self._order), waiting))
+        heapq.heappush(self._backing_off, (int(waiting.due()), waiting))
+
+
+def _concerns(waiting: Waiting, event: Event, at_most: int | None) -> bool:
+    return (at_most is None or waiting.pod.priority <= at_most) and waiting.is_helped_by(event)

@@ -1,42 +1,55 @@
 """The loop of the scheduler: takes pods from the backlog, places them on a snapshot, binds them on the server.
 
 Placing and binding are apart: a placed pod is assumed at once, so that the next one sees the room taken, while its
-binding travels. A binding that fails is forgotten and the pod tried again. Two schedulers never harm: the server
-accepts one binding for a pod and refuses the other.
+binding travels. A binding that fails is forgotten and the pod tried again. A pod that fits nowhere may evict others
+(preemption.py): it is promised the node and parked until they have gone. Two schedulers never harm: the server accepts
+one binding for a pod and refuses the other.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from apimachinery.errors import ApiError
-from apimachinery.kinds import NODES, PODS
+from apimachinery.kinds import NAMESPACES, NODES, PODDISRUPTIONBUDGETS, PODS
+from apimachinery.selectors import EVERYTHING
 from apimachinery.types import Json
 from client.cache import Cache
 from client.client import Client
-from client.events import NORMAL, WARNING, EventRecorder
+from client.events import EventRecorder
 from scheduler.backlog import Backlog, Waiting
+from scheduler.events import Change, Event, node_events, pod_events
+from scheduler.evicting import evict
+from scheduler.owners import Owners
 from scheduler.place import DEFAULT, Decision, Profile, place
+from scheduler.preemption import Budget, Preemption, Trial, preempt
 from scheduler.state import State
-from scheduler.views import Node, Pod
-from scheduler.volumes import Needs, Unready, VolumeBinding, Volumes, Write, claims_of
+from scheduler.telling import ERROR, UNSCHEDULABLE, Teller
+from scheduler.views import Namespace, Node, Pod
+from scheduler.volumes import UNREADY, Needs, Unready, VolumeBinding, VolumeRestrictions, Volumes, Write
 
 SCHEDULER_NAME = "default-scheduler"
 BINDINGS_AT_ONCE = 64
 VOLUMES_WITHIN = 600.0  # seconds for a pod's volumes to be bound, upstream's bindTimeoutSeconds
-#: How many pods to place before other tasks (watches, bindings) get their turn.
+#: How many pods to place before other tasks (watches, bindings) get their turn; one that fits nowhere takes far longer.
 BATCH = 32
+#: What upstream's DynamicResources says after a pod without resource claims fitted nowhere, before preemption; and
+#: where it was not asked before, because the pod's volumes were not ready, that it knows nothing.
+_NO_CLAIMS, _NOT_ASKED = "no new claims to deallocate", "not found"
 
 _log = structlog.get_logger("scheduler")
 _ATTEMPTS = Counter("scheduler_schedule_attempts_total", "Attempts by result.", ("result", "profile"))
 _ALGORITHM = Histogram("scheduler_scheduling_algorithm_duration_seconds", "Time to place one pod.")
 _PENDING = Gauge("scheduler_pending_pods", "Pods that wait for a node.")
+_PREEMPTIONS = Counter("scheduler_preemption_attempts_total", "Attempts to make room for a pod.")
+_VICTIMS = Histogram("scheduler_preemption_victims", "Pods evicted for one.", buckets=(1, 2, 4, 8, 16, 32, 64))
 
 
 class Scheduler:
@@ -51,10 +64,14 @@ class Scheduler:
         name: str = SCHEDULER_NAME,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.client, self.recorder, self.profile, self.name, self.clock = client, recorder, profile, name, clock
+        self.client, self.profile, self.name = client, profile, name
+        self.teller = Teller(client, recorder, clock)
         self.nodes = Cache(client, NODES, Node)
         self.pods = Cache(client, PODS, Pod)
-        self.volumes = Volumes(client, self._uses)
+        self.namespaces = Cache(client, NAMESPACES, Namespace)
+        self.budgets = Cache(client, PODDISRUPTIONBUDGETS, Budget)
+        self.volumes = Volumes(client)
+        self.owners = Owners(client)
         self.state = State()
         self.backlog = Backlog()
         self._wake = asyncio.Event()
@@ -71,14 +88,21 @@ class Scheduler:
         """Places pods for ever."""
         self.nodes.subscribe(self._node_changed)
         self.pods.subscribe(self._pod_changed)
+        self.namespaces.subscribe(self._namespace_changed)
         for cache in self.volumes.caches:
             cache.subscribe(self._volume_changed)
+        caches: tuple[Cache[Any], ...] = (
+            self.nodes,
+            self.pods,
+            self.namespaces,
+            self.budgets,
+            *self.volumes.caches,
+            *self.owners.caches,
+        )
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.nodes.run())
-            tasks.create_task(self.pods.run())
-            for cache in self.volumes.caches:
-                tasks.create_task(cache.run())
-            for each in (self.nodes, self.pods, *self.volumes.caches):
+            for each in caches:
+                tasks.create_task(each.run())
+            for each in caches:
                 await each.wait_synced()
             while True:
                 self._wake.clear()
@@ -95,25 +119,24 @@ class Scheduler:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
+    # ------------------------------------------------------------------------------------------------- what happens
+
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         node = new or old
         assert node is not None
-        if self.state.set_node(node.metadata.name, new):
-            self.backlog.wake()
+        self.state.set_node(node.metadata.name, new)
+        for event in node_events(old, new):
+            self.backlog.wake(event)
             self._wake.set()
 
-    def _uses(self, claim: str, namespace: str, but: str) -> bool:
-        """Whether any pod that has, or is about to have, a node uses the claim; `but` is the uid of one that may."""
-        return any(
-            pod.metadata.uid != but
-            and not pod.is_finished
-            and (pod.spec.node_name or pod.metadata.uid in self.state.assumed)
-            and any(name == claim for name, _ in claims_of(pod))
-            for pod in self.pods.list(namespace)
-        )
+    def _namespace_changed(self, old: Namespace | None, new: Namespace | None) -> None:
+        if new is not None:
+            self.state.namespaces[new.metadata.name] = new.metadata.labels
+        elif old is not None:
+            self.state.namespaces.pop(old.metadata.name, None)
 
     def _volume_changed(self, _old: object, _new: object) -> None:
-        self.backlog.wake()
+        self.backlog.wake(Event(Change.VOLUMES))
         self._wake.set()
         self._bound.set()
         self._bound = asyncio.Event()
@@ -121,50 +144,133 @@ class Scheduler:
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old
         assert pod is not None
-        if self.state.set_pod(pod.metadata.uid, new):
-            self.backlog.wake()
-        if pod.metadata.uid in self.state.assumed:
+        uid = pod.metadata.uid
+        self.state.set_pod(uid, new)
+        for event in pod_events(old, new):
+            self.backlog.wake(event)
+        self._nomination_changed(old, new)
+        if uid in self.state.assumed:
             return  # its binding is under way and will tell
         if new is not None and self._is_ours(new):
             self.backlog.put(new)
         else:
-            self.backlog.drop(pod.metadata.uid)
+            self.backlog.drop(uid)
+            self.state.nominated.pop(uid, None)
         self._wake.set()
+
+    def _nomination_changed(self, old: Pod | None, new: Pod | None) -> None:
+        """A node promised to a pod, or given up by it; what is no more important may go there then."""
+        was = old.status.nominated_node_name if old is not None and not old.spec.node_name else ""
+        now = new.status.nominated_node_name if new is not None and not new.spec.node_name else ""
+        if was == now:
+            return
+        if new is not None:
+            self.state.nominate(new, now)
+        if was and old is not None and not (new is not None and new.spec.node_name):
+            self.backlog.wake(Event(Change.POD_REMOVED, old), at_most=old.priority)
 
     def _is_ours(self, pod: Pod) -> bool:
         is_waiting = not pod.spec.node_name and not pod.metadata.deletion_timestamp and not pod.is_finished
         mine = (pod.spec.scheduler_name or SCHEDULER_NAME) == self.name
         return is_waiting and mine and not pod.spec.scheduling_gates
 
+    # ------------------------------------------------------------------------------------------------- placing
+
     async def _drain(self, tasks: asyncio.TaskGroup) -> None:
         done = 0
         while (waiting := self.backlog.take(self._now())) is not None:
-            needs, decision = self._place(waiting.pod)
-            self._under_way += 1
-            if decision.node is None:
-                self.backlog.park(waiting, self._now())
-                tasks.create_task(self._report(waiting, decision))
-            else:
-                self.state.assume(waiting.pod, decision.node)
-                first = self.volumes.promise(waiting.pod, needs, decision.node, self.state.snapshot())
-                tasks.create_task(self._bind(waiting, decision.node, first))
-            done += 1
-            if done % BATCH == 0:
+            for work in self._attempt(waiting):
+                self._under_way += 1
+                tasks.create_task(self._finish(work))
+            done += 1 if waiting.pod.metadata.uid in self.state.assumed else BATCH
+            if done >= BATCH:
+                done = 0
                 await asyncio.sleep(0)
         _PENDING.set(len(self.backlog))
 
-    def _place(self, pod: Pod) -> tuple[Needs, Decision]:
-        nodes = self.state.snapshot()
-        order = np.random.default_rng(_seed(pod)).permutation(len(nodes))
+    async def _finish(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        finally:
+            self._under_way -= 1
+            self._wake.set()
+
+    def _attempt(self, waiting: Waiting) -> Sequence[Coroutine[None, None, None]]:
+        """Places one pod; gives what is left to do on the server."""
+        pod = waiting.pod
         try:
             needs = self.volumes.needs(pod)
         except Unready as reason:
-            return Needs(), Decision(None, {}, len(nodes), str(reason))
-        profile = self.profile
-        if needs:
-            profile = replace(profile, filters=(*profile.filters, VolumeBinding(needs, self.volumes.promises)))
+            decision = Decision(None, {}, len(self.state.nodes), str(reason), (UNREADY,), after=_NOT_ASKED)
+            return self._parked(waiting, decision, None)
+        trial, order = self._trial(pod, needs), np.random.default_rng(_seed(pod)).permutation(len(self.state.nodes))
         with _ALGORITHM.time():
-            return needs, place(profile, self.state.row(pod), nodes, order)
+            decision = place(
+                trial.filters,
+                self.profile.scores,
+                trial.pod,
+                trial.nodes,
+                order,
+                expected=trial.expected,
+                nominated=pod.status.nominated_node_name,
+            )
+        if decision.node is None:
+            return self._unplaced(waiting, trial, decision)
+        self.state.assume(pod, decision.node)
+        first = self.volumes.promise(pod, needs, decision.node, trial.nodes)
+        return (self._bind(waiting, decision.node, first),)
+
+    def _trial(self, pod: Pod, needs: Needs) -> Trial:
+        volumes = (VolumeRestrictions(needs), VolumeBinding(needs, self.volumes.promises)) if needs else ()
+        owners = EVERYTHING if pod.spec.topology_spread_constraints else self.owners.selector(pod)
+        filters = self.profile.with_volumes(volumes)
+        return Trial(filters, self.state.row(pod, owners), self.state.snapshot(), self.state.expected(pod))
+
+    def _unplaced(self, waiting: Waiting, trial: Trial, decision: Decision) -> Sequence[Coroutine[None, None, None]]:
+        """No node: the pod makes itself room, or waits."""
+        if not decision.nodes:
+            return self._parked(waiting, decision, "")
+        pod = waiting.pod
+        found = preempt(trial, np.flatnonzero(decision.hopeful), self.state.on, self.budgets.list(), _seed(pod))
+        _PREEMPTIONS.inc()
+        if not found.node:
+            why = f"{_NO_CLAIMS}, preemption: {found.why}"
+            return self._parked(waiting, replace(decision, after=why), "" if found.gives_up else None)
+        _VICTIMS.observe(len(found.victims))
+        self.state.nominate(pod, found.node)
+        return (
+            self.teller.waits(waiting, UNSCHEDULABLE, decision.message, found.node),
+            self._evict(waiting, found, decision),
+        )
+
+    def _parked(
+        self, waiting: Waiting, decision: Decision, nominated: str | None
+    ) -> Sequence[Coroutine[None, None, None]]:
+        _ATTEMPTS.labels("unschedulable", self.name).inc()
+        if nominated == "":
+            self.state.nominate(waiting.pod, "")
+        self.backlog.park(waiting, self._now(), decision.refused_by)
+        return (self.teller.waits(waiting, UNSCHEDULABLE, decision.message, nominated),)
+
+    async def _evict(self, waiting: Waiting, found: Preemption, decision: Decision) -> None:
+        """The pod is parked only when all victims have been told to go: till then it is not to be tried again."""
+        pod = waiting.pod
+        yielding = [
+            one.pod
+            for one in self.state.nominated.values()
+            if one.node == found.node and one.pod.priority < pod.priority
+        ]
+        for one in yielding:
+            self.state.nominate(one, "")
+        try:
+            await evict(self.client, self.teller, pod, found, yielding)
+        except ApiError as error:
+            _log.warning("preemption failed", pod=pod.key, error=str(error))
+            self.backlog.retry(waiting, self._now())
+        else:
+            self.backlog.park(waiting, self._now(), decision.refused_by)
+
+    # ------------------------------------------------------------------------------------------------- binding
 
     async def _bind_volumes(self, pod: Pod, node: str, writes: Sequence[Write]) -> None:
         """Reserve the pod's volumes and wait until they are bound. Raises Unready."""
@@ -198,83 +304,34 @@ class Scheduler:
                     subresource="binding",
                 )
         except Unready as reason:
-            self._volumes_failed(waiting, f"binding volumes: {reason}")
+            await self._failed(waiting, f'running PreBind plugin "VolumeBinding": binding volumes: {reason}')
         except ApiError as error:
-            self._bind_failed(waiting, error)
+            if error.reason == "NotFound":
+                self.state.forget(pod.metadata.uid)
+                self.backlog.drop(pod.metadata.uid)
+                return
+            await self._failed(waiting, f'binding rejected: running Bind plugin "DefaultBinder": {error}')
         else:
             self.backlog.drop(pod.metadata.uid)
             _ATTEMPTS.labels("scheduled", self.name).inc()
-            self.recorder.event(reference(pod), NORMAL, "Scheduled", f"Successfully assigned {pod.key} to {node}")
-        finally:
-            self._under_way -= 1
-            self._wake.set()
+            self.teller.scheduled(pod, node)
 
-    def _bind_failed(self, waiting: Waiting, error: ApiError) -> None:
-        self.state.forget(waiting.pod.metadata.uid)
+    async def _failed(self, waiting: Waiting, message: str) -> None:
+        """A pod that was placed is not bound: what it was given is free again."""
+        pod = waiting.pod
         _ATTEMPTS.labels("error", self.name).inc()
-        if error.reason == "NotFound" or (error.reason == "Conflict" and self._is_bound(waiting.pod)):
-            self.backlog.drop(waiting.pod.metadata.uid)
+        self.state.forget(pod.metadata.uid)
+        self.backlog.wake(Event(Change.POD_REMOVED, pod))
+        if self._is_bound(pod):
+            self.backlog.drop(pod.metadata.uid)
             return
-        _log.warning("binding failed", pod=waiting.pod.key, error=str(error))
-        self.recorder.event(reference(waiting.pod), WARNING, "FailedScheduling", f"binding rejected: {error}")
+        _log.warning("pod not bound", pod=pod.key, error=message)
         self.backlog.retry(waiting, self._now())
-
-    def _volumes_failed(self, waiting: Waiting, message: str) -> None:
-        self.state.forget(waiting.pod.metadata.uid)
-        if self._is_bound(waiting.pod):
-            self.backlog.drop(waiting.pod.metadata.uid)
-            return
-        self.recorder.event(reference(waiting.pod), WARNING, "FailedScheduling", message)
-        self.backlog.retry(waiting, self._now())
+        await self.teller.waits(waiting, ERROR, message, "")
 
     def _is_bound(self, pod: Pod) -> bool:
         current = self.pods.get(pod.metadata.namespace, pod.metadata.name)
         return current is None or current.metadata.uid != pod.metadata.uid or bool(current.spec.node_name)
-
-    async def _report(self, waiting: Waiting, decision: Decision) -> None:
-        """Tells why a pod waits: an event, and the pod's condition."""
-        pod = waiting.pod
-        try:
-            _ATTEMPTS.labels("unschedulable", self.name).inc()
-            self.recorder.event(reference(pod), WARNING, "FailedScheduling", decision.message)
-            if waiting.reported == decision.message:
-                return
-            body = {
-                "metadata": {"uid": pod.metadata.uid},
-                "status": {"conditions": [self._condition(pod, decision.message)]},
-            }
-            await self.client.patch(
-                PODS, pod.metadata.namespace, pod.metadata.name, body, type="strategic", subresource="status"
-            )
-            waiting.reported = decision.message
-        except ApiError as error:
-            if error.reason not in ("NotFound", "Conflict"):
-                _log.warning("condition not written", pod=pod.key, error=str(error))
-        finally:
-            self._under_way -= 1
-
-    def _condition(self, pod: Pod, message: str) -> Json:
-        return {
-            "type": "PodScheduled",
-            "observedGeneration": pod.metadata.generation,
-            "status": "False",
-            "reason": "Unschedulable",
-            "message": message,
-            "lastTransitionTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.clock())),
-        }
-
-
-def reference(pod: Pod) -> Json:
-    """The pod as an event refers to it."""
-    meta = pod.metadata
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "namespace": meta.namespace,
-        "name": meta.name,
-        "uid": meta.uid,
-        "resourceVersion": meta.resource_version,
-    }
 
 
 def _binding(pod: Pod, node: str) -> Json:

@@ -1,63 +1,97 @@
-"""Scores: which of the possible nodes is best? Each gives a vector in [0, 1], one value per node.
+"""Scores: which of the possible nodes is best? Each gives points from 0 to 100, whole ones, one value per node.
 
-Weights are upstream's defaults (apis/config/v1/default_plugins.go). Sources: noderesources/least_allocated.go,
-balanced_allocation.go, tainttoleration, nodeaffinity.
+Weights are upstream's defaults (place.py), and so is the rounding: nodes that differ by less than a point are equal,
+and chance decides. Sources: noderesources/least_allocated.go, balanced_allocation.go, imagelocality, tainttoleration,
+nodeaffinity, helper/normalize_score.go.
 """
 
 from typing import Protocol
 
 import numpy as np
 
-from scheduler.arrays import Mask, Nodes, PodRow, Vector
+from scheduler.arrays import Ints, Mask, Nodes, PodRow
 from scheduler.filters import matches
+
+MOST = 100
+MIB = 1024**2
+#: An image below the first adds nothing; the second, for each container, is all that counts.
+SMALL_IMAGE, LARGE_IMAGE = 23 * MIB, 1000 * MIB
 
 
 class Score(Protocol):
-    """A value per node. `possible` are the nodes that passed every filter, for scores that compare."""
+    """Points per node. `possible` are the nodes that passed every filter, for scores that compare."""
 
-    def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Vector: ...
-
-
-def _used(pod: PodRow, nodes: Nodes) -> Vector:
-    """The share of cpu and memory in use once the pod is there: [node, (cpu, memory)]."""
-    capacity = np.maximum(nodes.allocatable[:, :2], 1)
-    used: Vector = (nodes.scored + pod.scored) / capacity
-    return used
+    def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Ints: ...
 
 
-class LeastAllocated:
-    """Prefers nodes where most is free: pods spread."""
+class LeastAllocated(Score):
+    """Prefers nodes where most cpu and memory is free: pods spread."""
 
-    def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Vector:  # noqa: ARG002
-        free: Vector = np.clip(1.0 - _used(pod, nodes), 0.0, 1.0).mean(axis=1)
-        return free
-
-
-class BalancedAllocation:
-    """Prefers nodes where cpu and memory are used alike."""
-
-    def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Vector:  # noqa: ARG002
-        used = np.clip(_used(pod, nodes), 0.0, 1.0)
-        balanced: Vector = 1.0 - np.abs(used[:, 0] - used[:, 1]) / 2
-        return balanced
+    def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Ints:  # noqa: ARG002
+        capacity = nodes.allocatable[:, :2]
+        free = np.maximum(capacity - nodes.scored - pod.scored, 0)
+        points = free * MOST // np.maximum(capacity, 1)
+        share: Ints = points.sum(axis=1) // np.maximum(np.count_nonzero(capacity, axis=1), 1)
+        return share
 
 
-class PreferUntainted:
+class BalancedAllocation(Score):
+    """Prefers nodes where cpu and memory are used alike. Pods that ask for neither are not scored."""
+
+    def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Ints:  # noqa: ARG002
+        if not pod.requests[:2].any():
+            return np.zeros(len(nodes), np.int64)
+        capacity = nodes.allocatable[:, :2]
+        used = np.minimum((nodes.requested[:, :2] + pod.requests[:2]) / np.maximum(capacity, 1), 1.0)
+        deviation = np.where(capacity.all(axis=1), np.abs(used[:, 0] - used[:, 1]) / 2, 0.0)
+        points: Ints = ((1.0 - deviation) * MOST).astype(np.int64)
+        return points
+
+
+class PreferUntainted(Score):
     """Prefers nodes with the fewest PreferNoSchedule taints that the pod minds."""
 
-    def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Vector:
-        counts = np.count_nonzero(nodes.tainted_softly & pod.minds, axis=1).astype(np.float64)
-        most = counts[possible].max(initial=0.0)
-        return np.ones(len(nodes)) if most == 0 else 1.0 - counts / most
+    def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Ints:
+        if not nodes.taints:
+            return np.full(len(nodes), MOST)
+        counts = np.count_nonzero(nodes.tainted_softly & pod.minds, axis=1)
+        return MOST - normal(counts, possible)
 
 
-class PreferredAffinity:
+class PreferredAffinity(Score):
     """Prefers nodes that meet the preferred terms, by their weights."""
 
-    def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Vector:
-        total = np.zeros(len(nodes))
+    def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Ints:
+        total = np.zeros(len(nodes), np.int64)
+        if not pod.preferred:
+            return total
         for preferred in pod.preferred:
             if preferred.preference is not None and preferred.weight:
                 total += preferred.weight * matches(preferred.preference, nodes)
-        most = total[possible].max(initial=0.0)
-        return total / most if most else total
+        return normal(total, possible)
+
+
+class ImageLocality(Score):
+    """Prefers nodes that have the pod's images; less so where few nodes have them, lest all pods go there."""
+
+    def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Ints:  # noqa: ARG002
+        containers = (*pod.pod.spec.init_containers, *pod.pod.spec.containers)
+        total = np.zeros(len(nodes), np.int64)
+        for container in containers:
+            sizes = nodes.images(_normal_name(container.image))
+            if not sizes.any():
+                continue
+            total += (sizes * (np.count_nonzero(sizes) / len(nodes))).astype(np.int64)
+        enough = LARGE_IMAGE * len(containers)
+        points: Ints = MOST * (np.clip(total, SMALL_IMAGE, enough) - SMALL_IMAGE) // (enough - SMALL_IMAGE)
+        return points
+
+
+def _normal_name(image: str) -> str:
+    return image if image.rfind(":") > image.rfind("/") else f"{image}:latest"
+
+
+def normal(values: Ints, possible: Mask) -> Ints:
+    """Values as points: the most of any possible node is worth all."""
+    most = int(values[possible].max(initial=0))
+    return values * MOST // most if most else values

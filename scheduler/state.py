@@ -2,48 +2,28 @@
 
 Pods come and go in place (a vector is added to or taken from one row); a change of the nodes themselves makes the
 arrays anew at the next snapshot. An assumed pod counts until the cache shows it bound or the binding is known to have
-failed.
+failed. A nominated pod has been promised a node by preemption: it counts for pods that are no more important.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from apimachinery.objects.core_v1 import Toleration
-from scheduler import requests
-from scheduler.arrays import Ints, Mask, Nodes, PodRow, Taint
-from scheduler.filters import ANY_ADDRESS
-from scheduler.requests import CPU, MEMORY, PODS, Amounts
+from apimachinery.objects.core_v1 import ContainerImage, Toleration
+from apimachinery.placement import meets, tolerates
+from apimachinery.selectors import EVERYTHING, LabelSelector
+from scheduler import requests, spreading, terms
+from scheduler.arrays import Domains, Ints, Mask, Nodes, PodRow, Taint
+from scheduler.census import Census, Change
+from scheduler.events import holds
+from scheduler.placed import HostPort, Placed, host_ports, placed
+from scheduler.requests import CPU, MEMORY, PODS
+from scheduler.terms import HARD, SOFT, Question
 from scheduler.views import Node, Pod
 
 BASE = (CPU, MEMORY, "ephemeral-storage", PODS)
 UNSCHEDULABLE = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """What a pod holds on its node."""
-
-    node: str
-    amounts: Amounts
-    scored: tuple[int, int]
-    ports: tuple[tuple[str, str, int], ...]
-
-
-def placed(pod: Pod, node: str) -> Placed:
-    """What `pod` holds on `node`."""
-    return Placed(node, requests.requests(pod), requests.for_scores(pod), host_ports(pod))
-
-
-def host_ports(pod: Pod) -> tuple[tuple[str, str, int], ...]:
-    """(address, protocol, port) of every host port."""
-    return tuple(
-        (port.host_ip or ANY_ADDRESS, port.protocol or "TCP", port.host_port)
-        for container in pod.spec.containers
-        for port in container.ports
-        if port.host_port
-    )
 
 
 class State:
@@ -53,33 +33,35 @@ class State:
         self.nodes: dict[str, Node] = {}
         self.placed: dict[str, Placed] = {}  # by pod uid
         self.assumed: set[str] = set()
+        self.nominated: dict[str, Placed] = {}  # by pod uid
+        self.namespaces: dict[str, Mapping[str, str]] = {}  # the labels of each
         self._built: _Arrays | None = None
 
-    def set_node(self, name: str, node: Node | None) -> bool:
-        """Takes in a node's state; says whether anything that matters to placement changed."""
+    def set_node(self, name: str, node: Node | None) -> None:
+        """Takes in a node's state."""
         old = self.nodes.get(name)
         if node is None:
             self.nodes.pop(name, None)
         else:
             self.nodes[name] = node
-        changed = old is None or node is None or _matter(old) != _matter(node)
-        if changed:
+        if old is None or node is None or _matter(old) != _matter(node):
             self._built = None
-        return changed
+        elif self._built is not None and old.status.images != node.status.images:
+            self._built.set_images(name, node.status.images)
 
-    def set_pod(self, uid: str, pod: Pod | None) -> bool:
-        """Takes in a pod's state; says whether room became free."""
+    def set_pod(self, uid: str, pod: Pod | None) -> None:
+        """Takes in a pod's state."""
         if pod is None or pod.spec.node_name:
             self.assumed.discard(uid)
-        holds = pod is not None and pod.spec.node_name != "" and not pod.is_finished
-        if not holds:
-            return uid not in self.assumed and self._take(uid)
-        assert pod is not None
-        self._put(uid, placed(pod, pod.spec.node_name))
-        return False
+            self.nominated.pop(uid, None)
+        if pod is not None and holds(pod):
+            self._put(uid, placed(pod, pod.spec.node_name))
+        elif uid not in self.assumed:
+            self._take(uid)
 
     def assume(self, pod: Pod, node: str) -> None:
         """Counts the pod on the node before the server knows."""
+        self.nominated.pop(pod.metadata.uid, None)
         self.assumed.add(pod.metadata.uid)
         self._put(pod.metadata.uid, placed(pod, node))
 
@@ -89,27 +71,52 @@ class State:
             self.assumed.discard(uid)
             self._take(uid)
 
-    def _put(self, uid: str, new: Placed) -> None:
-        if self.placed.get(uid) == new:
-            return
-        self._take(uid)
-        self.placed[uid] = new
-        if self._built is not None:
-            self._built.count(new, 1)
+    def nominate(self, pod: Pod, node: str) -> None:
+        """Promises the pod a node, or, for "", no node any more."""
+        if node:
+            self.nominated[pod.metadata.uid] = placed(pod, node)
+        else:
+            self.nominated.pop(pod.metadata.uid, None)
 
-    def _take(self, uid: str) -> bool:
+    def _put(self, uid: str, new: Placed) -> None:
+        old = self.placed.get(uid)
+        self.placed[uid] = new
+        if self._built is None:
+            return
+        if old is not None and old.counts == new.counts:
+            self._built.renew(new)
+            return
+        if old is not None:
+            self._built.count(old, -1)
+        self._built.count(new, 1)
+
+    def _take(self, uid: str) -> None:
         old = self.placed.pop(uid, None)
         if old is not None and self._built is not None:
             self._built.count(old, -1)
-        return old is not None
 
     def snapshot(self) -> Nodes:
         """Every node as arrays, with everything placed and assumed counted."""
         return self._arrays().nodes
 
-    def row(self, pod: Pod) -> PodRow:
-        """The pod as a row of the present snapshot's columns."""
-        return self._arrays().row(pod)
+    def expected(self, pod: Pod) -> Nodes | None:
+        """The snapshot with the nominated pods that do not yield to this one; None where there are none."""
+        arrays = self._arrays()
+        changes: list[Change] = [
+            (arrays.index[one.node], one, 1)
+            for uid, one in self.nominated.items()
+            if uid != pod.metadata.uid and one.pod.priority >= pod.priority and one.node in arrays.index
+        ]
+        return arrays.nodes.supposing(changes) if changes else None
+
+    def on(self, node: str) -> Sequence[Placed]:
+        """The pods of a node."""
+        arrays = self._arrays()
+        return tuple(arrays.census.pods(arrays.index[node])) if node in arrays.index else ()
+
+    def row(self, pod: Pod, owners: LabelSelector = EVERYTHING) -> PodRow:
+        """The pod as a row of the present snapshot's columns; `owners` is what its services and controller select."""
+        return self._arrays().row(pod, self.namespaces, owners)
 
     def _arrays(self) -> "_Arrays":
         if self._built is None:
@@ -133,9 +140,10 @@ class _Arrays:
         extra = sorted({resource for one in amounts for resource in one} - set(BASE))
         self.resources = (*BASE, *extra)
         self.column = {resource: column for column, resource in enumerate(self.resources)}
+        self.census = Census(len(rows))
         self._labels = [node.metadata.labels for node in rows]
-        self._masks: dict[tuple[str, str, tuple[str, ...]], Mask] = {}
-        self._ports: dict[tuple[str, str, int], Mask] = {}
+        self._cached = _Cached([_sizes(node.status.images) for node in rows])
+        self._ports: dict[HostPort, Ints] = {}
         taints = [_taints(node) for node in rows]
         known = tuple(dict.fromkeys(taint for one in taints for taint in one))
         tainted = np.array([[taint in one for taint in known] for one in taints], np.bool_).reshape(
@@ -155,6 +163,9 @@ class _Arrays:
             ports=self._ports,
             labelled=self._labelled,
             named=self._named,
+            domains=self._domains,
+            images=self._image,
+            census=self.census,
         )
         for one in pods:
             self.count(one, 1)
@@ -171,21 +182,37 @@ class _Arrays:
         for resource, value in one.amounts.items():
             if (column := self.column.get(resource)) is not None:
                 self.nodes.requested[row, column] += sign * value
-        self.nodes.scored[row] += sign * np.array(one.scored, np.int64)
+        self.nodes.scored[row, 0] += sign * one.scored[0]
+        self.nodes.scored[row, 1] += sign * one.scored[1]
         for port in one.ports:
-            self._ports.setdefault(port, np.zeros(len(self.index), np.bool_))[row] = sign > 0
+            used = self._ports.setdefault(port, np.zeros(len(self.index), np.int64))
+            used[row] += sign
+            if not used.any():
+                del self._ports[port]
+        self.census.count(row, one, sign)
 
-    def row(self, pod: Pod) -> PodRow:
+    def renew(self, one: Placed) -> None:
+        """A newer state of a pod that counts as before."""
+        if (row := self.index.get(one.node)) is not None:
+            self.census.renew(row, one)
+
+    def set_images(self, name: str, images: Iterable[ContainerImage]) -> None:
+        """A node has other images than before."""
+        self._cached.sizes[self.index[name]] = _sizes(images)
+        self._cached.images.clear()
+
+    def row(self, pod: Pod, namespaces: Mapping[str, Mapping[str, str]], owners: LabelSelector) -> PodRow:
         wanted = requests.requests(pod)
         vector = np.array([wanted.get(resource, 0) for resource in self.resources], np.int64)
-        unknown = tuple(r for r, value in wanted.items() if value and r not in self.column)
         tolerated = np.array([_is_tolerated(t, pod.spec.tolerations) for t in self.nodes.taints], np.bool_)
         affinity = pod.spec.affinity.node_affinity if pod.spec.affinity else None
         required = affinity.required_during_scheduling_ignored_during_execution if affinity else None
+        about = terms.terms(pod)
+        own = bool(pod.spec.topology_spread_constraints)
         return PodRow(
             pod=pod,
             requests=vector,
-            unknown=unknown,
+            unknown=tuple(r for r, value in wanted.items() if value and r not in self.column),
             scored=np.array(requests.for_scores(pod), np.int64),
             tolerates=tolerated,
             minds=~tolerated,
@@ -194,33 +221,60 @@ class _Arrays:
             selector=pod.spec.node_selector,
             required=required.node_selector_terms if required else None,
             preferred=affinity.preferred_during_scheduling_ignored_during_execution if affinity else (),
+            namespace_labels=namespaces.get(pod.metadata.namespace, {}),
+            terms=about,
+            near=Question(tuple(term.who(namespaces) for term in about.near)) if about.near else None,
+            apart=tuple((Question((term.who(namespaces),)), term.key) for term in about.apart),
+            drawn=tuple((Question((term.who(namespaces),)), term) for term in about.preferred),
+            hard=terms.constraints(pod, HARD),
+            soft=terms.constraints(pod, SOFT) if own else spreading.default_constraints(owners),
+            soft_by_default=not own,
         )
 
     def _labelled(self, key: str, operator: str, values: tuple[str, ...]) -> Mask:
         """The nodes whose labels meet a requirement; computed once for these nodes."""
         wanted = (key, operator, values)
-        if wanted not in self._masks:
+        if wanted not in self._cached.masks:
             met = [meets(labels.get(key), operator, values) for labels in self._labels]
-            self._masks[wanted] = np.array(met, np.bool_)
-        return self._masks[wanted]
+            self._cached.masks[wanted] = np.array(met, np.bool_)
+        return self._cached.masks[wanted]
 
     def _named(self, operator: str, values: tuple[str, ...]) -> Mask:
+        if operator == "In":
+            rows = [self.index[name] for name in values if name in self.index]
+            mask = np.zeros(len(self.index), np.bool_)
+            mask[rows] = True
+            return mask
         return np.array([meets(name, operator, values) for name in self.nodes.names], np.bool_)
 
+    def _domains(self, key: str) -> Domains:
+        """Which domain of the key each node is in; computed once for these nodes."""
+        if key not in self._cached.domains:
+            values = [labels.get(key) for labels in self._labels]
+            code = {value: number for number, value in enumerate(dict.fromkeys(v for v in values if v is not None))}
+            codes = np.array([len(code) if value is None else code[value] for value in values], np.int64)
+            self._cached.domains[key] = Domains(codes, len(code))
+        return self._cached.domains[key]
 
-def meets(value: str | None, operator: str, values: tuple[str, ...]) -> bool:
-    """Whether a label's value (None: no such label) meets a node selector's requirement."""
-    if operator == "In":
-        return value in values
-    if operator == "NotIn":
-        return value not in values
-    if operator in ("Exists", "DoesNotExist"):
-        return (value is not None) == (operator == "Exists")
-    try:
-        have, limit = int(value or ""), int(values[0])
-    except (ValueError, IndexError):
-        return False
-    return have > limit if operator == "Gt" else have < limit
+    def _image(self, name: str) -> Ints:
+        """An image's size on each node; computed once until images change."""
+        if name not in self._cached.images:
+            self._cached.images[name] = np.array([sizes.get(name, 0) for sizes in self._cached.sizes], np.int64)
+        return self._cached.images[name]
+
+
+@dataclass
+class _Cached:
+    """What has been asked of these nodes."""
+
+    sizes: list[dict[str, int]]  # of each node's images
+    images: dict[str, Ints] = field(default_factory=dict)
+    masks: dict[tuple[str, str, tuple[str, ...]], Mask] = field(default_factory=dict)
+    domains: dict[str, Domains] = field(default_factory=dict)
+
+
+def _sizes(images: Iterable[ContainerImage]) -> dict[str, int]:
+    return {name: image.size_bytes or 0 for image in images for name in image.names}
 
 
 def _taints(node: Node) -> tuple[Taint, ...]:
@@ -228,14 +282,4 @@ def _taints(node: Node) -> tuple[Taint, ...]:
 
 
 def _is_tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
-    return any(_tolerates(toleration, taint) for toleration in tolerations)
-
-
-def _tolerates(toleration: Toleration, taint: Taint) -> bool:
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    if toleration.operator == "Exists":
-        return True
-    return bool(toleration.key) and toleration.value == taint.value
+    return any(tolerates(toleration, taint) for toleration in tolerations)

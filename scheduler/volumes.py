@@ -9,7 +9,7 @@
 Source: pkg/scheduler/framework/plugins/volumebinding.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,7 +30,9 @@ from apimachinery.types import Json
 from client.cache import Cache
 from client.client import Client
 from scheduler.arrays import Mask, Nodes, PodRow
-from scheduler.filters import matches
+from scheduler.events import Change
+from scheduler.filters import Filter, everywhere, matches
+from scheduler.placed import claim_key
 from scheduler.views import Pod
 
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
@@ -43,6 +45,8 @@ _NOTHING = "node(s) didn't find available persistent volumes to bind"
 
 
 class ClaimSpec(Struct, frozen=True, gc=False, rename="camel"):
+    """What the scheduler reads of a claim's spec."""
+
     access_modes: tuple[str, ...] = ()
     resources: VolumeResourceRequirements | None = None
     selector: LabelSelector | None = None
@@ -72,6 +76,8 @@ class Claim(Struct, frozen=True, gc=False):
 
 
 class VolumeSpec(Struct, frozen=True, gc=False, rename="camel"):
+    """What the scheduler reads of a volume's spec."""
+
     access_modes: tuple[str, ...] = ()
     capacity: Mapping[str, str] = {}
     claim_ref: ObjectReference | None = None
@@ -100,10 +106,10 @@ class Needs:
 
     bound: Sequence[Volume] = ()
     waiting: Sequence[tuple[Claim, Sequence[Volume], StorageClass | None]] = ()  # with the volumes that would fit
-    is_taken: bool = False  # another pod has a claim that is for one pod alone (VolumeRestrictions)
+    exclusive: Sequence[str] = ()  # the keys of claims that are for one pod alone
 
     def __bool__(self) -> bool:
-        return bool(self.bound or self.waiting)
+        return bool(self.bound or self.waiting or self.exclusive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,20 +136,33 @@ class Promise:
 
 
 @dataclass(frozen=True)
-class VolumeBinding:
+class VolumeRestrictions(Filter):
+    """A claim that is for one pod alone must not be another's already."""
+
+    needs: Needs
+    counts_pods = True
+    helped_by = frozenset({Change.POD_REMOVED, Change.VOLUMES})
+
+    def fits(self, pod: PodRow, nodes: Nodes) -> Mask:  # noqa: ARG002 - a filter's shape
+        is_taken = any(nodes.census.users(claim) for claim in self.needs.exclusive)
+        return ~everywhere(nodes) if is_taken else everywhere(nodes)
+
+    def reasons(self, pod: PodRow, nodes: Nodes, rejected: Mask) -> Mapping[str, int]:  # noqa: ARG002
+        return {_TAKEN: int(np.count_nonzero(rejected))}
+
+
+@dataclass(frozen=True)
+class VolumeBinding(Filter):
     """The filter for one pod's `Needs`."""
 
     needs: Needs
     chosen: Mapping[str, Promise]
+    helped_by = frozenset({Change.VOLUMES, Change.NODE_ADDED, Change.NODE_LABELS})
 
     def fits(self, pod: PodRow, nodes: Nodes) -> Mask:  # noqa: ARG002 - a filter's shape
-        if self.needs.is_taken:
-            return np.zeros(len(nodes), np.bool_)
         return self._reachable(nodes) & self._bindable(nodes)
 
     def reasons(self, pod: PodRow, nodes: Nodes, rejected: Mask) -> Mapping[str, int]:  # noqa: ARG002
-        if self.needs.is_taken:
-            return {_TAKEN: int(np.count_nonzero(rejected))}
         unreachable = rejected & ~self._reachable(nodes)
         counts = {
             _CONFLICT: int(np.count_nonzero(unreachable)),
@@ -165,6 +184,10 @@ class VolumeBinding:
                 found |= reached(volume, nodes)
             mask &= found
         return mask
+
+
+#: What a pod waits for whose claims are not ready: for any change of volumes.
+UNREADY = VolumeBinding(Needs(), {})
 
 
 def reached(volume: Volume, nodes: Nodes) -> Mask:
@@ -194,23 +217,11 @@ def _provisionable(claim: Claim, klass: StorageClass | None, nodes: Nodes, promi
     return mask
 
 
-def claims_of(pod: Pod) -> list[tuple[str, bool]]:
-    """The names of the pod's claims, and whether each is made for the pod itself."""
-    found = []
-    for volume in pod.spec.volumes:
-        if volume.persistent_volume_claim is not None:
-            found.append((volume.persistent_volume_claim.claim_name, False))
-        elif volume.ephemeral is not None:
-            found.append((f"{pod.metadata.name}-{volume.name}", True))
-    return found
-
-
 @dataclass
 class Volumes:
     """The caches, and what placed pods have just been promised."""
 
     client: Client
-    uses: Callable[[str, str, str], bool]  # claim, namespace, uid of the pod that asks: whether another pod has it
     promises: dict[str, Promise] = field(default_factory=dict)  # by uid of the claim
 
     def __post_init__(self) -> None:
@@ -225,12 +236,12 @@ class Volumes:
 
     def needs(self, pod: Pod) -> Needs:
         """Raises Unready."""
-        is_taken = False
-        bound, waiting = list[Volume](), list[tuple[Claim, Sequence[Volume], StorageClass | None]]()
-        for name, is_own in claims_of(pod):
+        exclusive, bound = list[str](), list[Volume]()
+        waiting = list[tuple[Claim, Sequence[Volume], StorageClass | None]]()
+        for name, is_own in pod.claims:
             claim = self._claim(pod, name, is_own=is_own)
             if "ReadWriteOncePod" in claim.spec.access_modes:
-                is_taken = is_taken or self.uses(name, pod.metadata.namespace, pod.metadata.uid)
+                exclusive.append(claim_key(pod, name))
             if claim.is_bound:
                 volume = self.volumes.get("", claim.spec.volume_name)
                 if volume is None:
@@ -241,7 +252,7 @@ class Volumes:
             if claim.spec.volume_name or klass is None or klass.volume_binding_mode != "WaitForFirstConsumer":
                 raise Unready("pod has unbound immediate PersistentVolumeClaims")
             waiting.append((claim, self._candidates(claim), klass))
-        return Needs(bound, waiting, is_taken)
+        return Needs(bound, waiting, exclusive)
 
     def _claim(self, pod: Pod, name: str, *, is_own: bool) -> Claim:
         claim = self.claims.get(pod.metadata.namespace, name)
@@ -304,7 +315,7 @@ class Volumes:
 
     def state(self, pod: Pod, node: str) -> bool:
         """Whether every claim of the pod is bound. Raises Unready where that will not come."""
-        for name, is_own in claims_of(pod):
+        for name, is_own in pod.claims:
             claim = self._claim(pod, name, is_own=is_own)
             if not claim.is_bound:
                 if claim.spec.volume_name == "" and claim.metadata.annotations.get(SELECTED_NODE, node) != node:

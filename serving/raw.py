@@ -7,8 +7,9 @@ slows the other end instead of filling memory. It knows nothing of what the byte
 
 import asyncio
 import os
-from collections import deque
 from typing import Protocol, cast
+
+from serving.unread import Unread
 
 #: What a write to a connection that is gone raises: uvloop says RuntimeError where it has closed the handle already.
 GONE = (OSError, RuntimeError)
@@ -46,12 +47,9 @@ class RawStream(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._chunks: deque[bytes] = deque()
-        self._held = 0
+        self._unread = Unread()
         self._paused_reading = False
-        self._eof = False
         self._error: Exception | None = None
-        self._readable = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
         self._lost = asyncio.Event()
@@ -63,23 +61,19 @@ class RawStream(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=WRITE_LIMIT)
 
     def data_received(self, data: bytes) -> None:
-        self._chunks.append(bytes(data))
-        self._held += len(data)
-        self._readable.set()
-        if self._held > READ_LIMIT and not self._paused_reading and self._transport is not None:
+        self._unread.put(bytes(data))
+        if self._unread.held > READ_LIMIT and not self._paused_reading and self._transport is not None:
             self._paused_reading = True
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        self._eof = True
-        self._readable.set()
+        self._unread.end()
         # Keep a plain connection open for writing: the peer may have closed only its half. TLS cannot do that.
         return self._transport is not None and self._transport.get_extra_info("ssl_object") is None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._eof = True
+        self._unread.end()
         self._error = exc
-        self._readable.set()
         self._writable.set()
         self._lost.set()
 
@@ -98,17 +92,8 @@ class RawStream(asyncio.Protocol):
 
     async def read(self, n: int = 65536) -> bytes:
         """Some bytes, at most n; b"" at the end. A connection that broke reads as ended."""
-        while not self._chunks:
-            if self._eof:
-                return b""
-            self._readable.clear()
-            await self._readable.wait()
-        chunk = self._chunks.popleft()
-        if len(chunk) > n:
-            self._chunks.appendleft(chunk[n:])
-            chunk = chunk[:n]
-        self._held -= len(chunk)
-        if self._paused_reading and self._held < READ_LIMIT // 2 and not self.closed:
+        chunk = await self._unread.take(n)
+        if self._paused_reading and self._unread.held < READ_LIMIT // 2 and not self.closed:
             assert self._transport is not None
             self._paused_reading = False
             self._transport.resume_reading()
@@ -116,10 +101,7 @@ class RawStream(asyncio.Protocol):
 
     def unread(self, data: bytes) -> None:
         """Put bytes back in front: what a parser read too far."""
-        if data:
-            self._chunks.appendleft(data)
-            self._held += len(data)
-            self._readable.set()
+        self._unread.put_back(data)
 
     async def write(self, data: bytes) -> None:
         """Send; waits while the peer does not take it. ConnectionError when the connection is gone."""

@@ -1,7 +1,7 @@
 """Exec, attach and port-forward from the client's side, on either framing: for pykubectl, the API server and tests.
 
     async with remote_command(target, path, wanted) as remote:
-        await remote.write_stdin(b"..."); await remote.close_stdin(); await remote.resize(80, 24)
+        await remote.write(b"..."); await remote.close_stdin(); await remote.resize(80, 24)
         while (piece := await remote.read()) is not None: channel, data = piece
         status = await remote.status()
 
@@ -37,7 +37,7 @@ PIECES = 16
 class Remote(Protocol):
     """The client's end of one exec or attach."""
 
-    async def write_stdin(self, data: bytes) -> None:
+    async def write(self, data: bytes) -> None:
         """ConnectionError when the server has ended the session."""
 
     async def close_stdin(self) -> None: ...
@@ -107,7 +107,7 @@ class _SpdyRemote:
         if not self._open:
             await self._pieces.put(None)
 
-    async def write_stdin(self, data: bytes) -> None:
+    async def write(self, data: bytes) -> None:
         await self._streams["stdin"].write(data)
 
     async def close_stdin(self) -> None:
@@ -153,7 +153,7 @@ class _SocketRemote:
         self._over = True
         await self._pieces.put(None)
 
-    async def write_stdin(self, data: bytes) -> None:
+    async def write(self, data: bytes) -> None:
         for start in range(0, len(data), websocket_channels.MAX_MESSAGE):
             await self._socket.send(bytes((STDIN,)) + data[start : start + websocket_channels.MAX_MESSAGE])
 

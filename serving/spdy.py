@@ -73,6 +73,8 @@ class SynStream:
 
 @dataclass(frozen=True, slots=True)
 class SynReply:
+    """The peer accepts a stream."""
+
     stream: int
     headers: HeaderList = ()
     fin: bool = False
@@ -80,6 +82,8 @@ class SynReply:
 
 @dataclass(frozen=True, slots=True)
 class RstStream:
+    """A stream is torn down in both directions."""
+
     stream: int
     status: int = CANCEL
 
@@ -93,17 +97,23 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
+    """Asked by one end and sent back by the other."""
+
     id: int
 
 
 @dataclass(frozen=True, slots=True)
 class GoAway:
+    """No streams above `last_stream` are taken any more."""
+
     last_stream: int
     status: int = GOAWAY_OK
 
 
 @dataclass(frozen=True, slots=True)
 class Headers:
+    """More headers for a stream that is open."""
+
     stream: int
     headers: HeaderList = ()
     fin: bool = False
@@ -119,6 +129,8 @@ class WindowUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Data:
+    """Bytes of a stream; `fin` ends the sender's half."""
+
     stream: int
     data: bytes = b""
     fin: bool = False

@@ -10,11 +10,11 @@ the session stops reading the connection while a stream holds more than `STREAM_
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
 from serving import spdy
 from serving.raw import ByteStream
+from serving.unread import Unread
 
 #: Unread bytes of one stream after which the whole connection is not read on.
 STREAM_LIMIT = 1 << 20
@@ -31,28 +31,31 @@ class SpdyStream:
         self.id = id
         self.headers = dict(headers)
         self._session = session
-        self._chunks: deque[bytes] = deque()
-        self.held = 0
+        self._unread = Unread()
         self.window = session.initial_window  # what we may send
         self.replied = asyncio.Event()  # or it has become clear that there will be no reply
         self.accepted = False
-        self._readable = asyncio.Event()
-        self.remote_closed = False
         self.local_closed = False
         self.was_reset = False
 
     # -- the session's side
 
+    @property
+    def held(self) -> int:
+        """Bytes that the user has not read yet."""
+        return self._unread.held
+
+    @property
+    def remote_closed(self) -> bool:
+        """Whether the peer will send no more."""
+        return self._unread.is_ended
+
     def received(self, data: bytes) -> None:
-        if self.remote_closed:
-            return
-        self._chunks.append(data)
-        self.held += len(data)
-        self._readable.set()
+        if not self.remote_closed:
+            self._unread.put(data)
 
     def remote_end(self) -> None:
-        self.remote_closed = True
-        self._readable.set()
+        self._unread.end()
 
     def broken(self) -> None:
         """RST or the end of the connection: nothing can be sent any more; what was received stays readable."""
@@ -65,17 +68,9 @@ class SpdyStream:
 
     async def read(self, n: int = 65536) -> bytes:
         """Some bytes, at most n; b"" at the peer's end."""
-        while not self._chunks:
-            if self.remote_closed:
-                return b""
-            self._readable.clear()
-            await self._readable.wait()
-        chunk = self._chunks.popleft()
-        if len(chunk) > n:
-            self._chunks.appendleft(chunk[n:])
-            chunk = chunk[:n]
-        self.held -= len(chunk)
-        await self._session.consumed(self, len(chunk))
+        chunk = await self._unread.take(n)
+        if chunk:
+            await self._session.consumed(self, len(chunk))
         return chunk
 
     async def read_all(self, limit: int = 1 << 20) -> bytes:

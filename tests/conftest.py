@@ -1,6 +1,7 @@
 """What tests of every level share: the Docker Engine, started where none runs and stopped after, and one real cluster."""
 
 import asyncio
+import contextlib
 import fcntl
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import structlog
 
 from bootstrap import docker_engine
 from bootstrap.spec import ClusterSpec
+from tests import needs
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("pykube", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -29,24 +31,32 @@ def docker_socket():
     """
     spec = ClusterSpec(home=str(Path(tempfile.gettempdir()) / "pykube-tests"), name="docker")
     spec.save()
-    with ThreadPoolExecutor(1) as thread, (spec.root / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        thread.submit(asyncio.run, docker_engine.ensure(spec)).result()  # an async fixture may ask: its loop runs here
-        fcntl.flock(lock, fcntl.LOCK_SH)
+    with ThreadPoolExecutor(1) as thread, (spec.root / "users").open("w") as users:
+        with _alone(spec):
+            thread.submit(
+                asyncio.run, docker_engine.ensure(spec)
+            ).result()  # an async fixture may ask: its loop is here
+            fcntl.flock(users, fcntl.LOCK_SH)
         yield Path(spec.docker_endpoint.removeprefix("unix://"))
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return  # somebody else uses it
-        thread.submit(asyncio.run, docker_engine.stop_ours(spec)).result()
+        with _alone(spec), contextlib.suppress(BlockingIOError):  # somebody else uses it
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            thread.submit(asyncio.run, docker_engine.stop_ours(spec)).result()
+
+
+@contextlib.contextmanager
+def _alone(spec):
+    """Nobody else starts or stops the engine meanwhile."""
+    with (spec.root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory, docker_socket):
     """The cluster that most tests share, with the demo deployed."""
-    from tests.e2e.conftest import make, needs_kubectl  # noqa: PLC0415  (only where a real cluster is wanted)
+    from tests.e2e.conftest import make  # noqa: PLC0415  (only where a real cluster is wanted)
 
-    needs_kubectl()
+    needs.program("kubectl")
     one = make("e2e", tmp_path_factory.mktemp("pykube"), 10000, 97)
     try:
         one.up("--demo")

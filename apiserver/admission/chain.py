@@ -1,6 +1,6 @@
 """The plugins in order, and the calls of the write path over them.
 
-    mutate     built-in plugins, then mutating webhooks (and, where one changed something, the plugins once more)
+    mutate     built-in plugins, MutatingAdmissionPolicies, mutating webhooks; all once more where something changed
     validate   built-in plugins, ValidatingAdmissionPolicies, validating webhooks, the quota last
     review     both, of an object that is no stored one: a connect's options, an eviction, a review
 
@@ -38,13 +38,13 @@ _QUOTA = Plugin("ResourceQuota")
 
 #: Names of the flags for what is configured through the API; they run between the built-in plugins and the quota.
 MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS = "MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"
-VALIDATING_POLICIES = "ValidatingAdmissionPolicy"
-_DYNAMIC = (MUTATING_WEBHOOKS, VALIDATING_POLICIES, VALIDATING_WEBHOOKS)
+MUTATING_POLICIES, VALIDATING_POLICIES = "MutatingAdmissionPolicy", "ValidatingAdmissionPolicy"
+_DYNAMIC = (MUTATING_POLICIES, MUTATING_WEBHOOKS, VALIDATING_POLICIES, VALIDATING_WEBHOOKS)
 
 #: What upstream has besides, off by default or without effect by default: it may be turned off, but not on.
 _ABSENT = (
     *("AlwaysAdmit", "AlwaysDeny", "ClusterTrustBundleAttest", "EventRateLimit", "ImagePolicyWebhook"),
-    *("LimitPodHardAntiAffinityTopology", "MutatingAdmissionPolicy", "NamespaceAutoProvision", "NamespaceExists"),
+    *("LimitPodHardAntiAffinityTopology", "NamespaceAutoProvision", "NamespaceExists"),
     *("OwnerReferencesPermissionEnforcement", "PodNodeSelector", "PodTolerationRestriction", "PodTopologyLabels"),
 )
 
@@ -115,9 +115,7 @@ class Chain:
         new = await built_in(new)
         if subject is None or self.dynamic is None or not self.dynamic.may_mutate():
             return new
-        changed = await self.dynamic.mutate(subject(), new, old, warn, built_in)
-        assert changed is not None
-        return changed
+        return await self.dynamic.mutate(subject(), new, old, warn, built_in)
 
     async def validate(
         self,
@@ -133,7 +131,7 @@ class Chain:
         await self._run([plugin.validate for plugin in self.plugins], review)
         if subject is not None and self.dynamic is not None:
             if new is None and self.dynamic.may_mutate():
-                await self.dynamic.mutate(subject(), None, old, warn, None)  # a delete is shown to mutating ones, too
+                await self.dynamic.delete(subject(), old, warn)
             if self.dynamic.may_refuse():
                 await self.dynamic.validate(subject(), new, old, warn)
         if self.accounts is not None:
@@ -145,8 +143,7 @@ class Chain:
         if dynamic is None or not (dynamic.may_mutate() or dynamic.may_refuse()):
             return tree
         seen = subject()
-        changed = await dynamic.mutate(seen, tree, None, warn, None)
-        assert changed is not None
+        changed = await dynamic.mutate(seen, tree, None, warn)
         await dynamic.validate(seen, changed, None, warn)
         return changed
 
@@ -199,6 +196,7 @@ def chain(
             mutating=MUTATING_WEBHOOKS in disable,
             validating=VALIDATING_WEBHOOKS in disable,
             policies=VALIDATING_POLICIES in disable,
+            mutating_policies=MUTATING_POLICIES in disable,
         )
     return Chain(
         plugins=tuple(chosen),

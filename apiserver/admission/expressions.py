@@ -17,7 +17,6 @@ from apiserver.cel.kubernetes import AUTHORIZER, RESOURCE_CHECK
 from apiserver.cel.libraries.authorizer import Authorizer, Decision, Question, ResourceCheck
 from apiserver.cel.program import MATCH_CONDITIONS_LIMIT
 from apiserver.cel.types import BOOL, DYN, INT, STRING, TIMESTAMP, Property, Type, list_of, map_of, object_type
-from apiserver.cel.values import parse_timestamp
 from apiserver.request import AUTHENTICATED, Attributes, User
 from apiserver.request import Decision as Answer
 
@@ -96,17 +95,6 @@ def condition(text: str, *, params: bool = False) -> Program:
     return cel.compile(text, ENVIRONMENT.with_variables(variables(params=params)), BOOL)
 
 
-def namespace_value(tree: Json | None) -> Json | None:
-    """What `namespaceObject` is: the namespace with its times as timestamps."""
-    if tree is None:
-        return None
-    meta = dict(tree["metadata"])
-    for name in ("creationTimestamp", "deletionTimestamp"):
-        if name in meta:
-            meta[name] = parse_timestamp(meta[name]) or meta[name]
-    return {**tree, "metadata": meta}
-
-
 def asker(subject: Subject, authorize: Authorize | None) -> Callable[[Question], Decision]:
     """What answers an expression's questions about rights: those of the request's user, or of a service account."""
 
@@ -164,8 +152,8 @@ def bindings(
     own = subject.attributes
     question = Question(
         "",
-        group=form.group,
-        resource=form.plural,
+        group=subject.own.group,
+        resource=subject.own.plural,
         subresource=own.subresource,
         namespace=subject.namespace,
         name=subject.name or own.name,
@@ -174,7 +162,7 @@ def bindings(
         "object": new,
         "oldObject": old,
         "params": params,
-        "namespaceObject": namespace_value(namespace),
+        "namespaceObject": namespace,  # whose times are texts, whatever their type says: so upstream has it
         "request": subject.request(form),
         "authorizer": Authorizer(ask),
         REQUEST_RESOURCE: ResourceCheck(ask, question),
@@ -190,8 +178,13 @@ class Verdict:
 
 
 def judge(conditions: Sequence[Json], values: Mapping[str, Any], *, ignore: bool, params: bool = False) -> Verdict:
-    """All conditions must be true. One that is false decides; else an error does, by the failure policy."""
+    """All conditions must be true. One that is false decides; else an error does, by the failure policy.
+
+    They see no namespace, and the resource that was asked for, even where the object is shown in another version.
+    """
     budget = Budget(MATCH_CONDITIONS_LIMIT)
+    request = values["request"]
+    values = {**values, "namespaceObject": None, "request": {**request, "resource": request["requestResource"]}}
     problems: list[str] = []
     for row in conditions:
         text = row["expression"]

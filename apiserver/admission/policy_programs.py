@@ -17,6 +17,7 @@ from apiserver.cel import (
     Budget,
     BudgetExceeded,
     CompileError,
+    Environment,
     EvaluationError,
     InstantiationError,
     Program,
@@ -69,12 +70,14 @@ class Compiler:
         self._fields = {**self._fields, name: Property(name, type)}
         return found
 
-    def expression(self, text: str, *results: Type, authorizer: bool = True) -> Expression:
+    def expression(
+        self, text: str, *results: Type, authorizer: bool = True, environment: Environment = ENVIRONMENT
+    ) -> Expression:
         known = expressions.variables(params=self._params, authorizer=authorizer)
         known["variables"] = object_type(VARIABLES, self._fields)
         known.update(self._base)
         try:
-            return Expression(text, cel.compile(text, ENVIRONMENT.with_variables(known), *results))
+            return Expression(text, cel.compile(text, environment.with_variables(known), *results))
         except CompileError as error:
             return Expression(text, None, problem_of(error))
 
@@ -104,9 +107,10 @@ class Decision:
     failures: list[Failure] = field(default_factory=list)
     annotations: list[tuple[str, str]] = field(default_factory=list)
     audit_errors: list[str] = field(default_factory=list)
+    ignored: list[Failure] = field(default_factory=list)  #: errors that the failure policy lets pass
 
 
-class _Variables(dict[str, Any]):
+class Variables(dict[str, Any]):
     """`variables`: each is evaluated when it is first asked for."""
 
     def __init__(self, known: Mapping[str, Expression], values: dict[str, Any], budget: Budget) -> None:
@@ -148,7 +152,7 @@ class Programs:
                 return Decision()
         budget = Budget()
         values = {**values}
-        values["variables"] = _Variables(self.variables, values, budget)
+        values["variables"] = Variables(self.variables, values, budget)
         decision = Decision()
         try:
             outcomes = [self._outcome(v, values, budget) for v in self.validations]
@@ -156,11 +160,10 @@ class Programs:
             return _failed(str(error), ignore=ignore)
         for index, (validation, outcome) in enumerate(zip(self.validations, outcomes, strict=True)):
             if isinstance(outcome, EvaluationError):
-                if not ignore:
-                    decision.failures.append(Failure(index, str(outcome), is_error=True))
+                wrong = decision.ignored if ignore else decision.failures
+                wrong.append(Failure(index, str(outcome), is_error=True))
             elif outcome is not True:
-                text = _message(validation, values, budget)
-                decision.failures.append(Failure(index, text, validation.reason))
+                decision.failures.append(_denial(index, validation, values, budget))
         self._audit(decision, values, ignore=ignore)
         return decision
 
@@ -187,16 +190,25 @@ class Programs:
 
 
 def _failed(message: str, *, ignore: bool) -> Decision:
-    return Decision() if ignore else Decision(failures=[Failure(0, message, is_error=True)])
+    wrong = [Failure(0, message, is_error=True)]
+    return Decision(ignored=wrong) if ignore else Decision(failures=wrong)
+
+
+def _denial(index: int, validation: Validation, values: Mapping[str, Any], budget: Budget) -> Failure:
+    """What a validation that did not hold comes to."""
+    try:
+        return Failure(index, _message(validation, values, budget), validation.reason)
+    except BudgetExceeded as error:
+        return Failure(index, f"failed messageExpression: {error}", is_error=True)
 
 
 def _message(validation: Validation, values: Mapping[str, Any], budget: Budget) -> str:
-    """The message of a validation that did not hold: its expression's, its own, or one made of the expression."""
+    """The message of a validation: its expression's, its own, or one made of the expression. Raises BudgetExceeded."""
     made = ""
     if validation.message_expression is not None:
         try:
             value = validation.message_expression.evaluate(values, budget)
-        except (EvaluationError, BudgetExceeded):
+        except EvaluationError:
             value = None
         made = value.strip() if isinstance(value, str) else ""
         if len(made.encode()) > _LONGEST_MESSAGE or "\n" in made:

@@ -7,12 +7,29 @@ does it after a webhook's patch. Made by resources/reviewing.py; nothing here do
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from apimachinery import errors, schema
+from apimachinery.apply import types
+from apimachinery.errors import ApiError
+from apimachinery.kinds import BY_KIND
 from apimachinery.types import Json
 from apiserver.request import Attributes
 
 CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
 _CONFIGURATION = "admissionregistration.k8s.io"
+#: Source: policy/generic/plugin.go, pkg/kubeapiserver/admission/exclusion/resources.go.
+_BEYOND_POLICIES = {
+    _CONFIGURATION: (
+        *("validatingadmissionpolicies", "validatingadmissionpolicybindings"),
+        *("mutatingadmissionpolicies", "mutatingadmissionpolicybindings"),
+    ),
+    "authentication.k8s.io": ("selfsubjectreviews", "tokenreviews"),
+    "authorization.k8s.io": (
+        *("localsubjectaccessreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews"),
+        "subjectaccessreviews",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +49,17 @@ class Form:
     def object_kind(self) -> Json:
         return {"group": self.kind_group, "version": self.kind_version, "kind": self.kind}
 
+    @property
+    def definition(self) -> str | None:
+        """The name of the object's definition, None for what is no built-in kind."""
+        return schema.definition_of(self.kind_group, self.kind_version, self.kind)
+
+
+class Annotate(Protocol):
+    """Adds an annotation to the audit event; `whole`: only where requests are recorded with their bodies."""
+
+    def __call__(self, key: str, value: str, *, whole: bool = False) -> None: ...
+
 
 #: To or from a form; awaits where a conversion asks a webhook.
 Turn = Callable[[Json, Form], Awaitable[Json]]
@@ -41,7 +69,12 @@ async def _unchanged(tree: Json, _form: Form) -> Json:
     return tree
 
 
-def _unheard(_key: str, _value: str) -> None:
+def _built_in(form: Form) -> types.Type | None:
+    kind = BY_KIND.get((f"{form.kind_group}/{form.kind_version}".lstrip("/"), form.kind))
+    return types.built_in(kind) if kind is not None else None
+
+
+def _unheard(key: str, value: str, *, whole: bool = False) -> None:  # noqa: ARG001 - as it is called
     return None
 
 
@@ -57,7 +90,8 @@ class Subject:
     dry_run: bool = False
     show: Turn = _unchanged
     take: Turn = _unchanged
-    annotate: Callable[[str, str], None] = _unheard  #: adds an annotation to the audit event
+    type_of: Callable[[Form], types.Type | None] = _built_in  #: how objects merge in a form, if that is known
+    annotate: Annotate = _unheard
     #: The object's name, where the request does not say it (a create).
     name: str = ""
 
@@ -78,12 +112,23 @@ class Subject:
 
     @property
     def is_configuration(self) -> bool:
-        """Webhook configurations and policies are never sent to any: a mistake in one could not be mended."""
+        """Webhook configurations and policies are never sent to webhooks: a mistake in one could not be mended."""
         return self.own.group == _CONFIGURATION and self.own.kind_group == _CONFIGURATION
+
+    @property
+    def is_beyond_policies(self) -> bool:
+        """What no policy is about: policies, and the questions that every component asks all the time."""
+        return self.own.plural in _BEYOND_POLICIES.get(self.own.group, ())
 
     async def shown(self, tree: Json | None, form: Form) -> Json | None:
         """The tree in a form, None where there is none."""
         return await self.show(tree, form) if tree is not None else None
+
+    def forbidden(self, new: Json | None, why: str) -> ApiError:
+        """403 as admission words it: for an object without a name, by what it is to be called after."""
+        meta = (new or {}).get("metadata") or {}
+        name = self.attributes.name or meta.get("name") or meta.get("generateName") or "Unknown"
+        return errors.forbidden(self.own.group, self.own.plural, name, why)
 
     def request(self, form: Form) -> Json:
         """AdmissionRequest without uid and objects: what webhooks are sent and `request` is in expressions."""

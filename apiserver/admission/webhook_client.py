@@ -30,7 +30,11 @@ _LONGEST_ANSWER = 16 * 1024 * 1024
 
 
 class Unreachable(Exception):
-    """The webhook could not be asked; the text is what a Go client would say."""
+    """The webhook could not be asked; the text is what a Go client would say, `code` what it answered, if it did."""
+
+    def __init__(self, why: str, code: int = 503) -> None:
+        super().__init__(why)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class WebhookClient:
         except ApiError as error:  # of the resolver
             raise Unreachable(f'Post "{shown}": {error.message}') from None
         if not 200 <= status < 300:
-            raise Unreachable(_http_text(status, answer))
+            raise Unreachable(_http_text(status, answer), status)
         try:
             return msgspec.json.decode(answer)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

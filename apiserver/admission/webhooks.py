@@ -1,99 +1,66 @@
 """The webhooks of Mutating- and ValidatingWebhookConfigurations: which are asked about a request, and what follows.
 
-Mutating ones are asked one after the other, each seeing what those before it made, and again (once) where
+Mutating ones are asked one after the other, each seeing what those before it made, and in a second round where
 reinvocationPolicy says so and something changed after them. Validating ones are asked all at once.
 Source: apiserver/pkg/admission/plugin/webhook/{mutating,validating}/dispatcher.go, generic/webhook.go.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
 
-from apimachinery import errors, patch
+from apimachinery import errors, names, patch
 from apimachinery.errors import ApiError
-from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.admission import expressions, review
 from apiserver.admission.expressions import Authorize
-from apiserver.admission.matching import Criteria, selector
 from apiserver.admission.metrics import AdmissionMetrics
 from apiserver.admission.review import Answer, Nonsense
 from apiserver.admission.subject import Form, Subject
 from apiserver.admission.webhook_client import Unreachable, WebhookClient
+from apiserver.admission.webhook_source import Hook
 from apiserver.request import Lookup
 
 log = structlog.get_logger("apiserver")
 Warn = Callable[[str], None]
 #: Keys of audit annotations.
 _MUTATION, _VALIDATION = "mutation.webhook.admission.k8s.io/", "validating.webhook.admission.k8s.io/"
-#: Runs the built-in plugins once more over an object that a webhook has changed.
-Again = Callable[[Json], Awaitable[Json]]
+_PATCH = "patch.webhook.admission.k8s.io/"
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hook:
-    """One webhook of a configuration."""
+class _FailedError(Exception):
+    """The webhook could not be asked, or answered nonsense: what the failure policy is for."""
 
-    uid: str  #: its configuration, place and name
-    configuration: str
-    index: int  #: its place among all hooks
-    name: str
-    criteria: Criteria
-    conditions: Sequence[Json]
-    client: Json
-    versions: Sequence[str]
-    seconds: int
-    ignores_failures: bool
-    dry_run_safe: bool
-    reinvoked: bool
+    def __init__(self, why: str, code: int = 503) -> None:
+        super().__init__(why)
+        self.code = code
 
 
-def hooks(configurations: Sequence[Json]) -> tuple[Hook, ...]:
-    """The webhooks of all configurations, in the order in which they are asked."""
-    ordered = sorted(configurations, key=lambda tree: str(tree["metadata"]["name"]))
-    rows = [(tree["metadata"]["name"], i, row) for tree in ordered for i, row in enumerate(tree.get("webhooks") or ())]
-    return tuple(_hook(name, i, place, row) for place, (name, i, row) in enumerate(rows))
+class _RefusedError(Exception):
+    """The webhook said no."""
+
+    def __init__(self, refusal: ApiError) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
 
 
-def _hook(configuration: str, index: int, place: int, row: Json) -> Hook:
-    return Hook(
-        uid=f"{configuration}/{row['name']}/{index}",
-        configuration=configuration,
-        index=place,
-        name=row["name"],
-        criteria=Criteria(
-            rules=row.get("rules") or (),
-            equivalent=row.get("matchPolicy") == "Equivalent",
-            namespaces=selector(row.get("namespaceSelector")),
-            objects=selector(row.get("objectSelector")),
-        ),
-        conditions=row.get("matchConditions") or (),
-        client=row.get("clientConfig") or {},
-        versions=row.get("admissionReviewVersions") or (),
-        seconds=row.get("timeoutSeconds") or 10,
-        ignores_failures=row.get("failurePolicy") == "Ignore",
-        dry_run_safe=row.get("sideEffects") in ("None", "NoneOnDryRun"),
-        reinvoked=row.get("reinvocationPolicy") == "IfNeeded",
-    )
+@dataclass(slots=True)
+class Memory:
+    """Of one request: which webhooks want to see later changes, and which have to be asked again."""
 
+    called: set[str] = field(default_factory=set)
+    due: set[str] = field(default_factory=set)
+    last: Json | None = None  #: what the webhooks made of the object in the round before
 
-class Source:
-    """The hooks of one kind of configuration, compiled anew when one of them changes."""
-
-    def __init__(self, lookup: Lookup, kind: Kind, changes: Callable[[], object]) -> None:
-        self._lookup, self._kind, self._changes = lookup, kind, changes
-        self._version: object = None
-        self._hooks: tuple[Hook, ...] = ()
-
-    def __call__(self) -> tuple[Hook, ...]:
-        version = self._changes()
-        if version != self._version:
-            self._hooks = hooks(self._lookup.list(self._kind))
-            self._version = version
-        return self._hooks
+    def changed(self) -> None:
+        """Something changed: whoever was asked and wants to know is due."""
+        self.due |= self.called
+        self.called = set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,52 +76,57 @@ class Webhooks:
     metrics: AdmissionMetrics
     clock: Callable[[], float]
 
-    async def mutate(
-        self, subject: Subject, new: Json | None, old: Json | None, warn: Warn, again: Again
-    ) -> Json | None:
-        """The object as the mutating webhooks want it. Raises ApiError where one refuses or fails closed."""
-        found = self.mutating()
-        if not found or subject.is_configuration:
-            return new
-        called: list[Hook] = []
-        due: set[str] = set()
-        after = await self._round(found, subject, new, old, warn, called, due)
-        if after is new or after is None:
-            return after
-        settled = await again(after)
-        if settled != after:  # the built-in plugins changed it once more: all that ask for it are asked again
-            due |= {hook.uid for hook in called}
-        repeated = [hook for hook in found if hook.uid in due]
-        return await self._round(repeated, subject, settled, old, warn, [], set(), 1) if repeated else settled
+    async def round(
+        self, subject: Subject, new: Json | None, old: Json | None, warn: Warn, memory: Memory, *, again: bool
+    ) -> tuple[Json | None, bool]:
+        """The object as the mutating webhooks want it, each asked in turn, and whether one changed it.
 
-    async def _round(
-        self,
-        found: Sequence[Hook],
-        subject: Subject,
-        new: Json | None,
-        old: Json | None,
-        warn: Warn,
-        called: list[Hook],
-        due: set[str],
-        number: int = 0,
-    ) -> Json | None:
-        """Ask each in turn. `called`: those to ask again if something changes; `due`: those after which it did."""
+        Raises ApiError where one refuses or fails closed.
+        """
+        found, is_due = self.mutating(), False
+        if not found or subject.is_configuration:
+            return new, False
+        if again and memory.last != new:  # the plugins, or the policies, changed it once more
+            memory.changed()
+        number = 1 if again else 0
         for hook in found:
             form = await self._concerned(hook, subject, new, old)
-            if form is None:
+            if form is None or (again and hook.uid not in memory.due):
                 continue
-            shown = await subject.shown(new, form)
-            answer = await self._answer(hook, subject, form, shown, old, warn, number=number, mutating=True)
-            patched = _patched(hook, answer, shown) if answer is not None else None
-            before, new = new, await subject.take(patched, form) if patched is not None else new
-            if new != before:
-                due |= {earlier.uid for earlier in called}
-                called.clear()
-            said = {"configuration": hook.configuration, "webhook": hook.name, "mutated": new != before}
-            subject.annotate(f"{_MUTATION}round_{number}_index_{hook.index}", msgspec.json.encode(said).decode())
+            mutated, place = False, f"round_{number}_index_{hook.index}"
+            try:
+                asked = self._asked(hook, form, subject, new, old, warn, place)
+                made = await self._judged(hook, subject, asked, f"{_MUTATION}{place}", "admit")
+                new, mutated = (made, made != new) if made is not None else (new, False)
+            finally:
+                said = {"configuration": hook.configuration, "webhook": hook.name, "mutated": mutated}
+                subject.annotate(f"{_MUTATION}{place}", msgspec.json.encode(said).decode())
+            if mutated:
+                memory.changed()
+                is_due = True
             if hook.reinvoked:
-                called.append(hook)
-        return new
+                memory.called.add(hook.uid)
+        memory.last = new
+        return new, is_due
+
+    async def _asked(
+        self, hook: Hook, form: Form, subject: Subject, new: Json | None, old: Json | None, warn: Warn, place: str
+    ) -> Json | None:
+        """The object as a mutating webhook wants it, None where it does not change it."""
+        shown = await subject.shown(new, form)
+        answer = await self._answer(hook, subject, form, shown, old, warn, mutating=True)
+        operations = _operations(answer)
+        if not operations:
+            return None
+        patched = _patched(hook, operations, shown)
+        said = {
+            "configuration": hook.configuration,
+            "webhook": hook.name,
+            "patch": operations,
+            "patchType": "JSONPatch",
+        }
+        subject.annotate(f"{_PATCH}{place}", msgspec.json.encode(said).decode(), whole=True)
+        return await subject.take(patched, form)
 
     async def validate(self, subject: Subject, new: Json | None, old: Json | None, warn: Warn) -> None:
         """Ask the validating webhooks, all at once. Raises the first refusal in their order."""
@@ -168,8 +140,9 @@ class Webhooks:
 
         async def ask(index: int, hook: Hook, form: Form) -> None:
             shown = await subject.shown(new, form)
+            asked = self._answer(hook, subject, form, shown, old, warn, mutating=False)
             try:
-                await self._answer(hook, subject, form, shown, old, warn, number=0, mutating=False)
+                await self._judged(hook, subject, asked, f"{_VALIDATION}round_0_index_{index}", "validating")
             except ApiError as error:
                 outcomes[index] = error
 
@@ -197,6 +170,35 @@ class Webhooks:
             raise errors.forbidden(own.group, own.plural, subject.name or subject.attributes.name, verdict.error)
         return form if verdict.matches else None
 
+    async def _judged(self, hook: Hook, subject: Subject, asked: Awaitable[T], place: str, kind: str) -> T | None:
+        """What comes of asking a webhook; None where it failed and that does not matter. Raises ApiError."""
+        began = self.clock()
+
+        def observed(code: int, *, rejected: bool, error: str = "") -> None:
+            seconds = self.clock() - began
+            self.metrics.called(
+                hook.name, kind, subject.operation, code=code, rejected=rejected, seconds=seconds, error=error
+            )
+
+        try:
+            found = await asked
+        except _FailedError as error:
+            observed(error.code, rejected=not hook.ignores_failures, error="calling_webhook_error")
+            if not hook.ignores_failures:
+                raise review.failed(hook.name, str(error)) from None
+            log.warning("a webhook failed, going on without it", webhook=hook.name, error=str(error))
+            self.metrics.failed_open(hook.name, kind)
+            subject.annotate(f"failed-open.{place}", hook.name)
+            return None
+        except _RefusedError as error:
+            observed(error.refusal.code, rejected=True)
+            raise error.refusal from None
+        except ApiError:
+            observed(0, rejected=True, error="apiserver_internal_error")
+            raise
+        observed(200, rejected=False)
+        return found
+
     async def _answer(
         self,
         hook: Hook,
@@ -206,41 +208,24 @@ class Webhooks:
         old: Json | None,
         warn: Warn,
         *,
-        number: int,
         mutating: bool,
-    ) -> Answer | None:
-        """What the webhook says; None where it failed and that does not matter. Raises ApiError."""
+    ) -> Answer:
+        """What the webhook says, if it lets the request pass. Raises _FailedError, _RefusedError, ApiError."""
         if subject.dry_run and not hook.dry_run_safe:
             raise review.no_dry_run(hook.name)
-        began, kind = self.clock(), "admit" if mutating else "validating"
-
-        def observed(code: int, *, rejected: bool, error: str = "") -> None:
-            seconds = self.clock() - began
-            self.metrics.called(
-                hook.name, kind, subject.operation, code=code, rejected=rejected, seconds=seconds, error=error
-            )
-
         try:
             answer = await self._ask(hook, subject, form, shown, old, mutating=mutating)
-        except (Unreachable, Nonsense) as error:
-            observed(503, rejected=not hook.ignores_failures, error="calling_webhook_error")
-            why = "failed to call webhook" if isinstance(error, Unreachable) else "received invalid webhook response"
-            if not hook.ignores_failures:
-                raise review.failed(hook.name, f"{why}: {error}") from None
-            log.warning("a webhook failed, going on without it", webhook=hook.name, error=str(error))
-            prefix = _MUTATION if mutating else _VALIDATION
-            self.metrics.failed_open(hook.name, kind)
-            subject.annotate(f"failed-open.{prefix}round_{number}_index_{hook.index}", hook.name)
-            return None
+        except Unreachable as error:
+            raise _FailedError(f"failed to call webhook: {error}", error.code) from None
+        except Nonsense as error:
+            raise _FailedError(f"received invalid webhook response: {error}") from None
         for key, value in answer.audit.items():
-            subject.annotate(f"{hook.name}/{key}", value)
+            if not names.qualified_name(f"{hook.name}/{key}"):
+                subject.annotate(f"{hook.name}/{key}", value)
         for text in answer.warnings:
             warn(text)
         if not answer.allowed:
-            refusal = review.denied(hook.name, answer.status)
-            observed(refusal.code, rejected=True)
-            raise refusal
-        observed(200, rejected=False)
+            raise _RefusedError(review.denied(hook.name, answer.status))
         return answer
 
     async def _ask(
@@ -255,10 +240,10 @@ class Webhooks:
         return review.verified(await self.client.ask(hook.client, body, hook.seconds), version, uid, mutating=mutating)
 
 
-def _patched(hook: Hook, answer: Answer, shown: Json | None) -> Json | None:
-    """The object after the webhook's patch, None where it has none. Raises 500 for one that does not apply."""
+def _operations(answer: Answer) -> list[Any]:
+    """The operations of an answer's patch. Raises _FailedError for what are none."""
     if not answer.patch:
-        return None
+        return []
     try:
         operations = msgspec.json.decode(answer.patch)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -266,17 +251,20 @@ def _patched(hook: Hook, answer: Answer, shown: Json | None) -> Json | None:
     else:
         why = "json: cannot unmarshal into Go value of type jsonpatch.Patch"
     if not isinstance(operations, list):
-        if hook.ignores_failures:
-            return None
-        raise review.failed(hook.name, f"received undecodable patch in webhook response: {why}")
-    if not operations:
-        return None
+        raise _FailedError(f"received undecodable patch in webhook response: {why}")
+    return operations
+
+
+def _patched(hook: Hook, operations: list[Any], shown: Json | None) -> Json:
+    """The object after the webhook's patch. Raises 500 for one that does not apply."""
     if shown is None:
         raise errors.internal(
             f'admission webhook "{hook.name}" attempted to modify the object, which is not supported for this operation'
         )
     try:
         changed = patch.json_patch(shown, operations)
+    except patch.NotApplied as error:
+        raise errors.internal(error.why) from None
     except ApiError as error:
         raise errors.internal(error.message) from None
     if not isinstance(changed, dict):

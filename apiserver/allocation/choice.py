@@ -19,10 +19,12 @@ def band(size: int, *, step: int, most: int, least: int = 16) -> int:
 
 
 def address_band(size: int) -> int:
+    """How many addresses at the beginning are left for who asks for a certain one."""
     return band(size, step=16, most=256)
 
 
 def port_band(size: int) -> int:
+    """The same for node ports."""
     return band(size, step=32, most=128)
 
 

@@ -79,12 +79,14 @@ def chosen(wanted: Sequence[int], bits: int, ports: range, start: int) -> list[i
 
 
 def with_ports(bits: int, ports: Iterable[int], within: range) -> int:
+    """The bitmap with these ports taken."""
     for port in ports:
         bits |= 1 << (port - within.start)
     return bits
 
 
 def without_ports(bits: int, ports: Iterable[int], within: range) -> int:
+    """The bitmap with these ports free."""
     for port in ports:
         bits &= ~(1 << (port - within.start))
     return bits

@@ -50,8 +50,9 @@ class Audited:
         self._add_bodies(event, response)
         event["requestReceivedTimestamp"] = times.rfc3339_micro(self.received)
         event["stageTimestamp"] = times.rfc3339_micro(now)
-        if call.annotations:
-            event["annotations"] = call.annotations
+        with_bodies = self.recording.level not in (NONE, METADATA)
+        if found := {**(call.whole_annotations if with_bodies else {}), **call.annotations}:
+            event["annotations"] = found
         return event
 
     def _add_bodies(self, event: Json, response: Response | None) -> None:

@@ -39,20 +39,29 @@ class ClientCertificates:
     """Identities of certificates that one of `authorities` issued for client authentication."""
 
     authorities: Sequence[x509.Certificate]
-    kept: OrderedDict[bytes, Identity] = field(default_factory=OrderedDict)
+    with_uid: bool = True  #: whether a certificate may say its user's uid
+    #: What was found out of a certificate: whose it is, or why it does not count (another authority's, mostly).
+    kept: OrderedDict[bytes, Identity | str] = field(default_factory=OrderedDict)
 
     def identify(self, der: bytes, now: float) -> User | None:
         """The user of a certificate; None where it has no common name. Raises Refused."""
         identity = self.kept.get(der)
         if identity is None:
-            identity = self._verified(der)
-            self.kept[der] = identity
+            identity = self.kept[der] = self._looked_at(der)
             if len(self.kept) > _KEPT:
                 self.kept.popitem(last=False)
+        if isinstance(identity, str):
+            raise Refused(identity)
         if not identity.not_before <= now <= identity.not_after:
             when = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             raise Refused(f"x509: certificate has expired or is not yet valid: current time {when}")
         return identity.user if identity.user.name else None
+
+    def _looked_at(self, der: bytes) -> Identity | str:
+        try:
+            return self._verified(der)
+        except Refused as refusal:
+            return refusal.message
 
     def _verified(self, der: bytes) -> Identity:
         try:
@@ -64,7 +73,7 @@ class ClientCertificates:
         if not _for_clients(certificate):
             raise Refused("x509: certificate specifies an incompatible key usage")
         return Identity(
-            _user(certificate, der),
+            _user(certificate, der, UID if self.with_uid else None),
             certificate.not_valid_before_utc.timestamp(),
             certificate.not_valid_after_utc.timestamp(),
         )
@@ -92,12 +101,12 @@ def _for_clients(certificate: x509.Certificate) -> bool:
     return not _CLIENT_USES.isdisjoint(uses)
 
 
-def _user(certificate: x509.Certificate, der: bytes) -> User:
+def _user(certificate: x509.Certificate, der: bytes, uid: x509.ObjectIdentifier | None) -> User:
     subject = certificate.subject
     groups = tuple(_text(a.value) for a in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME))
     credential = f"X509SHA256={hashlib.sha256(der).hexdigest()}"
     name = _first(subject, NameOID.COMMON_NAME)
-    return User(name, groups, _first(subject, UID), {CREDENTIAL_ID: (credential,)})
+    return User(name, groups, _first(subject, uid) if uid else "", {CREDENTIAL_ID: (credential,)})
 
 
 def _first(subject: x509.Name, oid: x509.ObjectIdentifier) -> str:

@@ -6,7 +6,7 @@ object to answer with. Source: pkg/registry/authorization/*/rest.go, pkg/apis/au
 
 from collections.abc import Sequence
 
-from apimachinery.errors import FORBIDDEN_FIELD, INVALID, ApiError, FieldError, bad_request, invalid
+from apimachinery.errors import INVALID, ApiError, FieldError, bad_request, invalid
 from apimachinery.types import Json
 from apiserver.authorization.authorizer import Authorizer
 from apiserver.authorization.rbac import aggregate
@@ -25,7 +25,7 @@ def _refused(problems: Sequence[FieldError]) -> ApiError:
 def subject_access_review(authorizer: Authorizer, body: Json) -> Json:
     """May the user or the groups of spec do it? Raises ApiError 422."""
     spec = body.get("spec") or {}
-    if problems := [*_attribute_problems(spec), *_subject_problems(spec)]:
+    if problems := [*_attribute_problems(spec), *_subject_problems(spec), *_metadata_problems(body)]:
         raise _refused(problems)
     return _answered("SubjectAccessReview", body, spec, authorizer, _spec_user(spec))
 
@@ -33,22 +33,28 @@ def subject_access_review(authorizer: Authorizer, body: Json) -> Json:
 def local_subject_access_review(authorizer: Authorizer, body: Json, namespace: str) -> Json:
     """The same within one namespace, for those who may ask about theirs alone. Raises ApiError 400, 422."""
     spec = body.get("spec") or {}
-    problems = [*_attribute_problems(spec), *_subject_problems(spec)]
-    if spec.get("nonResourceAttributes") is not None:
-        problems.append(FieldError("spec.nonResourceAttributes", FORBIDDEN_FIELD, "disallowed on this kind of request"))
+    problems = [
+        *_attribute_problems(spec),
+        *_subject_problems(spec),
+        *_metadata_problems(body, " except for namespace"),
+    ]
+    resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if resource is not None and (wanted := resource.get("namespace") or "") != namespace:
+        where = "spec.resourceAttributes.namespace"
+        problems.append(FieldError(where, INVALID, "must match metadata.namespace", wanted))
+    if path is not None:
+        problems.append(_about_path(path, "disallowed on this kind of request"))
     if problems:
         raise _refused(problems)
     if not namespace:
         raise bad_request("namespace is required on this type: ")
-    if (wanted := spec["resourceAttributes"].get("namespace", "")) != namespace:
-        raise bad_request(f"spec.resourceAttributes.namespace must match namespace: {wanted}")
     return _answered("LocalSubjectAccessReview", body, spec, authorizer, _spec_user(spec))
 
 
 def self_subject_access_review(authorizer: Authorizer, user: User, body: Json) -> Json:
     """May the asker do it? `kubectl auth can-i`. Raises ApiError 422."""
     spec = body.get("spec") or {}
-    if problems := _attribute_problems(spec):
+    if problems := [*_attribute_problems(spec), *_metadata_problems(body)]:
         raise _refused(problems)
     return _answered("SelfSubjectAccessReview", body, spec, authorizer, user)
 
@@ -67,7 +73,7 @@ def self_subject_rules_review(authorizer: Authorizer, user: User, body: Json) ->
     }
     if errors:
         status["evaluationError"] = aggregate(errors)
-    return {**_envelope("SelfSubjectRulesReview", body, spec), "status": status}
+    return {**_envelope("SelfSubjectRulesReview", {}, {}), "status": status}
 
 
 def attributes_of(spec: Json, user: User) -> Attributes:
@@ -119,11 +125,24 @@ def _spec_user(spec: Json) -> User:
 def _attribute_problems(spec: Json) -> list[FieldError]:
     resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if resource is not None and path is not None:
-        why = "cannot be specified in combination with resourceAttributes"
-        return [FieldError("spec.nonResourceAttributes", INVALID, why, path)]
+        return [_about_path(path, "cannot be specified in combination with resourceAttributes")]
     if resource is None and path is None:
         return [FieldError("spec.resourceAttributes", INVALID, _WHAT, None)]
     return []
+
+
+def _about_path(path: Json, why: str) -> FieldError:
+    shown = {"Path": path.get("path") or "", "Verb": path.get("verb") or ""}  # as Go has it inside
+    return FieldError("spec.nonResourceAttributes", INVALID, why, shown)
+
+
+def _metadata_problems(body: Json, but: str = "") -> list[FieldError]:
+    """Reviews have no metadata of their own, `but` what the path says; the server's own entries do not count."""
+    meta: Json = body.get("metadata") or {}
+    ours = ("managedFields", "creationTimestamp", *(("namespace",) if but else ()))
+    if all(not value for key, value in meta.items() if key not in ours):
+        return []
+    return [FieldError("metadata", INVALID, f"must be empty{but}", meta)]
 
 
 def _subject_problems(spec: Json) -> list[FieldError]:

@@ -260,7 +260,7 @@ class _Checker:
 
     def object_literal(self, node: ObjectLiteral) -> Type:
         name = node.name.removeprefix(".")
-        found = self.environment.types.get(name)
+        found = self.environment.declared(name)
         if found is None:
             if types.TYPE_NAMES.get(name) is None:
                 self.undeclared(node.offset, node.name)

@@ -11,7 +11,7 @@ from typing import Any
 from apiserver.cel import types
 from apiserver.cel.types import Type, parse_signature
 from apiserver.cel.unification import has_variables
-from apiserver.cel.values import Duration, KeyedList, Opaque, Optional, SetList, Timestamp, TypeValue, Uint
+from apiserver.cel.values import Duration, KeyedList, ObjectValue, Opaque, Optional, SetList, Timestamp, TypeValue, Uint
 
 #: What a call costs, from its arguments and its result.
 Cost = Callable[[Sequence[Any], Any], int]
@@ -34,7 +34,7 @@ _RUNTIME: dict[str, tuple[type, ...]] = {
     "type": (TypeValue,),
     "list": (list, SetList, KeyedList),
     "map": (dict,),
-    "object": (dict,),
+    "object": (dict, ObjectValue),
 }
 
 
@@ -73,6 +73,10 @@ def overload(text: str, run: Callable[..., Any], cost: Cost = one) -> Overload:
 Functions = Mapping[str, tuple[Overload, ...]]
 
 
+def _none(_name: str) -> Type | None:
+    return None
+
+
 def functions(*libraries: Sequence[Overload]) -> Functions:
     """The overloads of all libraries by name, in order of declaration."""
     found: dict[str, tuple[Overload, ...]] = {}
@@ -88,6 +92,8 @@ class Environment:
     variables: Mapping[str, Type] = field(default_factory=dict)
     #: Object types by name, for literals (`Object{spec: ...}`), and opaque types as values.
     types: Mapping[str, Type] = field(default_factory=dict)
+    #: Types beyond those, of which there is no end (`Object.spec.template`).
+    resolve: Callable[[str], Type | None] = _none
 
     def with_variables(self, variables: Mapping[str, Type]) -> "Environment":
         return replace(self, variables={**self.variables, **variables})
@@ -95,8 +101,12 @@ class Environment:
     def with_types(self, types: Mapping[str, Type]) -> "Environment":
         return replace(self, types={**self.types, **types})
 
+    def declared(self, name: str) -> Type | None:
+        """A type that this environment adds to CEL's own."""
+        return self.types.get(name) or self.resolve(name)
+
     def type_named(self, name: str) -> Type | None:
-        return self.types.get(name) or types.TYPE_NAMES.get(name) or _COLLECTIONS.get(name)
+        return self.declared(name) or types.TYPE_NAMES.get(name) or _COLLECTIONS.get(name)
 
 
 _COLLECTIONS = {

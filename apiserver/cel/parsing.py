@@ -61,6 +61,7 @@ _LITERAL_NAMES = "'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING,
 _STARTS = frozenset(
     ("[", "{", "(", ".", "-", "!", "true", "false", "null", "NUM_FLOAT", "NUM_INT", "NUM_UINT", "STRING", "BYTES")
 ) | {"IDENTIFIER"}
+_FIRST_FIELD = "{'}', ',', '?', IDENTIFIER, ESC_IDENTIFIER}"
 _RELATIONS = {"<": "_<_", "<=": "_<=_", ">=": "_>=_", ">": "_>_", "==": "_==_", "!=": "_!=_", "in": "@in"}
 _SUMS = {"+": "_+_", "-": "_-_"}
 _PRODUCTS = {"*": "_*_", "/": "_/_", "%": "_%_"}
@@ -284,7 +285,8 @@ class _Parser:
         entries: list[FieldEntry] = []
         while not self.take("}"):
             optional = bool(self.take("?"))
-            field = self.need("IDENTIFIER", "IDENTIFIER")
+            begins = "{'}', '?', IDENTIFIER, ESC_IDENTIFIER}" if entries else _FIRST_FIELD
+            field = self.need("IDENTIFIER", "{IDENTIFIER, ESC_IDENTIFIER}" if optional else begins)
             colon = self.need(":", "':'")
             value = self.expression()
             entries.append(FieldEntry(offset=colon.offset, name=field.text, value=value, optional=optional))

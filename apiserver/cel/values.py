@@ -66,6 +66,12 @@ class KeyedList(list[Any]):
     keys: tuple[str, ...] = ()
 
 
+class ObjectValue(dict[str, Any]):
+    """What `Object.spec{...}` makes: its fields, and the name it was made under."""
+
+    type_name = ""
+
+
 class Opaque:
     """A value of a library's own type. Subclasses say their type's name and are compared by `==`."""
 
@@ -96,7 +102,7 @@ def type_name(value: Any) -> str:
     found = _NAMES.get(type(value))
     if found is not None:
         return found
-    return value.type_name if isinstance(value, Opaque) else "map"
+    return value.type_name if isinstance(value, Opaque | ObjectValue) else "map"
 
 
 def checked_int(value: int) -> int:
@@ -147,6 +153,8 @@ def equal(one: Any, other: Any) -> bool:
 
 
 def _equal_maps(one: dict[Any, Any], other: dict[Any, Any]) -> bool:
+    if type_name(one) != type_name(other):
+        return False
     return len(one) == len(other) and all(key in other and equal(value, other[key]) for key, value in one.items())
 
 

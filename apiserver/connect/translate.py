@@ -4,17 +4,19 @@ ApiError or OSError is raised while nothing has been sent to the client. Source:
 (streamtranslator.go, streamtunnel.go).
 """
 
-import asyncio
+import structlog
 
-from serving.channels import Channels, Wanted, negotiate, offered
+from serving.channels import Wanted, negotiate, offered
 from serving.dialer import Target, ask
 from serving.https import Upgrade
 from serving.portforward import PROTOCOL, TUNNEL
 from serving.raw import splice
-from serving.remote import Remote, remote_command
-from serving.remotecommand import open_channels
+from serving.remote import remote_command
+from serving.remotecommand import carry, open_channels
 from serving.websocket import Tunnel
 from serving.websocket_channels import PROTOCOLS, accept_websocket
+
+log = structlog.get_logger("apiserver")
 
 
 async def translate_command(upgrade: Upgrade, target: Target, path: str, wanted: Wanted) -> None:
@@ -25,46 +27,11 @@ async def translate_command(upgrade: Upgrade, target: Target, path: str, wanted:
             remote_command(target, path, wanted, spdy=True) as remote,
             open_channels(upgrade, wanted) as channels,
         ):
-            await _carry(channels, remote, wanted)
-    except* (ConnectionError, TimeoutError):
-        pass  # one of the ends has gone
-
-
-async def _carry(channels: Channels, remote: Remote, wanted: Wanted) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        result = tasks.create_task(_outputs(channels, remote))
-        leaving = tasks.create_task(channels.gone())
-        helpers = [leaving]
-        if wanted.stdin:
-            helpers.append(tasks.create_task(_stdin(channels, remote)))
-        if wanted.tty:
-            helpers.append(tasks.create_task(_sizes(channels, remote)))
-        await asyncio.wait((result, leaving), return_when=asyncio.FIRST_COMPLETED)
-        for task in (result, *helpers):
-            task.cancel()
-    if result.done() and not result.cancelled():
-        await channels.close(await remote.status())
-
-
-async def _outputs(channels: Channels, remote: Remote) -> None:
-    while (piece := await remote.read()) is not None:
-        await channels.write(*piece)
-    await remote.status()
-
-
-async def _stdin(channels: Channels, remote: Remote) -> None:
-    try:
-        while data := await channels.read_stdin():
-            await remote.write_stdin(data)
-        await remote.close_stdin()
-    except ConnectionError:
-        while await channels.read_stdin():
-            pass  # the process reads no more; the other channels go on
-
-
-async def _sizes(channels: Channels, remote: Remote) -> None:
-    while (size := await channels.resized()) is not None:
-        await remote.resize(*size)
+            status = await carry(channels, remote, wanted, remote.status)
+            if status is not None:
+                await channels.close(status)
+    except* (ConnectionError, TimeoutError) as gone:
+        log.info("a stream ended early", path=path.partition("?")[0], why=[str(error) for error in gone.exceptions])
 
 
 async def translate_portforward(upgrade: Upgrade, target: Target, path: str) -> None:

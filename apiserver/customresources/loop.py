@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from apimachinery.errors import ApiError
-from apimachinery.kinds import CUSTOMRESOURCEDEFINITIONS, KINDS, Kind
+from apimachinery.kinds import CUSTOMRESOURCEDEFINITIONS, KNOWN, Kind
 from apimachinery.types import Json
 from apiserver.customresources import cleanup, naming
 from apiserver.customresources.definition import ESTABLISHED, is_true
@@ -40,6 +40,7 @@ class CustomResources:
     def __init__(self, api: Api, discovery: Discovery, converter_of: Callable[[Json], Converts]) -> None:
         self._api = api
         self._discovery = discovery
+        self._built_in = tuple(discovery.kinds)
         self._converter_of = converter_of
         self._prefix = CUSTOMRESOURCEDEFINITIONS.storage_prefix()
         self._served: dict[str, Served] = {}  # by the name of the definition
@@ -113,7 +114,7 @@ class CustomResources:
         rows = list(self._served.values())
         listed = [kind for served in rows for kind in served.listed]
         schemas = {gvk: schema for served in rows for gvk, schema in served.schemas.items()}
-        self._discovery.serve([*KINDS, *listed], schemas)
+        self._discovery.serve([*self._built_in, *listed], schemas)
 
     async def _settle(self, tasks: asyncio.TaskGroup) -> bool:
         """Write the conditions that are due, and begin cleaning up where that is due. Whether all of it worked."""
@@ -228,7 +229,7 @@ def _is_built_in(tree: Json) -> bool:
     return (spec["group"], spec["names"]["plural"]) in _BUILT_IN
 
 
-_BUILT_IN = frozenset((kind.group, kind.plural) for kind in KINDS)
+_BUILT_IN = frozenset((kind.group, kind.plural) for kind in KNOWN)
 
 
 def _coordinates(kind: Kind) -> tuple[str, str, str]:

@@ -3,7 +3,7 @@
 Source: pkg/registry/customresource/{etcd,validator}.go.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,16 +12,11 @@ import msgspec
 from apimachinery import errors
 from apimachinery.errors import INVALID, FieldError, go_number
 from apimachinery.types import Json
-from apiserver.admission.subject import Form, Subject
-from apiserver.call import Call, Response
-from apiserver.registry import Handler, Resource
-from apiserver.resources import committing, decoding, fields, presenting, reading, writing
+from apiserver.registry import Handler
 from apiserver.resources.api import Api
-from apiserver.resources.options import write_options
-from apiserver.resources.stages import Write
-from apiserver.subresources.scale import NAME, SCALE, changing, scale_of, subject, with_owner
+from apiserver.subresources.scale import Places, made, replicas_of
+from apiserver.subresources.scale import handlers as verbs
 
-_META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 _MOST = 2**31 - 1
 #: Stands for a count that was never set, so that a patch that does not set it either can be told.
 _NOT_SET = -(2**31)
@@ -103,18 +98,10 @@ def _check_count(path: str, tree: Json) -> list[FieldError]:
 def of(scale: Json, tree: Json) -> tuple[Json, bool]:
     """The Scale of an object, and whether it has a replica count. Raises WrongType."""
     replicas, found = nested(tree, scale["specReplicasPath"], int)
-    status: Json = {"replicas": nested(tree, scale["statusReplicasPath"], int)[0]}
-    if path := scale.get("labelSelectorPath"):
-        selector, _ = nested(tree, path, str)
-        if selector:
-            status["selector"] = selector
-    return {
-        "kind": SCALE.kind,
-        "apiVersion": SCALE.api_version,
-        "metadata": {name: tree["metadata"][name] for name in _META if name in tree["metadata"]},
-        "spec": {"replicas": replicas} if replicas else {},
-        "status": status,
-    }, found
+    current, _ = nested(tree, scale["statusReplicasPath"], int)
+    path = scale.get("labelSelectorPath")
+    selector = nested(tree, path, str)[0] if path else ""
+    return made(tree, replicas=replicas, current=current, selector=selector), found
 
 
 def with_replicas(scale: Json, tree: Json, replicas: int) -> Json:
@@ -138,25 +125,14 @@ def replicas_path(scale: Json | None) -> tuple[str, ...]:
 
 
 def handlers(api: Api, scale: Json) -> dict[str, Handler]:
-    """The verbs of /scale."""
-
-    async def get(call: Call, resource: Resource) -> Response:
-        entry = await reading.find(api, call, resource, call.first("resourceVersion"))
-        tree, found = _of(scale, await presenting.loaded(resource, entry))
-        if not found:
-            raise errors.internal(f'the spec replicas field "{scale["specReplicasPath"]}" does not exist')
-        return presenting.encoded(call, msgspec.json.encode(tree))
-
-    async def update(call: Call, resource: Resource) -> Response:
-        body = await fields.typed_body(call, SCALE)
-        decoding.check_name(body, call.target.name)
-        return await _write(api, scale, call, resource, lambda _now: body)
-
-    async def patch(call: Call, resource: Resource) -> Response:
-        change, applies = changing(api, call, resource, await call.body())
-        return await _write(api, scale, call, resource, change, applies=applies)
-
-    return {"get": get, "update": update, "patch": patch}
+    """The verbs of /scale; `scale` is the definition's subresource."""
+    places = Places(
+        show=lambda tree: _of(scale, tree)[0],
+        read=partial(_read, scale),
+        begin=partial(_begin, scale),
+        put=partial(_put, scale),
+    )
+    return verbs(api, places)
 
 
 def _of(scale: Json, tree: Json) -> tuple[Json, bool]:
@@ -166,60 +142,20 @@ def _of(scale: Json, tree: Json) -> tuple[Json, bool]:
         raise errors.internal(str(error)) from None
 
 
-async def _write(
-    api: Api, scale: Json, call: Call, resource: Resource, change: Callable[[Json], Json], *, applies: bool = False
-) -> Response:
-    options, now = write_options(call), api.clock()
-
-    def source(old: Json | None) -> Json:
-        assert old is not None
-        before, found = _of(scale, old)
-        if not found:
-            before["spec"] = {"replicas": _NOT_SET}
-        before = scale_of(resource, before, old)
-        changed = change(before)
-        decoding.metadata_of(changed)
-        writing.check_version(resource, changed, old, is_needed=False)
-        new = with_replicas(scale, old, _replicas(changed, scale))
-        return with_owner(call, resource, options, new, before, changed, now=now, applies=applies)
-
-    write = Write(
-        api=api,
-        call=call,
-        resource=resource,
-        attributes=writing.attributes_of(call, dry_run=options.dry_run),
-        options=options,
-        source=source,
-        has_entries=True,
-        subresource=NAME,
-        subject=partial(_subject, scale),
-        now=now,
-    )
-    committed = await committing.update(write, writing.key_of(call, resource))
-    tree, _ = _of(scale, await presenting.loaded(resource, committed.entry))
-    return presenting.encoded(call, msgspec.json.encode(tree))
+def _read(scale: Json, tree: Json) -> Json:
+    shown, found = _of(scale, tree)
+    if not found:
+        raise errors.internal(f'the spec replicas field "{scale["specReplicasPath"]}" does not exist')
+    return shown
 
 
-def _subject(scale: Json, write: Write, new: Json, _old: Json | None) -> Subject:
-    """Webhooks and policies see the Scale, and what they change of it is the replica count."""
-
-    async def show(tree: Json, _form: Form) -> Json:
-        return _of(scale, tree)[0]
-
-    async def take(changed: Json, _form: Form) -> Json:
-        return with_replicas(scale, new, _replicas(changed, scale))
-
-    return subject(write, show, take)
+def _begin(scale: Json, tree: Json) -> Json:
+    before, found = _of(scale, tree)
+    return before if found else {**before, "spec": {"replicas": _NOT_SET}}
 
 
-def _replicas(new: Json, scale: Json) -> int:
-    spec = new.get("spec") or {}
-    replicas = spec.get("replicas", 0) if isinstance(spec, dict) else None
-    if replicas.__class__ is not int:
-        raise errors.bad_request(
-            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal into Go struct field '
-            "ScaleSpec.spec.replicas of type int32"
-        )
+def _put(scale: Json, tree: Json, written: Json) -> Json:
+    replicas = replicas_of(written)
     if replicas == _NOT_SET:
         raise errors.bad_request(f'the spec replicas field "{scale["specReplicasPath"]}" cannot be empty')
-    return int(replicas)
+    return with_replicas(scale, tree, replicas)

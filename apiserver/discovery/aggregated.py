@@ -5,7 +5,7 @@ Source: api/apidiscovery/{v2,v2beta1}/types.go, apiserver/pkg/endpoints/discover
 
 from collections.abc import Mapping, Sequence
 
-from apimachinery.kinds import KINDS, Kind
+from apimachinery.kinds import KNOWN, Kind
 from apimachinery.types import Json
 from apiserver.discovery.served import Foreign, Listed
 from apiserver.discovery.subresources import subresource
@@ -13,7 +13,7 @@ from apiserver.discovery.subresources import subresource
 KIND = "APIGroupDiscoveryList"
 GROUP = "apidiscovery.k8s.io"
 VERSIONS = ("v2", "v2beta1")
-_BUILT_IN = frozenset(KINDS)
+_BUILT_IN = frozenset(KNOWN)
 
 
 def media_type(version: str) -> str:

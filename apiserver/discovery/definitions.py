@@ -101,18 +101,20 @@ def references(node: Any) -> Iterator[str]:
             yield from references(value)
 
 
-def schema_v3(name: str, schema: Json, served: frozenset[tuple[str, str]]) -> Json:
+def schema_v3(name: str, schema: Json, served: frozenset[tuple[str, str]], *, enums: bool = True) -> Json:
     """A definition for OpenAPI v3. `served` are the group versions whose kinds may be named."""
     if name in _SCALARS_V3:
         return {**_description(schema), **_SCALARS_V3[name]}
-    return _with_defaults(name, _with_enums(name, _finished(_converted(schema, V3_PREFIX), served)))
+    made = _finished(_converted(schema, V3_PREFIX), served)
+    return _with_defaults(name, _with_enums(name, made) if enums else made)
 
 
-def schema_v2(name: str, schema: Json, served: frozenset[tuple[str, str]]) -> Json:
+def schema_v2(name: str, schema: Json, served: frozenset[tuple[str, str]], *, enums: bool = True) -> Json:
     """A definition for OpenAPI v2."""
     if name in _SCALARS_V2:
         return {**_description(schema), **_SCALARS_V2[name]}
-    return _with_enums(name, _finished(_converted(schema, V2_PREFIX), served))
+    made = _finished(_converted(schema, V2_PREFIX), served)
+    return _with_enums(name, made) if enums else made
 
 
 def _with_enums(name: str, schema: Json) -> Json:

@@ -33,9 +33,9 @@ def _group(group: str, versions: Sequence[str]) -> Json:
     return {"name": group, "versions": found, "preferredVersion": found[0]}
 
 
-def api_resource_list(group_version: str, kinds: Iterable[Kind]) -> Json:
-    """What /api/v1 and /apis/G/V answer."""
-    resources = [entry for kind in kinds for entry in _entries(kind)]
+def api_resource_list(group_version: str, kinds: Iterable[Kind], *, hashes: bool = True) -> Json:
+    """What /api/v1 and /apis/G/V answer; `hashes`: with those of the versions stored."""
+    resources = [entry for kind in kinds for entry in _entries(kind, hashes=hashes)]
     return {
         "kind": "APIResourceList",
         "apiVersion": "v1",
@@ -44,7 +44,7 @@ def api_resource_list(group_version: str, kinds: Iterable[Kind]) -> Json:
     }
 
 
-def _entries(kind: Kind) -> list[Json]:
+def _entries(kind: Kind, *, hashes: bool) -> list[Json]:
     entry: Json = {
         "name": kind.plural,
         "singularName": kind.singular_name,
@@ -56,7 +56,7 @@ def _entries(kind: Kind) -> list[Json]:
         entry["shortNames"] = list(kind.short)
     if kind.categories:
         entry["categories"] = list(kind.categories)
-    if kind.is_stored and "create" in kind.verbs:
+    if hashes and kind.is_stored and "create" in kind.verbs:
         entry["storageVersionHash"] = storage_version_hash(kind)
     return [entry, *(_subresource(kind, name) for name in kind.subresources)]
 

@@ -17,6 +17,13 @@ admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec: validationActions
 admissionregistration.v1.ValidatingAdmissionPolicySpec: failurePolicy=Fail,Ignore
 admissionregistration.v1.ValidatingWebhook: failurePolicy=Fail,Ignore matchPolicy=Equivalent,Exact
     sideEffects=None,NoneOnDryRun,Some,Unknown
+admissionregistration.v1alpha1.MatchResources: matchPolicy=Equivalent,Exact
+admissionregistration.v1alpha1.MutatingAdmissionPolicySpec: failurePolicy=Fail,Ignore
+admissionregistration.v1alpha1.Mutation: patchType=ApplyConfiguration,JSONPatch
+admissionregistration.v1alpha1.NamedRuleWithOperations: operations=*,CONNECT,CREATE,DELETE,UPDATE
+admissionregistration.v1alpha1.ParamRef: parameterNotFoundAction=Allow,Deny
+admissionregistration.v1beta1.Mutation: patchType=ApplyConfiguration,JSONPatch
+admissionregistration.v1beta1.NamedRuleWithOperations: operations=*,CONNECT,CREATE,DELETE,UPDATE
 apps.v1.DaemonSetUpdateStrategy: type=OnDelete,RollingUpdate
 apps.v1.DeploymentStrategy: type=Recreate,RollingUpdate
 apps.v1.StatefulSetSpec: podManagementPolicy=OrderedReady,Parallel

@@ -15,7 +15,11 @@ _PRODUCES = ("application/json", "application/yaml")
 
 
 def document(
-    kinds: Sequence[Kind], definitions: defs.Definitions, extra: Mapping[defs.GroupVersionKind, Json] | None = None
+    kinds: Sequence[Kind],
+    definitions: defs.Definitions,
+    extra: Mapping[defs.GroupVersionKind, Json] | None = None,
+    *,
+    enums: bool = True,
 ) -> Json:
     """The document. `extra` are schemas of custom resources, already in v2's form."""
     names = defs.names(definitions)
@@ -25,7 +29,7 @@ def document(
     served = frozenset({(kind.group, kind.version) for kind in kinds})
     roots = [name for gvk, name in names.items() if gvk[:2] in served]
     used = defs.closure(definitions, [*roots, *defs.COMMON, *defs.references([*(extra or {}).values()])])
-    schemas = {name: defs.schema_v2(name, definitions[name], served) for name in used}
+    schemas = {name: defs.schema_v2(name, definitions[name], served, enums=enums) for name in used}
     schemas |= {own[gvk]: schema for gvk, schema in (extra or {}).items()}
     bearer = {"description": "Bearer Token authentication", "type": "apiKey", "name": "authorization", "in": "header"}
     return {

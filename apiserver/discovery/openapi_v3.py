@@ -19,7 +19,11 @@ _BODIES = (_JSON, "application/yaml")
 
 
 def document(
-    kinds: Sequence[Kind], definitions: defs.Definitions, extra: Mapping[defs.GroupVersionKind, Json] | None = None
+    kinds: Sequence[Kind],
+    definitions: defs.Definitions,
+    extra: Mapping[defs.GroupVersionKind, Json] | None = None,
+    *,
+    enums: bool = True,
 ) -> Json:
     """The document of one group version. `extra` are schemas of custom resources, already in v3's form."""
     names = defs.names(definitions)
@@ -29,7 +33,7 @@ def document(
     roots = [name for gvk in _kinds_of(operations) if (name := everything.get(gvk))]
     served = frozenset({(kind.group, kind.version) for kind in kinds})
     used = defs.closure(definitions, [*roots, *defs.COMMON, *defs.references([*(extra or {}).values()])])
-    schemas = {name: defs.schema_v3(name, definitions[name], served) for name in used}
+    schemas = {name: defs.schema_v3(name, definitions[name], served, enums=enums) for name in used}
     schemas |= {own[gvk]: schema for gvk, schema in (extra or {}).items()}
     return {
         "openapi": "3.0.0",

@@ -7,7 +7,7 @@ Source: apiserver/pkg/endpoints/installer.go (operation ids, parameters, x-kuber
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from apimachinery.kinds import KINDS, Kind
+from apimachinery.kinds import KNOWN, Kind
 from apiserver.discovery.subresources import Subresource, subresource
 
 PATCH_TYPES = (
@@ -18,7 +18,7 @@ PATCH_TYPES = (
 )
 #: Of custom resources: no Go type says how their lists are merged. kubectl looks here for what to send.
 CUSTOM_PATCH_TYPES = PATCH_TYPES[1:3] + PATCH_TYPES[:1]
-_BUILT_IN = frozenset(KINDS)
+_BUILT_IN = frozenset(KNOWN)
 
 
 @dataclass(frozen=True, slots=True)

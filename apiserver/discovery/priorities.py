@@ -35,6 +35,7 @@ GROUPS = {
 }
 #: Versions whose priority is not the usual one of a v1 (15).
 _VERSIONS = {("", "v1"): 1, ("autoscaling", "v2"): 30, ("flowcontrol.apiserver.k8s.io", "v1"): 21}
+_VERSIONS |= {("admissionregistration.k8s.io", "v1beta1"): 12}
 _VERSIONS |= {("resource.k8s.io", "v1"): 21, ("resource.k8s.io", "v1beta2"): 15, ("resource.k8s.io", "v1beta1"): 9}
 _V1 = 15
 _OTHER = 9

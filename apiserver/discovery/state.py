@@ -99,6 +99,8 @@ class Discovery:
     schemas: Mapping[defs.GroupVersionKind, Schemas] = field(default_factory=dict)
     fixed: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
     load: Callable[[], Mapping[str, Json]] = defs.load
+    with_enums: bool = True  # in OpenAPI
+    with_hashes: bool = True  # of the versions stored, in lists of resources
     groups: Groups = field(init=False)
     foreign: Sequence[Foreign] = ()
     listed: Listed = field(init=False)
@@ -227,7 +229,8 @@ class Discovery:
         kinds = self.groups.get(group, {}).get(version)
         if not kinds:
             return None
-        tree = documents.api_resource_list(f"{group}/{version}" if group else version, kinds)
+        name = f"{group}/{version}" if group else version
+        tree = documents.api_resource_list(name, kinds, hashes=self.with_hashes)
         return tree if group else {name: value for name, value in tree.items() if name != "apiVersion"}  # as upstream
 
     def _hashes(self) -> dict[str, str]:
@@ -257,11 +260,11 @@ class Discovery:
         if kinds is None:
             return None
         extra = {gvk: self.schemas[gvk].v3 for gvk in self._custom(group, version)}
-        return openapi_v3.document(kinds, self.load(), extra)
+        return openapi_v3.document(kinds, self.load(), extra, enums=self.with_enums)
 
     def _openapi_v2(self, media_type: str) -> bytes:
         extra = {gvk: schemas.v2 for gvk, schemas in self.schemas.items()}
-        tree = openapi_v2.document(self.kinds, self.load(), extra)
+        tree = openapi_v2.document(self.kinds, self.load(), extra, enums=self.with_enums)
         tree = merging.merge_v2(tree, [row.openapi_v2 for row in self.foreign if row.openapi_v2])
         return gnostic.encode(tree) if media_type == gnostic.MEDIA_TYPE else msgspec.json.encode(tree)
 

@@ -5,7 +5,6 @@ The two rules of freshness are here: `fresh()` for consistent reads, `reach(revi
 
 import contextlib
 import random
-import uuid
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +24,9 @@ CACHE_WAIT = 3.0
 #: Upstream's alphabet and length for generateName (util/rand).
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX = 5
+#: RFC 9562: where a UUID is random, and what stands in the rest of one of version 4.
+_UUID_FIXED = 4 << 76 | 2 << 62
+_UUID_RANDOM = ~(0xF << 76 | 0x3 << 62)
 _LONGEST_BASE = 63 - _SUFFIX
 
 
@@ -86,6 +88,7 @@ class Api:
     watches: set[Ends] = field(default_factory=set)  # those that run
     watch_counts: defaultdict[tuple[str, str, str], WatchCount] = field(default_factory=lambda: defaultdict(WatchCount))
     authorize: Callable[[Attributes], Decision] | None = None  # of a write that turns out to be a create; None: all may
+    begins_watches: bool = True  # whether a watch may begin with what is there (sendInitialEvents)
     decode: Decode = no_protobuf  # of values that an upstream server stored as protobuf
     #: Has the registry follow what the cache has: definitions of resources may be younger than what is served.
     catch_up: Callable[[], None] = lambda: None
@@ -112,8 +115,10 @@ class Api:
             await self.reach(revision)
 
     def new_uid(self) -> str:
-        """A version 4 UUID."""
-        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+        """A version 4 UUID: random but for the version and the variant."""
+        bits = self.random.getrandbits(128) & _UUID_RANDOM | _UUID_FIXED
+        text = f"{bits:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def name_after(self, base: str) -> str:
         """A name for generateName: the base, cut to leave room, and five random letters."""

@@ -170,20 +170,23 @@ async def _attempt(write: Write, current: Entry, *, is_sure: bool) -> Committed 
     """One round of the loop. None: it would write nothing, but that has to be seen on the store's own object."""
     old = await presenting.loaded(write.resource, current)
     new = await written(write, old)
-    before = metadata.stored_order(await presenting.loaded(write.resource, current))
-    # For Python `true` is `1`, hence the second look.
-    if new == before and same(new, before) and not await _is_stale(write.resource, current, new):
+    before = metadata.stored_order(old)
+    if new == before and await _is_stored(write.resource, current, new):
         return Committed(current) if is_sure else None
     if finishes(write.resource, new, before):
         return Committed(await remove(write, current, new, before))
     return Committed(await _put(write, current.key, new, before, current.revision))
 
 
-async def _is_stale(resource: Resource, current: Entry, new: Json) -> bool:
-    """Whether an object that did not change has to be written all the same: it is stored in another version."""
-    if resource.transforms is None:
+async def _is_stored(resource: Resource, current: Entry, new: Json) -> bool:
+    """Whether this is what the store has. The old object went through the stages: a copy that did not is asked."""
+    before = metadata.stored_order(await presenting.loaded(resource, current))
+    if new != before or not same(new, before):  # for Python `true` is `1`, hence the second look
         return False
-    return await resource.transforms.stored(new) != metadata.stored_order(presenting.private(current))
+    if resource.transforms is None:
+        return True
+    # An object that did not change has to be written all the same where it is stored in another version.
+    return await resource.transforms.stored(new) == metadata.stored_order(presenting.private(current))
 
 
 def finishes(resource: Resource, new: Json, old: Json) -> bool:

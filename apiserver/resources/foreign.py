@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from apimachinery.autoscalers import to_v2
-from apimachinery.kinds import KINDS, Kind
+from apimachinery.kinds import KNOWN, Kind
 from apimachinery.types import Json
 from apiserver import protobuf
 from apiserver.registry import stored_kind
 from apiserver.strategies import strategy_of
 
 _PROTOBUF = b"k8s\0"
-_STORED = {(kind.group, kind.kind): stored_kind(kind) for kind in KINDS}
+_STORED = {(kind.group, kind.kind): stored_kind(kind) for kind in KNOWN}
 
 
 def decode(value: bytes) -> Json:

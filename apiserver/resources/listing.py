@@ -12,11 +12,11 @@ Source: apiserver/pkg/storage/{cacher/cacher.go,etcd3/store.go}, endpoints/filte
 """
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
+from isal import isal_zlib
 
 from apimachinery import errors
 from apimachinery.types import Json
@@ -229,7 +229,7 @@ def _whole(call: Call, data: bytes) -> Response:
     """A body that is small or had to be made whole."""
     response = presenting.encoded(call, data)
     if _compresses(call, len(response.body)):
-        packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+        packer = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_WINDOW)
         response.body = packer.compress(response.body) + packer.flush()
         response.headers = [("content-encoding", "gzip"), ("vary", "Accept-Encoding")]
     return response
@@ -268,7 +268,7 @@ async def _messages(
 
 async def compressed(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The chunks as one gzip stream."""
-    packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+    packer = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_WINDOW)
     async for chunk in chunks:
         if packed := packer.compress(chunk):
             yield packed

@@ -68,8 +68,8 @@ class DeleteOptions:
     dry_run: bool = False
 
 
-def list_options(request: Request, *, watch: bool = False) -> ListOptions:
-    """The options of a list or watch. Raises 400 or 422 with upstream's text."""
+def list_options(request: Request, *, watch: bool = False, may_begin: bool = True) -> ListOptions:
+    """The options of a list or watch, which `may_begin` with what is there. Raises 400 or 422 with upstream's text."""
     version = request.first("resourceVersion")
     check_resource_version(version, of_list=not watch)
     label_text, field_text = request.first("labelSelector"), request.first("fieldSelector")
@@ -87,7 +87,7 @@ def list_options(request: Request, *, watch: bool = False) -> ListOptions:
         bookmarks=request.first("allowWatchBookmarks") in _TRUE,
         initial_events=initial in _TRUE if initial else None,
     )
-    problems = _watch_problems(options) if watch else _list_problems(options)
+    problems = _watch_problems(options, may_begin=may_begin) if watch else _list_problems(options)
     if problems:
         raise errors.invalid(_META, "ListOptions", "", problems)
     if options.token and version and version != "0":
@@ -142,38 +142,40 @@ def _number(request: Request, name: str) -> int:
 
 def _list_problems(options: ListOptions) -> list[FieldError]:
     problems: list[FieldError] = []
+    match, where = options.match, "resourceVersionMatch"
+    if match:
+        if not options.resource_version:
+            problems.append(_forbidden(where, f"{where} is forbidden unless resourceVersion is provided"))
+        if options.token:
+            problems.append(_forbidden(where, f"{where} is forbidden when continue is provided"))
+        if match not in (EXACT, NOT_OLDER_THAN):
+            problems.append(errors.not_supported(where, match, (EXACT, NOT_OLDER_THAN, "")))
+        if match == EXACT and options.resource_version == "0":
+            problems.append(_forbidden(where, f'{where} "exact" is forbidden for resourceVersion "0"'))
     if options.initial_events is not None:
         problems.append(_forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
-    match = options.match
-    if not match:
-        return problems
-    if not options.resource_version:
-        problems.append(
-            _forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided")
-        )
-    if options.token:
-        problems.append(
-            _forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
-        )
-    if match not in (EXACT, NOT_OLDER_THAN):
-        problems.append(errors.not_supported("resourceVersionMatch", match, (EXACT, NOT_OLDER_THAN, "")))
-    if match == EXACT and options.resource_version == "0":
-        problems.append(
-            _forbidden("resourceVersionMatch", 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"')
-        )
     return problems
 
 
-def _watch_problems(options: ListOptions) -> list[FieldError]:
-    if options.initial_events is None:
-        if options.match:
-            text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-            return [_forbidden("resourceVersionMatch", text)]
-        return []
-    if options.match != NOT_OLDER_THAN:
-        text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        return [_forbidden("resourceVersionMatch", text)]
-    return []
+def _watch_problems(options: ListOptions, *, may_begin: bool) -> list[FieldError]:
+    problems: list[FieldError] = []
+    match, where = options.match, "resourceVersionMatch"
+    if options.initial_events is not None:
+        if match != NOT_OLDER_THAN:
+            problems.append(_forbidden(where, f"sendInitialEvents requires setting {where} to {NOT_OLDER_THAN}"))
+        if not may_begin:
+            problems.append(_forbidden("sendInitialEvents", _NOT_BEGUN))
+    if match:
+        if options.initial_events is None:
+            problems.append(_forbidden(where, f"{where} is forbidden for watch unless sendInitialEvents is provided"))
+        if match != NOT_OLDER_THAN:
+            problems.append(errors.not_supported(where, match, (NOT_OLDER_THAN,)))
+        if options.token:
+            problems.append(_forbidden(where, f"{where} is forbidden when continue is provided"))
+    return problems
+
+
+_NOT_BEGUN = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"
 
 
 def _forbidden(path: str, detail: str) -> FieldError:

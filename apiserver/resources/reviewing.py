@@ -12,9 +12,10 @@ from functools import partial
 import msgspec
 
 from apimachinery import errors
+from apimachinery.apply.types import Type
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
-from apiserver.admission.subject import CONNECT, CREATE, DELETE, UPDATE, Form, Subject
+from apiserver.admission.subject import CONNECT, CREATE, DELETE, UPDATE, Annotate, Form, Subject
 from apiserver.call import Call
 from apiserver.registry import Registry, Resource
 from apiserver.request import Attributes
@@ -51,6 +52,7 @@ def written(
         dry_run=options.dry_run,
         show=partial(_shown, registry, resource),
         take=partial(_taken, registry, resource, settle),
+        type_of=partial(_type_of, registry, resource),
         name=attributes.name or name,
     )
 
@@ -60,7 +62,7 @@ def deleted(
     resource: Resource,
     attributes: Attributes,
     options: DeleteOptions,
-    annotate: Callable[[str, str], None],
+    annotate: Annotate,
 ) -> Subject:
     """A delete of a stored object."""
     return Subject(
@@ -112,6 +114,11 @@ def _resource(registry: Registry, resource: Resource, form: Form) -> Resource:
     return found
 
 
+def _type_of(registry: Registry, resource: Resource, form: Form) -> Type:
+    other = _resource(registry, resource, form)
+    return other.merging.type_of(other.kind)
+
+
 def _private(tree: Json) -> Json:
     copied: Json = msgspec.json.decode(msgspec.json.encode(tree))
     return copied
@@ -135,6 +142,7 @@ async def _taken(registry: Registry, resource: Resource, settle: Settle, tree: J
 
 
 def write_options_tree(options: WriteOptions, kind: str) -> Json:
+    """The options of a write as an admission review shows them; defaults are left out."""
     found: Json = {"kind": kind, "apiVersion": _META}
     if options.dry_run:
         found["dryRun"] = ["All"]

@@ -133,7 +133,8 @@ async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
     try:
         found = resource.to_stored(await default(quiet, await prune(quiet, tree, None), None))
     except ApiError as error:
-        raise errors.internal(error.message) from None
+        _, _, why = error.message.partition(f"cannot be handled as a {resource.kind.kind}: ")
+        raise errors.internal(why or error.message) from None
     meta = metadata_of(found)
     if resource.kind.namespaced and (meta.get("namespace") or "") != write.attributes.namespace:
         raise errors.bad_request(
@@ -184,6 +185,8 @@ async def validate(write: Write, new: Json, old: Json | None) -> Json:
     standard = not strategy.any_finalizer
     problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard)
     problems += _checked(write, new, old)
+    if not problems and resource.authorizes is not None and not write.call.is_own:
+        problems = resource.authorizes(write.attributes.user, new, old)
     if problems:
         kind, name = resource.kind, new["metadata"].get("name", "")
         raise errors.invalid(kind.group, kind.kind, name, problems)

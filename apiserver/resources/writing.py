@@ -75,7 +75,11 @@ async def respond(api: Api, call: Call, resource: Resource) -> Response:
     tree = await fields.typed_body(call, resource.kind)
     if resource.kind.namespaced:
         decoding.place(tree, resource.kind, call.target.namespace)
-    subject = partial(reviewing.posted, call, resource, attributes_of(call), resource.kind, write_options(call))
+    options = write_options(call)
+    manager, now = managing.manager_of(call, options), times.rfc3339(api.clock())
+    decoding.metadata_of(tree)
+    tree = managing.with_entries(tree, managing.ownership(resource, "").update(None, tree, manager, now))
+    subject = partial(reviewing.posted, call, resource, attributes_of(call), resource.kind, options)
     tree = await api.admission.review(subject, tree, call.warn)
     answer = await resource.respond(call, tree)
     return presenting.encoded(call, msgspec.json.encode(answer), 201)

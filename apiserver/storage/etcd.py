@@ -31,7 +31,7 @@ TIMEOUT = 10.0  # seconds for one small call
 RANGE_TIMEOUT = 60.0  # a piece of a list on a busy machine
 FIRST_PIECE = 500  # keys
 MOST_KEYS = 10_000
-PIECE_BYTES = 8 << 20  # aimed at; gRPC holds a piece in memory twice
+PIECE_BYTES = 2 << 20  # aimed at; gRPC holds a piece in memory twice
 
 _EQUAL = rpc.Compare.CompareResult.Value("EQUAL")
 _MOD = rpc.Compare.CompareTarget.Value("MOD")
@@ -241,9 +241,9 @@ def _interval(prefix: str) -> tuple[bytes, bytes]:
 
 
 def _next_piece(piece: int, keys: int, size: int) -> int:
-    """How many keys to ask for next so that about PIECE_BYTES come; at most twice as many as before."""
+    """How many keys to ask for next so that about PIECE_BYTES come; at most four times as many as before."""
     fitting = PIECE_BYTES * keys // max(size, 1)
-    return max(1, min(fitting, 2 * piece, MOST_KEYS))
+    return max(1, min(fitting, 4 * piece, MOST_KEYS))
 
 
 def _watch_request(prefix: str, after: int, *, previous: bool) -> Any:

@@ -3,8 +3,9 @@
 A `Ring` holds the last events of one top-level resource prefix (`/registry/pods/`), events of one revision together,
 bounded in bytes and events; `floor` is the revision up to which it may have forgotten. A `Cursor` is a position in it.
 A watcher that waits is asked synchronously, by its predicate, whether a change concerns it, before its task is woken: a
-thousand kubelets that each watch their own pods cost a function call an event, not a task switch. A watcher that does
-not wait, because its client is slow, costs nothing; it gets `Compacted` when the ring has moved on past it.
+thousand kubelets that each watch their own pods cost a function call an event, not a task switch. Those whom it does
+concern are woken a few at a time (`turns`). A watcher that does not wait, because its client is slow, costs nothing; it
+gets `Compacted` when the ring has moved on past it.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from apiserver.storage.entry import CacheEvent
 from apiserver.storage.protocol import Compacted, Progress
+from apiserver.storage.turns import Turns
 
 Group = tuple[CacheEvent, ...]
 Predicate = Callable[[CacheEvent], bool]
@@ -33,8 +35,11 @@ BATCH = 256
 class Ring:
     """The recent events of one resource prefix, and who waits for more."""
 
-    def __init__(self, floor: int, *, bytes_: int = RING_BYTES, groups: int = MOST_GROUPS) -> None:
+    def __init__(
+        self, floor: int, *, turns: Turns | None = None, bytes_: int = RING_BYTES, groups: int = MOST_GROUPS
+    ) -> None:
         self.floor = floor
+        self.turns = turns or Turns()
         self.seen = floor  # the newest change that there was, or may have been
         self.bytes = 0
         self._limit = bytes_
@@ -122,7 +127,7 @@ class Cursor:
     Needs no closing: a cursor that nobody waits on is not known to the ring.
     """
 
-    __slots__ = ("_after", "_future", "_newest", "_position", "_prefix", "_ring", "_wanted", "_whole")
+    __slots__ = ("_after", "_future", "_is_called", "_newest", "_position", "_prefix", "_ring", "_wanted", "_whole")
 
     def __init__(
         self, ring: Ring, prefix: str, after: int, wanted: Predicate | None, newest: Callable[[], int]
@@ -135,6 +140,7 @@ class Cursor:
         self._after = after  # may lie in the future; what comes up to here is not for this watcher
         self._position = ring.after(after)
         self._future: asyncio.Future[bool] | None = None  # True: look again; False: the time is over
+        self._is_called = False  # it stands in line to be woken
 
     @property
     def revision(self) -> int:
@@ -178,14 +184,15 @@ class Cursor:
     def offer(self, group: Group) -> None:
         """From the ring, while waiting at its end: wake up for a group that concerns the watcher, else step over it."""
         future = self._future
-        if future is None or future.done():
+        if future is None or self._is_called or future.done():
             return  # on its way already; it will find the group in the ring
         try:
             mine = self._mine(group)
         except Exception:  # noqa: BLE001  # the predicate is the watcher's: it shall fail in the watcher's task
             mine = group
         if mine:
-            future.set_result(True)
+            self._is_called = True
+            self._ring.turns.wake(future)
         else:
             self._position = self._ring.end
 
@@ -214,7 +221,7 @@ class Cursor:
         """Until the ring has something for the watcher; False when the time is over before."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
-        self._future = future
+        self._future, self._is_called = future, False
         waiting = self._ring.waiting.setdefault(self._prefix, {})
         waiting[self] = None
         timer = loop.call_later(timeout, self._finish) if timeout is not None else None

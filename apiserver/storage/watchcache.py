@@ -21,18 +21,24 @@ then, everything is listed anew and all watchers are cut, as upstream does it: a
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from time import thread_time
 
 import structlog
 
 from apiserver.storage.entry import CacheEvent, Decode, Entry, entry, no_protobuf
 from apiserver.storage.index import Index
 from apiserver.storage.protocol import Change, Compacted, Progress, Storage, StorageError
+from apiserver.storage.questions import Questions
 from apiserver.storage.ring import Cursor, Predicate, Ring
+from apiserver.storage.turns import Turns
 
 log = structlog.get_logger(__name__)
 
 ROOT = "/registry/"
-PAGE = 1000
+#: A page of the first list: few of them, since for each etcd walks all keys that are left, and none that fills memory.
+FIRST_PAGE, MOST_OBJECTS, PAGE_BYTES = 1000, 10_000, 4 << 20
+#: How many objects are taken in before others get their turn.
+PORTION = 500
 RETRY_SECONDS = 0.1
 MOST_RETRY_SECONDS = 2.0
 
@@ -55,7 +61,7 @@ class CacheStatistics:
 class WatchCache:
     """See the module. `run` must be running; until its first list is in, `revision` is 0 and waits wait.
 
-    `decode` turns a protobuf value (as an upstream server stored it) into a tree.
+    `decode` turns a protobuf value (as an upstream server stored it) into a tree. `work`: the seconds that were worked.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class WatchCache:
         decode: Decode = no_protobuf,
         root: str = ROOT,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        work: Callable[[], float] = thread_time,
     ) -> None:
         self.revision = 0
         self._storage = storage
@@ -75,9 +82,8 @@ class WatchCache:
         self._rings: dict[str, Ring] = {}
         self._floor = 0  # the revision of the last full list: no ring knows events up to it
         self._waiters: dict[asyncio.Future[None], int] = {}
-        self._asking = asyncio.Lock()
-        self._asked = self._answered = 0  # how many times the store's revision was asked for; the last ask answered
-        self._answer = 0
+        self._questions = Questions(storage.revision)
+        self._turns = Turns(work)
         self._loads = self._resumes = 0
 
     async def run(self) -> None:
@@ -140,16 +146,8 @@ class WatchCache:
         Callers share the question to the store, but only one that was asked after they came. Raises TimeoutError, and
         StorageError where the store does not answer.
         """
-        asked = self._asked
         async with asyncio.timeout(timeout):
-            async with self._asking:
-                if self._answered <= asked:
-                    self._asked += 1
-                    number = self._asked
-                    self._answer = await self._storage.revision()
-                    self._answered = number
-                revision = self._answer
-            await self.wait_until(revision)
+            await self.wait_until(await self._questions.revision())
 
     def statistics(self) -> CacheStatistics:
         rings = self._rings.values()
@@ -167,15 +165,18 @@ class WatchCache:
 
     async def _load(self) -> None:
         """List everything, page by page and of one revision, and swap it in at once; watchers are cut."""
-        index, at, after = Index(), 0, ""
+        index, at, after, limit = Index(), 0, "", FIRST_PAGE
         while True:
-            page = await self._storage.list(self._root, after=after, limit=PAGE, at=at)
-            for item in page.items:
-                index.put(index.folder(item.key), entry(item.key, item.value, item.revision, self._decode))
+            page = await self._storage.list(self._root, after=after, limit=limit, at=at)
+            for start in range(0, len(page.items), PORTION):
+                for item in page.items[start : start + PORTION]:
+                    index.put(index.folder(item.key), entry(item.key, item.value, item.revision, self._decode))
+                await asyncio.sleep(0)
             at = page.revision
             if not page.more:
                 break
             after = page.items[-1].key
+            limit = max(1, min(MOST_OBJECTS, PAGE_BYTES * index.objects // max(1, index.bytes)))
         self._index = index
         self._floor = at
         self._loads += 1
@@ -239,7 +240,7 @@ class WatchCache:
         name = prefix[:end] or self._root
         ring = self._rings.get(name)
         if ring is None:
-            ring = self._rings[name] = Ring(self._floor)
+            ring = self._rings[name] = Ring(self._floor, turns=self._turns)
         return ring
 
     def _newest(self) -> int:

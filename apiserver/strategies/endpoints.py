@@ -17,8 +17,10 @@ from apiserver.strategies.problems import (
     duplicate,
     immutable,
     invalid,
+    ip_address,
     named,
     one_of,
+    ordinary_address,
     port,
     required,
     too_many,
@@ -68,21 +70,13 @@ def _address(path: str, address: Json) -> Problems:
 
 
 def endpoint_ip(path: str, text: str) -> Problems:
-    """Where traffic may go: no unspecified, loopback, link-local or link-local multicast address."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        yield invalid(path, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+    """Where traffic may go."""
+    problems = [*ip_address(path, text)]
+    if problems:
+        yield from problems
         yield invalid(path, text, "must be a valid IP address")
-        return
-    if address.is_unspecified:
-        yield invalid(path, text, f"may not be unspecified ({text})")
-    if address.is_loopback:
-        yield invalid(path, text, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
-    if address.is_link_local:
-        yield invalid(path, text, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
-    if address.is_multicast:
-        yield invalid(path, text, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+    else:
+        yield from ordinary_address(path, text)
 
 
 def default_slice(tree: Json) -> Json:

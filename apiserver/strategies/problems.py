@@ -180,6 +180,19 @@ def ip_address(path: str, value: str) -> Problems:
         yield invalid(path, value, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
 
 
+def ordinary_address(path: str, text: str) -> Problems:
+    """Of an IP address: one of some machine, not unspecified, loopback, link-local or link-local multicast."""
+    address = ipaddress.ip_address(text)
+    if address.is_unspecified:
+        yield invalid(path, text, f"may not be unspecified ({text})")
+    if address.is_loopback:
+        yield invalid(path, text, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
+    if address.is_link_local:
+        yield invalid(path, text, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
+    if address.is_multicast:
+        yield invalid(path, text, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+
+
 def cidr(path: str, value: str) -> Problems:
     try:
         ipaddress.ip_network(value, strict=False)

@@ -7,7 +7,6 @@ them be absent, carries them over from the stored object when an update leaves t
 that a new type no longer has.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +25,7 @@ from apiserver.strategies.problems import (
     labels,
     named,
     one_of,
+    ordinary_address,
     port,
     port_or_name,
     required,
@@ -282,20 +282,9 @@ def _node_port(path: str, entry: Json, spec: Json, taken: set[tuple[Any, Any]]) 
 
 
 def _external_ip(path: str, text: str) -> Problems:
-    """An address that may be a Service's from outside: no loopback, link-local or multicast one."""
-    yield from ip_address(path, text)
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return
-    if address.is_unspecified:
-        yield invalid(path, text, f"may not be unspecified ({text})")
-    if address.is_loopback:
-        yield invalid(path, text, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
-    if address.is_link_local:
-        yield invalid(path, text, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
-    if address.is_multicast:
-        yield invalid(path, text, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+    """An address that may be a Service's from outside."""
+    problems = [*ip_address(path, text)]
+    yield from problems or ordinary_address(path, text)
 
 
 def _policies(spec: Json) -> Problems:

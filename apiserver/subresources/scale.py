@@ -1,10 +1,14 @@
-"""`/scale`: an object's replica count as an autoscaling/v1 Scale. A write changes spec.replicas and nothing else.
+"""`/scale`: an object's replica count as an autoscaling/v1 Scale. A write changes the replica count and nothing else.
 
-Works for every kind with spec.replicas, spec.selector and status.replicas (deployments, replica sets, stateful sets,
-replication controllers). Source: pkg/registry/apps/deployment/storage/storage.go (ScaleREST).
+The verbs are the same for all; `Places` says where a kind's objects keep what a Scale shows. IN_SPEC is that of
+built-in kinds: spec.replicas, spec.selector and status.replicas (deployments, replica sets, stateful sets, replication
+controllers); `customresources.scale` has those of definitions.
+Source: pkg/registry/apps/deployment/storage/storage.go (ScaleREST).
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -15,7 +19,7 @@ from apimachinery.errors import FieldError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver import negotiation
-from apiserver.admission.subject import UPDATE, Form, Subject, Turn
+from apiserver.admission.subject import UPDATE, Form, Subject
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
 from apiserver.resources import committing, decoding, fields, managing, presenting, reading, reviewing, writing
@@ -32,38 +36,75 @@ RESOURCE = Resource(kind=SCALE, stored=SCALE, strategy=Strategy())
 _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
-def handlers(api: Api) -> dict[str, Handler]:
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where objects keep what their Scale shows. Each function may raise an ApiError."""
+
+    show: Callable[[Json], Json]  #: the Scale of an object
+    read: Callable[[Json], Json]  #: the same for who asks for it
+    begin: Callable[[Json], Json]  #: the same as what a write starts from
+    put: Callable[[Json, Json], Json]  #: an object, with the replica count of a Scale
+
+
+def handlers(api: Api, places: Places | None = None) -> dict[str, Handler]:
     """The verbs of /scale."""
+    places = places or IN_SPEC
 
     async def get(call: Call, resource: Resource) -> Response:
         entry = await reading.find(api, call, resource, call.first("resourceVersion"))
-        return _answer(call, entry.tree)
+        return _answer(call, places.read(await presenting.loaded(resource, entry)))
 
     async def update(call: Call, resource: Resource) -> Response:
         body = await fields.typed_body(call, SCALE)
         decoding.check_name(body, call.target.name)
-        return await _write(api, call, resource, lambda _old: body)
+        return await _write(api, places, call, resource, lambda _old: body)
 
     async def patch(call: Call, resource: Resource) -> Response:
-        change, applies = changing(api, call, resource, await call.body())
-        return await _write(api, call, resource, change, applies=applies)
+        change, applies = _changing(api, call, resource, await call.body())
+        return await _write(api, places, call, resource, change, applies=applies)
 
     return {"get": get, "update": update, "patch": patch}
 
 
-def of(tree: Json) -> Json:
-    """The Scale of an object."""
-    spec, status = tree.get("spec") or {}, tree.get("status") or {}
-    found: Json = {"replicas": status.get("replicas", 0)}
-    if selector := _selector_text(spec.get("selector")):
-        found["selector"] = selector
+def made(tree: Json, *, replicas: int, current: int, selector: str) -> Json:
+    """The Scale of an object with these counts, the wanted and the current one."""
     return {
         "kind": SCALE.kind,
         "apiVersion": SCALE.api_version,
         "metadata": {name: tree["metadata"][name] for name in _META if name in tree["metadata"]},
-        "spec": {"replicas": spec["replicas"]} if spec.get("replicas") else {},
-        "status": found,
+        "spec": {"replicas": replicas} if replicas else {},
+        "status": {"replicas": current} | ({"selector": selector} if selector else {}),
     }
+
+
+def replicas_of(scale: Json) -> int:
+    """How many a written Scale asks for. Raises 400."""
+    spec = scale.get("spec") or {}
+    replicas = spec.get("replicas", 0) if isinstance(spec, dict) else None
+    if replicas.__class__ is not int:
+        raise errors.bad_request(
+            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal into Go struct field '
+            "ScaleSpec.spec.replicas of type int32"
+        )
+    return int(replicas)
+
+
+def _in_spec(tree: Json) -> Json:
+    spec, status = tree.get("spec") or {}, tree.get("status") or {}
+    selector = _selector_text(spec.get("selector"))
+    return made(tree, replicas=spec.get("replicas") or 0, current=status.get("replicas", 0), selector=selector)
+
+
+def _into_spec(tree: Json, scale: Json) -> Json:
+    replicas = replicas_of(scale)
+    if replicas < 0:
+        problem = FieldError("spec.replicas", errors.INVALID, "must be greater than or equal to 0", replicas)
+        raise errors.invalid(SCALE.group, SCALE.kind, tree["metadata"]["name"], [problem])
+    return {**tree, "spec": {**tree["spec"], "replicas": replicas}}
+
+
+#: Built-in kinds.
+IN_SPEC = Places(show=_in_spec, read=_in_spec, begin=_in_spec, put=_into_spec)
 
 
 def _selector_text(selector: Json | None) -> str:
@@ -76,21 +117,18 @@ def _selector_text(selector: Json | None) -> str:
 
 
 async def _write(
-    api: Api, call: Call, resource: Resource, change: Callable[[Json], Json], *, applies: bool = False
+    api: Api, places: Places, call: Call, resource: Resource, change: Callable[[Json], Json], *, applies: bool = False
 ) -> Response:
     options, now = write_options(call), api.clock()
 
     def source(old: Json | None) -> Json:
         assert old is not None
-        before = scale_of(resource, of(old), old)
+        before = _with_entries(resource, places.begin(old), old)
         scale = change(before)
         decoding.metadata_of(scale)
         writing.check_version(resource, scale, old, is_needed=False)
-        spec = scale.get("spec") or {}
-        replicas = spec.get("replicas", 0) if isinstance(spec, dict) else None
-        _check(replicas, old["metadata"]["name"])
-        new = {**old, "spec": {**old["spec"], "replicas": replicas}}
-        return with_owner(call, resource, options, new, before, scale, now=now, applies=applies)
+        new = places.put(old, scale)
+        return _with_owner(call, resource, options, new, before, scale, now=now, applies=applies)
 
     write = Write(
         api=api,
@@ -101,29 +139,22 @@ async def _write(
         source=source,
         has_entries=True,
         subresource=NAME,
-        subject=_subject,
+        subject=partial(_subject, places),
         now=now,
     )
     committed = await committing.update(write, writing.key_of(call, resource))
-    return _answer(call, committed.entry.tree)
+    return _answer(call, places.show(await presenting.loaded(resource, committed.entry)))
 
 
-def _subject(write: Write, new: Json, _old: Json | None) -> Subject:
+def _subject(places: Places, write: Write, new: Json, _old: Json | None) -> Subject:
     """Webhooks and policies see the Scale, and what they change of it is the replica count."""
 
     async def show(tree: Json, _form: Form) -> Json:
-        return of(tree)
+        return places.show(tree)
 
     async def take(scale: Json, _form: Form) -> Json:
-        replicas = (scale.get("spec") or {}).get("replicas", 0)
-        _check(replicas, new["metadata"]["name"])
-        return {**new, "spec": {**new["spec"], "replicas": replicas}}
+        return places.put(new, scale)
 
-    return subject(write, show, take)
-
-
-def subject(write: Write, show: Turn, take: Turn) -> Subject:
-    """A Scale as webhooks and policies see it."""
     return Subject(
         attributes=write.attributes,
         operation=UPDATE,
@@ -136,13 +167,13 @@ def subject(write: Write, show: Turn, take: Turn) -> Subject:
     )
 
 
-def scale_of(resource: Resource, scale: Json, tree: Json) -> Json:
+def _with_entries(resource: Resource, scale: Json, tree: Json) -> Json:
     """The Scale with what the object's managedFields say of its replicas."""
     stored = tree["metadata"].get(MANAGED_FIELDS) or []
     return managing.with_entries(scale, scaling.to_scale(stored, resource.merging.replicas(resource.stored)))
 
 
-def with_owner(
+def _with_owner(
     call: Call,
     resource: Resource,
     options: WriteOptions,
@@ -167,7 +198,7 @@ def with_owner(
     return managing.with_entries(new, scaling.to_parent(stored, entries, places, resource.kind.api_version))
 
 
-def changing(api: Api, call: Call, resource: Resource, data: bytes) -> tuple[Callable[[Json], Json], bool]:
+def _changing(api: Api, call: Call, resource: Resource, data: bytes) -> tuple[Callable[[Json], Json], bool]:
     """What a patch of a Scale does to it, and whether it applies a configuration. Raises 400, 415."""
     media_type = negotiation.patch_type(call.headers.get("content-type", ""), writing.SERVED_PATCHES)
     if media_type != negotiation.APPLY_PATCH:
@@ -176,16 +207,5 @@ def changing(api: Api, call: Call, resource: Resource, data: bytes) -> tuple[Cal
     return writing.applier(rules, call, write_options(call), data, times.rfc3339(api.clock())), True
 
 
-def _check(replicas: object, name: str) -> None:
-    if not isinstance(replicas, int) or isinstance(replicas, bool):
-        raise errors.bad_request(
-            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal into Go struct field '
-            "ScaleSpec.spec.replicas of type int32"
-        )
-    if replicas < 0:
-        problem = FieldError("spec.replicas", errors.INVALID, "must be greater than or equal to 0", replicas)
-        raise errors.invalid(SCALE.group, SCALE.kind, name, [problem])
-
-
-def _answer(call: Call, tree: Json) -> Response:
-    return presenting.encoded(call, msgspec.json.encode(of(tree)))
+def _answer(call: Call, scale: Json) -> Response:
+    return presenting.encoded(call, msgspec.json.encode(scale))

@@ -136,19 +136,42 @@ def _webhooks(tree: Json, now: float) -> Cells:
 
 def _policy(tree: Json, now: float) -> Cells:
     spec = spec_of(tree)
+    return [len(spec.get("validations") or ()), _param_kind(spec), age(tree, now)]
+
+
+def _mutating_policy(tree: Json, now: float) -> Cells:
+    spec = spec_of(tree)
+    return [len(spec.get("mutations") or ()), _param_kind(spec), age(tree, now)]
+
+
+def _param_kind(spec: Json) -> str:
     kind = spec.get("paramKind")
-    shown = f"{kind.get('apiVersion', '')}/{kind.get('kind', '')}" if kind else "<unset>"
-    return [len(spec.get("validations") or ()), shown, age(tree, now)]
+    return f"{kind.get('apiVersion', '')}/{kind.get('kind', '')}" if kind else "<unset>"
 
 
 def _policy_binding(tree: Json, now: float) -> Cells:
     spec = spec_of(tree)
-    reference = spec.get("paramRef")
+    reference = spec.get("paramRef") or {}
     shown = "<unset>"
-    if reference is not None:
-        name, namespace = reference.get("name"), reference.get("namespace")
-        shown = (f"{namespace}/{name}" if namespace else name) if name else "*" if not namespace else f"{namespace}/*"
+    if name := reference.get("name"):
+        shown = f"{reference.get('namespace') or '*'}/{name}"
+    elif reference.get("selector") is not None:
+        shown = _go_selector(reference["selector"])
     return [spec.get("policyName", ""), shown, age(tree, now)]
+
+
+def _go_selector(selector: Json) -> str:
+    """A label selector as Go's String() of its message writes it."""
+    labels = "".join(f"{key}: {value}," for key, value in sorted((selector.get("matchLabels") or {}).items()))
+    rows = "".join(
+        f"LabelSelectorRequirement{{Key:{row['key']},Operator:{row['operator']},"
+        f"Values:[{' '.join(row.get('values') or ())}],}},"
+        for row in selector.get("matchExpressions") or ()
+    )
+    return (
+        f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},"
+        f"MatchExpressions:[]LabelSelectorRequirement{{{rows}}},}}"
+    )
 
 
 def _flow_schema(tree: Json, now: float) -> Cells:
@@ -263,7 +286,8 @@ PRIORITYCLASSES = table(
 RUNTIMECLASSES = table(text("Handler"), AGE, cells=_runtime)
 WEBHOOKCONFIGURATIONS = table(number("Webhooks"), AGE, cells=_webhooks)
 VALIDATINGADMISSIONPOLICIES = table(number("Validations"), text("ParamKind"), AGE, cells=_policy)
-VALIDATINGADMISSIONPOLICYBINDINGS = table(text("PolicyName"), text("ParamRef"), AGE, cells=_policy_binding)
+MUTATINGADMISSIONPOLICIES = table(number("Mutations"), text("ParamKind"), AGE, cells=_mutating_policy)
+ADMISSIONPOLICYBINDINGS = table(text("PolicyName"), text("ParamRef"), AGE, cells=_policy_binding)
 FLOWSCHEMAS = table(
     text("PriorityLevel"),
     text("MatchingPrecedence"),

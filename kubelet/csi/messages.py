@@ -60,6 +60,13 @@ _CSI: Mapping[str, Fields] = {
         "secrets": (6, "map"),
     },
     "NodeExpandVolumeResponse": {"capacity_bytes": (1, "int64")},
+    "NodeGetVolumeStatsRequest": {
+        "volume_id": (1, "string"),
+        "volume_path": (2, "string"),
+        "staging_target_path": (3, "string"),
+    },
+    "VolumeUsage": {"available": (1, "int64"), "total": (2, "int64"), "used": (3, "int64"), "unit": (4, "int32")},
+    "NodeGetVolumeStatsResponse": {"usage": (1, "*VolumeUsage")},
 }
 _REGISTRATION: Mapping[str, Fields] = {
     "InfoRequest": {},
@@ -122,6 +129,7 @@ NODE = {
     "NodePublishVolume": ("NodePublishVolumeRequest", "Empty"),
     "NodeUnpublishVolume": ("NodeUnpublishVolumeRequest", "Empty"),
     "NodeExpandVolume": ("NodeExpandVolumeRequest", "NodeExpandVolumeResponse"),
+    "NodeGetVolumeStats": ("NodeGetVolumeStatsRequest", "NodeGetVolumeStatsResponse"),
 }
 REGISTRAR = {
     "GetInfo": ("InfoRequest", "PluginInfo"),
@@ -129,4 +137,6 @@ REGISTRAR = {
 }
 
 #: Capabilities of a node service.
-STAGE, EXPAND, MULTI_WRITER, MOUNT_GROUP = 1, 3, 5, 6
+STAGE, GET_STATS, EXPAND, MULTI_WRITER, MOUNT_GROUP = 1, 2, 3, 5, 6
+#: Units of a volume's usage.
+BYTES, INODES = 1, 2

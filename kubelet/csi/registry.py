@@ -63,8 +63,10 @@ class Registry:
 
     def __init__(self, folder: Path, api: NodeApi) -> None:
         self._folder, self._api = folder, api
-        self._by_socket: dict[Path, Driver] = {}
-        self._failed: dict[Path, float] = {}
+        self._by_socket: dict[
+            tuple[Path, int], Driver
+        ] = {}  # by path and when it was made: a driver may come back at once
+        self._failed: dict[tuple[Path, int], float] = {}
         self._told: list[Json] | None = None
 
     def find(self, name: str) -> Driver:
@@ -89,17 +91,18 @@ class Registry:
         """One look at the sockets, and the API told where something has changed."""
         there = set(await asyncio.to_thread(_sockets, self._folder))
         now = asyncio.get_running_loop().time()
-        for path in self._by_socket.keys() - there:
-            driver = self._by_socket.pop(path)
+        for socket in self._by_socket.keys() - there:
+            driver = self._by_socket.pop(socket)
             await driver.socket.close()
             log.info("a driver has gone", driver=driver.name)
-        self._failed = {path: at for path, at in self._failed.items() if path in there}
-        for path in sorted(there - self._by_socket.keys()):
-            if now - self._failed.get(path, -_RETRY) >= _RETRY:
-                await self._register(path, now)
+        self._failed = {socket: at for socket, at in self._failed.items() if socket in there}
+        for found in sorted(there - self._by_socket.keys()):
+            if now - self._failed.get(found, -_RETRY) >= _RETRY:
+                await self._register(found, now)
         await self._tell()
 
-    async def _register(self, path: Path, now: float) -> None:
+    async def _register(self, found: tuple[Path, int], now: float) -> None:
+        path, _ = found
         socket = registrar(str(path))
         try:
             info = await socket.call("GetInfo", patience=5.0)
@@ -111,12 +114,12 @@ class Registry:
             except (CsiProblem, ApiError) as error:
                 await socket.call("NotifyRegistrationStatus", plugin_registered=False, error=str(error))
                 raise
-            self._by_socket[path] = driver
+            self._by_socket[found] = driver
             await self._tell()
             await socket.call("NotifyRegistrationStatus", plugin_registered=True)
             log.info("a driver has registered", driver=driver.name, node_id=driver.node_id)
         except (CsiProblem, ApiError) as error:
-            self._failed[path] = now
+            self._failed[found] = now
             log.warning("cannot register a driver", socket=str(path), error=str(error))
         finally:
             await socket.close()
@@ -148,12 +151,15 @@ async def _introduced(name: str, endpoint: str, versions: Sequence[str]) -> Driv
     )
 
 
-def _sockets(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if _is_socket(path)] if folder.is_dir() else []
+def _sockets(folder: Path) -> list[tuple[Path, int]]:
+    found = [(path, _made(path)) for path in folder.rglob("*")] if folder.is_dir() else []
+    return [(path, made) for path, made in found if made]
 
 
-def _is_socket(path: Path) -> bool:
+def _made(path: Path) -> int:
+    """When a socket was made; 0 for anything else. The number of its inode might come back at once."""
     try:
-        return stat.S_ISSOCK(path.stat().st_mode) and not path.name.startswith(".")
+        seen = path.stat()
     except FileNotFoundError:
-        return False
+        return 0
+    return seen.st_ctime_ns if stat.S_ISSOCK(seen.st_mode) and not path.name.startswith(".") else 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from apimachinery import quantity
 from apimachinery.objects.core_v1 import Pod
 from kubelet.eviction.thresholds import SIGNALS, Observation, Threshold, binary
-from kubelet.pods.admit import requested
+from kubelet.pods.admit import is_static, requested
 from kubelet.pods.qos import qos_class
 
 CRITICAL = 2_000_000_000
@@ -32,9 +32,8 @@ class PodUse:
 
 def is_critical(pod: Pod) -> bool:
     """Static and mirror pods, and whoever has a system priority: an eviction leaves them alone."""
-    notes = pod.metadata.annotations
-    static = "kubernetes.io/config.mirror" in notes or notes.get("kubernetes.io/config.source", "api") != "api"
-    return static or (pod.spec.priority or 0) >= CRITICAL
+    mirrored = "kubernetes.io/config.mirror" in pod.metadata.annotations
+    return mirrored or is_static(pod) or (pod.spec.priority or 0) >= CRITICAL
 
 
 def rank(resource: str, pods: Sequence[Pod], use: Mapping[str, PodUse]) -> list[Pod]:

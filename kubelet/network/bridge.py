@@ -12,9 +12,10 @@ import structlog
 from pyroute2.netlink.exceptions import NetlinkError
 
 from kubelet.network import iptables, links, sysctls
-from kubelet.network.ipam import Addresses
+from kubelet.network.ipam import Addresses, Reservation
 from kubelet.network.protocol import HostPort, NetworkError
 from kubelet.network.rules import Model, PortMapping
+from kubelet.threads import in_thread
 
 log = structlog.get_logger("kubelet.network")
 
@@ -41,8 +42,8 @@ class BridgeNetwork:
 
     async def prepare(self, pod_cidr: str) -> None:
         wanted = {**sysctls.NEEDED, f"net/ipv4/conf/{self._bridge}/route_localnet": "1"}
-        self._mtu = await asyncio.to_thread(links.ensure_bridge, self._bridge, pod_cidr, self._owner)
-        for name in await asyncio.to_thread(sysctls.require, wanted, self._folder / SYSCTLS):
+        self._mtu = await in_thread(links.ensure_bridge, self._bridge, pod_cidr, self._owner)
+        for name in await in_thread(sysctls.require, wanted, self._folder / SYSCTLS):
             log.warning("the kernel lacks a setting", setting=name)
         self._cidr = pod_cidr
         if not await iptables.intact(self._prefix):
@@ -51,7 +52,7 @@ class BridgeNetwork:
 
     async def _sync_rules(self) -> None:
         async with self._rules:
-            ports = [PortMapping(r.address, port) for r in self._held.values() for port in r.ports]
+            ports = [PortMapping(r.address, port) for r in list(self._held.values()) for port in r.ports]
             others = {*self._others, *([self._cluster_cidr] if self._cluster_cidr else [])}
             model = Model(
                 prefix=self._prefix, pod_cidr=self._cidr, other_cidrs=tuple(sorted(others)), ports=tuple(ports)
@@ -69,18 +70,21 @@ class BridgeNetwork:
         if not self._cidr:
             raise NetworkError("the node has no pod CIDR yet")
         async with self._reserving:
-            address = await asyncio.to_thread(self._addresses.reserve, self._cidr, sandbox_id, ports)
-            held = await asyncio.to_thread(self._addresses.of, sandbox_id)
-        assert held is not None
-        self._held[sandbox_id] = held
-        await asyncio.to_thread(links.connect, self._bridge, sandbox_id, pid, address, self._cidr, self._mtu)
+            address = await in_thread(self._reserve, sandbox_id, ports)
+        await in_thread(links.connect, self._bridge, sandbox_id, pid, address, self._cidr, self._mtu)
         if ports:
             await self._sync_rules()
         return address
 
+    def _reserve(self, sandbox_id: str, ports: Sequence[HostPort]) -> str:
+        """Noted in the very moment: who is cancelled here must be able to give it back."""
+        address = self._addresses.reserve(self._cidr, sandbox_id, ports)
+        self._held[sandbox_id] = Reservation(address, sandbox_id, tuple(ports))
+        return address
+
     async def detach(self, sandbox_id: str) -> None:
         try:
-            await asyncio.to_thread(links.disconnect, sandbox_id)
+            await in_thread(links.disconnect, sandbox_id)
         except NetlinkError as error:
             raise NetworkError(f"cannot disconnect a pod: {error}") from error
         held = self._held.pop(sandbox_id, None)
@@ -100,7 +104,7 @@ class BridgeNetwork:
     async def sync_routes(self, routes: Mapping[str, str]) -> None:
         self._others = frozenset(routes)
         try:
-            await asyncio.to_thread(links.replace_routes, dict(routes), self._folder / ROUTES)
+            await in_thread(links.replace_routes, dict(routes), self._folder / ROUTES)
         except NetlinkError as error:
             raise NetworkError(f"cannot set the routes to other nodes: {error}") from error
         if self._cidr:
@@ -114,7 +118,7 @@ class BridgeNetwork:
 
 async def remove(folder: Path, *, bridge: str, chain_prefix: str) -> None:
     """Everything that a BridgeNetwork made, whether or not one still runs; settings as before."""
-    await asyncio.to_thread(links.remove_bridge, bridge)
-    await asyncio.to_thread(links.replace_routes, {}, folder / ROUTES)
+    await in_thread(links.remove_bridge, bridge)
+    await in_thread(links.replace_routes, {}, folder / ROUTES)
     await iptables.remove(chain_prefix)
-    await asyncio.to_thread(sysctls.restore, folder / SYSCTLS)
+    await in_thread(sysctls.restore, folder / SYSCTLS)

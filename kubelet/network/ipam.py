@@ -5,6 +5,7 @@ processes never give one address twice and nothing is forgotten by a crash. The 
 last one given, so that an address rests as long as it can before it comes back.
 """
 
+import contextlib
 import ipaddress
 import os
 from collections.abc import Iterator, Sequence
@@ -59,20 +60,21 @@ class Addresses:
         data = msgspec.json.encode(_Record(sandbox, tuple(ports)))
         for address in _after(network, self._last()):
             if self._claim(address, data):
-                (self._folder / "last").write_text(address)
+                with contextlib.suppress(OSError):  # only where to look first
+                    (self._folder / "last").write_text(address)
                 return address
         raise NetworkError(f"no IP addresses available in range set: {cidr}")
 
     def _claim(self, address: str, data: bytes) -> bool:
         """Whether the address was free. The file appears with its content, or not at all."""
         draft = self._folder / f".{address}.{os.getpid()}"
-        draft.write_bytes(data)
         try:
+            draft.write_bytes(data)
             os.link(draft, self._folder / address)
         except FileExistsError:
             return False
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
         return True
 
     def _last(self) -> str:

@@ -1,10 +1,10 @@
 """Runs iptables: applies a rendered text atomically, keeps the jumps in place, takes all of it away."""
 
-import asyncio
 import subprocess
 
 from kubelet.network.protocol import NetworkError
 from kubelet.network.rules import Model, chains, jumps, render
+from kubelet.threads import in_thread
 
 _WAIT = ("-w", "10")  # for the lock that every iptables user takes
 
@@ -13,7 +13,7 @@ async def run(command: str, *arguments: str, text: str = "") -> tuple[int, str]:
     """Exit code and error text."""
     argv = (command, *arguments)
     try:
-        done = await asyncio.to_thread(subprocess.run, argv, input=text, capture_output=True, text=True, check=False)
+        done = await in_thread(subprocess.run, argv, input=text, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise NetworkError(f"{command} is not installed") from error
     return done.returncode, done.stderr.strip()

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from apimachinery import quantity
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
-from apimachinery.selectors import GREATER, IN, LESS, NOT_IN, Requirement
+from apimachinery.placement import selected, tolerates
 from kubelet.pods.world import TERMINAL, Verdict, is_sidecar
 
-_OPERATORS = {"In": IN, "NotIn": NOT_IN, "Exists": "exists", "DoesNotExist": "!", "Gt": GREATER, "Lt": LESS}
+OS_LABEL = "kubernetes.io/os"
+PODS = "pods"
+_FIRST = (PODS, "cpu", "memory", "ephemeral-storage")  # the order in which upstream looks
 _NAMESPACED = ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.", "net.")
 _IPC = ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
 SAFE_SYSCTLS = (
@@ -45,66 +47,94 @@ class Terms:
     apparmor: bool = True  # whether the kernel enforces profiles
 
 
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """One reason against the pod. Where it is a resource that is short: which, and by how much."""
+
+    reason: str
+    message: str
+    resource: str = ""
+    missing: int = 0
+
+
 def admit(pod: Pod, others: Iterable[Pod], terms: Terms) -> Verdict | None:
     """Why the pod cannot be here, or None. `others` are the pods that the node has taken before."""
-    found = next(_objections(pod, list(others), terms), None)
-    return None if found is None else Verdict(*found, rejected=True)
+    found = next(objections(pod, list(others), terms), None)
+    return None if found is None else Verdict(found.reason, found.message, rejected=True)
 
 
-def _objections(pod: Pod, others: Sequence[Pod], terms: Terms) -> Iterator[tuple[str, str]]:
-    yield from _systems(pod, terms)
-    yield from _powers(pod, terms)
+def objections(pod: Pod, others: Sequence[Pod], terms: Terms) -> Iterator[Objection]:
+    """Everything that speaks against the pod, in upstream's order; the first is what is told."""
+    for refusal in _sysctls(pod, terms.sysctls):
+        yield Objection("SysctlForbidden", f"forbidden sysctl: {refusal}")
+    yield from _systems(pod)
+    yield from _groups(pod)
     yield from _resources(pod, others, terms)
-    if not selected(pod, terms):
+    if not _is_selected(pod, terms):
         text = "node(s) didn't match Pod's node affinity/selector"
-        yield "NodeAffinity", f"Predicate NodeAffinity failed: {text}"
+        yield Objection("NodeAffinity", f"Predicate NodeAffinity failed: {text}")
     mine = _host_ports(pod)
     if any(_clash(a, b) for other in others for a in _host_ports(other) for b in mine):
-        yield "NodePorts", "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
-    if any(taint.effect == "NoExecute" and not _tolerated(pod, taint) for taint in terms.taints):
+        text = "node(s) didn't have free ports for the requested pod ports"
+        yield Objection("NodePorts", f"Predicate NodePorts failed: {text}")
+    evicting = [taint for taint in terms.taints if taint.effect == "NoExecute"]
+    if not is_static(pod) and any(not any(tolerates(t, taint) for t in pod.spec.tolerations) for taint in evicting):
         text = "node(s) had taints that the pod didn't tolerate"
-        yield "TaintToleration", f"Predicate TaintToleration failed: {text}"
-    for refusal in _sysctls(pod, terms.sysctls):
-        yield "SysctlForbidden", f"forbidden sysctl: {refusal}"
+        yield Objection("TaintToleration", f"Predicate TaintToleration failed: {text}")
+    yield from _profiles(pod, terms)
 
 
-def _systems(pod: Pod, terms: Terms) -> Iterator[tuple[str, str]]:
-    if pod.spec.os is not None and pod.spec.os.name not in ("", "linux"):
-        yield "PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"
-    wanted = pod.spec.node_selector.get("kubernetes.io/os", "linux")
-    if terms.labels is not None and wanted != "linux":
+def is_static(pod: Pod) -> bool:
+    """Whether it came from a manifest of this node's."""
+    return pod.metadata.annotations.get("kubernetes.io/config.source", "api") != "api"
+
+
+def _systems(pod: Pod) -> Iterator[Objection]:
+    if pod.metadata.labels.get(OS_LABEL, "linux") != "linux":
         text = "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label"
-        yield "PodOSSelectorNodeLabelDoesNotMatch", text
+        yield Objection("PodOSSelectorNodeLabelDoesNotMatch", text)
+    if pod.spec.os is not None and pod.spec.os.name not in ("", "linux"):
+        yield Objection("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
 
 
-def _powers(pod: Pod, terms: Terms) -> Iterator[tuple[str, str]]:
-    """What this node cannot enforce."""
+def _groups(pod: Pod) -> Iterator[Objection]:
     shared = pod.spec.security_context
     if shared is not None and shared.supplemental_groups_policy == "Strict":
         # differs: Docker cannot be kept from adding the groups that the image's /etc/group gives the user
         text = "SupplementalGroupsPolicy=Strict is not supported in this node"
-        yield "SupplementalGroupsPolicyNotSupported", text
+        yield Objection("SupplementalGroupsPolicyNotSupported", text)
+
+
+def _profiles(pod: Pod, terms: Terms) -> Iterator[Objection]:
     every: list[core_v1.Container | core_v1.EphemeralContainer] = [*pod.spec.init_containers, *pod.spec.containers]
     every += pod.spec.ephemeral_containers
-    profiles = [context.app_armor_profile for context in (shared, *(c.security_context for c in every)) if context]
+    contexts = [pod.spec.security_context, *(c.security_context for c in every)]
+    profiles = [context.app_armor_profile for context in contexts if context]
     if not terms.apparmor and any(p is not None and p.type != "Unconfined" for p in profiles):
-        yield "AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host"
+        yield Objection("AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host")
 
 
 # Resources
 
 
-def _resources(pod: Pod, others: Sequence[Pod], terms: Terms) -> Iterator[tuple[str, str]]:
+def _resources(pod: Pod, others: Sequence[Pod], terms: Terms) -> Iterator[Objection]:
     capacity = {name: _amount(name, text) for name, text in terms.allocatable.items()}
-    wanted = {"pods": 1, **requested(pod)}
-    for name, amount in wanted.items():
+    wanted = {PODS: 1, **requested(pod)}
+    for name in sorted(wanted, key=lambda n: (_FIRST.index(n) if n in _FIRST else len(_FIRST), n)):
+        amount = wanted[name]
         if not amount or ("/" in name and name not in capacity):
             continue  # an extended resource that this node knows nothing of is somebody else's to count
-        used = len(others) if name == "pods" else sum(requested(other).get(name, 0) for other in others)
+        used = sum(asked(other, name) for other in others)
         there = capacity.get(name, 0)
         if used + amount > there:
             numbers = f"requested: {amount}, used: {used}, capacity: {there}"
-            yield f"OutOf{name}", f"Node didn't have enough resource: {name}, {numbers}"
+            text = f"Node didn't have enough resource: {name}, {numbers}"
+            yield Objection(f"OutOf{name}", text, name, amount - (there - used))
+
+
+def asked(pod: Pod, resource: str) -> int:
+    """What the pod asks for of one resource; it is one pod."""
+    return 1 if resource == PODS else requested(pod).get(resource, 0)
 
 
 def requested(pod: Pod) -> dict[str, int]:
@@ -150,26 +180,12 @@ def _larger(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]
 # Node selectors, ports, taints
 
 
-def selected(pod: Pod, terms: Terms) -> bool:
-    """Whether the node is one of those that the pod's nodeSelector and required affinity name."""
-    labels = terms.labels
-    if labels is None:
+def _is_selected(pod: Pod, terms: Terms) -> bool:
+    if terms.labels is None:
         return True
-    if any(labels.get(key) != value for key, value in pod.spec.node_selector.items()):
-        return False
     affinity = pod.spec.affinity.node_affinity if pod.spec.affinity else None
     required = affinity.required_during_scheduling_ignored_during_execution if affinity else None
-    return required is None or any(_matches(term, labels, terms.name) for term in required.node_selector_terms)
-
-
-def _matches(term: core_v1.NodeSelectorTerm, labels: Mapping[str, str], name: str) -> bool:
-    """An empty term selects no node."""
-    by_label = [Requirement(e.key, _OPERATORS[e.operator], tuple(e.values)) for e in term.match_expressions]
-    by_field = [Requirement(e.key, _OPERATORS[e.operator], tuple(e.values)) for e in term.match_fields]
-    asked = bool(by_label or by_field)
-    return (
-        asked and all(r.matches(labels) for r in by_label) and all(r.matches({"metadata.name": name}) for r in by_field)
-    )
+    return selected(pod.spec.node_selector, required, name=terms.name, labels=terms.labels)
 
 
 def _host_ports(pod: Pod) -> list[tuple[str, int, str]]:
@@ -180,15 +196,6 @@ def _host_ports(pod: Pod) -> list[tuple[str, int, str]]:
 
 def _clash(one: tuple[str, int, str], other: tuple[str, int, str]) -> bool:
     return one[:2] == other[:2] and (one[2] == other[2] or "0.0.0.0" in (one[2], other[2]))  # noqa: S104
-
-
-def _tolerated(pod: Pod, taint: core_v1.Taint) -> bool:
-    return any(
-        toleration.effect in ("", taint.effect)
-        and toleration.key in ("", taint.key)
-        and (toleration.operator == "Exists" or toleration.value == taint.value)
-        for toleration in pod.spec.tolerations
-    )
 
 
 # Sysctls

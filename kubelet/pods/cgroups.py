@@ -6,14 +6,14 @@ Source: pkg/kubelet/cm/pod_container_manager_linux.go, helpers_linux.go (Resourc
 """
 
 import contextlib
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from apimachinery import quantity
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
-from kubelet.leftovers import YOUNG
 from kubelet.pods import qos
 from kubelet.pods.admit import requested
 from kubelet.pods.container_config import Machine
@@ -21,6 +21,7 @@ from kubelet.pods.world import is_sidecar
 
 ROOT = Path("/sys/fs/cgroup")
 _PERIOD = 100_000
+_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.0)  # seconds between tries to remove a cgroup
 
 
 def is_unified(root: Path = ROOT) -> bool:
@@ -157,37 +158,37 @@ def settings(wanted: Limits, *, unified: bool) -> Iterator[tuple[str, str]]:
     yield "pids.max", str(wanted.pids or "max")
 
 
-def remove(parent: str, machine: Machine) -> None:
-    """Take the pod's cgroup away; what still has a process in it stays for the next time."""
-    if not parent or machine.systemd_cgroups:
-        return
-    for hierarchy in hierarchies():
-        _remove_tree(hierarchy / parent.strip("/"))
-
-
-def sweep(machine: Machine, known: Collection[str], now: float, root: Path = ROOT) -> list[str]:
-    """Take away the cgroups of pods that nobody knows and nothing runs in; the uids. Young ones are left alone."""
+def pods(machine: Machine, root: Path = ROOT) -> set[str]:
+    """The uids of all pods that have a cgroup."""
     if not machine.cgroup_parent or machine.systemd_cgroups:
-        return []
-    removed = []
-    for hierarchy in hierarchies(root):
-        top = hierarchy / machine.cgroup_parent.strip("/")
-        for folder in [*top.glob("pod*"), *top.glob("*/pod*")]:
-            uid = folder.name.removeprefix("pod")
-            with contextlib.suppress(FileNotFoundError):  # its own worker was faster
-                if uid not in known and now - folder.stat().st_mtime > YOUNG:
-                    _remove_tree(folder)
-                    removed.append(uid)
-    return sorted(set(removed))
+        return set()
+    tops = [hierarchy / machine.cgroup_parent.strip("/") for hierarchy in hierarchies(root)]
+    return {path.name.removeprefix("pod") for top in tops for path in (*top.glob("pod*"), *top.glob("*/pod*"))}
+
+
+def remove(uid: str, machine: Machine, root: Path = ROOT, pauses: Iterable[float] = _PAUSES) -> bool:
+    """Take a pod's cgroup away, whatever its class was; whether it is gone. What has a process in it stays.
+
+    The kernel may hold one for a moment after the last process has left it: so this is tried more than once.
+    """
+    if not machine.cgroup_parent or machine.systemd_cgroups:
+        return True
+    tops = [hierarchy / machine.cgroup_parent.strip("/") for hierarchy in hierarchies(root)]
+    found = [top / middle / f"pod{uid}" for top in tops for middle in ("", "burstable", "besteffort")]
+    for pause in pauses:
+        for folder in found:
+            _remove_tree(folder)
+        if not any(folder.exists() for folder in found):
+            return True
+        time.sleep(pause)
+    return False
 
 
 def _remove_tree(folder: Path) -> None:
-    if not folder.is_dir():
-        return
-    for inner in folder.iterdir():
-        if inner.is_dir():
-            _remove_tree(inner)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # gone meanwhile, or still in use
+        for inner in folder.iterdir():
+            if inner.is_dir():
+                _remove_tree(inner)
         folder.rmdir()
 
 

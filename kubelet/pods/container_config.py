@@ -18,7 +18,7 @@ from kubelet.pods.expansion import expand
 from kubelet.pods.resize import SIZE_LABEL, text
 from kubelet.pods.security import Powers, security
 from kubelet.pods.world import HASH_LABEL, IMAGE_ID_LABEL, ref
-from kubelet.runtime.protocol import ContainerConfig, Image, Mount, PodRef, SandboxConfig
+from kubelet.runtime.protocol import ContainerConfig, Device, Image, Mount, PodRef, SandboxConfig
 
 TERMINATION_PATH = "io.kubernetes.container.terminationMessagePath"
 TERMINATION_POLICY = "io.kubernetes.container.terminationMessagePolicy"
@@ -114,17 +114,19 @@ def container_config(
         log_max_size=machine.log_max_size,
         log_max_files=machine.log_max_files,
         log_link=str(log_link(machine.log_root, identity, container.name, attempt)),
-        devices=_devices(container, prepared),
+        devices=_devices(pod, container, prepared),
     )
 
 
-def _devices(container: AnyContainer, prepared: Prepared) -> list[tuple[str, str]]:
+def _devices(pod: Pod, container: AnyContainer, prepared: Prepared) -> list[Device]:
     """The block volumes, as devices."""
+    fixed = {v.name for v in pod.spec.volumes if v.persistent_volume_claim and v.persistent_volume_claim.read_only}
     found = []
     for device in container.volume_devices:
         if device.name not in prepared.volumes:
             raise ConfigProblem(f'cannot find volume "{device.name}" to pass into container "{container.name}"')
-        found.append((str(prepared.volumes[device.name]), device.device_path))
+        permissions = "r" if device.name in fixed else "mrw"
+        found.append(Device(str(prepared.volumes[device.name]), device.device_path, permissions))
     return found
 
 

@@ -5,6 +5,7 @@ Wording of events and reasons: pkg/kubelet/images/image_manager.go. Whose creden
 
 import asyncio
 import re
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
@@ -20,7 +21,6 @@ _DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA
 _REFERENCE = re.compile(
     rf"(?:(?:{_DOMAIN})/)?{_PART}(?:/{_PART})*(?::[\w][\w.-]{{0,127}})?(?:@[A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{{32,}})?"
 )
-AT_ONCE = 5  # pulls side by side
 
 Event = Callable[[str, str, str], None]  # type, reason, message
 Keyrings = Callable[[str], Awaitable[Sequence[Keyring]]]  # what the node has for an image
@@ -77,13 +77,16 @@ class Images:
         *,
         keyrings: Keyrings = _no_keyrings,
         pulled: Callable[[Image], None] = _unheard,
-        at_once: int = AT_ONCE,
+        at_once: int = 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`keyrings` are asked after the pod's secrets; `pulled` hears of every image that was fetched."""
+        """`keyrings` are asked after the pod's secrets; `pulled` hears of every image that was fetched.
+
+        `at_once` is how many may be fetched side by side, 0 for any number.
+        """
         self._runtime, self._keyrings, self._pulled, self._clock = runtime, keyrings, pulled, clock
         self._backoff: dict[tuple[str, str], tuple[Backoff, float, str]] = {}  # uid, image -> memory, failed at, error
-        self._turn = asyncio.Semaphore(at_once)
+        self._turn = asyncio.Semaphore(at_once or sys.maxsize)
         self._one: dict[str, asyncio.Lock] = {}
 
     async def ensure(

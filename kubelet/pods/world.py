@@ -50,6 +50,14 @@ class Verdict:
     grace: float | None = None  # what is left of the pod's grace period, where this shortens it
 
 
+@dataclass(frozen=True, slots=True)
+class Preemption:
+    """There is room for a pod once these have ended; `resource` is what is short."""
+
+    victims: Sequence[Pod]
+    resource: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """One pod as it should be and as it is."""

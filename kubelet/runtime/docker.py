@@ -200,7 +200,10 @@ class DockerRuntime:
         self._known(inspected)
         link = (inspected["Config"]["Labels"] or {}).get(docker_json.LOG_LINK)
         if link and inspected.get("LogPath"):
-            _link(Path(link), inspected["LogPath"])
+            try:
+                _link(Path(link), inspected["LogPath"])
+            except OSError as error:  # it runs all the same, and its log is found without
+                log.warning("cannot link a container's log", container=id, error=str(error))
 
     async def update(self, id: str, resources: Resources) -> None:
         call = functools.partial(self._client.update_container, id, **docker_json.update_arguments(resources))
@@ -314,8 +317,9 @@ class DockerRuntime:
                 event: Any
                 for event in stream:
                     put(Event(event["Actor"]["Attributes"].get(docker_json.POD_UID, ""), event["Action"]))
-            except (errors.DockerException, OSError, ValueError):
-                pass  # Docker went away: the reader of `events` lists everything again and comes back
+            except (errors.DockerException, OSError, ValueError) as error:
+                # Docker went away, or `events` is over: who reads it lists everything again and comes back.
+                log.info("Docker tells no more events", why=str(error))
             finally:
                 put(None)
 

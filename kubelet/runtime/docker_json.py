@@ -155,8 +155,8 @@ def _host_config(config: ContainerConfig, sandbox_id: str) -> Json:
     }
     if config.devices:
         host["Devices"] = [
-            {"PathOnHost": source, "PathInContainer": target, "CgroupPermissions": "mrw"}
-            for source, target in config.devices
+            {"PathOnHost": each.source, "PathInContainer": each.target, "CgroupPermissions": each.permissions}
+            for each in config.devices
         ]
     if resources.cpu_quota:
         host |= {"CpuQuota": resources.cpu_quota, "CpuPeriod": resources.cpu_period}
@@ -263,7 +263,15 @@ def image_of(inspected: Mapping[str, Any]) -> Image:
         size=inspected.get("Size", 0),
         user=config.get("User", ""),
         entrypoint=tuple(config.get("Entrypoint") or ()),
+        layers=_layers(inspected.get("GraphDriver") or {}),
     )
+
+
+def _layers(driver: Mapping[str, Any]) -> tuple[str, ...]:
+    data = driver.get("Data") or {}
+    if driver.get("Name") != "overlay2" or not data.get("UpperDir"):
+        return ()
+    return (data["UpperDir"], *filter(None, data.get("LowerDir", "").split(":")))
 
 
 def order(containers: Sequence[Container]) -> list[Container]:

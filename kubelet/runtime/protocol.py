@@ -40,6 +40,15 @@ class Mount:
     propagation: str = "rprivate"  # rprivate, rslave, rshared
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device of the node, as a container has it; `permissions` are the cgroup's letters."""
+
+    source: str
+    target: str
+    permissions: str = "mrw"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
     """Limits in cgroup terms; 0 means none was asked for (but for cpu_shares: the kernel's default)."""
@@ -116,7 +125,7 @@ class ContainerConfig:
     log_link: str = ""  # where a symbolic link to the runtime's log is kept, "" for none
     log_max_size: int = 10 << 20  # bytes, then the next file is begun; from 0 down: never
     log_max_files: int = 5
-    devices: Sequence[tuple[str, str]] = ()  # of the node, in the container
+    devices: Sequence[Device] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +173,7 @@ class Image:
     size: int = 0
     user: str = ""
     entrypoint: Sequence[str] = ()
+    layers: Sequence[str] = ()  # the folders of its content, the topmost first; () where unknown
 
 
 @dataclass(frozen=True, slots=True)

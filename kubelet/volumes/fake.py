@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from apimachinery.objects.core_v1 import Pod
-from kubelet.volumes.protocol import MountProblem
+from kubelet.volumes.protocol import MountProblem, VolumeUse
 
 
 class FakeVolumes:
@@ -34,6 +34,10 @@ class FakeVolumes:
     async def unmount(self, uid: str) -> None:
         await asyncio.sleep(0)
         self.mounted.pop(uid, None)
+
+    async def usage(self, pod: Pod) -> Mapping[str, VolumeUse]:
+        await asyncio.sleep(0)
+        return {name: VolumeUse(used=1) for name in self.mounted.get(pod.metadata.uid, ())}
 
     async def held(self) -> set[str]:
         return set(self.mounted)

@@ -9,22 +9,31 @@ import asyncio
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from apimachinery.errors import ApiError
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import PersistentVolume, Pod
 from kubelet.objects import Objects, Token, Unbound
-from kubelet.volumes import emptydir, hostpath, mounts, nfs, ownership, payload, subpaths
+from kubelet.pods.images import ImageProblem
+from kubelet.runtime.protocol import Image
+from kubelet.threads import in_thread
+from kubelet.volumes import emptydir, hostpath, image, mounts, nfs, ownership, payload, subpaths, usage
 from kubelet.volumes.atomic import BadPath, write
-from kubelet.volumes.protocol import Csi, CsiProblem, MountProblem
+from kubelet.volumes.protocol import Csi, CsiProblem, MountProblem, VolumeUse
+
+Pull = Callable[[Pod, core_v1.ImageVolumeSource], Awaitable[Image]]
 
 _DAY = 86400.0
 _PROBLEMS = (payload.PayloadProblem, BadPath, OSError, ApiError)
 
 
 class LocalVolumes:
-    """`Volumes` under one root folder. `csi` mounts what is a driver's; None where there are no drivers."""
+    """`Volumes` under one root folder.
+
+    `csi` mounts what is a driver's, `pull` fetches the images of image volumes; None where there are none.
+    """
 
     def __init__(
         self,
@@ -33,11 +42,14 @@ class LocalVolumes:
         *,
         allocatable: Callable[[], Mapping[str, str]],
         csi: Csi | None = None,
+        pull: Pull | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._root, self._objects, self._allocatable, self._clock = root, objects, allocatable, clock
-        self._csi = csi
+        self._csi, self._pull = csi, pull
+        self._images: dict[tuple[str, str], str] = {}  # uid, volume -> the image's id
         self._tokens: dict[tuple[str, str, str], tuple[Token, float]] = {}  # uid, volume, path -> token, renew at
+        self._claims: dict[tuple[str, str], PersistentVolume] = {}  # uid, volume -> what its claim led to
 
     def _folder(self, uid: str, plugin: str, name: str) -> Path:
         return self._root / "pods" / uid / "volumes" / f"kubernetes.io~{plugin}" / name
@@ -52,14 +64,19 @@ class LocalVolumes:
                 if claim:
                     held = await self._claimed(pod, volume, claim)
                     shown = held.metadata.name
+                    self._claims[pod.metadata.uid, volume.name] = held
                     found[volume.name] = await self._persistent(pod, volume, held)
                 else:
                     found[volume.name] = await self._one(pod, volume)
             except Unbound as error:
                 raise MountProblem(volume.name, _unprocessed(volume.name, str(error))) from error
+            except ImageProblem as error:
+                words = f'MountVolume.SetUp failed for volume "{shown}" : {error.failure.reason}: {error}'
+                raise MountProblem(volume.name, words) from error
             except (CsiProblem, hostpath.PathProblem) as error:
                 words = f'{error.step} failed for volume "{shown}" : {error}'
-                raise MountProblem(volume.name, words) from error
+                reason = "FailedMapVolume" if error.step.startswith("MapVolume") else "FailedMount"
+                raise MountProblem(volume.name, words, reason) from error
             except _PROBLEMS as error:
                 raise MountProblem(volume.name, f'MountVolume.SetUp failed for volume "{shown}" : {error}') from error
         return found
@@ -80,20 +97,39 @@ class LocalVolumes:
             folder = self._folder(uid, "empty-dir", volume.name)
             ready = self._root / "pods" / uid / "plugins" / "kubernetes.io~empty-dir" / volume.name / "ready"
             most = emptydir.memory(pod, self._allocatable())
-            await asyncio.to_thread(emptydir.prepare, folder, ready, volume.empty_dir, group, most)
+            await in_thread(emptydir.prepare, folder, ready, volume.empty_dir, group, most)
             return folder
         if volume.host_path:
-            return await asyncio.to_thread(hostpath.prepare, volume.host_path)
+            return await in_thread(hostpath.prepare, volume.host_path)
         if volume.nfs:
             folder = self._folder(uid, "nfs", volume.name)
-            await asyncio.to_thread(nfs.mount, volume.nfs, folder)
+            await in_thread(nfs.mount, volume.nfs, folder)
             return folder
+        if volume.image:
+            return await self._image(pod, volume.name, volume.image)
         if volume.csi:
             return await self._driver().inline(pod, volume.name, volume.csi)
         for plugin, source in _FILES.items():
             if getattr(volume, source) is not None:
                 return await self._files(pod, volume, plugin, group)
         raise payload.PayloadProblem("volumes of this type are not supported by PyKube")
+
+    async def _image(self, pod: Pod, volume: str, source: core_v1.ImageVolumeSource) -> Path:
+        """Pulled once in the pod's life: a running pod goes on with the image that it has."""
+        uid = pod.metadata.uid
+        folder = self._folder(uid, "image", volume)
+        record = self._root / "pods" / uid / "plugins" / "kubernetes.io~image" / volume / "id"
+        if not await in_thread(lambda: record.exists() and mounts.is_mounted(folder)):
+            if self._pull is None:
+                raise payload.PayloadProblem("image volumes are not supported by this node")
+            found = await self._pull(pod, source)
+            await in_thread(image.mount, found, folder, record)
+        self._images[uid, volume] = await in_thread(record.read_text)
+        return folder
+
+    def images(self) -> set[str]:
+        """The ids of the images that pods have as volumes."""
+        return set(self._images.values())
 
     # ---------------------------------------------------------------------------------------------- files
 
@@ -114,7 +150,7 @@ class LocalVolumes:
                 mounts.mount_tmpfs(folder)  # what is secret never reaches a disk
             write(folder, files, group=group)
 
-        await asyncio.to_thread(lay)
+        await in_thread(lay)
         return folder
 
     async def _token(self, pod: Pod, volume: str, wanted: core_v1.ServiceAccountTokenProjection) -> str:
@@ -157,16 +193,16 @@ class LocalVolumes:
         if spec.csi:
             return await self._driver().persistent(pod, held, read_only=read_only)
         if spec.volume_mode == "Block":
-            return await asyncio.to_thread(hostpath.device, spec.local.path if spec.local else "")
+            return await in_thread(hostpath.device, spec.local.path if spec.local else "")
         if spec.host_path:
-            return await asyncio.to_thread(hostpath.prepare, spec.host_path)
+            return await in_thread(hostpath.prepare, spec.host_path)
         if spec.nfs:
             folder = self._folder(uid, "nfs", name)
-            await asyncio.to_thread(nfs.mount, spec.nfs, folder, spec.mount_options)
+            await in_thread(nfs.mount, spec.nfs, folder, spec.mount_options)
             return folder
         if spec.local:
             folder = self._folder(uid, "local-volume", name)
-            await asyncio.to_thread(self._local, pod, spec.local.path, folder, read_only=read_only)
+            await in_thread(self._local, pod, spec.local.path, folder, read_only=read_only)
             return folder
         raise payload.PayloadProblem(f'persistent volume "{name}" is of a type PyKube cannot mount')
 
@@ -193,19 +229,49 @@ class LocalVolumes:
     async def subpath(self, uid: str, container: str, index: int, volume: tuple[str, Path], wanted: str) -> Path:
         name, path = volume
         target = self._root / "pods" / uid / "volume-subpaths" / name / container / str(index)
-        return await asyncio.to_thread(subpaths.prepare, path, wanted, target)
+        return await in_thread(subpaths.prepare, path, wanted, target)
 
     async def unmount(self, uid: str) -> None:
         folder = self._root / "pods" / uid
         if self._csi is not None:
-            await asyncio.to_thread(mounts.unmount_below, folder / "volume-subpaths")
+            await in_thread(mounts.unmount_below, folder / "volume-subpaths")
             try:
                 await self._csi.release(uid)
             except (CsiProblem, hostpath.PathProblem) as error:
                 raise OSError(str(error)) from error
-        await asyncio.to_thread(_clear, folder)
+        await in_thread(_clear, folder)
         self._tokens = {key: held for key, held in self._tokens.items() if key[0] != uid}
+        self._claims = {key: held for key, held in self._claims.items() if key[0] != uid}
+        self._images = {key: id for key, id in self._images.items() if key[0] != uid}
         self._objects.release(uid)
+
+    async def usage(self, pod: Pod) -> Mapping[str, VolumeUse]:
+        found = {}
+        for volume in pod.spec.volumes:
+            try:
+                used = await self._usage(pod, volume)
+            except (CsiProblem, OSError):  # not mounted (any more), or its driver is away
+                continue
+            if used is not None:
+                claim = _claim(pod, volume)
+                found[volume.name] = replace(used, claim=claim, is_local=_is_local(volume))
+        return found
+
+    async def _usage(self, pod: Pod, volume: core_v1.Volume) -> VolumeUse | None:
+        uid = pod.metadata.uid
+        held = self._claims.get((uid, volume.name))
+        if volume.csi or (held is not None and held.spec.csi):
+            return await self._driver().usage(uid, held.metadata.name if held is not None else volume.name)
+        if held is not None and held.spec.volume_mode == "Block":
+            return await in_thread(usage.of_device, Path(held.spec.local.path if held.spec.local else ""))
+        if volume.nfs:
+            return await in_thread(usage.of_file_system, self._folder(uid, "nfs", volume.name))
+        if held is not None:
+            plugin = "nfs" if held.spec.nfs else "local-volume" if held.spec.local else ""
+            folder = self._folder(uid, plugin, held.metadata.name)
+            return await in_thread(usage.of_file_system, folder) if plugin else None
+        plugin = next((p for p, source in _SMALL.items() if getattr(volume, source) is not None), "")
+        return await in_thread(usage.of_files, self._folder(uid, plugin, volume.name)) if plugin else None
 
     async def held(self) -> set[str]:
         pods = self._root / "pods"
@@ -219,6 +285,14 @@ _FILES = {
     "downward-api": "downward_api",
     "projected": "projected",
 }
+#: Those that are measured file by file.
+_SMALL = {"empty-dir": "empty_dir", **_FILES}
+
+
+def _is_local(volume: core_v1.Volume) -> bool:
+    """Whether what is in it counts as the pod's local storage."""
+    on_disk = volume.empty_dir is not None and volume.empty_dir.medium != "Memory"
+    return on_disk or volume.config_map is not None or volume.downward_api is not None
 
 
 def _clear(folder: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_READ_ONLY, _REMOUNT, _BIND, _SHARED = 1, 32, 4096, 1 << 20
+_READ_ONLY, _NOEXEC, _REMOUNT, _BIND, _SHARED = 1, 8, 32, 4096, 1 << 20
 _DETACH, _NOFOLLOW = 2, 8  # MNT_DETACH: gone from the tree at once, from memory when the last user has left
 _PATIENCE = 120
 
@@ -31,11 +31,17 @@ def mount_tmpfs(target: Path, *, size: int = 0) -> None:
     _mount("tmpfs", str(target), "tmpfs", 0, options)
 
 
-def bind(source: str, target: Path, *, read_only: bool = False) -> None:
+def bind(source: str, target: Path, *, read_only: bool = False, executable: bool = True) -> None:
     """The file or folder at `source` (never through a link at its end) at the target too."""
     _mount(source, str(target), "", _BIND)
-    if read_only:
-        _mount("", str(target), "", _BIND | _REMOUNT | _READ_ONLY)
+    flags = (_READ_ONLY if read_only else 0) | (0 if executable else _NOEXEC)
+    if flags:
+        _mount("", str(target), "", _BIND | _REMOUNT | flags)
+
+
+def mount_overlay(layers: Sequence[str], target: Path) -> None:
+    """Folders over one another, the topmost first: to be read, not executed."""
+    _mount("overlay", str(target), "overlay", _READ_ONLY | _NOEXEC, f"lowerdir={':'.join(layers)}")
 
 
 def share(folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """The volumes' door: every volume of a pod as a path on the node, and everything given back afterwards."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -8,11 +9,28 @@ from apimachinery.objects.core_v1 import CSIVolumeSource, PersistentVolume, Pod
 
 
 class MountProblem(Exception):
-    """A volume cannot be made ready; the message is the event's (FailedMount). `volume` is its name in the pod."""
+    """A volume cannot be made ready; reason and message are the event's. `volume` is its name in the pod."""
 
-    def __init__(self, volume: str, message: str) -> None:
+    def __init__(self, volume: str, message: str, reason: str = "FailedMount") -> None:
         super().__init__(message)
-        self.volume = volume
+        self.volume, self.reason = volume, reason
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeUse:
+    """How full a volume is: bytes and inodes. `claim` is the name of the claim that it came from.
+
+    `is_local`: what is in it counts as the pod's own local storage.
+    """
+
+    capacity: int = 0
+    available: int = 0
+    used: int = 0
+    inodes: int = 0
+    inodes_free: int = 0
+    inodes_used: int = 0
+    claim: str = ""
+    is_local: bool = False
 
 
 class Volumes(Protocol):
@@ -36,6 +54,10 @@ class Volumes(Protocol):
 
     async def unmount(self, uid: str) -> None:
         """Take away everything that was made for the pod. Twice is fine."""
+        ...
+
+    async def usage(self, pod: Pod) -> Mapping[str, VolumeUse]:
+        """How full the pod's mounted volumes are, by name; what cannot be told is left out."""
         ...
 
     async def held(self) -> set[str]:
@@ -64,6 +86,13 @@ class Csi(Protocol):
 
     def refresh_at(self, uid: str) -> float | None:
         """When the pod's volumes want to be looked at again."""
+        ...
+
+    async def usage(self, uid: str, name: str) -> VolumeUse | None:
+        """How full a volume is, by its name in the pod or its PersistentVolume's; None where the driver cannot tell.
+
+        Raises CsiProblem.
+        """
         ...
 
     async def release(self, uid: str) -> None:

@@ -7,6 +7,7 @@ none was started more often than something had gone wrong with it.
 import asyncio
 import random
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ from kubelet.pods.security import Powers
 from kubelet.runtime.fake import FakeRuntime
 from kubelet.runtime.protocol import RuntimeError_
 from kubelet.volumes.fake import FakeVolumes
-from tests.cluster.virtual_time import VirtualLoop
-from tests.unit.test_kubelet_worker import Api
+from tests.cluster import virtual_time
+from tests.cluster.test_kubelet_worker import Api
 
 IMAGE = {"image": "here", "imagePullPolicy": "IfNotPresent"}
 SIDECAR = {"name": "side", "restartPolicy": "Always", **IMAGE}
@@ -39,18 +40,6 @@ SHAPES = (
     {"activeDeadlineSeconds": 40},
     {"container": {"lifecycle": {"preStop": {"sleep": {"seconds": 3}}}}},
 )
-
-
-class InlineLoop(VirtualLoop):
-    """What others do in threads happens at once: so a seed tells everything."""
-
-    def run_in_executor(self, _executor, function, *arguments):
-        future = self.create_future()
-        try:
-            future.set_result(function(*arguments))
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits
-            future.set_exception(error)
-        return future
 
 
 class Engine(FakeRuntime):
@@ -120,6 +109,19 @@ class Engine(FakeRuntime):
         else:
             life = self._lives.pop(container.id)
             self._tell(life.container, "destroy")
+
+    def reboot(self):
+        """The machine stops and starts: what ran has ended, and nobody was there to hear of it."""
+        for id, life in list(self._lives.items()):
+            if life.container.running:
+                self._lives[id] = replace(
+                    life,
+                    container=replace(life.container, state="exited", exit_code=137, finished_at=self._clock(), pid=0),
+                )
+
+    def running(self, pod, name):
+        """The container's life that runs now, if one does."""
+        return next((c for c in self._all() if (c.pod.name, c.name, c.running) == (pod, name, True)), None)
 
 
 class Server(Api):
@@ -276,8 +278,86 @@ def _not_too_often(chaos):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_a_storm_leaves_nothing_behind(seed, tmp_path):
-    with asyncio.Runner(loop_factory=InlineLoop) as runner:
-        chaos = runner.run(storm(seed, tmp_path, 300))
+async def test_a_storm_leaves_nothing_behind(seed, tmp_path):
+    chaos = await storm(seed, tmp_path, 300)
     assert chaos.made > 60
     assert chaos.kubelets > 3
+
+
+async def begun(root, **pods):
+    """A node without faults on which these pods run or have run."""
+    chaos = Chaos(0, root)
+    await chaos.network.prepare("10.1.0.0/16")
+    chaos.restart()
+    for name, spec in pods.items():
+        chaos.api.put(name, **{"terminationGracePeriodSeconds": 2, **spec})
+    await chaos.until(chaos.settled, 60, "every pod")
+    return chaos
+
+
+def told(chaos, pod, container="main", which="containerStatuses"):
+    return next(status for status in chaos.api.status(pod)[which] if status["name"] == container)
+
+
+def test_ten_minutes_without_an_api_server(tmp_path):
+    """What runs goes on, what ends is started again, and afterwards every status is true."""
+
+    async def scenario():
+        chaos = await begun(tmp_path, web={}, quiet={}, job={"restartPolicy": "Never"}, leaves={})
+        before = chaos.engine.running("quiet", "main").id
+        chaos.api.down = True
+        for code in (1, 0):
+            await asyncio.sleep(150)
+            chaos.engine.end(chaos.engine.running("web", "main").id, code)
+            await chaos.until(lambda: chaos.engine.running("web", "main"), 60, "the container's next life")
+        chaos.engine.end(chaos.engine.running("job", "main").id, 0)
+        chaos.api.pods["uid-leaves"]["metadata"]["deletionTimestamp"] = "2024-01-01T00:00:00Z"  # nobody hears of it
+        await asyncio.sleep(600 - chaos.loop.time() % 600)
+        assert (told(chaos, "web")["restartCount"], chaos.api.status("job")["phase"]) == (0, "Running")
+        chaos.api.down = False
+        chaos.api.delete("leaves")
+        await chaos.until(lambda: told(chaos, "web")["restartCount"] == 2 and chaos.settled(), 60, "the statuses")
+        assert chaos.api.status("job")["phase"] == "Succeeded"
+        assert "uid-leaves" not in chaos.api.pods
+        assert chaos.engine.running("quiet", "main").id == before
+        assert chaos.engine.starts["uid-quiet", "main"] == 1
+        assert len(chaos.network.addresses) == 2
+        chaos.life.cancel()
+
+    virtual_time.run(scenario())
+
+
+def test_a_reboot(tmp_path):
+    """Everything that ran has ended, the kubelet too; addresses and what the API knows are all that is left."""
+
+    async def scenario():
+        chaos = await begun(
+            tmp_path,
+            web={},
+            full={"initContainers": [INIT, SIDECAR]},
+            job={"restartPolicy": "Never"},
+            again={"restartPolicy": "OnFailure"},
+            done={"restartPolicy": "Never", "container": {"command": ["true"]}},
+            leaves={},
+        )
+        chaos.life.cancel()
+        chaos.engine.reboot()
+        chaos.api.delete("leaves")
+        await asyncio.sleep(120)
+        starts = dict(chaos.engine.starts)
+        chaos.restart()
+        await chaos.until(lambda: "uid-leaves" not in chaos.api.pods and chaos.settled(), 120, "the pods")
+        await asyncio.sleep(60)
+        for pod, names in {"web": ["main"], "full": ["main"], "again": ["main"]}.items():
+            for name in names:
+                assert told(chaos, pod, name)["restartCount"] == 1
+                assert chaos.engine.starts[f"uid-{pod}", name] == 2
+        side = told(chaos, "full", "side", "initContainerStatuses")
+        assert (side["restartCount"], side["ready"]) == (1, True)
+        assert (chaos.api.status("job")["phase"], chaos.api.status("done")["phase"]) == ("Failed", "Succeeded")
+        assert chaos.engine.starts["uid-job", "main"] == starts["uid-job", "main"] == 1
+        assert chaos.network.addresses.keys() == {c.id for c in chaos.engine._all() if c.is_sandbox and c.running}
+        assert len(chaos.network.addresses) == 3
+        chaos.life.cancel()
+
+    virtual_time.run(scenario())

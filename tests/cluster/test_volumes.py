@@ -220,8 +220,11 @@ async def test_what_is_in_use_is_protected():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({}, '0/3 nodes are available: persistentvolumeclaim "c" not found.'),
-        ({"storageClassName": ""}, "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims."),
+        ({}, '0/3 nodes are available: persistentvolumeclaim "c" not found. not found'),
+        (
+            {"storageClassName": ""},
+            "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found",
+        ),
     ],
 )
 async def test_a_pod_waits_for_its_claim(spec, message):
@@ -392,7 +395,8 @@ async def test_a_claim_for_one_pod_alone():
         phases = sorted([await phase(c, PODS, name) for name in ("first", "second")])
         assert phases == ["Pending", "Running"]
         words = "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
-        assert f"0/3 nodes are available: 3 {words}." in await c.messages("FailedScheduling")
+        [told] = await c.messages("FailedScheduling")
+        assert told.startswith(f"0/3 nodes are available: 3 {words}. no new claims to deallocate, preemption: ")
         (running,) = [p["metadata"]["name"] for p in await c.items(PODS) if p["status"]["phase"] == "Running"]
         await c.client.delete(PODS, "default", running)
         await c.settle()

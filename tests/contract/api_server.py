@@ -61,7 +61,7 @@ class Events:
         self._lines = response.aiter_lines()
 
     async def next(self):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             event = msgspec.json.decode(await anext(self._lines))
         return event["type"], event["object"]
 

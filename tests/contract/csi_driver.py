@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grpc
 
-from kubelet.csi.messages import CSI, EXPAND, NODE, REGISTRAR, REGISTRATION, STAGE
+from kubelet.csi.messages import BYTES, CSI, EXPAND, GET_STATS, INODES, NODE, REGISTRAR, REGISTRATION, STAGE
 from kubelet.volumes import mounts
 
 
@@ -21,8 +21,8 @@ class Refused(Exception):
 class CsiDriver:
     """`async with` serves it: a registration socket in `registry`, the node service in `data`."""
 
-    def __init__(self, name, registry, data, capabilities=(STAGE, EXPAND)):
-        self.name, self.data, self.capabilities = name, data, capabilities
+    def __init__(self, name, registry, data, capabilities=(STAGE, GET_STATS, EXPAND), device=None):
+        self.name, self.data, self.capabilities, self.device = name, data, capabilities, device
         self.socket, self.registration = data / "csi.sock", registry / f"{name}-reg.sock"
         self.calls, self.registered, self.failing = [], [], {}
         self.staged, self.published = {}, {}
@@ -101,6 +101,9 @@ class CsiDriver:
         return folder
 
     def _node_stage_volume(self, request):
+        if request.volume_capability.HasField("block"):
+            self.staged[request.volume_id] = request.staging_target_path
+            return
         if not Path(request.staging_target_path).is_dir():
             raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "staging target path does not exist")
         if request.volume_id not in self.staged:
@@ -110,7 +113,8 @@ class CsiDriver:
     def _node_unstage_volume(self, request):
         if request.volume_id in {volume for volume, _ in self.published}:
             raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "still published")
-        mounts.unmount(Path(request.staging_target_path))
+        if Path(request.staging_target_path).is_dir():
+            mounts.unmount(Path(request.staging_target_path))
         self.staged.pop(request.volume_id, None)
 
     def _node_publish_volume(self, request):
@@ -119,7 +123,11 @@ class CsiDriver:
         is_staged = self.staged.get(request.volume_id) == request.staging_target_path
         if STAGE in self.capabilities and not is_inline and not is_staged:
             raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "not staged")
-        if (request.volume_id, str(target)) not in self.published:
+        is_new = (request.volume_id, str(target)) not in self.published
+        if is_new and request.volume_capability.HasField("block"):
+            target.touch()
+            mounts.bind(str(self.device), target)
+        elif is_new:
             target.mkdir()
             mounts.bind(str(self._content(request.volume_id)), target, read_only=request.readonly)
         self.published[request.volume_id, str(target)] = request
@@ -128,7 +136,13 @@ class CsiDriver:
         target = Path(request.target_path)
         if self.published.pop((request.volume_id, str(target)), None) is not None:
             mounts.unmount(target)
-            target.rmdir()
+            (target.rmdir if target.is_dir() else target.unlink)()
+
+    def _node_get_volume_stats(self, request):
+        if not Path(request.volume_path).exists():
+            raise Refused(grpc.StatusCode.NOT_FOUND, "volume path does not exist")
+        inodes = {"unit": INODES, "total": 30, "available": 20, "used": 10}
+        return {"usage": [{"unit": BYTES, "total": 300, "available": 200, "used": 100}, inodes]}
 
     def _node_expand_volume(self, request):
         return {"capacity_bytes": request.capacity_range.required_bytes}

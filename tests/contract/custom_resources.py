@@ -52,7 +52,7 @@ def conditions(tree):
 
 async def wait_condition(server, name, kind, status="True"):
     """The definition, once a condition has a status."""
-    async with asyncio.timeout(5), server.watch(CRDS, fieldSelector=f"metadata.name={name}") as events:
+    async with asyncio.timeout(30), server.watch(CRDS, fieldSelector=f"metadata.name={name}") as events:
         while True:
             _, tree = await events.next()
             if conditions(tree).get(kind, ("",))[0] == status:
@@ -66,7 +66,7 @@ async def define(server, definition):
 
 
 async def wait_gone(server, name):
-    async with asyncio.timeout(5), server.watch(CRDS, fieldSelector=f"metadata.name={name}") as events:
+    async with asyncio.timeout(30), server.watch(CRDS, fieldSelector=f"metadata.name={name}") as events:
         while (await events.next())[0] != "DELETED":
             pass
 

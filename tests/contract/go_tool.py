@@ -7,16 +7,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests import needs
 
 SOURCE = Path(__file__).parent.parent / "go"
 
 
 def build(tmp_path_factory):
     """The path of the program. The workers of a parallel run build it one after the other."""
-    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
-    if go is None:
-        pytest.skip("Go is not here")
+    go = shutil.which("go") or needs.program("/usr/local/go/bin/go", "https://go.dev/dl")
     folder = tmp_path_factory.getbasetemp().parent
     program = folder / "pykube-go"
     with (folder / "pykube-go.lock").open("w") as lock:

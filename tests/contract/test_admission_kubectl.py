@@ -5,10 +5,10 @@ import os
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 import yaml
 
 from serving.https import serve
+from tests import needs
 from tests.contract.api_server import pod, running
 from tests.contract.test_admission_policies import binding, policy
 from tests.contract.test_admission_webhooks import MAPS, validate_with
@@ -49,8 +49,9 @@ async def served(folder):
         stop.set()
 
 
-@pytest.mark.skipif(not KUBECTL.exists(), reason="kubectl is not here")
 async def test_refusals_warnings_and_mutations_with_kubectl(tmp_path):
+    needs.program(str(KUBECTL))
+
     def answer(request):
         if request["name"] == "denied" or request["operation"] == "CONNECT":
             return {"allowed": False, "status": {"message": "not today"}, "warnings": ["it is late"]}

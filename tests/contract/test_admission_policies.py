@@ -4,6 +4,7 @@ import pytest
 
 from tests.contract.api_server import APPS, CORE, MERGE, config_map, deployment, names, running
 
+RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 POLICIES = f"{ADMISSION}/validatingadmissionpolicies"
 BINDINGS = f"{ADMISSION}/validatingadmissionpolicybindings"
@@ -89,7 +90,9 @@ async def test_reasons_become_codes(server):
 
 async def test_a_policy_that_is_not_bound_says_nothing(server):
     await server.must("POST", POLICIES, policy("p", {"expression": "false"}))
-    await server.must("POST", f"{APPS}/deployments", deployment("web"))
+    assert (await server.call("POST", f"{APPS}/deployments", deployment("web")))[0] == 201
+    await server.must("POST", BINDINGS, binding("b"))
+    assert (await server.call("POST", f"{APPS}/deployments", deployment("other")))[0] == 422
 
 
 async def test_warnings_in_place_of_denials(server):
@@ -159,7 +162,22 @@ async def test_the_authorizer_is_asked(server):
     user = "request.userInfo.username == 'system:admin' && authorizer.requestResource.check('create').allowed()"
     nobody = "!authorizer.serviceAccount('default', 'default').path('/metrics').check('get').allowed()"
     await bound(server, policy("p", {"expression": text}, {"expression": user}, {"expression": nobody}))
-    await server.must("POST", f"{APPS}/deployments", deployment("web"))
+    assert (await server.call("POST", f"{APPS}/deployments", deployment("web")))[0] == 201
+    await let(server, "jane", "create", "deployments", group="apps")
+    stranger = {"impersonate-user": "jane", "impersonate-group": "system:authenticated"}
+    _, status = await server.call("POST", f"{APPS}/deployments", deployment("web"), headers=stranger)
+    assert status["message"] == FORBIDS + f"failed expression: {text}"
+
+
+async def let(server, user, verb, resource, *, group):
+    """One right, by RBAC, in the namespace `default`."""
+    rules = [{"verbs": [verb], "apiGroups": [group], "resources": [resource]}]
+    await server.must("POST", f"{RBAC}/roles", {"metadata": {"name": user}, "rules": rules})
+    subjects = [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": user}]
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": user}
+    await server.must(
+        "POST", f"{RBAC}/rolebindings", {"metadata": {"name": user}, "subjects": subjects, "roleRef": role}
+    )
 
 
 async def test_deletes_and_connects_are_seen(server):
@@ -367,3 +385,95 @@ async def test_type_checking_warns_in_the_status(server):
     bad["metadata"] = (await server.must("GET", f"{POLICIES}/bad"))["metadata"]
     await server.must("PUT", f"{POLICIES}/bad", bad)
     assert await settled(server, "bad", 2) == {"observedGeneration": 2, "typeChecking": {}}
+
+
+_NAMED = {"name": "x", "parameterNotFoundAction": "Deny"}
+_CHOSEN = {"selector": {}, "namespace": "n", "parameterNotFoundAction": "Deny"}
+_BOB = {"impersonate-user": "bob", "impersonate-group": "g"}
+_SHOWN = "&{bob  [g system:authenticated] map[]}"
+_ALL = f"user {_SHOWN} does not have"
+_EVERYTHING = f'{_ALL} "get" permission for all groups, versions and resources'
+_TO_DETERMINE = f"to determine minimum required permissions and {_EVERYTHING}"
+
+
+async def rights(server, *more):
+    rules = [{"apiGroups": ["admissionregistration.k8s.io"], "resources": ["*"], "verbs": ["*"]}, *more]
+    group = "rbac.authorization.k8s.io"
+    await server.must("POST", f"/apis/{group}/v1/clusterroles", {"metadata": {"name": "r"}, "rules": rules})
+    role, bob = {"apiGroup": group, "kind": "ClusterRole", "name": "r"}, {"kind": "User", "name": "bob"}
+    made = {"metadata": {"name": "r"}, "roleRef": role, "subjects": [bob]}
+    await server.must("POST", f"/apis/{group}/v1/clusterrolebindings", made)
+
+
+async def test_who_may_not_read_parameters_may_not_name_their_kind(server):
+    await rights(server)
+    made = policy("p", {"expression": "true"}, paramKind={"apiVersion": "v1", "kind": "ConfigMap"})
+    code, status = await server.call("POST", POLICIES, made, headers=_BOB)
+    assert code == 422
+    assert status["details"]["causes"] == [
+        {
+            "reason": "FieldValueForbidden",
+            "field": "spec.paramKind",
+            "message": f'Forbidden: user {_SHOWN} must have "get" permission on all objects of the referenced paramKind '
+            "(kind=ConfigMap, apiVersion=v1)",
+        }
+    ]
+    await server.must("POST", POLICIES, policy("q", {"expression": "true"}), headers=_BOB)
+
+
+@pytest.mark.parametrize(
+    ("to", "ref", "why"),
+    [
+        ("p", _NAMED, f'{_ALL} "get" permission on the object referenced by paramRef'),
+        ("p", _CHOSEN, f'{_ALL} "list" permission on the object referenced by paramRef'),
+        (
+            "none",
+            _NAMED,
+            f"unable to get policy none {_TO_DETERMINE}",
+        ),
+        (
+            "lost",
+            _NAMED,
+            f"unable to resolve paramKind &{{nope/v1 Nope}} {_TO_DETERMINE}",
+        ),
+    ],
+)
+async def test_who_may_not_read_parameters_may_not_refer_to_them(server, to, ref, why):
+    await rights(server)
+    for name, kind in (
+        ("p", {"apiVersion": "v1", "kind": "ConfigMap"}),
+        ("lost", {"apiVersion": "nope/v1", "kind": "Nope"}),
+    ):
+        await server.must("POST", POLICIES, policy(name, {"expression": "true"}, paramKind=kind))
+    code, status = await server.call("POST", BINDINGS, binding("b", to, paramRef=ref), headers=_BOB)
+    assert (code, status["details"]["causes"][0]["message"]) == (422, f"Forbidden: {why}")
+
+
+async def test_who_may_read_parameters_may_refer_to_them(server):
+    await rights(server, {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]})
+    made = policy("p", {"expression": "true"}, paramKind={"apiVersion": "v1", "kind": "ConfigMap"})
+    await server.must("POST", POLICIES, made, headers=_BOB)
+    await server.must("POST", BINDINGS, binding("b", "p", paramRef=_NAMED), headers=_BOB)
+
+
+async def test_webhook_configurations_are_policies_business_and_policies_are_not(server):
+    await bound(
+        server,
+        policy(
+            "p",
+            {"expression": "false", "message": "no"},
+            groups=("*",),
+            resources=("*",),
+        ),
+    )
+    hooks = f"{ADMISSION}/validatingwebhookconfigurations"
+    code, status = await server.call("POST", hooks, {"metadata": {"name": "h"}})
+    assert (code, status["message"].rpartition(": ")[2]) == (422, "no")
+    await server.must("POST", POLICIES, policy("q", {"expression": "true"}))
+
+
+async def test_match_conditions_see_no_namespace(server):
+    condition = {"name": "c", "expression": "namespaceObject == null"}
+    await bound(server, policy("p", {"expression": "false", "message": "no"}, matchConditions=[condition]))
+    code, _ = await server.call("POST", f"{APPS}/deployments", deployment("web"))
+    assert code == 422

@@ -309,7 +309,10 @@ async def test_exact_versions_are_not(server):
             "metadata": {"name": "a"},
             "spec": {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "x", "apiVersion": "apps/v1"}},
         }
-        await server.must("POST", "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers", body)
+        for version, code in (("v1", 400), ("v2", 201)):
+            path = f"/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers"
+            assert (await server.call("POST", path, body))[0] == code, version
+        assert [asked["kind"]["version"] for asked in it.asked] == ["v1"]
 
 
 async def test_dry_run_asks_only_those_without_side_effects(server):
@@ -453,8 +456,8 @@ async def test_calls_are_counted(server):
             400,
             "does not match the namespace sent",
         ),
-        ({"op": "replace", "path": "/metadata", "value": 1}, 500, "cannot be handled as a ConfigMap"),
-        ({"op": "replace", "path": "/data", "value": [1]}, 500, "cannot be handled as a ConfigMap"),
+        ({"op": "replace", "path": "/metadata", "value": 1}, 500, "json: cannot unmarshal"),
+        ({"op": "replace", "path": "/data", "value": [1]}, 500, "json: cannot unmarshal"),
         ({"op": "replace", "path": "", "value": "text"}, 500, ""),
     ],
 )

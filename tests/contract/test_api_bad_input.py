@@ -9,12 +9,6 @@ from tests.contract.api_server import APPS, CORE, JSON_PATCH, MERGE, STRATEGIC, 
 MAPS = f"{CORE}/configmaps"
 
 
-@pytest.fixture
-async def api():
-    async with running() as server:
-        yield server
-
-
 BODIES = [
     pytest.param(MAPS, b"{", 400, "couldn't get version/kind; json parse error", id="broken JSON"),
     pytest.param(MAPS, b"[]", 400, "cannot unmarshal array into Go value", id="no object"),

@@ -211,7 +211,9 @@ async def test_a_definition_goes_though_its_webhook_is_away():
             await define(server, converted_by(hook))
             await server.must("POST", WIDGETS, widget("a", hostPort="a:1"))
             await switch_storage(server, "v2")
-        await server.must("DELETE", f"{CRDS}/widgets.example.com")
         async with server.watch(CRDS, fieldSelector="metadata.name=widgets.example.com") as events:
+            await server.must("DELETE", f"{CRDS}/widgets.example.com")
             while (await events.next())[0] != "DELETED":
                 pass
+        assert (await server.call("GET", f"{CRDS}/widgets.example.com"))[0] == 404
+        assert (await server.call("GET", f"{V2}/a"))[0] == 404

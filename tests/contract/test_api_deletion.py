@@ -2,16 +2,10 @@
 
 import pytest
 
-from tests.contract.api_server import CORE, MERGE, config_map, names, pod, running
+from tests.contract.api_server import CORE, MERGE, config_map, names, pod
 
 MAPS = f"{CORE}/configmaps"
 PODS = f"{CORE}/pods"
-
-
-@pytest.fixture
-async def api():
-    async with running() as server:
-        yield server
 
 
 async def bound(api, name, **spec):

@@ -15,13 +15,20 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
 class SlowStorage(MemoryStorage):
-    """Writes of clients take their time, once `slow` is set."""
+    """Clients' writes are held until `go` is set, and then take so many turns of the event loop."""
 
-    slow = 0.0
+    def __init__(self):
+        super().__init__()
+        self.go, self.turns, self.held = asyncio.Event(), 0, 0
+        self.go.set()
 
     async def put(self, key, value, *, expect, ttl=0):
-        if self.slow and "/configmaps/" in key:
-            await asyncio.sleep(self.slow)
+        if "/configmaps/" in key:
+            self.held += 1
+            await self.go.wait()
+            self.held -= 1
+            for _ in range(self.turns):
+                await asyncio.sleep(0)
         return await super().put(key, value, expect=expect, ttl=ttl)
 
 
@@ -60,7 +67,7 @@ def schema(name, level_name, user, precedence=50):
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (found := await condition()):
             await asyncio.sleep(0.01)
         return found
@@ -159,7 +166,7 @@ async def test_a_flood_by_one_user_leaves_others_their_service():
         await api.must("POST", f"{FLOW}/flowschemas", everybody)
         await until(lambda: condition_of(api, "narrow"))
         assert api.app.fairness.levels["narrow"].state.limit == 2
-        storage.slow = 0.005
+        storage.turns = 50
         done = []
         elephants = asyncio.ensure_future(flood(api, "elephant", 500, done))
         state = api.app.fairness.levels["narrow"].state
@@ -191,11 +198,16 @@ async def test_nobody_waits_for_ever(monkeypatch):
     storage = SlowStorage()
     async with running(storage, Options(max_reads=1, max_writes=1)) as api:
         await all_may_all(api)
-        storage.slow = 0.5
-        first = asyncio.ensure_future(flood(api, "a", 20, []))
-        codes = [response.status_code for response in await first]
-        assert 201 in codes
-        assert 429 in codes
+        storage.go.clear()
+        done = []
+        flooding = asyncio.ensure_future(flood(api, "a", 20, done))
+        async with asyncio.timeout(30):
+            while len(done) + storage.held < 20:
+                await asyncio.sleep(0.01)
+        assert {code for _, code in done} == {429}
+        storage.go.set()
+        codes = [response.status_code for response in await flooding]
+        assert codes.count(201) == 20 - codes.count(429) > 0
         text = (await api.send("GET", "/metrics")).text
         assert 'apiserver_flowcontrol_rejected_requests_total{flow_schema="global-default",' in text
         assert 'reason="time-out"' in text
@@ -204,9 +216,14 @@ async def test_nobody_waits_for_ever(monkeypatch):
 async def test_system_masters_never_wait():
     storage = SlowStorage()
     async with running(storage, Options(max_reads=1, max_writes=1)) as api:
-        storage.slow = 0.02
+        storage.go.clear()
         bodies = [api.send("POST", MAPS, {"metadata": {"generateName": "x"}}) for _ in range(50)]
-        assert {response.status_code for response in await asyncio.gather(*bodies)} == {201}
+        answers = asyncio.gather(*bodies)
+        async with asyncio.timeout(30):
+            while storage.held < 50:  # all at once, though one at a time may write
+                await asyncio.sleep(0)
+        storage.go.set()
+        assert {response.status_code for response in await answers} == {201}
 
 
 async def test_a_reject_level_refuses_at_once():
@@ -216,10 +233,17 @@ async def test_a_reject_level_refuses_at_once():
         await api.must("POST", f"{FLOW}/prioritylevelconfigurations", level("mine", nominalConcurrencyShares=1))
         await api.must("POST", f"{FLOW}/flowschemas", schema("mine", "mine", "jane"))
         await until(lambda: condition_of(api, "mine"))
-        storage.slow = 0.05
-        codes = sorted([response.status_code for response in await flood(api, "jane", 20, [])])
-        assert codes[0] == 201
-        assert codes[-1] == 429
+        storage.go.clear()
+        done = []
+        flooding = asyncio.ensure_future(flood(api, "jane", 20, done))
+        async with asyncio.timeout(30):
+            while len(done) + storage.held < 20:  # those that are not let in do not wait for those that are
+                await asyncio.sleep(0)
+        let_in = storage.held
+        assert {code for _, code in done} == {429}
+        storage.go.set()
+        codes = [response.status_code for response in await flooding]
+        assert codes.count(201) == let_in == 20 - codes.count(429) > 0
 
 
 async def test_what_goes_on_can_be_seen(api):
@@ -250,9 +274,11 @@ async def test_a_level_that_goes_lets_out_who_is_in_it():
         await api.must("POST", f"{FLOW}/prioritylevelconfigurations", body)
         await api.must("POST", f"{FLOW}/flowschemas", schema("mine", "mine", "jane"))
         await until(lambda: condition_of(api, "mine"))
-        storage.slow = 0.05
+        storage.go.clear()
         waiting = asyncio.ensure_future(flood(api, "jane", 10, []))
-        while api.app.fairness.levels["mine"].state.waiting < 5:
-            await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            while api.app.fairness.levels["mine"].state.waiting < 5:
+                await asyncio.sleep(0)
         await api.must("DELETE", f"{FLOW}/prioritylevelconfigurations/mine")
+        storage.go.set()
         assert {response.status_code for response in await waiting} == {201}

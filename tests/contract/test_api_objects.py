@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from apiserver.storage.memory import MemoryStorage
+from tests import needs
 from tests.contract.api_server import APPS, CORE, JSON_PATCH, MERGE, STRATEGIC, config_map, deployment, pod, running
-from tests.contract.storage_servers import EtcdServer, require_etcd
+from tests.contract.storage_servers import EtcdServer
 
 MAPS = f"{CORE}/configmaps"
 
@@ -16,7 +17,7 @@ def etcd(request, tmp_path_factory):
     if request.param == "memory":
         yield None
         return
-    require_etcd()
+    needs.program("etcd")
     server = EtcdServer(tmp_path_factory.mktemp("etcd")).start()
     yield server
     server.kill()

@@ -8,7 +8,7 @@ import pytest
 
 from apiserver import protobuf
 from apiserver.protobuf import wire
-from tests.contract.api_server import CORE, MERGE, config_map, deployment, running
+from tests.contract.api_server import CORE, MERGE, config_map, deployment
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 ACCEPT = {"accept": PROTOBUF}
@@ -16,12 +16,6 @@ PARTIAL = {"accept": f"{PROTOBUF};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
 PARTIAL_LIST = {"accept": f"{PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
 MAPS = f"{CORE}/configmaps"
 TYPE = {"kind": "ConfigMap", "apiVersion": "v1"}
-
-
-@pytest.fixture
-async def api():
-    async with running() as server:
-        yield server
 
 
 async def call(api, method, path, tree=None, headers=ACCEPT):

@@ -15,12 +15,6 @@ from tests.contract.api_server import CORE, config_map, pod, running
 MAPS = f"{CORE}/configmaps"
 
 
-@pytest.fixture
-async def api():
-    async with running() as server:
-        yield server
-
-
 def test_the_order_of_the_stages():
     assert [stage.__name__ for stage in pipeline.REQUEST_STAGES] == [
         "recover",

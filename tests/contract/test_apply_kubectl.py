@@ -6,17 +6,16 @@ import os
 import random
 import time
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
 from apiserver.app import Administrators, Options, create_app
 from apiserver.storage.memory import MemoryStorage
 from serving.https import ServerTLS, serve
+from tests import needs
 from tests.contract.streams_servers import Pki, in_thread
 
 KUBECTL = "/usr/lib/google-cloud-sdk/bin/kubectl.1.33"
-pytestmark = pytest.mark.skipif(not Path(KUBECTL).exists(), reason="kubectl is not here")
 
 MAP = """apiVersion: v1
 kind: ConfigMap
@@ -50,7 +49,7 @@ class Cluster:
         """(stdout, stderr) of kubectl, which must end with this code."""
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            KUBECTL, "--kubeconfig", str(self.kubeconfig), *arguments,
+            needs.program(KUBECTL), "--kubeconfig", str(self.kubeconfig), *arguments,
             stdin=pipe, stdout=pipe, stderr=pipe, cwd=self.folder, env=os.environ | {"HOME": str(self.folder)},
         )  # fmt: skip
         out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 60)

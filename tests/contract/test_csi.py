@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from kubelet.csi.registry import Registry
 from kubelet.csi.volumes import CsiVolumes, attachment_name
 from kubelet.volumes import mounts
 from kubelet.volumes.local import LocalVolumes
-from kubelet.volumes.protocol import MountProblem
+from kubelet.volumes.protocol import MountProblem, VolumeUse
 from tests.contract.csi_driver import CsiDriver
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
@@ -82,8 +83,9 @@ class Site:
     def driver(self, **more):
         return CsiDriver(NAME, self.root / "plugins_registry", self.root.parent / "driver", **more)
 
-    def claim(self, **csi):
+    def claim(self, volume_mode="Filesystem", **csi):
         spec = {
+            "volumeMode": volume_mode,
             "csi": {"driver": NAME, "volumeHandle": "h", "fsType": "ext4", "volumeAttributes": {"a": "b"}} | csi,
             "accessModes": ["ReadWriteOnce"],
             "mountOptions": ["noatime"],
@@ -93,10 +95,16 @@ class Site:
         self.api.volumes["c"] = view({"metadata": {"name": "pv"}, "spec": spec}, PersistentVolume)
         return {"persistentVolumeClaim": {"claimName": "c"}}
 
-    async def mount(self, volume, uid="u1", **spec):
+    def block(self, **more):
+        return self.claim(volume_mode="Block", **more)
+
+    def pod(self, volume, uid="u1", **spec):
         meta = {"name": "p", "namespace": "ns", "uid": uid}
         tree = {"metadata": meta, "spec": {"containers": [{"name": "c"}], "volumes": [{"name": "v"} | volume]} | spec}
-        return (await self.volumes.mount(view(tree, Pod)))["v"]
+        return view(tree, Pod)
+
+    async def mount(self, volume, uid="u1", **spec):
+        return (await self.volumes.mount(self.pod(volume, uid, **spec)))["v"]
 
 
 @pytest.fixture
@@ -261,6 +269,83 @@ async def test_whose_group_a_volume_gets(site, capabilities, policy, expected):
         assert path.stat().st_gid == expected
         group = driver.asked("NodePublishVolume")[0].volume_capability.mount.volume_mount_group
         assert group == ("1234" if MOUNT_GROUP in capabilities else "")
+        await site.volumes.unmount("u1")
+
+
+@pytest.fixture
+def device(tmp_path):
+    """A block device of the kernel's; nobody reads it."""
+    path = tmp_path / "device"
+    os.mknod(path, 0o600 | stat.S_IFBLK, os.makedev(1, 15))
+    return path
+
+
+async def test_a_block_device_is_published_to_each_pod_and_given_back(site, device):
+    async with site.driver(device=device) as driver:
+        await site.registry.look()
+        claim = site.block()
+        first, second = await site.mount(claim), await site.mount(claim, uid="u2")
+        await site.mount(claim)
+        folder = site.root / "plugins/kubernetes.io/csi/volumeDevices"
+        assert first == folder / "publish/pv/u1"
+        assert first.is_block_device()
+        assert (site.root / "pods/u1/volumeDevices/kubernetes.io~csi/pv").resolve() == first
+        stage, publish = driver.asked("NodeStageVolume")[0], driver.asked("NodePublishVolume")[0]
+        asked = stage.volume_capability
+        assert (asked.HasField("block"), asked.HasField("mount"), asked.access_mode.mode) == (True, False, 1)
+        assert stage.staging_target_path == publish.staging_target_path == f"{folder}/staging/pv"
+        assert dict(publish.publish_context) == {"device": "x"}
+        assert site.api.in_use == [["kubernetes.io/csi/d.example.com^h"]]
+        site.api.pending = True
+        await site.mount(claim)
+        assert driver.asked("NodeExpandVolume")[0].volume_path == str(first)
+        await site.volumes.unmount("u1")
+        assert "NodeUnstageVolume" not in driver.names()
+        assert second.is_block_device()
+        await site.volumes.unmount("u2")
+        assert (driver.staged, driver.published) == ({}, {})
+        assert site.api.in_use[-1] == []
+        assert [path for path in folder.rglob("*") if path.name not in ("staging", "publish")] == []
+
+
+async def test_a_block_device_that_a_killed_kubelet_published_goes_with_its_pod(site, device):
+    async with site.driver(device=device) as driver:
+        await site.registry.look()
+        driver.failing["NodePublishVolume"] = "no"
+        with pytest.raises(MountProblem) as refused:
+            await site.mount(site.block())
+        words = "rpc error: code = Internal desc = no"
+        assert (refused.value.reason, str(refused.value)) == (
+            "FailedMapVolume",
+            f'MapVolume.MapPodDevice failed for volume "pv" : {words}',
+        )
+        driver.failing.clear()
+        await site.mount(site.block())
+        after = Site(site.root, site.api)
+        await after.registry.look()
+        await after.volumes.unmount("u1")
+        assert (driver.staged, driver.published) == ({}, {})
+        assert await after.volumes.held() == set()
+
+
+async def test_how_full_a_volume_is_the_driver_tells(site, device):
+    async with site.driver(device=device) as driver:
+        await site.registry.look()
+        for claim in (site.claim(), site.block()):
+            pod = site.pod(claim)
+            path = (await site.volumes.mount(pod))["v"]
+            (use,) = (await site.volumes.usage(pod)).values()
+            assert use == VolumeUse(300, 200, 100, 30, 20, 10, claim="c")
+            assert driver.asked("NodeGetVolumeStats")[-1].volume_path == str(path)
+            driver.failing["NodeGetVolumeStats"] = "no"
+            assert await site.volumes.usage(pod) == {}
+            driver.failing.clear()
+            await site.volumes.unmount("u1")
+    async with site.driver(capabilities=(STAGE,)):  # it has come back as another between two looks
+        await site.registry.look()
+        pod = site.pod(site.claim())
+        await site.volumes.mount(pod)
+        assert await site.volumes.usage(pod) == {}
         await site.volumes.unmount("u1")
 
 

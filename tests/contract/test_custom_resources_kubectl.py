@@ -6,13 +6,13 @@ import os
 import random
 import re
 import time
-from pathlib import Path
 
 import pytest
 
 from apiserver.app import Administrators, Options, create_app
 from apiserver.storage.memory import MemoryStorage
 from serving.https import serve
+from tests import needs
 from tests.contract.custom_resources import crd, version
 
 KUBECTL = "/usr/lib/google-cloud-sdk/bin/kubectl."
@@ -90,8 +90,7 @@ class Kubectl:
 
 @pytest.fixture(params=["1.27", "1.33"])
 async def kubectl(request, tmp_path):
-    if not Path(KUBECTL + request.param).exists():
-        pytest.skip("no kubectl")
+    needs.program(KUBECTL + request.param)
     app = create_app(
         MemoryStorage(), Options(), clock=time.time, random=random.Random(1), authenticator=Administrators()
     )

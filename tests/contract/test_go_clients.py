@@ -1,8 +1,10 @@
 """Real Go programs against our server: client-go in protobuf alone, where it speaks it, and controller-runtime."""
 
 import os
+import ssl
 import subprocess
 
+import httpx
 import pytest
 
 from tests.contract.https_server import https_server
@@ -30,8 +32,22 @@ def run(*command, env=None):
 
 def test_informers_list_by_a_watch(go_program, server):
     """WatchListClient: the first list is a stream of events that a bookmark ends."""
-    environment = {**os.environ, "KUBE_FEATURE_WatchListClient": "true"}
-    run(go_program, "clients", server.kubeconfig, "informers", env=environment)
+    lists = [lists_of_config_maps(server)]
+    for feature in ("false", "true"):
+        environment = {**os.environ, "KUBE_FEATURE_WatchListClient": feature}
+        assert "informers: ok" in run(go_program, "clients", server.kubeconfig, "informers", env=environment)
+        lists.append(lists_of_config_maps(server))
+    before, by_list, by_watch = lists
+    assert (by_list - before, by_watch - by_list) == (1, 0)
+
+
+def lists_of_config_maps(server):
+    """How many the server has answered."""
+    context = ssl.create_default_context(cafile=server.pki.ca)
+    context.load_cert_chain(*server.pki.issue("admin", "system:masters"))
+    text = httpx.get(f"https://127.0.0.1:{server.port}/metrics", verify=context).text
+    rows = [row for row in text.splitlines() if row.startswith("apiserver_request_total{")]
+    return sum(float(row.rsplit(" ", 1)[1]) for row in rows if 'resource="configmaps"' in row and 'verb="LIST"' in row)
 
 
 def test_an_operator_of_controller_runtime(go_program, server):

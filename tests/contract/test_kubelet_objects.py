@@ -32,7 +32,7 @@ async def objects():
 
 
 async def until(ask):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not (found := await ask()):
             await asyncio.sleep(0.01)
         return found

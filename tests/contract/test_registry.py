@@ -4,13 +4,11 @@ import asyncio
 import base64
 import contextlib
 import json
-import shutil
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import docker
 import pytest
@@ -19,13 +17,8 @@ from apimachinery.objects.core_v1 import Container, Secret
 from kubelet.pods.images import ImageProblem, Images
 from kubelet.runtime.docker import DockerRuntime
 from kubelet.runtime.docker_json import Owner
+from tests import needs
 
-REGISTRY = shutil.which("docker-registry")
-SOCKET = "/var/run/docker.sock"
-pytestmark = [
-    pytest.mark.skipif(not Path(SOCKET).exists(), reason="needs the Docker Engine"),
-    pytest.mark.skipif(REGISTRY is None, reason="needs docker-registry (scripts/install.sh tests)"),
-]
 USER, PASSWORD = "robot", "geheim"
 
 
@@ -57,7 +50,9 @@ def registry(folder, *, private):
         (folder / "htpasswd").write_text(htpasswd())
         config["auth"] = {"htpasswd": {"realm": "r", "path": str(folder / "htpasswd")}}
     (folder / "config.yml").write_text(json.dumps(config))
-    process = subprocess.Popen([REGISTRY, "serve", str(folder / "config.yml")], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [needs.program("docker-registry"), "serve", str(folder / "config.yml")], stderr=subprocess.DEVNULL
+    )
     try:
         wait_for(port, process)
         yield f"127.0.0.1:{port}"
@@ -81,8 +76,8 @@ def wait_for(port, process):
 
 
 @pytest.fixture
-def engine():
-    with contextlib.closing(docker.APIClient(version="auto")) as client:
+def engine(docker_socket):
+    with contextlib.closing(docker.APIClient(base_url=f"unix://{docker_socket}", version="auto")) as client:
         yield client
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import io
+import itertools
 import os
 import tarfile
 import time
@@ -220,14 +221,19 @@ async def test_events_tell_whose_container_changed(runtime):
 
     async with asyncio.TaskGroup() as tasks:
         listening = tasks.create_task(listen())
-        await asyncio.sleep(0.3)
-        box = await runtime.run_sandbox(sandbox())
-        await runtime.stop_sandbox(box.id)
-        async with asyncio.timeout(10):
-            while (POD.uid, "die") not in heard:
+        async with asyncio.timeout(20):
+            for attempt in itertools.count():  # nobody says when the ear is open: until the first word is heard
+                box = await runtime.run_sandbox(sandbox(attempt=attempt))
+                await runtime.stop_sandbox(box.id)
+                if heard:
+                    break
+            box = await runtime.run_sandbox(sandbox(OTHER))
+            await runtime.stop_sandbox(box.id)
+            while (OTHER.uid, "die") not in heard:
                 await asyncio.sleep(0.02)
         listening.cancel()
-    assert (POD.uid, "start") in heard
+    assert (OTHER.uid, "start") in heard
+    assert {uid for uid, _ in heard} == {POD.uid, OTHER.uid}
 
 
 @pytest.mark.slow
@@ -258,14 +264,13 @@ async def test_the_pause_process_reaps_orphans_and_obeys_sigterm():
         id = await runtime.create(shared, box.id)
         await runtime.start(id)
         await runtime.exec_sync(id, ["sh", "-c", "(sleep 0.1 &) ; true"], 5)
-        await asyncio.sleep(0.4)
-        _, processes = await runtime.exec_sync(id, ["ps"], 5)
-        assert b"[sleep]" not in processes  # a zombie would be shown so
+        processes = b"sleep 0.1"
+        async with asyncio.timeout(20):
+            while b"sleep 0.1" in processes or b"[sleep]" in processes:  # a zombie is shown so
+                _, processes = await runtime.exec_sync(id, ["ps"], 5)
         assert b"/pause" in processes
-        began = time.monotonic()
         await runtime.stop(box.id, 20)
-        assert time.monotonic() - began < 5
-        assert (await one(runtime, "")).exit_code == 0
+        assert (await one(runtime, "")).exit_code == 0  # not killed after the 20 seconds
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])

@@ -8,12 +8,12 @@ import os
 import pty
 import struct
 import termios
-from pathlib import Path
 
 import pytest
 
 from apimachinery.errors import bad_request
 from serving.remotecommand import open_channels
+from tests import needs
 from tests.contract.streams_servers import docker_line, in_thread, running
 
 BIG = os.urandom(1 << 20) * 24
@@ -21,9 +21,7 @@ BIG = os.urandom(1 << 20) * 24
 
 @pytest.fixture(params=["1.27", "1.30", "1.33"])
 def version(request):
-    path = f"/usr/lib/google-cloud-sdk/bin/kubectl.{request.param}"
-    if not Path(path).exists():
-        pytest.skip(f"{path} is not here")
+    needs.program(f"/usr/lib/google-cloud-sdk/bin/kubectl.{request.param}")
     return request.param
 
 
@@ -129,20 +127,6 @@ async def forwarded(servers, version, port):
         if process.returncode is None:
             process.terminate()
         await process.communicate()
-
-
-@pytest.fixture
-async def echo():
-    """A port that gives back what it gets."""
-
-    async def serve(reader, writer):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
 
 
 async def exchange(port, data):

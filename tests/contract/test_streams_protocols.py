@@ -52,25 +52,13 @@ def where(request, servers):
 async def test_our_client_runs_a_command(where, spdy):
     target, path, _ = where
     async with remote.remote_command(target, path.format("cat;echo+err>%262;exit+5"), ALL, spdy=spdy) as session:
-        await session.write_stdin(b"x" * 200_000)
+        await session.write(b"x" * 200_000)
         await session.close_stdin()
         output = {STDOUT: b"", STDERR: b""}
         while (piece := await session.read()) is not None:
             output[piece[0]] += piece[1]
         assert output == {STDOUT: b"x" * 200_000, STDERR: b"err\n"}
         assert exit_code(await session.status()) == 5
-
-
-@pytest.fixture
-async def echo():
-    async def serve(reader, writer):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
 
 
 @pytest.mark.parametrize("spdy", [False, True])
@@ -213,6 +201,7 @@ async def test_a_client_that_leaves_ends_the_session(servers):
     async with remote.remote_command(target, EXEC.format("echo+$$;exec+sleep+1000"), ALL) as session:
         _, line = await session.read()
         pid = int(line)
+        assert _alive(pid)
     async with asyncio.timeout(10):
         while _alive(pid):
             await asyncio.sleep(0.05)

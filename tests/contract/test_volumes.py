@@ -1,20 +1,25 @@
 """The volumes' door on real mounts (root): folders, memory, files, claims, subPaths, and that nothing of it stays."""
 
 import base64
+import contextlib
 import os
 import stat
 from pathlib import Path
 
+import docker
 import pytest
 
 from apimachinery.errors import ApiError
 from apimachinery.objects.base import view
 from apimachinery.objects.core_v1 import ConfigMap, PersistentVolume, Pod, Secret
 from kubelet.objects import Token, Unbound
-from kubelet.volumes import mounts
+from kubelet.runtime.docker import DockerRuntime
+from kubelet.runtime.docker_json import Owner
+from kubelet.volumes import mounts, nfs
 from kubelet.volumes.fake import FakeVolumes
 from kubelet.volumes.local import LocalVolumes
 from kubelet.volumes.protocol import MountProblem
+from tests.contract.test_runtime import busybox_image
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
 GROUP = 1234
@@ -224,9 +229,111 @@ async def test_a_local_volume_must_be_there_and_of_its_mode(site, tmp_path):
 
 
 async def test_without_the_program_nfs_is_refused_clearly(site, monkeypatch):
-    monkeypatch.setattr("shutil.which", lambda _name, path=None: None)
+    monkeypatch.setattr(nfs, "WHERE", "/nowhere")
     with pytest.raises(MountProblem, match=r"mount\.nfs is not installed"):
         await site.mount({"nfs": {"server": "s", "path": "/x"}})
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "expected"),
+    [
+        ({"server": "10.0.0.1", "path": "/x"}, [], "-t nfs 10.0.0.1:/x"),
+        (
+            {"server": "fd00::1", "path": "/x", "readOnly": True},
+            ["vers=4.1", "ro"],
+            "-t nfs -o ro,vers=4.1 [fd00::1]:/x",
+        ),
+    ],
+)
+async def test_how_nfs_is_mounted(site, tmp_path, monkeypatch, source, options, expected):
+    """No NFS in this kernel: what is looked at is the command that would mount it."""
+    for name, script in (("mount", f'echo "$@" >{tmp_path}/asked'), ("mount.nfs", "")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(nfs, "WHERE", str(tmp_path))
+    spec = {"nfs": source, "mountOptions": options, "capacity": {"storage": "1Gi"}}
+    site.store.volumes["claim"] = volume(**spec)
+    (path,) = await site.mount({"persistentVolumeClaim": {"claimName": "claim"}})
+    assert path == site.root / "pods/u1/volumes/kubernetes.io~nfs/pv"
+    assert (tmp_path / "asked").read_text() == f"{expected} {path}\n"
+
+
+async def test_what_mount_refuses_is_told_in_upstreams_words(site, tmp_path, monkeypatch):
+    for name, script in (("mount", "echo no route to host >&2; exit 32"), ("mount.nfs", "")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(nfs, "WHERE", str(tmp_path))
+    with pytest.raises(MountProblem) as refused:
+        await site.mount({"nfs": {"server": "s", "path": "/x"}})
+    told = str(refused.value)
+    assert told.startswith(
+        'MountVolume.SetUp failed for volume "v0" : mount failed: exit status 32\nMounting command: mount'
+    )
+    assert told.endswith("Output: no route to host\n")
+
+
+async def test_how_full_volumes_are(site, tmp_path):
+    (tmp_path / "disk").mkdir()
+    site.store.configmaps["c"] = view({"data": {"a": "x"}}, ConfigMap)
+    site.store.volumes["claim"] = volume(local={"path": str(tmp_path / "disk")})
+    sources = [
+        {"emptyDir": {}},
+        {"configMap": {"name": "c"}},
+        {"hostPath": {"path": "/"}},
+        {"persistentVolumeClaim": {"claimName": "claim"}},
+    ]
+    (disk, *_) = await site.mount(*sources)
+    (disk / "x").write_bytes(b"x" * 8192)
+    pod = {"metadata": {"name": "p", "namespace": "ns", "uid": "u1"}}
+    spec = {"volumes": [{"name": f"v{i}", **source} for i, source in enumerate(sources)]}
+    found = await site.volumes.usage(view(pod | {"spec": spec}, Pod))
+    assert sorted(found) == ["v0", "v1", "v3"]  # upstream does not measure what lies on the host either
+    assert (found["v0"].used, found["v0"].inodes_used, found["v0"].is_local) == (8192, 2, True)
+    system = os.statvfs(tmp_path)
+    assert (found["v3"].claim, found["v3"].capacity) == ("claim", system.f_blocks * system.f_frsize)
+    assert not found["v3"].is_local
+
+
+async def test_an_image_volume_shows_what_is_in_the_image(docker_socket, tmp_path):
+    client, name = docker.APIClient(version="auto"), f"pykube-test/volume:{os.getpid()}"
+    runtime, asked = DockerRuntime(Owner("volumes-test", "n")), []
+    client.import_image_from_data(busybox_image(), repository=name.split(":", maxsplit=1)[0], tag=name.split(":")[1])
+
+    async def pull(_pod, source):
+        asked.append(source.reference)
+        return await runtime.image(source.reference)
+
+    def site():
+        return LocalVolumes(tmp_path / "kubelet", Store(), allocatable=dict, pull=pull)
+
+    try:
+        made = client.create_container(name, ["/bin/sh", "-c", "echo upper >/file"])
+        client.start(made)
+        client.wait(made)
+        client.commit(made, *name.replace("volume", "two").split(":"))  # an image of two layers
+        client.remove_container(made)
+        for reference, has_file in ((name, False), (name.replace("volume", "two"), True)):
+            tree = {"metadata": {"uid": "u1"}, "spec": {"volumes": [{"name": "v", "image": {"reference": reference}}]}}
+            path = (await site().mount(view(tree, Pod)))["v"]
+            assert (path / "bin/busybox").exists()
+            assert (path / "file").exists() == has_file
+            with pytest.raises(OSError, match="Read-only"):
+                (path / "x").touch()
+            assert not os.access(path / "bin/busybox", os.X_OK)
+            again = site()
+            assert (await again.mount(view(tree, Pod)))["v"] == path  # a new kubelet
+            assert again.images() == {(await runtime.image(reference)).id}
+            await again.unmount("u1")
+            assert not path.exists()
+        assert asked == [name, name.replace("volume", "two")]
+    finally:
+        for each in (name.replace("volume", "two"), name):
+            with contextlib.suppress(docker.errors.APIError):
+                client.remove_image(each, force=True)
+        client.close()
+        runtime.close()
 
 
 async def test_a_subpath_is_what_was_looked_at_even_when_it_is_swapped(site, tmp_path):

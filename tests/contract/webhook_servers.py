@@ -98,7 +98,7 @@ class Webhook:
                 writer.write(b"HTTP/1.1 %d X\r\ncontent-length: %d\r\n\r\n%b" % (status, len(payload), payload))
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+            return  # the API server has let go of the connection: what was asked whole is in `asked`
         finally:
             writer.close()
 

@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -95,18 +93,13 @@ def run(argv, environment, *, check=True, stdin=None, timeout=120):
     return done
 
 
-def needs_kubectl():
-    if shutil.which("kubectl") is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("kubectl is not on PATH")
-
-
 def end_abandoned():
     """Takes away the clusters of test runs that were killed: nobody else will."""
-    for file in Path(tempfile.gettempdir()).glob("pytest-of-*/pytest-*/*/*/cluster.json"):
-        name, home = file.parent.name, file.parent.parent
-        command = Path("/proc", re.sub(r"\D", "", name), "cmdline")  # `make` puts the run's process in the name
+    for file in Path(tempfile.gettempdir()).glob("pytest-of-*/pytest-*/*/*.pytest-pid"):
+        command = Path("/proc", file.read_text(), "cmdline")
         if not command.exists() or b"pytest" not in command.read_bytes():
-            Cluster(name, home, ()).down()
+            Cluster(file.stem, file.parent, ()).down()
+            file.unlink()
 
 
 def make(name, home, offset, octet):
@@ -116,6 +109,7 @@ def make(name, home, offset, octet):
     """
     end_abandoned()
     name = f"{name}{os.getpid()}"  # kubelets of clusters of one name would end each other's containers
+    (home / f"{name}.pytest-pid").write_text(str(os.getpid()))
     while preflight.facts(ClusterSpec(ports=Ports.shifted(offset))).taken_ports:
         offset += 100
     while any(

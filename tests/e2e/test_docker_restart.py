@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bootstrap import docker_engine
-from tests.e2e.conftest import eventually, make, needs_kubectl
+from tests import needs
+from tests.e2e.conftest import eventually, make
 
 
 @dataclass
@@ -75,7 +76,7 @@ def web(one):
     indirect=["engine"],
 )
 def test_pods_survive_a_restart_of_dockerd(engine, restarts, tmp_path):
-    needs_kubectl()
+    needs.program("kubectl")
     one = make("restart", tmp_path, 20000, 81)
     try:
         one.up("--demo", f"--docker-endpoint={engine.endpoint}")

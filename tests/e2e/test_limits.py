@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from tests.e2e.conftest import eventually, make, needs_kubectl, run
+from tests import needs
+from tests.e2e.conftest import eventually, make, run
 from tests.e2e.test_faults import COMPONENTS
 
 MB = 1_000_000
@@ -56,7 +57,7 @@ def settled(cluster, name, namespace):
 
 
 def test_a_full_etcd_says_so_and_can_be_read(tmp_path):
-    needs_kubectl()
+    needs.program("kubectl")
     one = make("full", tmp_path, 18000, 83)
     try:
         one.up("--etcd-quota-bytes=12000000")

@@ -1,10 +1,6 @@
 """What the kubelet makes of pods, on a real cluster: one pod for each promise, seen with kubectl alone."""
 
-import contextlib
 import json
-import os
-import random
-import signal
 import subprocess
 from pathlib import Path
 
@@ -13,7 +9,6 @@ import pytest
 from tests.e2e.conftest import eventually
 
 IMAGE = "pykube/web:demo"
-PODS = 40  # that come and go in the test at the end
 
 
 def put(cluster, namespace, name, *, command=(), container=None, **spec):
@@ -215,101 +210,5 @@ def test_a_pod_that_fills_its_volume_is_evicted(cluster, namespace):
     )
 
 
-def kubelet_flag(cluster, name):
-    argv = json.loads((cluster.root / "run/kubelet.json").read_bytes())["argv"]
-    return next(word.split("=", 1)[1] for word in argv if word.startswith(f"--{name}="))
-
-
 def output(*argv):
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-
-
-def leftovers(cluster):
-    """Everything of pods on this machine."""
-    (node,) = (cluster.root / "nodes").iterdir()
-    chains = f"-A {kubelet_flag(cluster, 'chain-prefix')}-POD-"
-    links = output("ip", "-o", "link", "show", "master", kubelet_flag(cluster, "bridge"))
-    parents = kubelet_flag(cluster, "cgroup-parent").lstrip("/")
-    cgroups = [p for here in ("", "*/") for p in Path("/sys/fs/cgroup").glob(f"{here}{parents}/**/pod*")]
-    return {
-        "containers": set(output("docker", "ps", "-aq", "--filter", f"label=io.pykube.cluster={cluster.name}").split()),
-        "mounts": Path("/proc/self/mountinfo").read_text().count(f"{node}/pods/"),
-        "folders": {p.name for p in (node / "pods").iterdir()},
-        "addresses": {p.name for p in (node / "network/addresses").iterdir()} - {"last"},
-        "rules": {line for line in output("iptables-save").splitlines() if line.startswith(chains)},
-        "links": {line.split()[1] for line in links.splitlines()},
-        "cgroups": {str(p) for p in cgroups},
-    }
-
-
-def strangers(cluster):
-    """The folders of pods that the API does not know any more."""
-    (node,) = (cluster.root / "nodes").iterdir()
-    known = {pod["metadata"]["uid"] for pod in cluster.get("pods", "--all-namespaces")["items"]}
-    return {path.name for path in (node / "pods").iterdir()} - known
-
-
-SHAPES = (
-    {"command": ["true"]},
-    {"command": ["sleep", "1000"]},
-    {"command": ["sh", "-c", "exit 1"], "restartPolicy": "Always"},
-    {"command": ["sleep", "1000"], "initContainers": [{"name": "init", "image": IMAGE, "command": ["true"]}]},
-    {"command": ["sleep", "1000"], "restartPolicy": "Always", "terminationGracePeriodSeconds": 3},
-    {
-        "command": ["sleep", "1000"],
-        "container": {
-            "resources": {"limits": {"cpu": "50m", "memory": "16Mi"}},
-            "volumeMounts": [{"name": "memory", "mountPath": "/memory"}],
-        },
-        "volumes": [{"name": "memory", "emptyDir": {"medium": "Memory"}}],
-    },
-)
-
-
-class Harm:
-    """Pods come and go, and things happen to them and to the kubelet; a seed tells which."""
-
-    def __init__(self, cluster, namespace, seed):
-        self.cluster, self.namespace, self.random = cluster, namespace, random.Random(seed)
-        self.names = []
-
-    def come(self, number):
-        shape = dict(self.random.choice(SHAPES))
-        if self.random.random() < 0.3:
-            shape["container"] = {"ports": [{"containerPort": 80, "hostPort": 31000 + number}]} | shape.get(
-                "container", {}
-            )
-        self.names.append(f"p{number}")
-        put(self.cluster, self.namespace, self.names[-1], **shape)
-
-    def go(self, *how):
-        if self.names:
-            name = self.names.pop(self.random.randrange(len(self.names)))
-            self.cluster.kubectl("-n", self.namespace, "delete", "pod", name, "--wait=false", *how)
-
-    def force(self):
-        self.go("--force", "--grace-period=0")
-
-    def kill_kubelet(self):
-        with contextlib.suppress(ProcessLookupError):  # the one before has not come back yet
-            os.kill(self.cluster.pid("kubelet"), signal.SIGKILL)
-
-    def remove_container(self):
-        mine = [f"label=io.pykube.cluster={self.cluster.name}", f"label=io.kubernetes.pod.namespace={self.namespace}"]
-        found = sorted(output("docker", "ps", "-aq", *(word for m in mine for word in ("--filter", m))).split())
-        if found:  # whoever ends at this moment is removed by the kubelet too: one of both comes too late
-            subprocess.run(("docker", "rm", "-f", self.random.choice(found)), capture_output=True, check=False)
-
-
-def test_kill_9_while_pods_come_and_go_leaves_nothing(cluster, namespace):
-    cluster.kubectl("-n", "default", "rollout", "status", "deployment/web", "--timeout=90s")
-    eventually(lambda: not strangers(cluster), why="the end of what the tests before have left")
-    before, harm = leftovers(cluster), Harm(cluster, namespace, seed=34)
-    faults = (harm.go, harm.go, harm.force, harm.remove_container, harm.remove_container, harm.kill_kubelet)
-    for number in range(PODS):
-        harm.come(number)
-        harm.random.choice(faults)()
-    cluster.kubectl("-n", namespace, "delete", "pods", "--all", "--timeout=100s")
-    with contextlib.suppress(pytest.fail.Exception):  # the assertion says what it is that was left
-        eventually(lambda: leftovers(cluster) == before, seconds=150)  # the kubelet sweeps now and then
-    assert leftovers(cluster) == before

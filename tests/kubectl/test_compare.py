@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
+
 KUBECTL = Path("/usr/lib/google-cloud-sdk/bin/kubectl.1.32")
 PYKUBECTL = Path(sys.executable).parent / "pykubectl"
 CHANGING = (
@@ -178,8 +180,7 @@ def lines(table):
 
 @pytest.fixture(scope="module", autouse=True)
 def _kubectl():
-    if not KUBECTL.exists():
-        pytest.skip(f"{KUBECTL} is not there")
+    needs.program(str(KUBECTL))
 
 
 @pytest.mark.parametrize("line", lines(READING) + lines(DRY))

@@ -8,7 +8,7 @@ from apimachinery.errors import ApiError
 from apiserver.admission import review
 from apiserver.admission.matching import Criteria, selector
 from apiserver.admission.subject import Form, Subject
-from apiserver.admission.webhooks import hooks
+from apiserver.admission.webhook_source import hooks
 from apiserver.request import Attributes, User
 
 

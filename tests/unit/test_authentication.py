@@ -13,9 +13,11 @@ from apimachinery.errors import ApiError
 from apiserver.authentication import bootstrap_tokens
 from apiserver.authentication.authenticator import Authenticator
 from apiserver.authentication.certificates import ClientCertificates
+from apiserver.authentication.credentials import Refused
 from apiserver.authentication.front_proxy import FrontProxy
 from apiserver.authentication.impersonation import impersonate
 from apiserver.request import Decision, Request, User
+from tests.unit.objects import Objects
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 NOW = START.timestamp() + 3600
@@ -41,17 +43,6 @@ CA, PROXY_CA = certificate("ca"), certificate("front-proxy-ca")
 
 def der(*args, **kwargs):
     return certificate(*args, **{"issuer": CA, **kwargs})[0].public_bytes(serialization.Encoding.DER)
-
-
-class Objects:
-    def __init__(self, *trees):
-        self.trees = {(t["kind"], t["metadata"].get("namespace", ""), t["metadata"]["name"]): t for t in trees}
-
-    def get(self, kind, namespace, name):
-        return self.trees.get((kind.kind, namespace, name))
-
-    def list(self, kind, namespace=""):
-        return [t for t in self.trees.values() if t["kind"] == kind.kind]
 
 
 def request(*headers, cert=b"", path="/api"):
@@ -93,6 +84,17 @@ def test_a_certificate_that_does_not_hold_is_401(cert):
     with pytest.raises(ApiError) as refused:
         authenticator().authenticate(request(cert=cert))
     assert (refused.value.code, refused.value.message) == (401, "Unauthorized")
+
+
+def test_another_authoritys_certificate_is_looked_at_once():
+    """Every client's is, for the front proxy's CA: with each request it would cost as much as the request."""
+
+    certificates, cert = ClientCertificates((CA[0],)), der("ann", issuer=PROXY_CA)
+    for _ in range(2):
+        with pytest.raises(Refused, match="signed by unknown authority"):
+            certificates.identify(cert, NOW)
+        certificates.authorities = (PROXY_CA[0],)  # who looked again would say otherwise
+    assert list(certificates.kept) == [cert]
 
 
 def test_a_certificate_without_usages_is_good_for_any():

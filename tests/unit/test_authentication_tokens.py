@@ -12,6 +12,7 @@ from apimachinery.errors import ApiError
 from apiserver.authentication import keys, oidc, reviews, tokens
 from apiserver.authentication.authenticator import Authenticator
 from apiserver.authentication.service_accounts import ServiceAccountTokens
+from tests.unit.objects import Objects
 
 NOW = 1_800_000_000.0
 URL = "https://kubernetes.default.svc.cluster.local"
@@ -37,17 +38,6 @@ RSA_KEY, EC_KEY = keys.load_signing_key(pem(RSA)), keys.load_signing_key(pem(EC)
 def tree(kind, name, namespace="ns", uid="u", **more):
     metadata = {"name": name, "uid": uid, "namespace": namespace} if namespace else {"name": name, "uid": uid}
     return {"kind": kind, "metadata": {**metadata, **more.pop("metadata", {})}, **more}
-
-
-class Objects:
-    def __init__(self, *trees):
-        self.trees = {(t["kind"], t["metadata"].get("namespace", ""), t["metadata"]["name"]): t for t in trees}
-
-    def get(self, kind, namespace, name):
-        return self.trees.get((kind.kind, namespace, name))
-
-    def list(self, kind, namespace=""):
-        return [t for t in self.trees.values() if t["kind"] == kind.kind]
 
 
 ROBOT = tree("ServiceAccount", "robot", uid="sa-uid")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apimachinery.kinds import BY_KIND, PODS, SECRETS
+from apimachinery.kinds import PODS, SECRETS
 from apiserver.authorization import authorizer as union
 from apiserver.authorization import reviews
 from apiserver.authorization.node_graph import PodGraph
@@ -15,21 +15,9 @@ from apiserver.authorization.node_graph_feed import PodFeed
 from apiserver.request import Attributes, User
 from apiserver.storage.memory import MemoryStorage
 from apiserver.storage.watchcache import WatchCache
+from tests.unit.objects import Objects
 
 NODE = User("system:node:n1", ("system:nodes", "system:authenticated"))
-
-
-class Objects:
-    def __init__(self, *trees):
-        self.trees = list(trees)
-
-    def get(self, kind, namespace, name):
-        found = [t for t in self.list(kind, namespace) if t["metadata"]["name"] == name]
-        return found[0] if found else None
-
-    def list(self, kind, namespace=""):
-        rows = [t for t in self.trees if BY_KIND[t["apiVersion"], t["kind"]] == kind]
-        return [t for t in rows if not namespace or t["metadata"].get("namespace") == namespace]
 
 
 def pod(name, node, *, mirror=False, version="1", **spec):
@@ -220,7 +208,7 @@ def test_reviews_ask_with_a_field_selector(selector, allowed):
 
 
 async def settled(met):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not met():
             await asyncio.sleep(0)
 

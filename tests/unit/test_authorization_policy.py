@@ -4,27 +4,15 @@ import pytest
 
 from apimachinery import kinds
 from apimachinery.errors import ApiError
-from apimachinery.kinds import BY_KIND
 from apiserver.authorization import authorizer as union
 from apiserver.authorization import escalation, policy, reviews
 from apiserver.authorization.aggregation import aggregated
 from apiserver.authorization.messages import denied
 from apiserver.authorization.reconcile import CREATE, RECREATE, UPDATE, key, reconcile
 from apiserver.request import Attributes, User
+from tests.unit.objects import Objects
 
 GROUP = "rbac.authorization.k8s.io"
-
-
-class Objects:
-    def __init__(self, trees):
-        self.trees = trees
-
-    def get(self, kind, namespace, name):
-        return next((t for t in self.list(kind, namespace) if t["metadata"]["name"] == name), None)
-
-    def list(self, kind, namespace=""):
-        rows = [t for t in self.trees if BY_KIND[t["apiVersion"], t["kind"]] == kind]
-        return [t for t in rows if not namespace or t["metadata"].get("namespace") == namespace]
 
 
 BOOTSTRAP = [step.tree for step in reconcile([], policy.objects())]
@@ -40,12 +28,10 @@ def bound(name, role, user, namespace=""):
 
 AUTHORIZER = union.create(
     Objects(
-        [
-            *BOOTSTRAP,
-            bound("ann", "admin", "ann", "dev"),
-            bound("vi", "view", "vi", "dev"),
-            bound("root", "cluster-admin", "root"),
-        ]
+        *BOOTSTRAP,
+        bound("ann", "admin", "ann", "dev"),
+        bound("vi", "view", "vi", "dev"),
+        bound("root", "cluster-admin", "root"),
     ),
     rbac_version=lambda: 1,
     pods=lambda _graph: None,

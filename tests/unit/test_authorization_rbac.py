@@ -4,28 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apimachinery.kinds import BY_KIND
 from apiserver.authorization import authorizer as union
 from apiserver.authorization.rbac import RbacAuthorizer
 from apiserver.authorization.rules import compiled
 from apiserver.request import Attributes, User
+from tests.unit.objects import Objects
 
 GROUP = "rbac.authorization.k8s.io"
-
-
-class Objects:
-    """A Lookup over a list of trees."""
-
-    def __init__(self, *trees):
-        self.trees = list(trees)
-
-    def get(self, kind, namespace, name):
-        found = [t for t in self.list(kind, namespace) if t["metadata"]["name"] == name]
-        return found[0] if found else None
-
-    def list(self, kind, namespace=""):
-        rows = [t for t in self.trees if BY_KIND[t["apiVersion"], t["kind"]] == kind]
-        return [t for t in rows if not namespace or t["metadata"].get("namespace") == namespace]
 
 
 def role(name, *rules, namespace=""):

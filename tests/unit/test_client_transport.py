@@ -13,18 +13,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from client.transport import HttpTransport
+from client.transport import HIGH_WATER, HttpTransport
 
+SILENCE = object()
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @asynccontextmanager
 async def serving(*script, limit=64):
     """A server that answers the n-th request with the n-th text (None: closes); gives the client and what it saw."""
-    answers, seen = list(script), []
+    answers, seen, open_now = list(script), [], set()
 
     async def handle(reader, writer):
         seen.append("connection")
+        open_now.add(writer)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 length = next(
@@ -34,8 +36,8 @@ async def serving(*script, limit=64):
                 for part in answers.pop(0) or ():
                     if part is None:
                         return
-                    if isinstance(part, float):
-                        await asyncio.sleep(part)
+                    if part is SILENCE:
+                        await reader.read()  # until the client leaves
                     else:
                         writer.write(part)
                         await writer.drain()
@@ -43,12 +45,15 @@ async def serving(*script, limit=64):
             seen.append("left")
         finally:
             writer.close()
+            open_now.remove(writer)
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server, httpx.AsyncClient(transport=HttpTransport(None, limit=limit), base_url=url) as client:
         yield client, seen
-    await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        while open_now:  # the client has closed all its connections
+            await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -118,7 +123,7 @@ async def test_every_framing_is_understood(answer):
             [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", None], httpx.RemoteProtocolError, id="cut short"
         ),
         pytest.param([b"SSH-2.0-OpenSSH\r\n\r\n"], httpx.RemoteProtocolError, id="not HTTP"),
-        pytest.param([1.0], httpx.ReadTimeout, id="silence"),
+        pytest.param([SILENCE], httpx.ReadTimeout, id="silence"),
     ],
 )
 async def test_what_goes_wrong_is_httpxs_error_and_the_next_request_goes_through(answer, error):
@@ -136,7 +141,7 @@ async def test_nobody_there():
 
 async def test_a_stream_that_is_left_closes_its_connection_and_frees_its_place():
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
-    async with serving([head, 60.0], [OK], limit=1) as (client, _):
+    async with serving([head, SILENCE], [OK], limit=1) as (client, _):
         async with client.stream("GET", "/") as response:
             async for data in response.aiter_bytes():
                 assert data == b"a"
@@ -145,7 +150,7 @@ async def test_a_stream_that_is_left_closes_its_connection_and_frees_its_place()
 
 
 async def test_a_request_that_is_cancelled_frees_its_place():
-    async with serving([60.0], [OK], limit=1) as (client, _):
+    async with serving([SILENCE], [OK], limit=1) as (client, _):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.get("/"), 0.05)
         assert (await asyncio.wait_for(client.get("/"), 5)).text == "ok"
@@ -155,8 +160,10 @@ async def test_a_large_body_does_not_pile_up_before_its_reader():
     big = b"HTTP/1.1 200 OK\r\nContent-Length: 8000000\r\n\r\n" + b"x" * 8_000_000
     async with serving([big]) as (client, _):
         async with client.stream("GET", "/") as response:
-            await asyncio.sleep(0.2)
-            connection = response.stream._stream._connection if hasattr(response.stream, "_stream") else None
-            assert connection is None or connection._buffered < 2_000_000
+            connection = response.stream._stream._connection
+            async with asyncio.timeout(30):
+                while not connection._is_paused:
+                    await asyncio.sleep(0)
+            assert connection._buffered < 2 * HIGH_WATER
             total = sum([len(data) async for data in response.aiter_bytes()])
         assert total == 8_000_000

@@ -1,3 +1,5 @@
+"""Links in pages that come through the API server's proxy lead through it again."""
+
 import pytest
 
 from apiserver.connect.links import link_rewriter, page

@@ -4,13 +4,14 @@ import pytest
 
 from apimachinery.kinds import LEASES, NODES, PODS
 from apimachinery.objects.core_v1 import Taint, Toleration
+from apimachinery.placement import tolerates
 from apimachinery.times import rfc3339, rfc3339_micro
 from client.plan import Delete, Event, Key, Patch
 from controllers.node_ipam import ALL, NodeIPAM
 from controllers.node_lifecycle import NodeLifecycle
 from controllers.node_ttl import TTL, NodeTTL
 from controllers.podgc import PodGC
-from controllers.taint_eviction import TaintEviction, stay, tolerates
+from controllers.taint_eviction import TaintEviction, stay
 from tests.unit.controllers_view import KEY, NOW, FakeView, meta, pod
 
 N1 = Key("", "n1")

@@ -17,8 +17,9 @@ def container(cpu="", memory="", port=0, **more):
     return {"name": "main", "image": "i", "resources": {"requests": requests}, "ports": ports, **more}
 
 
-def needing(**spec):
-    return view({"metadata": {"name": "web", "uid": "u"}, "spec": {"containers": [container()], **spec}}, Pod)
+def needing(*, labels=None, annotations=None, name="web", **spec):
+    meta = {"name": name, "uid": name, "labels": labels or {}, "annotations": annotations or {}}
+    return view({"metadata": meta, "spec": {"containers": [container()], **spec}}, Pod)
 
 
 def sysctls(*names, **spec):
@@ -81,6 +82,24 @@ TERMS = Terms(name="n1", labels={"disk": "hdd", "cores": "4"}, allocatable=ALLOC
         ),
         pytest.param(needing(containers=[container(port=80)]), "NodePorts", "free ports", id="port"),
         pytest.param(needing(os={"name": "windows"}), "PodOSNotSupported", "OS field", id="windows"),
+        pytest.param(
+            needing(labels={"kubernetes.io/os": "windows"}, os={"name": "windows"}),
+            "PodOSSelectorNodeLabelDoesNotMatch",
+            "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
+            id="labelled as windows",
+        ),
+        pytest.param(
+            needing(nodeSelector={"kubernetes.io/os": "windows"}), "NodeAffinity", "", id="a selector is no label"
+        ),
+        pytest.param(
+            needing(containers=[{**container(), "resources": {"requests": {"hugepages-2Mi": "4Mi"}}}]),
+            "OutOfhugepages-2Mi",
+            "Node didn't have enough resource: hugepages-2Mi, requested: 4194304, used: 0, capacity: 0",
+            id="huge pages where there are none",
+        ),
+        pytest.param(
+            needing(containers=[container(memory="5Gi", cpu="3")]), "OutOfcpu", "", id="cpu is looked at first"
+        ),
         pytest.param(sysctls("kernel.shm_rmid_forced", "net/ipv4/tcp_syncookies"), "", "", id="safe sysctls"),
         pytest.param(
             sysctls("kernel.msgmax"),
@@ -114,6 +133,7 @@ def test_a_taint_that_evicts_refuses_whoever_does_not_tolerate_it():
     )
     assert admit(needing(), [], terms).reason == "TaintToleration"
     assert admit(needing(tolerations=[{"operator": "Exists"}]), [], terms) is None
+    assert admit(needing(annotations={"kubernetes.io/config.source": "file"}), [], terms) is None
 
 
 def test_sysctls_can_be_allowed_by_prefix():

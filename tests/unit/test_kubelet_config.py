@@ -117,6 +117,11 @@ def test_a_block_volume_is_a_device():
     assert body(pod)["HostConfig"]["Devices"] == [
         {"PathOnHost": "/v/v", "PathInContainer": "/dev/x", "CgroupPermissions": "mrw"}
     ]
+    fixed = given(
+        {"volumeDevices": [{"name": "v", "devicePath": "/dev/x"}]},
+        volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "c", "readOnly": True}}],
+    )
+    assert body(fixed)["HostConfig"]["Devices"][0]["CgroupPermissions"] == "r"
     with pytest.raises(ConfigProblem, match='cannot find volume "v" to pass into container "main"'):
         body(pod, volumes={})
 

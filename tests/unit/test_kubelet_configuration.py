@@ -3,7 +3,7 @@
 import pytest
 
 from kubelet.configuration import BadConfiguration, Configuration, parse, parse_duration
-from kubelet.options import served
+from kubelet.options import configured, served
 
 HEAD = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
 
@@ -93,12 +93,35 @@ def test_amounts_and_durations():
         (HEAD + "systemReserved: {gold: 1}", "cannot reserve 'gold' resource"),
         (HEAD + "cgroupsPerQOS: false", "cgroupsPerQOS: False is not supported"),
         (HEAD + "readOnlyPort: 10255", "readOnlyPort: 10255 is not supported"),
+        (HEAD + "maxParallelImagePulls: 0", "maxParallelImagePulls 0 must be a positive number"),
+        (HEAD + "serializeImagePulls: true\nmaxParallelImagePulls: 2", "cannot be larger than 1 unless Serial"),
         (HEAD + "crashLoopBackOff: {maxContainerRestartPeriod: 10s}", "KubeletCrashLoopBackOffMax not enabled"),
     ],
 )
 def test_what_is_refused(text, problem):
     with pytest.raises(BadConfiguration, match=problem):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "serial", "most"),
+    [
+        ("", True, None),
+        ("serializeImagePulls: true", True, None),
+        ("serializeImagePulls: false", False, None),
+        ("maxParallelImagePulls: 1", True, 1),
+        ("maxParallelImagePulls: 3", False, 3),
+    ],
+)
+def test_how_many_images_are_pulled_side_by_side(text, serial, most):
+    found = served(parse(HEAD + text))
+    assert (found["serializeImagePulls"], found["maxParallelImagePulls"]) == (serial, most)
+
+
+def test_flags_and_the_file_have_to_go_together():
+    assert configured("", {"max_parallel_image_pulls": 4, "max_pods": None}).max_pods == 110
+    with pytest.raises(BadConfiguration, match="maxParallelImagePulls cannot be larger"):
+        configured(HEAD + "serializeImagePulls: true", {"max_parallel_image_pulls": 4})
 
 
 def test_durations():

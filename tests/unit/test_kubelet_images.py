@@ -1,5 +1,6 @@
 """Images: whose credentials, which programs are asked, who pulls when, what goes when the disk is full."""
 
+import asyncio
 import base64
 import json
 
@@ -192,6 +193,32 @@ async def test_what_all_credentials_are_refused_with_is_told_together():
     words = 'Back-off pulling image "r.example/team/x:1"'
     assert refused.value.failure.message == f"{words}: ErrImagePull: [unauthorized: a, unauthorized: b]"
     assert [reason for reason, _ in told] == ["Pulling", "Failed", "BackOff"]
+
+
+class Busy(FakeRuntime):
+    """Counts the pulls that go on side by side."""
+
+    def __init__(self, names):
+        super().__init__()
+        self.pullable, self.now, self.most = set(names), 0, 0
+
+    async def pull(self, image, auth=None):
+        self.now += 1
+        self.most = max(self.most, self.now)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        self.now -= 1
+        return await super().pull(image, auth)
+
+
+@pytest.mark.parametrize(("at_once", "most"), [(1, 1), (3, 3), (0, 6)])
+async def test_how_many_pulls_go_on_side_by_side(at_once, most):
+    names = [f"i{number}" for number in range(6)]
+    runtime = Busy(names)
+    images, (told, event) = Images(runtime, at_once=at_once), events()
+    await asyncio.gather(*(images.ensure("u", Container(image=name), secrets=[], event=event) for name in names))
+    assert runtime.most == most
+    assert [reason for reason, _ in told].count("Pulled") == 6
 
 
 @pytest.mark.parametrize(("available", "expected"), [(16, 0), (15, 5), (0, 20)])

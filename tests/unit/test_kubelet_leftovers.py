@@ -44,15 +44,29 @@ def test_logs(tmp_path):
     assert sweep_logs(tmp_path / "none", tmp_path / "none", set(), NOW) == []
 
 
-@pytest.mark.parametrize("folder", ["podgone", "burstable/podgone"])
-def test_cgroups(tmp_path, folder):
+MACHINE = Machine(powers=Powers(), memory=1, cgroup_parent="/kube", systemd_cgroups=False, log_root=Path())
+
+
+@pytest.mark.parametrize("folder", ["podgone", "burstable/podgone", "besteffort/podgone"])
+def test_a_pods_cgroup_goes_whatever_its_class_was(tmp_path, folder):
     for controller in ("cpu", "memory"):
-        for name in (folder, "podhere", "podnew"):
-            path = tmp_path / controller / "kube" / name
-            path.mkdir(parents=True)
-            aged(path, NEW if name == "podnew" else OLD)
-    machine = Machine(powers=Powers(), memory=1, cgroup_parent="/kube", systemd_cgroups=False, log_root=Path())
-    assert cgroups.sweep(machine, {"here"}, NOW, tmp_path) == ["gone"]
-    assert not (tmp_path / "cpu/kube" / folder).exists()
-    assert (tmp_path / "memory/kube/podhere").exists()
-    assert (tmp_path / "memory/kube/podnew").exists()
+        for name in (folder + "/container", "podhere"):
+            (tmp_path / controller / "kube" / name).mkdir(parents=True)
+    assert cgroups.pods(MACHINE, tmp_path) == {"gone", "here"}
+    assert cgroups.remove("gone", MACHINE, tmp_path)
+    assert cgroups.pods(MACHINE, tmp_path) == {"here"}
+
+
+def test_what_is_still_in_use_is_tried_again_and_then_told(tmp_path):
+    busy = tmp_path / "cpu/kube/podgone"
+    busy.mkdir(parents=True)
+    (busy / "process").touch()
+
+    def pauses():
+        yield 0.0
+        (busy / "process").unlink()
+        yield 0.0
+        yield 0.0
+
+    assert not cgroups.remove("gone", MACHINE, tmp_path, pauses=[0.0])
+    assert cgroups.remove("gone", MACHINE, tmp_path, pauses=pauses())

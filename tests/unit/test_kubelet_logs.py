@@ -1,3 +1,5 @@
+"""Container logs in both formats: tails, times, limits, following over rotation, and the query's words."""
+
 import asyncio
 import io
 import json

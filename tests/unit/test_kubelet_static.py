@@ -10,9 +10,12 @@ from apimachinery.objects.core_v1 import Node, Pod
 from apimachinery.objects.node_v1 import RuntimeClass
 from kubelet.configuration import Configuration, Grace
 from kubelet.mirrors import Mirrors, mirror_of
+from kubelet.pods.admit import is_static
 from kubelet.runtime_classes import runtime
 from kubelet.shutdown import MESSAGE, Shutdown, graces, groups
-from kubelet.static_pods import HASH, MIRROR, BadManifest, changes, is_mirror, is_static, manifest, read
+from kubelet.static_pods import HASH, MIRROR, BadManifest, changes, is_mirror, manifest, read
+from tests.cluster import virtual_time
+from tests.cluster.virtual_time import advance
 
 HEAD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {app: web}}\n"
 GOOD = HEAD + "spec: {containers: [{name: main, image: i}]}\n"
@@ -67,13 +70,23 @@ def test_a_folder_of_manifests(tmp_path):
     assert read(tmp_path / "absent", node="n1", now=2.0, known={}) == {}
 
 
-async def test_a_change_of_the_folder_is_seen(tmp_path):
-    seen = changes(tmp_path, every=0.01)
-    await anext(seen)
-    (tmp_path / "a").write_text("1")
-    async with asyncio.timeout(5):
-        await anext(seen)
-    await seen.aclose()
+def test_a_change_of_the_folder_is_seen_once(tmp_path):
+    seen = []
+
+    async def look():
+        async for _ in changes(tmp_path, every=1):
+            seen.append(sorted(file.name for file in tmp_path.iterdir()))  # noqa: PERF401 - read while it grows
+
+    async def story():
+        async with asyncio.TaskGroup() as tasks:
+            looking = tasks.create_task(look())
+            await advance(10)
+            (tmp_path / "a").write_text("1")
+            await advance(10)
+            looking.cancel()
+
+    virtual_time.run(story())
+    assert seen == [[], ["a"]]
 
 
 class Api:
@@ -145,6 +158,26 @@ async def test_a_static_pods_status_is_told_in_its_mirrors_name(kept):
     assert api.patched == [("m-uid", {"metadata": {"uid": "m-uid"}, "status": {"phase": "Running"}})]
     assert (answer.metadata.uid, answer.status.phase) == (pod.metadata.uid, "Running")
     assert not is_mirror(answer)
+
+
+async def test_an_answer_older_than_what_the_watch_told_is_not_believed(kept):
+    """A status is being patched while somebody deletes the mirror: the answer, of before, comes last."""
+    api, mirrors = kept
+    pod = made()
+    mirrors.want({pod.metadata.uid: pod})
+    first = mirror(pod)
+    mirrors.see(None, first)
+    patch = api.patch_status
+
+    async def late(target, body):
+        answer = await patch(target, body)
+        mirrors.see(first, mirror(pod, deletionTimestamp="2024-01-01T00:00:00Z", resourceVersion="10"))
+        return answer
+
+    api.patch_status = late
+    await mirrors.patch_status(pod, {"status": {"phase": "Running"}})
+    await mirrors._reconcile()
+    assert (api.gone, len(api.created)) == (["m-uid"], 1)
 
 
 def test_who_ends_when_the_node_does():

@@ -1,11 +1,16 @@
 """What the node and its pods use, as clients read it, and the files that it is read from."""
 
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from kubelet.metrics import watch_claims
 from kubelet.probe_counts import ProbeCounts
 from kubelet.runtime.protocol import PodRef
 from kubelet.stats import ContainerUse, PodMeasures, Snapshot, cadvisor_metrics, resource_metrics, summary
 from kubelet.usage import FileSystem, Interface, Processes, Usage, interfaces, tree
+from kubelet.volume_stats import VolumeStats
+from kubelet.volumes.fake import FakeVolumes
+from kubelet.volumes.protocol import VolumeUse
 from tests.unit.kubelet_builders import pod
 
 DISK = FileSystem(capacity=1000, available=400, inodes=50, inodes_free=30)
@@ -15,7 +20,8 @@ MAIN = ContainerUse(
 )  # fmt: skip
 WEB = PodMeasures(
     ref=PodRef("default", 'w"eb', "uid-1"), started_at=4.0, containers=[MAIN], total=Usage(3_000_000_000, 400, 300),
-    network=[Interface("eth0", 1, 2, 3, 4, 5, 6)], volumes={"v": (20, 3)}, volume_systems={"v": DISK}, processes=9,
+    network=[Interface("eth0", 1, 2, 3, 4, 5, 6)],
+    volumes={"v": VolumeUse(1000, 400, 20, 50, 30, 3, is_local=True), "data": VolumeUse(9, 5, 4, claim="c")}, processes=9,
 )  # fmt: skip
 TAKEN = Snapshot(
     now=100.0, node_name="n1", started_at=1.0, node=Usage(9_000_000_000, 800, 700, limit=1024), nano_cores=11,
@@ -40,6 +46,7 @@ def test_the_summary():
         20,
         70,
     )
+    assert one["volume"][1]["pvcRef"] == {"name": "c", "namespace": "default"}
     (container,) = one["containers"]
     assert (container["memory"]["rssBytes"], container["rootfs"]["usedBytes"], container["logs"]["usedBytes"]) == (
         100,
@@ -73,6 +80,38 @@ def test_the_metrics_of_cgroups():
     assert found["container_fs_usage_bytes", "main"] == 40.0
     assert found["machine_memory_bytes", None] == 1024.0
     assert ("container_spec_cpu_quota", "") not in found
+
+
+class Slow(FakeVolumes):
+    """Counts how often it is asked."""
+
+    def __init__(self, *claims):
+        super().__init__()
+        self.asked, self.all = [], {f"v{i}": VolumeUse(9, 5, 4, 3, 2, 1, claim=c) for i, c in enumerate(claims)}
+
+    async def usage(self, pod):
+        self.asked.append(pod.metadata.uid)
+        return self.all
+
+
+async def test_the_volumes_of_claims_are_measured_once_a_minute_and_told_once():
+    now, volumes, registry, pods = [0.0], Slow("data", "", "data"), CollectorRegistry(), [pod()]
+    kept = VolumeStats(volumes=volumes, pods=lambda: pods, clock=lambda: now[0])
+    watch_claims(kept.claims, registry=registry)
+    await kept.look()
+    now[0] = 59
+    assert list((await kept.look())["uid-1"]) == ["v0", "v1", "v2"]
+    now[0] = 60
+    await kept.look()
+    assert volumes.asked == ["uid-1", "uid-1"]
+    found = samples(generate_latest(registry).decode())
+    of = (("namespace", "default"), ("persistentvolumeclaim", "data"))
+    assert found["kubelet_volume_stats_capacity_bytes", of] == 9.0
+    assert found["kubelet_volume_stats_inodes_used", of] == 1.0
+    assert len(found) == 6
+    pods.clear()
+    await kept.look()
+    assert list(kept.claims()) == []
 
 
 def test_probes_are_counted_until_their_pod_goes():

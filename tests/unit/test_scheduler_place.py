@@ -1,55 +1,26 @@
 """Placement as plain data: filters, scores, reasons; vectors against a scalar loop."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apimachinery.objects.base import view
-from scheduler.place import DEFAULT, place
+from apimachinery.placement import meets
 from scheduler.requests import requests
-from scheduler.state import State, meets
-from scheduler.views import Node, Pod
-
-
-def node(name, *, cpu="4", memory="8Gi", pods="110", labels=None, taints=(), unschedulable=False):
-    allocatable = {"cpu": cpu, "memory": memory, "pods": pods}
-    return view(
-        {
-            "metadata": {"name": name, "labels": labels or {}},
-            "spec": {"taints": list(taints), "unschedulable": unschedulable},
-            "status": {"allocatable": allocatable},
-        },
-        Node,
-    )
-
-
-def pod(name, *, cpu=None, memory=None, **spec):
-    asked = {k: v for k, v in (("cpu", cpu), ("memory", memory)) if v}
-    containers = spec.pop("containers", [{"resources": {"requests": asked}}])
-    tree = {"metadata": {"name": name, "namespace": "d", "uid": name}, "spec": {"containers": containers, **spec}}
-    return view(tree, Pod)
-
-
-def decide(state, wanted):
-    nodes = state.snapshot()
-    return place(DEFAULT, state.row(wanted), nodes, np.arange(len(nodes)))
-
-
-def cluster(*nodes, pods=()):
-    state = State()
-    for one in nodes:
-        state.set_node(one.metadata.name, one)
-    for one in pods:
-        state.set_pod(one.metadata.uid, one)
-    return state
-
+from scheduler.views import Pod
+from tests.unit.scheduler_builders import cluster, decide, node, pod
 
 TAINT = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
 TERM = {"key": "zone", "operator": "In", "values": ["a"]}
 REQUIRED = {
     "nodeAffinity": {
         "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [TERM]}]}
+    }
+}
+FIELD = {"key": "metadata.name", "operator": "In", "values": ["gone"]}
+NAMED = {
+    "nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchFields": [FIELD]}]}
     }
 }
 PREFERRED = {
@@ -86,6 +57,7 @@ def test_where_a_pod_goes(nodes, wanted, expected):
         pytest.param([node("a", taints=[TAINT]), node("b", unschedulable=True)], pod("p"), "0/2 nodes are available: 1 node(s) had untolerated taint {dedicated: db}, 1 node(s) were unschedulable.", id="taint and cordon"),
         pytest.param([node("a")], pod("p", nodeSelector={"x": "y"}), "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.", id="selector"),
         pytest.param([node("a")], pod("p", containers=[{"resources": {"requests": {"example.com/gpu": "1"}}}]), "0/1 nodes are available: 1 Insufficient example.com/gpu.", id="unknown resource"),
+        pytest.param([node("a"), node("b")], pod("p", affinity=NAMED), "0/2 nodes are available: 2 node(s) didn't satisfy plugin(s) [NodeAffinity].", id="named node"),
         pytest.param([node("a", pods="0")], pod("p"), "0/1 nodes are available: 1 Too many pods.", id="pods"),
     ],
 )  # fmt: skip
@@ -113,7 +85,7 @@ def test_an_assumed_pod_holds_its_room_until_it_is_gone():
     assert decide(state, pod("two", cpu="1")).node is None
     state.set_pod("one", pod("one", cpu="1", nodeName="a"))
     assert decide(state, pod("two", cpu="1")).node is None
-    assert state.set_pod("one", None)
+    state.set_pod("one", None)
     assert decide(state, pod("two", cpu="1")).node == "a"
 
 
@@ -150,3 +122,31 @@ def test_requests_count_init_containers_and_sidecars():
 )
 def test_requirements(value, operator, values, expected):
     assert meets(value, operator, values) == expected
+
+
+def resized(asked, has, *, allocated=None, infeasible=False):
+    status = {"name": "c", "resources": {"requests": {"cpu": has}}}
+    if allocated:
+        status["allocatedResources"] = {"cpu": allocated}
+    pending = {"type": "PodResizePending", "status": "True", "reason": "Infeasible" if infeasible else "Deferred"}
+    container = {"name": "c", "resources": {"requests": {"cpu": asked}}}
+    return pod("p", containers=[container], status={"containerStatuses": [status], "conditions": [pending]})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        pytest.param(resized("1", "1"), 1000, id="as asked"),
+        pytest.param(resized("1", "2"), 2000, id="not yet smaller"),
+        pytest.param(resized("2", "1"), 2000, id="not yet larger"),
+        pytest.param(resized("1", "1", allocated="3"), 3000, id="promised"),
+        pytest.param(resized("2", "1", infeasible=True), 1000, id="never to be larger"),
+    ],
+)
+def test_requests_while_a_container_is_resized(wanted, expected):
+    assert requests(wanted)["cpu"] == expected
+
+
+def test_a_pod_that_has_what_it_asks_for_holds_no_statuses():
+    assert resized("1", "1").status.container_statuses == ()
+    assert len(resized("1", "2").status.container_statuses) == 1

@@ -1,3 +1,5 @@
+"""What exec, attach and port-forward say on the wire: exit codes, protocols, terminal sizes, ports."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,3 +1,5 @@
+"""Health checks and metrics as a process serves them: names, reasons withheld, Prometheus' text."""
+
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +69,22 @@ def test_logs_are_json_lines_from_structlog_and_logging():
     first, second = (json.loads(line) for line in err.splitlines())
     assert (first["component"], first["event"], first["pod"], first["level"]) == ("thing", "hello", "a/b", "info")
     assert (second["component"], second["event"], second["level"]) == ("thing", "old 1", "warning")
+
+
+LOGGING = """
+import logging
+import structlog
+from serving import logs
+
+logs.configure("x")
+structlog.get_logger().info("lost")
+logging.getLogger().warning("lost")
+print("after")
+"""
+
+
+def test_a_full_disk_ends_no_process_that_wants_to_log():
+    with Path("/dev/full").open("w") as full:
+        argv = (sys.executable, "-c", LOGGING)
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+    assert done.stdout == "after\n"

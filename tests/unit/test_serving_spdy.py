@@ -1,3 +1,5 @@
+"""SPDY/3.1: frames over the wire, streams of a session, windows, and what is refused."""
+
 import asyncio
 import zlib
 
@@ -152,9 +154,10 @@ async def test_flow_control_stops_a_sender_whose_reader_sleeps(session_window):
         ours = await client.open([])
         theirs = await server.accept()
         sending = tasks.create_task(ours.write(b"x" * (spdy.INITIAL_WINDOW + 1)))
-        _, waiting = await asyncio.wait([sending], timeout=0.05)
-        assert waiting
-        assert theirs.held == spdy.INITIAL_WINDOW
+        async with asyncio.timeout(30):
+            while theirs.held < spdy.INITIAL_WINDOW:
+                await asyncio.sleep(0)
+        assert (theirs.held, sending.done()) == (spdy.INITIAL_WINDOW, False)
         assert len(await theirs.read(1 << 30)) == spdy.INITIAL_WINDOW
         await sending
         for task in running:

@@ -1,5 +1,7 @@
 """Upstream's compaction protocol: one server compacts, always to what was an interval ago."""
 
+import asyncio
+
 import pytest
 
 from apiserver.storage import compaction
@@ -74,4 +76,7 @@ async def test_rounds_go_on_after_a_fault_and_end_with_the_sleeper():
 
 
 async def test_no_interval_no_compaction():
-    await compaction.run(FakeEtcd(), interval=0)
+    etcd = FakeEtcd()
+    async with asyncio.timeout(30):
+        await compaction.run(etcd, interval=0)
+    assert (etcd.version, etcd.compacted) == (0, [])

@@ -30,8 +30,8 @@ def test_a_prefix_is_an_interval(prefix, interval):
 @pytest.mark.parametrize(
     ("piece", "keys", "size", "following"),
     [
-        (500, 500, 500_000, 1000),  # small objects: twice as many
-        (500, 500, 500 * 1_500_000, 5),  # large ones: about eight megabytes
+        (500, 500, 500_000, 2000),  # small objects: four times as many
+        (500, 500, 500 * 1_500_000, 1),  # large ones: about two megabytes
         (8000, 8000, 800_000, 10_000),
         (1, 1, 1 << 30, 1),
     ],

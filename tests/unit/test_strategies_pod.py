@@ -355,6 +355,26 @@ def test_gated_pods_say_so():
     assert tree["status"]["conditions"][0]["reason"] == "SchedulingGated"
 
 
+def test_label_keys_of_a_new_pod_become_part_of_its_selectors():
+    term = {"topologyKey": "z", "labelSelector": {"matchLabels": {"a": "b"}}, "matchLabelKeys": ["hash", "none"]}
+    other = {"topologyKey": "z", "labelSelector": {}, "mismatchLabelKeys": ["hash"]}
+    weighted = {"weight": 1, "podAffinityTerm": other}
+    affinity = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    affinity["podAffinity"] = {"preferredDuringSchedulingIgnoredDuringExecution": [weighted]}
+    constraint = {"topologyKey": "z", "maxSkew": 1, "matchLabelKeys": ["hash"]}
+    new = pod(affinity=affinity, topologySpreadConstraints=[constraint])
+    new["metadata"]["labels"] = {"hash": "1"}
+    spec = PODS.prepare(new, None)["spec"]
+    [required] = spec["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert required["labelSelector"] == {
+        "matchLabels": {"a": "b"},
+        "matchExpressions": [{"key": "hash", "operator": "In", "values": ["1"]}],
+    }
+    [preferred] = spec["affinity"]["podAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert preferred["podAffinityTerm"]["labelSelector"]["matchExpressions"][0]["operator"] == "NotIn"
+    assert spec["topologySpreadConstraints"] == [constraint], "without a selector nothing is selected"
+
+
 def test_terminated_containers_stay_terminated():
     def running(state):
         tree = changed(restartPolicy="Never")

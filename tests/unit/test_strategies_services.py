@@ -6,6 +6,7 @@ import pytest
 
 from apimachinery import kinds as k
 from apiserver.strategies import strategy_of
+from apiserver.strategies.endpoints import endpoint_ip
 
 SERVICES = strategy_of(k.SERVICES)
 
@@ -130,3 +131,24 @@ def test_a_new_type_drops_what_it_does_not_have():
     assert "clusterIP" not in new["spec"]
     assert "clusterIPs" not in new["spec"]
     assert complaints(new, OLD) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "detail"),
+    [
+        ("x", "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"),
+        ("0.0.0.0", "may not be unspecified (0.0.0.0)"),
+        ("127.0.0.1", "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
+        ("fe80::1", "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
+        ("224.0.0.1", "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"),
+    ],
+)
+def test_an_address_is_some_machines(address, detail):
+    assert complaints(service(externalIPs=[address])) == [f'spec.externalIPs[0]: Invalid value: "{address}": {detail}']
+    twice = ["must be a valid IP address"] if address == "x" else []  # upstream says it in both ways
+    assert [each.detail for each in endpoint_ip("ip", address)] == [detail, *twice]
+
+
+def test_an_ordinary_address_may_be_from_outside():
+    assert complaints(service(externalIPs=["192.0.2.1", "2001:db8::1"])) == []
+    assert [*endpoint_ip("ip", "192.0.2.1")] == []

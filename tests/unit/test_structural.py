@@ -69,9 +69,9 @@ def test_a_status_is_named_from_its_object():
 
 
 def test_a_pattern_cannot_burn_time():
-    began = time.perf_counter()
+    began = time.process_time()
     assert not patterns.matches("^(a+)+$", "a" * 50_000 + "!")
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(

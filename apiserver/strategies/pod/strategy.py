@@ -9,7 +9,7 @@ from apimachinery import times
 from apimachinery.errors import FieldError
 from apimachinery.qos import qos_class
 from apimachinery.types import Json
-from apiserver.strategies.pod import defaults, spec, update, warnings
+from apiserver.strategies.pod import defaults, label_keys, spec, update, warnings
 from apiserver.strategies.problems import Problems, forbidden
 from apiserver.strategies.strategy import Part, Strategy, WriteContext, only_status
 
@@ -17,10 +17,11 @@ _ENDED = ("Succeeded", "Failed")
 
 
 def prepare(new: Json, old: Json | None) -> Json:
-    """A new pod is Pending; an existing one keeps its status."""
+    """A new pod is Pending and its label keys are merged; an existing one keeps its status."""
     if old is not None:
         new["status"] = old.get("status", {})
         return new
+    label_keys.merge(new)
     new["status"] = {"phase": "Pending", "qosClass": qos_class(new["spec"])}
     return new
 

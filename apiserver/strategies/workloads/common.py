@@ -80,8 +80,26 @@ def selector_is_for_life(new: Json, old: Json) -> Problems:
 
 
 def status_counts(new: Json, *members: str) -> list[FieldError]:
+    """None of these counts of the status is negative."""
     status = new.get("status") or {}
     return [problem for name in members for problem in non_negative(f"status.{name}", status.get(name))]
+
+
+def parts_of_replicas(new: Json, *members: str) -> Problems:
+    """Each of these counts of the status is of some of its replicas."""
+    status = new.get("status") or {}
+    for name in members:
+        count = status.get(name) or 0
+        if count > (status.get("replicas") or 0):
+            yield invalid(f"status.{name}", count, "cannot be greater than status.replicas")
+
+
+def available_are_ready(new: Json) -> Problems:
+    """The available replicas are some of the ready ones."""
+    status = new.get("status") or {}
+    available = status.get("availableReplicas") or 0
+    if available > (status.get("readyReplicas") or 0):
+        yield invalid("status.availableReplicas", available, "cannot be greater than readyReplicas")
 
 
 def template_warnings(new: Json, old: Json | None) -> list[str]:

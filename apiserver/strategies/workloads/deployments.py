@@ -63,15 +63,11 @@ def _rolling(path: str, rolling: Json) -> Problems:
 def check_status(new: Json, _old: Json | None) -> list[FieldError]:
     names = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas",
              "unavailableReplicas", "collisionCount")  # fmt: skip
-    problems = common.status_counts(new, *names)
-    status = new.get("status") or {}
-    for name in ("updatedReplicas", "readyReplicas", "availableReplicas"):
-        if status.get(name, 0) > status.get("replicas", 0):
-            problems.append(invalid(f"status.{name}", status.get(name, 0), "cannot be greater than status.replicas"))
-    if status.get("availableReplicas", 0) > status.get("readyReplicas", 0):
-        detail = "cannot be greater than readyReplicas"
-        problems.append(invalid("status.availableReplicas", status.get("availableReplicas", 0), detail))
-    return problems
+    return [
+        *common.status_counts(new, *names),
+        *common.parts_of_replicas(new, "updatedReplicas", "readyReplicas", "availableReplicas"),
+        *common.available_are_ready(new),
+    ]
 
 
 def raises_generation(new: Json, old: Json) -> bool:

@@ -33,15 +33,11 @@ def check(new: Json, old: Json | None) -> list[FieldError]:
 
 
 def check_status(new: Json, _old: Json | None) -> list[FieldError]:
-    problems = common.status_counts(new, *_STATUS)
-    status = new.get("status") or {}
-    for name in ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
-        if status.get(name, 0) > status.get("replicas", 0):
-            problems.append(invalid(f"status.{name}", status[name], "cannot be greater than status.replicas"))
-    if status.get("availableReplicas", 0) > status.get("readyReplicas", 0):
-        detail = "cannot be greater than readyReplicas"
-        problems.append(invalid("status.availableReplicas", status["availableReplicas"], detail))
-    return problems
+    return [
+        *common.status_counts(new, *_STATUS),
+        *common.parts_of_replicas(new, "fullyLabeledReplicas", "readyReplicas", "availableReplicas"),
+        *common.available_are_ready(new),
+    ]
 
 
 def default_controller(tree: Json) -> Json:

@@ -141,12 +141,8 @@ def _changes(spec: Json, before: Json) -> Problems:
 def check_status(new: Json, _old: Json | None) -> list[FieldError]:
     names = ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas",
              "observedGeneration", "collisionCount")  # fmt: skip
-    problems = common.status_counts(new, *names)
-    status = new.get("status") or {}
-    for name in ("readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"):
-        if status.get(name, 0) > status.get("replicas", 0):
-            problems.append(invalid(f"status.{name}", status[name], "cannot be greater than status.replicas"))
-    return problems
+    parts = ("readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas")
+    return [*common.status_counts(new, *names), *common.parts_of_replicas(new, *parts)]
 
 
 def check_revision(new: Json, old: Json | None) -> list[FieldError]:

@@ -1,8 +1,7 @@
-"""A pod's worker on fakes: from nothing to running, through faults, to nothing."""
+"""A pod's worker on fakes and virtual time: from nothing to running, through faults, to nothing."""
 
 import asyncio
 import contextlib
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +14,15 @@ from kubelet.doors import Doors, Node
 from kubelet.handlers import Handlers
 from kubelet.network.fake import FakeNetwork
 from kubelet.network.files import Resolver
+from kubelet.pods.admit import Terms
 from kubelet.pods.container_config import Machine
 from kubelet.pods.images import Images
+from kubelet.pods.preemption import judge
 from kubelet.pods.security import Powers
 from kubelet.pods.world import Verdict
 from kubelet.runtime.fake import FakeRuntime
 from kubelet.volumes.fake import FakeVolumes
+from tests.cluster.virtual_time import advance
 
 
 def without_nulls(tree):
@@ -86,12 +88,17 @@ class Api:
         return next((p for p in self.list() if p.metadata.name == name), None)
 
 
+def clock():
+    """Simulated seconds, after the deletions of `Api`."""
+    return 1_800_000_000.0 + asyncio.get_running_loop().time()
+
+
 class Site:
     """A node on fakes."""
 
     def __init__(self, root):
         self.root, self.api, self.events = Path(root), Api(), []
-        self.runtime, self.network, self.volumes = FakeRuntime(["here"]), FakeNetwork(), FakeVolumes()
+        self.runtime, self.network, self.volumes = FakeRuntime(["here"], clock=clock), FakeNetwork(), FakeVolumes()
 
     def event(self, pod, path, type, reason, message):
         self.events.append((reason, message))
@@ -122,11 +129,11 @@ class Site:
                 network=self.network,
                 volumes=self.volumes,
                 objects=None,
-                images=Images(self.runtime),
+                images=Images(self.runtime, clock=clock),
                 handlers=handlers,
                 api=self.api,
                 events=self.event,
-                clock=time.time,
+                clock=clock,
                 spawn=tasks.create_task,
             )
             agent = Agent(self.api, node, doors, relist=0.05)
@@ -143,7 +150,7 @@ class Site:
 async def eventually(holds):
     async with asyncio.timeout(10):
         while not holds():
-            await asyncio.sleep(0.01)
+            await advance(0.01)
 
 
 @pytest.fixture
@@ -188,8 +195,21 @@ async def test_a_new_kubelet_restarts_nothing(site):
     before = dict(site.runtime._lives)
     revision = site.api.revision
     async with site.kubelet():
-        await asyncio.sleep(0.2)
+        await advance(1000)
     assert (site.runtime._lives, site.api.revision) == (before, revision)
+
+
+async def test_a_new_kubelet_goes_on_to_keep_the_files_of_pods_that_run(site):
+    async with site.kubelet():
+        site.api.put("web", volumes=[{"name": "v", "emptyDir": {}}])
+        await eventually(lambda: is_ready(site, "web"))
+    before, site.volumes = dict(site.runtime._lives), FakeVolumes()
+    site.volumes.failing = "v"
+    async with site.kubelet():
+        await eventually(lambda: any(reason == "FailedMount" for reason, _ in site.events))
+        site.volumes.failing = ""
+        await eventually(lambda: site.volumes.mounted)
+    assert site.runtime._lives == before
 
 
 async def test_containers_whose_pod_is_gone_are_ended(site):
@@ -294,12 +314,48 @@ async def test_a_pod_that_the_node_refuses_fails_and_leaves_nothing(site):
     assert {life.pod.name for life in site.runtime._all()} == {"other"}
 
 
+async def test_a_critical_pod_is_started_when_those_that_go_for_it_have_ended(site):
+    started = []
+    run_sandbox = site.runtime.run_sandbox
+
+    async def noted(config):
+        started.append((config.pod.name, {c.pod.name for c in site.runtime._all() if c.running}))
+        return await run_sandbox(config)
+
+    site.runtime.run_sandbox = noted
+    async with site.kubelet() as agent:
+        agent._node = replace(agent._node, admit=only_one)
+        site.api.put("usual", container={"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}})
+        await eventually(lambda: is_ready(site, "usual"))
+        site.api.put("vital", priority=2_000_000_000)
+        site.api.put("later")
+        await eventually(lambda: is_ready(site, "vital"))
+        await eventually(lambda: site.api.status("later")["phase"] == "Failed")
+        told = site.api.status("usual")
+    assert started == [("usual", set()), ("vital", set())]
+    assert (told["phase"], told["reason"], told["message"]) == (
+        "Failed",
+        "Preempting",
+        "Preempted in order to admit critical pod",
+    )
+    assert [(c["reason"], c["message"]) for c in told["conditions"] if c["type"] == "DisruptionTarget"] == [
+        ("TerminationByKubelet", "Pod was preempted by Kubelet to accommodate a critical pod.")
+    ]
+    assert ("Preempting", "Preempted in order to admit critical pod") in site.events
+
+
+def only_one(pod, others):
+    """A node that has room for one pod."""
+    return judge(pod, others, Terms(name="n1", labels={}, allocatable={"pods": "1"}))
+
+
 async def test_a_hook_that_fails_says_so_without_its_words(site):
     hook = {"postStart": {"exec": {"command": ["false"]}}}
     async with site.kubelet():
         site.api.put("web", container={"lifecycle": hook})
-        await eventually(lambda: ("FailedPostStartHook", "PostStartHook failed") in site.events)
         await eventually(lambda: ("Killing", "FailedPostStartHook") in site.events)
+    assert ("FailedPostStartHook", "PostStartHook failed") in site.events
+    assert not [message for _, message in site.events if "false" in message]
 
 
 async def test_the_address_of_a_sandbox_that_somebody_else_removed_comes_back(site):
@@ -311,7 +367,8 @@ async def test_the_address_of_a_sandbox_that_somebody_else_removed_comes_back(si
             del site.runtime._lives[life.container.id]
             site.runtime._tell(life.container, "destroy")
         await eventually(lambda: site.network.addresses and first not in site.network.addresses)
-        await eventually(lambda: is_ready(site, "web") and site.api.status("web")["podIP"] == "10.1.0.3")
+        await eventually(lambda: is_ready(site, "web") and site.api.status("web")["podIP"] != "10.1.0.2")
+        assert (list(site.network.addresses.values()), site.api.status("web")["podIP"]) == (["10.1.0.3"], "10.1.0.3")
 
 
 async def test_a_new_image_is_a_restart_that_nobody_sees(site):
@@ -335,7 +392,7 @@ async def test_a_container_that_ends_at_once_was_started_all_the_same(site):
 
     async def slow(id):
         await start(id)  # it has ended, and Docker has said so
-        await asyncio.sleep(0.1)
+        await advance(0.1)
 
     site.runtime.start = slow
     async with site.kubelet():
@@ -350,7 +407,7 @@ async def test_a_sandbox_is_not_taken_from_under_a_container_that_is_just_being_
 
     async def slow(id):
         order.append("starting")
-        await asyncio.shield(asyncio.sleep(0.2))
+        await asyncio.shield(advance(0.2))
         await start(id)
         order.append("started")
 

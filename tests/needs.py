@@ -1,0 +1,14 @@
+"""What a test needs of the machine: without it a test is skipped, but never where CI=true, where it must be there."""
+
+import os
+import shutil
+
+import pytest
+
+
+def program(name, hint="make test installs it"):
+    """The path of a program (a name on PATH, or a path)."""
+    found = shutil.which(name)
+    if found is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{name} is not here: {hint}")
+    return found
