@@ -285,6 +285,6 @@ def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool, 
         raise uid_conflict(resource, before.get("namespace", ""), name, uid, before.get("uid", ""))
     if version in ("", "0") and is_needed:
         problem = FieldError("metadata.resourceVersion", errors.INVALID, "must be specified for an update", 0)
-        raise errors.invalid(resource.kind.group, resource.kind.kind, name, [problem])
+        raise errors.invalid(resource.kind.group, resource.kind.plural, name, [problem])
     if version not in ("", "0") and version != before["resourceVersion"]:
         raise resource.conflict(name)
