@@ -186,7 +186,8 @@ def applier(
         if doubled and options.field_validation == "Strict":
             raise errors.bad_request(f"error strict decoding YAML: {doubled}")
         if doubled and options.field_validation == "Warn":
-            call.warn(doubled)
+            for line in doubled.split("\n")[1:] or [doubled]:  # the first says what the others are
+                call.warn(line.strip())
         return made
 
     return change

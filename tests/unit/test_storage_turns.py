@@ -28,16 +28,17 @@ async def woken_per_turn(turns, futures, work):
     return counts
 
 
-class Clock:
-    """Seconds that go by when somebody works."""
+class Work:
+    """Seconds of work, as they are done."""
 
-    now = 0.0
+    def __init__(self):
+        self.done = 0.0
+
+    def do(self, seconds):
+        self.done += seconds
 
     def __call__(self):
-        return self.now
-
-    def work(self):
-        self.now += SLICE
+        return self.done
 
 
 def futures(count):
@@ -46,17 +47,20 @@ def futures(count):
 
 
 async def test_those_who_take_long_go_one_at_a_time():
-    clock = Clock()
-    counts = await woken_per_turn(Turns(clock), futures(30), clock.work)
-    assert counts[: counts.index(FIRST) + 1].count(0) == counts.index(FIRST)
-    assert set(counts[counts.index(FIRST) + 1 :]) <= {0, 1}
+    work = Work()
+    counts = await woken_per_turn(Turns(work), futures(30), lambda: work.do(SLICE))
+    assert [count for count in counts if count] == [FIRST, *[1] * (30 - FIRST)]
 
 
 async def test_those_who_take_no_time_go_together():
-    turns = Turns(Clock())
-    for _ in range(3):
-        counts = await woken_per_turn(turns, futures(2 * MOST), lambda: None)
-    assert max(counts) > 4 * FIRST
+    counts = await woken_per_turn(Turns(Work()), futures(31 * FIRST + 2 * MOST), lambda: None)
+    assert [count for count in counts if count] == [*(FIRST << i for i in range(5)), MOST, MOST]
+
+
+async def test_as_many_go_together_as_fit():
+    work = Work()
+    counts = await woken_per_turn(Turns(work), futures(100), lambda: work.do(SLICE / 20.5))
+    assert [count for count in counts if count] == [FIRST, 20, 20, 20, 20, 100 - FIRST - 80]
 
 
 async def test_one_that_is_done_already_takes_nobodys_turn():
