@@ -163,7 +163,7 @@ async def test_patches_are_json_merge_and_json_patch():
         assert (code, tree["message"]) == (
             422,
             (
-                'Widget.example.com "a" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an '
+                'widgets.example.com "a" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an '
                 "update"
             ),
         )

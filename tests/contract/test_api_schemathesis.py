@@ -28,6 +28,7 @@ DOCUMENTS = (
     "apis/rbac.authorization.k8s.io/v1",
 )
 EXAMPLES = 150
+_UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # in a header, breaks the connection
 _STREAMS = re.compile(r"/watch/|/(proxy|log|exec|attach|portforward)\b")
 
 
@@ -86,6 +87,10 @@ def test_grown_requests(server, name):
     def grown(rng, data):
         case = data.draw(rng.choice(every))
         answer = send(server, **as_httpx(case))
+        assert not any(_UNFIT.search(value) for value in answer.headers.values()), (
+            case.as_curl_command(),
+            answer.headers,
+        )
         assert answer.status_code < 500, (case.as_curl_command(), answer.text)
         assert answer.status_code < 400 or answer.json()["kind"] == "Status", (case.as_curl_command(), answer.text)
 
