@@ -35,8 +35,9 @@ format: install ## format the code
 	@$(BIN)/ruff format $(PATHS)
 	@$(BIN)/ruff check --fix-only $(PATHS)
 
-generate: install ## write the generated files anew (apimachinery/objects)
+generate: install ## write the generated files anew (apimachinery/objects, docs/compatibility.md)
 	@$(BIN)/python -m scripts.generate_objects
+	@$(BIN)/python -m tests.contract.kinds_table
 
 lock: ## pin every package anew (needs uv)
 	@uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock

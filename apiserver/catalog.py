@@ -13,6 +13,7 @@ from apimachinery import kinds as k
 from apimachinery.errors import FieldError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
+from apiserver import components
 from apiserver.allocation import ServiceAllocator
 from apiserver.authentication.authenticator import Authenticator
 from apiserver.authentication.reviews import self_subject_review, token_review
@@ -121,8 +122,12 @@ def _subresources(api: Api, parts: Parts, kind: Kind, stored: Kind) -> dict[str,
             found[name] = connecting.handlers(api, parts.kubelet, name)
         elif name == "scale":
             found[name] = scale.handlers(api)
-        elif name == STATUS or name in own_parts:
+        elif name == STATUS:
             found[name] = written
+        elif name in own_parts:
+            found[name] = {**written, "get": partial(reading.get_part, api)}
+    if kind is k.COMPONENTSTATUSES:
+        found[""] = components.handlers(api)
     if kind is k.BINDINGS:
         found[""] = {"create": binding.collection_handler(api)}
     return found

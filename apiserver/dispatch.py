@@ -33,6 +33,7 @@ CONNECTS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 #: Verbs that need the name of an object, and those that must not have one.
 _NAMED = ("delete", "get", "patch", "update")
 _UNNAMED = ("create",)
+_OF_MANY = ("list", "watch", "deletecollection")
 
 
 class Dispatcher:
@@ -83,7 +84,9 @@ class Dispatcher:
 def _fits(resource: Resource, call: Call) -> bool:
     """Whether a path with a namespace can be one of this resource; `/namespaces/x` names the object itself."""
     info = call.target
-    return resource.kind.namespaced or not info.namespace or info.plural == "namespaces"
+    if resource.kind.namespaced:
+        return bool(info.namespace) or not info.name or info.verb in _OF_MANY  # whose name is a field selector's
+    return not info.namespace or info.plural == "namespaces"
 
 
 def _has_right_path(resource: Resource, call: Call) -> bool:

@@ -141,6 +141,8 @@ def run(
     )
     for text in (*options.features.warnings(), *options.features.without_effect()):
         log.warning("about the feature gates", said=text)
+    if options.features.is_on("MutatingAdmissionPolicy") and not options.more_kinds:
+        log.warning("no version of mutating policies is served", ask_for="--runtime-config=GROUP/VERSION=true")
     try:
         check_names(options.admission_enabled, options.admission_disabled)
     except ValueError as error:

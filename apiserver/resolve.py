@@ -41,7 +41,7 @@ def _resource(
     namespace, rest = _namespaced(rest)
     plural, name, subresource = (*rest[:3], "", "", "")[:3]
     if any("/" in part for part in (namespace, plural, name, subresource)):
-        raise errors.bad_request(f"invalid path: {path}")  # an escaped slash must not lead to another object's key
+        raise errors.path_not_found()  # an escaped slash must not lead to another object's key
     if not name and verb in ("get", "delete"):
         verb = "deletecollection" if verb == "delete" else "watch" if watching else "list"
         name = _named_by_field(query)

@@ -158,7 +158,8 @@ def _kubelet(spec: ClusterSpec) -> Process:
         network_kubeconfig=kubeconfig.path(spec, "proxy"),
         local_path_kubeconfig=kubeconfig.path(spec, "local-path"),
     )
-    return Process(name="kubelet", argv=(_program("pykube-kubelet"), *flags), after="apiserver")
+    argv = (_program("pykube-kubelet"), *flags, "--no-fail-swap-on")  # whoever tries it out need not change the machine
+    return Process(name="kubelet", argv=argv, after="apiserver")
 
 
 def _proxy(spec: ClusterSpec) -> Process:

@@ -9,11 +9,13 @@ from apimachinery import quantity
 from apimachinery.objects.core_v1 import Node as NodeView
 from client.cache import Cache
 from kubelet import node_status
+from kubelet.configuration import BadConfiguration, Configuration
 from kubelet.doors import Node
 from kubelet.eviction.thresholds import thresholds
 from kubelet.eviction.watch import Terms as PressureTerms
 from kubelet.eviction.watch import for_all_pods
 from kubelet.options import Options, withheld
+from kubelet.pods import cgroups
 from kubelet.pods.admit import SAFE_SYSCTLS, Terms
 from kubelet.pods.container_config import Machine
 from kubelet.pods.security import Powers
@@ -47,7 +49,21 @@ def machine_of(options: Options, machine: node_status.Machine, driver: str) -> M
         pod_pids=max(configuration.pod_pids_limit, 0),
         pods_cpu=quantity.parse(share["cpu"]).milli(),
         pods_memory=quantity.parse(share["memory"]).value(),
+        swap=machine.swap if configuration.swap_behavior == "LimitedSwap" and cgroups.is_unified() else 0,
+        throttling=configuration.memory_throttling_factor if configuration.memory_qos else 0.0,
     )
+
+
+def check(configuration: Configuration, machine: node_status.Machine, *, unified: bool) -> None:
+    """Whether this machine can be what the configuration asks for. Raises BadConfiguration."""
+    if machine.swap and configuration.fail_swap_on:
+        raise BadConfiguration(
+            "running with swap on is not supported, please disable swap or set --fail-swap-on flag to false"
+        )
+    if configuration.memory_qos and not unified:
+        raise BadConfiguration("featureGates: MemoryQoS needs cgroup v2, and this machine has v1")
+    if configuration.swap_behavior == "LimitedSwap" and not unified:
+        raise BadConfiguration("memorySwap: LimitedSwap needs cgroup v2, and this machine has v1")
 
 
 def measures(options: Options, allocatable: Mapping[str, str], own: Cache[NodeView]) -> Callable[[], Terms]:

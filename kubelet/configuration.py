@@ -80,6 +80,10 @@ class Configuration:
     image_gc_low: int = LOW
     log_max_size: int = 10 << 20  # bytes of one file of a container's log; below 0 it grows without end
     log_max_files: int = 5
+    swap_behavior: str = ""  # "" and NoSwap are one
+    fail_swap_on: bool = True
+    memory_qos: bool = False
+    memory_throttling_factor: float = 0.9
     raw: Mapping[str, Any] = field(default_factory=dict)  # the file itself, for whoever knows more of it
 
     @property
@@ -166,6 +170,29 @@ def _graces(value: Any) -> tuple[Grace, ...]:
     return tuple(sorted(found, key=lambda grace: grace.priority))
 
 
+def _swap(value: Any) -> str:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is no map")
+    behavior = _text(value.get("swapBehavior", ""))
+    if behavior not in ("", "NoSwap", "LimitedSwap"):
+        what = f'memorySwap.swapBehavior "{behavior}" must be one of: "", "LimitedSwap" or "NoSwap"'
+        raise ValueError(f"invalid configuration: {what}")
+    return behavior
+
+
+def _gates(value: Any) -> bool:
+    """Whether MemoryQoS is on: the one gate that can be set."""
+    if not isinstance(value, dict) or value.keys() - {"MemoryQoS"}:
+        raise ValueError(f"{value!r} is not supported, only MemoryQoS")
+    return _flag(value["MemoryQoS"])
+
+
+def _factor(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise ValueError(f"memoryThrottlingFactor {value} must be greater than 0 and less than or equal to 1.0")
+    return float(value)
+
+
 #: The file's field -> ours, and how it is read. A value of zero or "" means the default, as in upstream's defaulting.
 _HONOURED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "address": ("address", _text),
@@ -206,6 +233,10 @@ _HONOURED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "containerLogMaxFiles": ("log_max_files", _whole),
     "imageGCHighThresholdPercent": ("image_gc_high", _whole),
     "imageGCLowThresholdPercent": ("image_gc_low", _whole),
+    "memorySwap": ("swap_behavior", _swap),
+    "failSwapOn": ("fail_swap_on", _flag),
+    "featureGates": ("memory_qos", _gates),
+    "memoryThrottlingFactor": ("memory_throttling_factor", _factor),
     "shutdownGracePeriod": ("shutdown_grace_period", parse_duration),
     "shutdownGracePeriodCriticalPods": ("shutdown_grace_period_critical_pods", parse_duration),
     "shutdownGracePeriodByPodPriority": ("shutdown_by_priority", _graces),
@@ -219,7 +250,7 @@ registryPullQPS registryBurst
 volumeStatsAggPeriod syncFrequency httpCheckFrequency runtimeRequestTimeout
 streamingConnectionIdleTimeout maxOpenFiles oomScoreAdj rotateCertificates logging enableContentionProfiling
 configMapAndSecretChangeDetectionStrategy makeIPTablesUtilChains iptablesMasqueradeBit iptablesDropBit
-failSwapOn memoryThrottlingFactor cpuManagerReconcilePeriod hairpinMode
+cpuManagerReconcilePeriod hairpinMode
 kernelMemcgNotification enableProfilingHandler enableDebugFlagsHandler enableSystemLogHandler
 showHiddenMetricsForVersion podCIDR kubeletCgroups
 systemCgroups failCgroupV1
@@ -244,7 +275,6 @@ _FIXED: Mapping[str, tuple[Any, ...]] = {
     "imageMinimumGCAge": ("2m", "2m0s"),
     "imagePullCredentialsVerificationPolicy": ("NeverVerifyPreloadedImages", "NeverVerify"),
     "podLogsDir": ("/var/log/pods",),
-    "memorySwap": ({"swapBehavior": "NoSwap"}, {"swapBehavior": ""}),
     "serverTLSBootstrap": (False,),
     "mergeDefaultEvictionSettings": (False,),
     "enableSystemLogQuery": (False,),
@@ -252,7 +282,7 @@ _FIXED: Mapping[str, tuple[Any, ...]] = {
 }
 _FIXED_EMPTY_TEXT = """
 readOnlyPort tlsCipherSuites imageMaximumGCAge preloadedImagesVerificationAllowlist volumePluginDir
-staticPodURL staticPodURLHeader qosReserved podsPerCore featureGates systemReservedCgroup kubeReservedCgroup
+staticPodURL staticPodURLHeader qosReserved podsPerCore systemReservedCgroup kubeReservedCgroup
 reservedSystemCPUs reservedMemory tracing userNamespaces cpuManagerPolicyOptions topologyManagerPolicyOptions
 singleProcessOOMKill
 """

@@ -8,10 +8,13 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from kubelet.bounds import check
 from kubelet.configuration import BadConfiguration, Configuration
 from kubelet.credential_plugins import read_file as read_providers
 from kubelet.eviction.thresholds import parse_signals
+from kubelet.node_status import machine
 from kubelet.options import Options, configured, parse_labels, parse_pairs, parse_taints
+from kubelet.pods.cgroups import is_unified
 from kubelet.wiring import kubelet
 from serving import logs
 from serving.process import run
@@ -84,6 +87,9 @@ def command(
     allowed_unsafe_sysctls: Annotated[
         str | None, typer.Option(help="Names, or prefixes that end in *, with commas.")
     ] = None,
+    fail_swap_on: Annotated[
+        bool | None, typer.Option(help="Whether a machine that swaps is refused.", show_default="yes")
+    ] = None,
     register_node: Annotated[bool | None, typer.Option(help="Whether to make the Node object.")] = None,
     register_with_taints: Annotated[str | None, typer.Option(help="KEY=VALUE:EFFECT, with commas.")] = None,
     node_labels: Annotated[str, typer.Option(help="KEY=VALUE, with commas.")] = "",
@@ -112,6 +118,7 @@ def command(
         "kube_reserved": _given(parse_pairs, kube_reserved, "--kube-reserved"),
         "eviction_hard": _given(parse_thresholds, eviction_hard, "--eviction-hard"),
         "allowed_unsafe_sysctls": _listed(allowed_unsafe_sysctls),
+        "fail_swap_on": fail_swap_on,
         "register_node": register_node,
         "register_with_taints": _given(parse_taints, register_with_taints, "--register-with-taints"),
     }
@@ -135,6 +142,10 @@ def command(
         labels=_parsed(parse_labels, node_labels, "--node-labels"),
         configuration=_configured(config, flags),
     )
+    try:
+        check(options.configuration, machine(Path("/")), unified=is_unified())
+    except BadConfiguration as error:
+        raise typer.BadParameter(str(error), param_hint="--config") from error
     run(lambda stop: kubelet(options, stop))
 
 

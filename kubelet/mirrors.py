@@ -20,6 +20,7 @@ from kubelet.doors import PodApi
 from kubelet.plain import plain
 from kubelet.pods.admit import is_static
 from kubelet.static_pods import HASH, MIRROR, is_mirror
+from kubelet.waiting import heard
 
 log = structlog.get_logger("kubelet.mirrors")
 
@@ -80,11 +81,7 @@ class Mirrors:
             except ApiError as error:
                 log.warning("cannot keep the mirror pods", error=error.message)
                 pause = _RETRY
-            try:
-                async with asyncio.timeout(pause):
-                    await self._changed.wait()
-            except TimeoutError:
-                pass
+            await heard(self._changed, pause)
 
     async def _reconcile(self) -> None:
         static = {_key(pod): pod for pod in self._wanted.values()}

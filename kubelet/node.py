@@ -21,6 +21,7 @@ from client.events import EventRecorder
 from kubelet import node_status
 from kubelet.configuration import Configuration
 from kubelet.node_status import NodeFacts
+from kubelet.waiting import heard
 
 log = structlog.get_logger("kubelet.node")
 
@@ -110,11 +111,7 @@ class NodeReporter:
                 if error.code == 404:  # somebody deleted the Node: be there again
                     await self._register()
                 pause = _RETRY
-            try:
-                async with asyncio.timeout(pause):
-                    await self._news.wait()
-            except TimeoutError:
-                pass
+            await heard(self._news, pause)
 
     async def _tell(self, facts: NodeFacts) -> None:
         now, before = self._clock(), self._current() or self._node

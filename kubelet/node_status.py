@@ -33,6 +33,7 @@ class Machine:
     machine_id: str
     system_uuid: str
     boot_id: str
+    swap: int = 0  # bytes
 
 
 def machine(root: Path) -> Machine:
@@ -49,6 +50,7 @@ def machine(root: Path) -> Machine:
         machine_id=_read("/etc/machine-id"),
         system_uuid=_read("/sys/class/dmi/id/product_uuid") or _read("/etc/machine-id"),
         boot_id=_read("/proc/sys/kernel/random/boot_id"),
+        swap=int(fields.get("SwapTotal", "0 kB").split()[0]) * 1024,
     )
 
 
@@ -161,6 +163,7 @@ def status(facts: NodeFacts, before: Node | None, now: float) -> Json:
             "operatingSystem": "linux",
             "osImage": machine.os_image,
             "systemUUID": machine.system_uuid,
+            **({"swap": {"capacity": machine.swap}} if machine.swap else {}),
         },
     }
 

@@ -123,14 +123,14 @@ class Resizing:
         actuated, machine = self.actuated(containers), self._node.machine
         before = allocated(self.pod, {c.name: actuated[c.id] for c in containers if actuated[c.id]})
         parent = cgroup_parent(self.pod, machine)
-        now, then = cgroups.limits(before, machine.pod_pids), cgroups.limits(self.pod, machine.pod_pids)
+        now, then = cgroups.limits(before, machine), cgroups.limits(self.pod, machine)
         try:
             for container in containers:
                 await self._check(container, tree(specs[container.name]), actuated[container.id])
             await self._limit(parent, now.wider(then))
             for container in containers:
                 spec = specs[container.name]
-                given = qos.container_resources(self.pod, spec, capacity=machine.memory)
+                given = qos.container_resources(self.pod, spec, capacity=machine.memory, swap=machine.swap)
                 await self._doors.runtime.update(container.id, given)
                 self._given[container.id] = tree(spec)
             self._write()
@@ -144,17 +144,17 @@ class Resizing:
     async def make_room(self, containers: Sequence[Container]) -> None:
         """Before a container starts anew with more than it had: the pod's own limits must allow it."""
         if self._progress is not None:
-            actuated, pids = self.actuated(containers), self._node.machine.pod_pids
+            actuated, machine = self.actuated(containers), self._node.machine
             before = allocated(self.pod, {c.name: actuated[c.id] for c in containers if c.running and actuated[c.id]})
-            wanted = cgroups.limits(before, pids).wider(cgroups.limits(self.pod, pids))
-            await self._limit(cgroup_parent(self.pod, self._node.machine), wanted)
+            wanted = cgroups.limits(before, machine).wider(cgroups.limits(self.pod, machine))
+            await self._limit(cgroup_parent(self.pod, machine), wanted)
 
     async def tidy(self) -> None:
         """After it: the limits as they are to be."""
         if self._progress is not None:
             try:
                 machine = self._node.machine
-                await self._limit(cgroup_parent(self.pod, machine), cgroups.limits(self.pod, machine.pod_pids))
+                await self._limit(cgroup_parent(self.pod, machine), cgroups.limits(self.pod, machine))
             except OSError as error:  # another container of the pod has still more
                 log.info("the pod's limits stay wider", pod=str(ref(self.pod)), error=str(error))
 

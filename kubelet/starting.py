@@ -17,7 +17,7 @@ from kubelet.doors import Doors, Node
 from kubelet.hooks import HookProblem, run_hook
 from kubelet.network import files as names
 from kubelet.network.protocol import HostPort, NetworkError
-from kubelet.pods import cgroups
+from kubelet.pods import cgroups, qos
 from kubelet.pods.container_config import (
     AnyContainer,
     Prepared,
@@ -170,7 +170,21 @@ class Starter:
         metrics.STARTED_CONTAINERS.labels(_TYPES[action.role]).inc()
         event("Normal", "Started", f"Started container {container.name}")
         await in_thread(self._link, pod, container.name, action.attempt, id)
+        await self._protect(pod, container, id)
         await self._post_start(pod, container, id, sandbox, event)
+
+    async def _protect(self, pod: Pod, container: AnyContainer, id: str) -> None:
+        """What of MemoryQoS Docker cannot be told."""
+        machine = self._node.machine
+        if not machine.throttling or not isinstance(container, core_v1.Container):
+            return
+        values = qos.protection(container, allocatable=machine.pods_memory, factor=machine.throttling)
+        made = next((c for c in await self._doors.runtime.list(pod.metadata.uid) if c.id == id and c.running), None)
+        try:
+            if made is not None and values:
+                await in_thread(cgroups.protect, made.pid, values)
+        except (OSError, StopIteration) as error:  # it may have ended already
+            log.warning("cannot protect a container's memory", pod=str(ref(pod)), error=str(error))
 
     async def _configured(
         self,

@@ -52,6 +52,7 @@ from kubelet.runtime.protocol import Container, RuntimeError_
 from kubelet.starting import RETRY, NotNow, Starter, field_path
 from kubelet.stopping import Stopper
 from kubelet.threads import in_thread
+from kubelet.waiting import heard
 
 log = structlog.get_logger("kubelet.worker")
 T = TypeVar("T")
@@ -268,11 +269,7 @@ class Worker:
 
     async def _sleep(self, until: float | None) -> None:
         left = _RESYNC if until is None else max(until - self._doors.clock(), 0.01)
-        try:
-            async with asyncio.timeout(left):
-                await self._woken.wait()
-        except TimeoutError:
-            pass
+        await heard(self._woken, left)
 
     def _hear(self) -> None:
         """Read what ended containers left to say, once each."""
@@ -414,11 +411,7 @@ class Worker:
         while self._telling is not None:
             await asyncio.wait([self._telling])
         await self._doors.api.forget(self.pod)
-        try:
-            async with asyncio.timeout(RETRY):  # a finalizer may keep it; then try again
-                await self._gone_event.wait()
-        except TimeoutError:
-            pass
+        await heard(self._gone_event, RETRY)  # a finalizer may keep it; then try again
 
     async def _stop(self, stopping: Awaitable[None]) -> None:
         try:

@@ -5,6 +5,7 @@ pod that asks for pods like itself may be the first of them. Source: plugins/int
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -106,8 +107,14 @@ def _moved(wanted: tuple[Term, ...], old: Pod | Node | None, new: Pod | Node | N
     return any(old.metadata.labels.get(term.key) != new.metadata.labels.get(term.key) for term in wanted)
 
 
+@dataclass(frozen=True)
 class PreferredNeighbours(Score):
-    """Preferred terms of the pod and of those that are there; the best node gets all points, the worst none."""
+    """Preferred terms of the pod and of those that are there; the best node gets all points, the worst none.
+
+    A required affinity term of a pod that is there counts `required_weight` (hardPodAffinityWeight) for pods to come.
+    """
+
+    required_weight: int = 1
 
     def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Ints:
         total = np.zeros(len(nodes), np.int64)
@@ -115,8 +122,8 @@ class PreferredNeighbours(Score):
             total += term.weight * nodes.domains(term.key).sums(nodes.census.matching(question))
         for term, counts in nodes.census.preferring():
             if term.matches(pod.pod, pod.namespace_labels):
-                total += term.weight * nodes.domains(term.key).sums(counts)
-        least, most = total[possible].min(), total[possible].max()
+                total += (term.weight or self.required_weight) * nodes.domains(term.key).sums(counts)
+        least, most = (total[possible].min(), total[possible].max()) if total.any() else (0, 0)
         if least == most:
             return np.zeros(len(nodes), np.int64)
         points: Ints = (MOST * ((total - least) / (most - least))).astype(np.int64)

@@ -9,7 +9,7 @@ that failed for an error waits for its back-off in full. What happens while a po
 
 import heapq
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scheduler.events import Change, Event
@@ -28,8 +28,10 @@ class Waiting:
     pod: Pod = field(compare=False)
     attempts: int = field(compare=False, default=0)  # that found no node
     errors: int = field(compare=False, default=0)  # in a row
-    tried: float = field(compare=False, default=0.0)
-    reported: tuple[str, str] = field(compare=False, default=("", ""))  # the last reason and message told to the server
+    taken: float = field(compare=False, default=0.0)  # to be tried
+    tried: float = field(compare=False, default=0.0)  # and given back
+    #: What the server was told last: reason, message, and of which generation of the pod.
+    reported: tuple[str, str, int] = field(compare=False, default=("", "", 0))
     refused_by: Sequence[Filter] = field(compare=False, default=())
 
     def due(self) -> float:
@@ -58,6 +60,12 @@ class Backlog:
 
     def __len__(self) -> int:
         return len(self._all)
+
+    def sizes(self) -> Mapping[str, int]:
+        """How many pods wait where, by upstream's names."""
+        parked, backing_off = len(self._parked), len(self._backing_off) + len(self._failed)
+        active = max(len(self._all) - parked - backing_off - len(self._tried), 0)
+        return {"active": active, "backoff": backing_off, "unschedulable": parked}
 
     def put(self, pod: Pod) -> None:
         """Takes in a pod, or its new state; a change of the pod itself makes it worth another try."""
@@ -91,7 +99,7 @@ class Backlog:
             waiting = heapq.heappop(self._active) if self._active else heapq.heappop(self._backing_off)[1]
             uid = waiting.pod.metadata.uid
             if self._all.get(uid) is waiting and uid not in self._tried:
-                self._tried[uid] = []
+                self._tried[uid], waiting.taken = [], now
                 return waiting
         return None
 
@@ -141,7 +149,11 @@ class Backlog:
         return max(0.0, min(times) - now) if times else None
 
     def _delay(self, waiting: Waiting) -> None:
-        heapq.heappush(self._backing_off, (int(waiting.due()), waiting))
+        """To be tried again; what no filter refused (there was no node at all) waits as after an error."""
+        if waiting.refused_by:
+            heapq.heappush(self._backing_off, (int(waiting.due()), waiting))
+        else:
+            heapq.heappush(self._failed, (waiting.due(), waiting))
 
 
 def _concerns(waiting: Waiting, event: Event, at_most: int | None) -> bool:

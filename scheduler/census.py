@@ -7,7 +7,7 @@ many pods there are. `Supposed` answers as if some pods were there, or gone: for
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -18,8 +18,6 @@ from scheduler.placed import Placed
 from scheduler.terms import Question, Term
 from scheduler.views import Pod
 
-#: What a required affinity term of a pod that is there counts for pods to come (hardPodAffinityWeight).
-REQUIRED_WEIGHT = 1
 QUESTIONS = 1024  # kept at most; the one not asked for longest is forgotten
 
 #: A change to suppose: the node's row, the pod, and +1 or -1.
@@ -39,18 +37,21 @@ class Counts(Protocol):
         ...
 
     def preferring(self) -> Iterable[tuple[Term, Ints]]:
-        """The same for preferred terms, and for required affinity (as a preference)."""
+        """The same for preferred terms, and for required affinity, which has no weight of its own."""
         ...
 
     def users(self, claim: str) -> int:
         """How many pods have the claim."""
         ...
 
+    def pods(self, row: int) -> Collection[Placed]:
+        """The pods of a node."""
+        ...
+
 
 def _preferences(placed: Placed) -> Iterator[Term]:
     yield from placed.terms.preferred
-    for term in placed.terms.near:
-        yield replace(term, weight=REQUIRED_WEIGHT)
+    yield from placed.terms.near
 
 
 class Census:
@@ -100,7 +101,6 @@ class Census:
         self._in[placed.pod.metadata.namespace][uid] = (row, placed)
 
     def pods(self, row: int) -> Collection[Placed]:
-        """The pods of a node."""
         return self._on[row].values()
 
     def matching(self, question: Question) -> Ints:
@@ -189,3 +189,12 @@ class Supposed:
 
     def users(self, claim: str) -> int:
         return self.base.users(claim) + sum(sign for _, placed, sign in self.changes if claim in placed.claims)
+
+    def pods(self, row: int) -> Collection[Placed]:
+        there = {placed.pod.metadata.uid: placed for placed in self.base.pods(row)}
+        for where, placed, sign in self.changes:
+            if where == row and sign > 0:
+                there[placed.pod.metadata.uid] = placed
+            elif where == row:
+                there.pop(placed.pod.metadata.uid, None)
+        return there.values()

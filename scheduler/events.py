@@ -53,8 +53,10 @@ def holds(pod: Pod | None) -> bool:
 
 def pod_events(old: Pod | None, new: Pod | None) -> Iterator[Event]:
     """What a change of a pod is to other pods that wait."""
-    if holds(old) != holds(new):
-        yield Event(Change.POD_ADDED if holds(new) else Change.POD_REMOVED, old, new)
+    if not holds(old) and holds(new):
+        yield Event(Change.POD_ADDED, None, new)  # what it was without a node does not count
+    elif holds(old) and not holds(new):
+        yield Event(Change.POD_REMOVED, old, None)
     elif holds(new) and old is not None and new is not None:
         if old.metadata.labels != new.metadata.labels:
             yield Event(Change.POD_LABELS, old, new)

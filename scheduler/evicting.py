@@ -35,7 +35,7 @@ async def _evict(client: Client, teller: Teller, by: Pod, victim: Pod, node: str
         "observedGeneration": meta.generation,
         "status": "True",
         "reason": PREEMPTED,
-        "message": f"{by.spec.scheduler_name}: preempting to accommodate a higher priority pod",
+        "message": f"{by.scheduler}: preempting to accommodate a higher priority pod",
         "lastTransitionTime": rfc3339(teller.clock()),
     }
     body = {"metadata": {"uid": meta.uid}, "status": {"conditions": [condition]}}

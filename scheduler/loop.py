@@ -9,22 +9,23 @@ one binding for a pod and refuses the other.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
 
 from apimachinery.errors import ApiError
 from apimachinery.kinds import NAMESPACES, NODES, PODDISRUPTIONBUDGETS, PODS
 from apimachinery.selectors import EVERYTHING
-from apimachinery.types import Json
 from client.cache import Cache
 from client.client import Client
 from client.events import EventRecorder
+from scheduler import metrics
 from scheduler.backlog import Backlog, Waiting
+from scheduler.binding import Binder
 from scheduler.events import Change, Event, node_events, pod_events
 from scheduler.evicting import evict
 from scheduler.owners import Owners
@@ -32,12 +33,10 @@ from scheduler.place import DEFAULT, Decision, Profile, place
 from scheduler.preemption import Budget, Preemption, Trial, preempt
 from scheduler.state import State
 from scheduler.telling import ERROR, UNSCHEDULABLE, Teller
-from scheduler.views import Namespace, Node, Pod
-from scheduler.volumes import UNREADY, Needs, Unready, VolumeBinding, VolumeRestrictions, Volumes, Write
+from scheduler.views import SCHEDULER_NAME, Namespace, Node, Pod
+from scheduler.volume_filters import UNREADY, Needs
+from scheduler.volumes import Unready, Volumes, Write
 
-SCHEDULER_NAME = "default-scheduler"
-BINDINGS_AT_ONCE = 64
-VOLUMES_WITHIN = 600.0  # seconds for a pod's volumes to be bound, upstream's bindTimeoutSeconds
 #: How many pods to place before other tasks (watches, bindings) get their turn; one that fits nowhere takes far longer.
 BATCH = 32
 #: What upstream's DynamicResources says after a pod without resource claims fitted nowhere, before preemption; and
@@ -45,27 +44,25 @@ BATCH = 32
 _NO_CLAIMS, _NOT_ASKED = "no new claims to deallocate", "not found"
 
 _log = structlog.get_logger("scheduler")
-_ATTEMPTS = Counter("scheduler_schedule_attempts_total", "Attempts by result.", ("result", "profile"))
-_ALGORITHM = Histogram("scheduler_scheduling_algorithm_duration_seconds", "Time to place one pod.")
-_PENDING = Gauge("scheduler_pending_pods", "Pods that wait for a node.")
-_PREEMPTIONS = Counter("scheduler_preemption_attempts_total", "Attempts to make room for a pod.")
-_VICTIMS = Histogram("scheduler_preemption_victims", "Pods evicted for one.", buckets=(1, 2, 4, 8, 16, 32, 64))
 
 
 class Scheduler:
-    """One scheduler. `run` serves until cancelled; `clock` is wall time for the conditions it writes."""
+    """One scheduler. `run` serves until cancelled; `clock` is wall time for the conditions it writes.
+
+    It places the pods whose schedulerName is that of a profile; a profile may have a recorder of its own for events.
+    """
 
     def __init__(
         self,
         client: Client,
         recorder: EventRecorder,
         *,
-        profile: Profile = DEFAULT,
-        name: str = SCHEDULER_NAME,
+        profiles: Mapping[str, Profile] = MappingProxyType({SCHEDULER_NAME: DEFAULT}),
+        recorders: Mapping[str, EventRecorder] = MappingProxyType({}),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.client, self.profile, self.name = client, profile, name
-        self.teller = Teller(client, recorder, clock)
+        self.client, self.profiles = client, profiles
+        self.teller = Teller(client, recorder, recorders, clock)
         self.nodes = Cache(client, NODES, Node)
         self.pods = Cache(client, PODS, Pod)
         self.namespaces = Cache(client, NAMESPACES, Namespace)
@@ -74,10 +71,9 @@ class Scheduler:
         self.owners = Owners(client)
         self.state = State()
         self.backlog = Backlog()
+        self.binder = Binder(client, self.volumes, self._is_bound)
         self._wake = asyncio.Event()
-        self._bindings = asyncio.Semaphore(BINDINGS_AT_ONCE)
         self._under_way = 0
-        self._bound = asyncio.Event()  # set, and replaced, when a claim or a volume changes
 
     @property
     def idle(self) -> bool:
@@ -138,8 +134,7 @@ class Scheduler:
     def _volume_changed(self, _old: object, _new: object) -> None:
         self.backlog.wake(Event(Change.VOLUMES))
         self._wake.set()
-        self._bound.set()
-        self._bound = asyncio.Event()
+        self.binder.volumes_changed()
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old
@@ -171,7 +166,7 @@ class Scheduler:
 
     def _is_ours(self, pod: Pod) -> bool:
         is_waiting = not pod.spec.node_name and not pod.metadata.deletion_timestamp and not pod.is_finished
-        mine = (pod.spec.scheduler_name or SCHEDULER_NAME) == self.name
+        mine = pod.scheduler in self.profiles
         return is_waiting and mine and not pod.spec.scheduling_gates
 
     # ------------------------------------------------------------------------------------------------- placing
@@ -186,7 +181,8 @@ class Scheduler:
             if done >= BATCH:
                 done = 0
                 await asyncio.sleep(0)
-        _PENDING.set(len(self.backlog))
+        for queue, size in self.backlog.sizes().items():
+            metrics.PENDING.labels(queue).set(size)
 
     async def _finish(self, work: Coroutine[None, None, None]) -> None:
         try:
@@ -204,10 +200,10 @@ class Scheduler:
             decision = Decision(None, {}, len(self.state.nodes), str(reason), (UNREADY,), after=_NOT_ASKED)
             return self._parked(waiting, decision, None)
         trial, order = self._trial(pod, needs), np.random.default_rng(_seed(pod)).permutation(len(self.state.nodes))
-        with _ALGORITHM.time():
+        with metrics.ALGORITHM.time():
             decision = place(
                 trial.filters,
-                self.profile.scores,
+                self.profiles[pod.scheduler].scores,
                 trial.pod,
                 trial.nodes,
                 order,
@@ -221,22 +217,25 @@ class Scheduler:
         return (self._bind(waiting, decision.node, first),)
 
     def _trial(self, pod: Pod, needs: Needs) -> Trial:
-        volumes = (VolumeRestrictions(needs), VolumeBinding(needs, self.volumes.promises)) if needs else ()
         owners = EVERYTHING if pod.spec.topology_spread_constraints else self.owners.selector(pod)
-        filters = self.profile.with_volumes(volumes)
-        return Trial(filters, self.state.row(pod, owners), self.state.snapshot(), self.state.expected(pod))
+        profile = self.profiles[pod.scheduler]
+        row = self.state.row(pod, owners, profile.spread)
+        return Trial(
+            profile.with_volumes(self.volumes.filters(pod, needs)), row, self.state.snapshot(), self.state.expected(pod)
+        )
 
     def _unplaced(self, waiting: Waiting, trial: Trial, decision: Decision) -> Sequence[Coroutine[None, None, None]]:
         """No node: the pod makes itself room, or waits."""
-        if not decision.nodes:
-            return self._parked(waiting, decision, "")
         pod = waiting.pod
+        if not decision.nodes or not self.profiles[pod.scheduler].preempts:
+            return self._parked(waiting, replace(decision, after=_NO_CLAIMS if decision.nodes else ""), "")
         found = preempt(trial, np.flatnonzero(decision.hopeful), self.state.on, self.budgets.list(), _seed(pod))
-        _PREEMPTIONS.inc()
+        metrics.PREEMPTIONS.inc()
         if not found.node:
             why = f"{_NO_CLAIMS}, preemption: {found.why}"
             return self._parked(waiting, replace(decision, after=why), "" if found.gives_up else None)
-        _VICTIMS.observe(len(found.victims))
+        metrics.VICTIMS.observe(len(found.victims))
+        self._count(waiting, metrics.UNSCHEDULABLE)
         self.state.nominate(pod, found.node)
         return (
             self.teller.waits(waiting, UNSCHEDULABLE, decision.message, found.node),
@@ -246,7 +245,7 @@ class Scheduler:
     def _parked(
         self, waiting: Waiting, decision: Decision, nominated: str | None
     ) -> Sequence[Coroutine[None, None, None]]:
-        _ATTEMPTS.labels("unschedulable", self.name).inc()
+        self._count(waiting, metrics.UNSCHEDULABLE)
         if nominated == "":
             self.state.nominate(waiting.pod, "")
         self.backlog.park(waiting, self._now(), decision.refused_by)
@@ -272,37 +271,11 @@ class Scheduler:
 
     # ------------------------------------------------------------------------------------------------- binding
 
-    async def _bind_volumes(self, pod: Pod, node: str, writes: Sequence[Write]) -> None:
-        """Reserve the pod's volumes and wait until they are bound. Raises Unready."""
-        try:
-            for write in writes:
-                await self.client.patch(write.kind, write.namespace, write.name, write.body)
-            async with asyncio.timeout(VOLUMES_WITHIN):
-                while not self.volumes.state(pod, node):
-                    if self._is_bound(pod):
-                        raise Unready("pod does not exist any more")
-                    await self._bound.wait()
-        except TimeoutError as error:
-            raise Unready("timed out waiting for the condition") from error
-        except ApiError as error:  # somebody else was faster, or a claim has gone
-            raise Unready(str(error)) from error
-        finally:
-            self.volumes.release(pod.metadata.uid)
-
     async def _bind(self, waiting: Waiting, node: str, first: Sequence[Write] | None) -> None:
-        """`first` is to be written before; None where no volume has to be waited for."""
+        """`first` reserves volumes for the pod (binding.py)."""
         pod = waiting.pod
         try:
-            if first is not None:
-                await self._bind_volumes(pod, node, first)
-            async with self._bindings:
-                await self.client.create(
-                    PODS,
-                    _binding(pod, node),
-                    namespace=pod.metadata.namespace,
-                    name=pod.metadata.name,
-                    subresource="binding",
-                )
+            await self.binder.bind(pod, node, first)
         except Unready as reason:
             await self._failed(waiting, f'running PreBind plugin "VolumeBinding": binding volumes: {reason}')
         except ApiError as error:
@@ -310,16 +283,18 @@ class Scheduler:
                 self.state.forget(pod.metadata.uid)
                 self.backlog.drop(pod.metadata.uid)
                 return
-            await self._failed(waiting, f'binding rejected: running Bind plugin "DefaultBinder": {error}')
+            message = f'binding rejected: running Bind plugin "DefaultBinder": {error}'
+            await self._failed(waiting, message, lost=error.reason == "Conflict")
         else:
             self.backlog.drop(pod.metadata.uid)
-            _ATTEMPTS.labels("scheduled", self.name).inc()
+            self._count(waiting, metrics.SCHEDULED)
+            metrics.TRIES.observe(waiting.attempts + 1)
             self.teller.scheduled(pod, node)
 
-    async def _failed(self, waiting: Waiting, message: str) -> None:
-        """A pod that was placed is not bound: what it was given is free again."""
+    async def _failed(self, waiting: Waiting, message: str, *, lost: bool = False) -> None:
+        """A pod that was placed is not bound: what it was given is free again. `lost`: somebody else was faster."""
         pod = waiting.pod
-        _ATTEMPTS.labels("error", self.name).inc()
+        self._count(waiting, metrics.ERROR)
         self.state.forget(pod.metadata.uid)
         self.backlog.wake(Event(Change.POD_REMOVED, pod))
         if self._is_bound(pod):
@@ -327,17 +302,15 @@ class Scheduler:
             return
         _log.warning("pod not bound", pod=pod.key, error=message)
         self.backlog.retry(waiting, self._now())
-        await self.teller.waits(waiting, ERROR, message, "")
+        if not lost:
+            await self.teller.waits(waiting, ERROR, message, "")
+
+    def _count(self, waiting: Waiting, result: str) -> None:
+        metrics.attempted(result, waiting.pod.scheduler, self._now() - waiting.taken)
 
     def _is_bound(self, pod: Pod) -> bool:
         current = self.pods.get(pod.metadata.namespace, pod.metadata.name)
         return current is None or current.metadata.uid != pod.metadata.uid or bool(current.spec.node_name)
-
-
-def _binding(pod: Pod, node: str) -> Json:
-    metadata = {"name": pod.metadata.name, "namespace": pod.metadata.namespace, "uid": pod.metadata.uid}
-    target = {"apiVersion": "v1", "kind": "Node", "name": node}
-    return {"apiVersion": "v1", "kind": "Binding", "metadata": metadata, "target": target}
 
 
 def _seed(pod: Pod) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,9 @@ from client.client import Client
 from client.config import load_kubeconfig
 from client.events import EventRecorder
 from client.lease import LeaderElection
-from scheduler.loop import SCHEDULER_NAME, Scheduler
+from scheduler.configuration import Configuration, Wrong, load
+from scheduler.loop import Scheduler
+from scheduler.views import SCHEDULER_NAME
 from serving import logs, process
 from serving.health import health_app
 from serving.https import ServerTLS, serve
@@ -22,6 +25,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 @app.command(epilog="Example: pykube-scheduler --kubeconfig=/etc/kubernetes/scheduler.conf")
 def run(
     kubeconfig: Annotated[str, typer.Option(help="Kubeconfig file for the API server.")] = "",
+    config: Annotated[str, typer.Option(help="KubeSchedulerConfiguration file; it goes before flags.")] = "",
     leader_elect: Annotated[bool, typer.Option(help="Work only while holding the Lease.")] = True,  # noqa: FBT002
     leader_elect_identity: Annotated[
         str, typer.Option(help="This candidate's name; a fixed one lets its next start go on at once.")
@@ -33,20 +37,31 @@ def run(
     """Give every pod without a node a node."""
     logs.configure("kube-scheduler")
     tls = ServerTLS(tls_cert_file, tls_private_key_file) if tls_cert_file else None
+    chosen = _configuration(config) if config else Configuration(leader_elect=leader_elect)
 
     async def main(stop: asyncio.Event) -> None:
-        async with Client(load_kubeconfig(kubeconfig), user_agent="kube-scheduler") as client:
+        async with Client(load_kubeconfig(chosen.kubeconfig or kubeconfig), user_agent="kube-scheduler") as client:
             identity = leader_elect_identity or f"{socket.gethostname()}_{os.getpid()}"
-            await _serve(client, stop, secure_port, tls, identity=identity if leader_elect else "")
+            await _serve(client, stop, secure_port, tls, chosen, identity=identity if chosen.leader_elect else "")
 
     process.run(main)
 
 
-async def _serve(client: Client, stop: asyncio.Event, port: int, tls: ServerTLS | None, *, identity: str) -> None:
-    recorder = EventRecorder(client, SCHEDULER_NAME)
-    scheduler = Scheduler(client, recorder)
+def _configuration(path: str) -> Configuration:
+    try:
+        return load(Path(path).read_text())
+    except (OSError, UnicodeDecodeError, Wrong) as error:
+        typer.echo(f"Error: {path}: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+async def _serve(
+    client: Client, stop: asyncio.Event, port: int, tls: ServerTLS | None, chosen: Configuration, *, identity: str
+) -> None:
+    recorders = {name: EventRecorder(client, name) for name in {SCHEDULER_NAME, *chosen.profiles}}
+    scheduler = Scheduler(client, recorders[SCHEDULER_NAME], profiles=chosen.profiles, recorders=recorders)
     async with asyncio.TaskGroup() as tasks:
-        work = [tasks.create_task(recorder.run())]
+        work = [tasks.create_task(recorder.run()) for recorder in recorders.values()]
         if identity:
             election = LeaderElection(client, "kube-system", "kube-scheduler", identity)
             work.append(tasks.create_task(election.run(scheduler.run)))

@@ -19,14 +19,14 @@ from scheduler.filters import (
     everywhere,
 )
 from scheduler.scores import (
+    Allocated,
     BalancedAllocation,
     ImageLocality,
-    LeastAllocated,
     PreferredAffinity,
     PreferUntainted,
     Score,
 )
-from scheduler.spreading import PodTopologySpread, SpreadEvenly
+from scheduler.spreading import SYSTEM, Defaults, PodTopologySpread, SpreadEvenly
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Profile:
     filters: Sequence[Filter]
     after_volumes: Sequence[Filter]
     scores: Sequence[tuple[Score, int]]
+    spread: Defaults = SYSTEM
+    preempts: bool = True
 
     def with_volumes(self, volumes: Sequence[Filter]) -> Sequence[Filter]:
         """All filters, in upstream's order."""
@@ -56,13 +58,27 @@ DEFAULT = Profile(
     scores=(
         (PreferUntainted(), 3),
         (PreferredAffinity(), 2),
-        (LeastAllocated(), 1),
+        (Allocated(), 1),
         (SpreadEvenly(), 2),
         (PreferredNeighbours(), 2),
         (BalancedAllocation(), 1),
         (ImageLocality(), 1),
     ),
 )
+
+
+#: What upstream calls them, in configuration files.
+PLUGINS: Mapping[str, tuple[type, ...]] = {
+    "NodeUnschedulable": (NodeUnschedulable,),
+    "TaintToleration": (TaintToleration, PreferUntainted),
+    "NodeAffinity": (NamedNodes, NodeAffinity, PreferredAffinity),
+    "NodePorts": (NodePorts,),
+    "NodeResourcesFit": (NodeResourcesFit, Allocated),
+    "PodTopologySpread": (PodTopologySpread, SpreadEvenly),
+    "InterPodAffinity": (InterPodAffinity, PreferredNeighbours),
+    "NodeResourcesBalancedAllocation": (BalancedAllocation,),
+    "ImageLocality": (ImageLocality,),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,17 @@ and chance decides. Sources: noderesources/least_allocated.go, balanced_allocati
 nodeaffinity, helper/normalize_score.go.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from scheduler.arrays import Ints, Mask, Nodes, PodRow
 from scheduler.filters import matches
+from scheduler.requests import CPU, MEMORY
 
+_NATIVE = ("ephemeral-storage",)  # counted although the pod does not ask for it, as extended resources are not
 MOST = 100
 MIB = 1024**2
 #: An image below the first adds nothing; the second, for each container, is all that counts.
@@ -24,14 +28,30 @@ class Score(Protocol):
     def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Ints: ...
 
 
-class LeastAllocated(Score):
-    """Prefers nodes where most cpu and memory is free: pods spread."""
+@dataclass(frozen=True)
+class Allocated(Score):
+    """Prefers nodes where most is free, so that pods spread; or, to pack them, where least is."""
+
+    resources: Sequence[tuple[str, int]] = ((CPU, 1), (MEMORY, 1))
+    prefers_full: bool = False
 
     def score(self, pod: PodRow, nodes: Nodes, possible: Mask) -> Ints:  # noqa: ARG002
-        capacity = nodes.allocatable[:, :2]
-        free = np.maximum(capacity - nodes.scored - pod.scored, 0)
-        points = free * MOST // np.maximum(capacity, 1)
-        share: Ints = points.sum(axis=1) // np.maximum(np.count_nonzero(capacity, axis=1), 1)
+        total, weights = np.zeros(len(nodes), np.int64), np.zeros(len(nodes), np.int64)
+        for resource, weight in self.resources:
+            if resource not in nodes.resources:
+                continue
+            column = nodes.resources.index(resource)
+            if column < nodes.scored.shape[1]:
+                used = nodes.scored[:, column] + pod.scored[column]
+            elif pod.requests[column] or resource in _NATIVE:
+                used = nodes.requested[:, column] + pod.requests[column]
+            else:
+                continue
+            capacity = nodes.allocatable[:, column]
+            worth = np.minimum(used, capacity) if self.prefers_full else np.maximum(capacity - used, 0)
+            total += weight * (worth * MOST // np.maximum(capacity, 1))
+            weights += weight * (capacity > 0)
+        share: Ints = total // np.maximum(weights, 1)
         return share
 
 

@@ -1,20 +1,22 @@
 """Topology spread constraints: how evenly pods are spread over the domains of a topology key.
 
 Hard constraints filter, soft ones score. A pod without any is spread softly over hosts and zones by what its services
-and its controller select (`DEFAULTS`; owners.py). Terminating pods do not count. Source: plugins/podtopologyspread.
+and its controller select (`Defaults`; owners.py). Terminating pods do not count. Source: plugins/podtopologyspread.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from apimachinery.objects.core_v1 import TopologySpreadConstraint
 from apimachinery.selectors import LabelSelector
+from scheduler import terms
 from scheduler.arrays import Domains, Ints, Mask, Nodes, PodRow
 from scheduler.events import Change, Event
 from scheduler.filters import Filter, NodeAffinity, TaintToleration, by_first, everywhere
 from scheduler.scores import MOST, Score
-from scheduler.terms import HARD, HOSTNAME, ZONE, Constraint, Question, Who, constraints
+from scheduler.terms import HARD, HOSTNAME, SOFT, ZONE, Constraint, Question, Who
 from scheduler.views import Node, Pod
 
 MISMATCH = "node(s) didn't match pod topology spread constraints"
@@ -22,11 +24,23 @@ UNLABELLED = f"{MISMATCH} (missing required label)"
 _AFFINITY, _TAINTS = NodeAffinity(), TaintToleration()
 
 
-def default_constraints(selector: LabelSelector) -> tuple[Constraint, ...]:
-    """Upstream's system defaults, for pods that the selector of their owners tells apart."""
-    if selector.is_everything:
-        return ()
-    return (Constraint(3, HOSTNAME, selector), Constraint(5, ZONE, selector))
+@dataclass(frozen=True)
+class Defaults:
+    """How pods are spread that say nothing. `views` None: upstream's system defaults."""
+
+    views: Sequence[TopologySpreadConstraint] | None = None
+
+    def constraints(self, pod: Pod, owners: LabelSelector, action: str) -> tuple[Constraint, ...]:
+        """Constraints of one kind, for pods that the selector of their owners tells apart."""
+        if owners.is_everything:
+            return ()
+        if self.views is None:
+            return (Constraint(3, HOSTNAME, owners), Constraint(5, ZONE, owners)) if action == SOFT else ()
+        given = terms.parsed(pod, self.views, action)
+        return tuple(replace(each, selector=owners) for each in given)
+
+
+SYSTEM = Defaults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +140,7 @@ class PodTopologySpread(Filter):
         sides = [one for one in (event.old, event.new) if one is not None]
         if any(one.metadata.namespace != pod.metadata.namespace for one in sides):
             return False
-        wanted = constraints(pod, HARD)
+        wanted = terms.constraints(pod, HARD)
         return any(each.selector.matches(one.metadata.labels) for each in wanted for one in sides)
 
 

@@ -1,8 +1,8 @@
 """What the scheduler tells: events, and a waiting pod's condition and nominated node. The words are upstream's."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -27,26 +27,31 @@ class Teller:
 
     client: Client
     recorder: EventRecorder
+    recorders: Mapping[str, EventRecorder] = field(default_factory=dict)  # of profiles that have their own
     clock: Callable[[], float] = time.time
 
+    def _event(self, by: Pod, about: Pod, type: str, reason: str, message: str) -> None:
+        self.recorders.get(by.scheduler, self.recorder).event(reference(about), type, reason, message)
+
     def scheduled(self, pod: Pod, node: str) -> None:
-        self.recorder.event(reference(pod), NORMAL, "Scheduled", f"Successfully assigned {pod.key} to {node}")
+        self._event(pod, pod, NORMAL, "Scheduled", f"Successfully assigned {pod.key} to {node}")
 
     def preempted(self, victim: Pod, by: Pod, node: str) -> None:
         message = f"Preempted by pod {by.metadata.uid} on node {node}"
-        self.recorder.event(reference(victim), NORMAL, "Preempted", message)
+        self._event(by, victim, NORMAL, "Preempted", message)
 
     async def waits(self, waiting: Waiting, reason: str, message: str, nominated: str | None = None) -> None:
         """Why a pod waits, and which node it is promised now ("": none any more, None: as before)."""
         pod = waiting.pod
-        self.recorder.event(reference(pod), WARNING, "FailedScheduling", _note(message))
+        self._event(pod, pod, WARNING, "FailedScheduling", _note(message))
         status: Json = {}
-        if waiting.reported != (reason, message):
+        said = (reason, message, pod.metadata.generation)
+        if waiting.reported != said:
             status["conditions"] = [self._condition(pod, reason, message)]
         if nominated is not None and nominated != pod.status.nominated_node_name:
             status["nominatedNodeName"] = nominated or None
         if status and await self._patch(pod, status):
-            waiting.reported = (reason, message)
+            waiting.reported = said
 
     async def give_up(self, pod: Pod) -> None:
         """A less important pod loses the node that it was promised."""

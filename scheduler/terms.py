@@ -134,9 +134,12 @@ def _term(pod: Pod, term: PodAffinityTerm, weight: int = 0) -> Term:
 
 def constraints(pod: Pod, action: str) -> tuple[Constraint, ...]:
     """The pod's own spread constraints that say `action` (SOFT or HARD)."""
-    return tuple(
-        _constraint(pod, each) for each in pod.spec.topology_spread_constraints if each.when_unsatisfiable == action
-    )
+    return parsed(pod, pod.spec.topology_spread_constraints, action)
+
+
+def parsed(pod: Pod, views: Iterable[TopologySpreadConstraint], action: str) -> tuple[Constraint, ...]:
+    """The constraints that say `action`, for that pod."""
+    return tuple(_constraint(pod, each) for each in views if each.when_unsatisfiable == action)
 
 
 def _constraint(pod: Pod, constraint: TopologySpreadConstraint) -> Constraint:
@@ -158,11 +161,11 @@ def _constraint(pod: Pod, constraint: TopologySpreadConstraint) -> Constraint:
 
 def selector(view: SelectorView | None) -> LabelSelector:
     """The selector that a view stands for; one that is not valid selects nothing."""
-    return NOTHING if view is None else _parsed(msgspec.json.encode(view, order="deterministic"))
+    return NOTHING if view is None else _read(msgspec.json.encode(view, order="deterministic"))
 
 
 @lru_cache(maxsize=4096)
-def _parsed(text: bytes) -> LabelSelector:
+def _read(text: bytes) -> LabelSelector:
     try:
         return selectors.from_label_selector(msgspec.json.decode(text))
     except ValueError:

@@ -33,6 +33,7 @@ class Meta(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     owner_references: tuple[OwnerReference, ...] = ()
 
 
+SCHEDULER_NAME = "default-scheduler"
 DISRUPTED, SCHEDULED, RESIZE = "DisruptionTarget", "PodScheduled", "PodResizePending"
 _TELLING = ((DISRUPTED, "True"), (SCHEDULED, "False"), (RESIZE, "True"))
 
@@ -136,6 +137,11 @@ class Pod(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     def key(self) -> str:
         """`namespace/name`, as messages say it."""
         return f"{self.metadata.namespace}/{self.metadata.name}"
+
+    @property
+    def scheduler(self) -> str:
+        """Whose pod it is."""
+        return self.spec.scheduler_name or SCHEDULER_NAME
 
     @property
     def priority(self) -> int:

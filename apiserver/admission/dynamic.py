@@ -53,6 +53,7 @@ class Dynamic:
                 new = await again(new)
             if self.mutating_policies is not None:
                 new, is_changed = await self.mutating_policies.round(subject, new, old, of_policies, again=is_second)
+                of_webhooks.was_patched = of_webhooks.was_patched or is_changed
             after, is_due = await self.webhooks.round(subject, new, old, warn, of_webhooks, again=is_second)
             assert after is not None
             new = after

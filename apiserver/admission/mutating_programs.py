@@ -173,8 +173,6 @@ def _patched(tree: Json, value: Any, definition: str | None) -> Json:
         raise errors.internal(schema.strict_error(unknown))
     if not isinstance(changed, dict):
         raise errors.internal("couldn't get version/kind; json parse error: the patched object is not an object")
-    if definition is not None:  # what Go's type knows of itself
-        changed = {"apiVersion": tree["apiVersion"], "kind": tree["kind"], **changed}
     return changed
 
 

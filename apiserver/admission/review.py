@@ -22,6 +22,10 @@ class Nonsense(Exception):
     """The webhook's answer cannot be used; the text is upstream's."""
 
 
+class Undecodable(Exception):
+    """What came is no AdmissionReview; the text is that of Go's decoder."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a webhook decided."""
@@ -29,6 +33,7 @@ class Answer:
     allowed: bool
     status: Json | None = None
     patch: bytes = b""
+    patch_type: str = "JSONPatch"
     warnings: Sequence[str] = ()
     audit: dict[str, str] = field(default_factory=dict)
 
@@ -45,7 +50,7 @@ def review(version: str, uid: str, subject: Subject, form: Form, new: Json | Non
 
 
 def verified(tree: Any, version: str, uid: str, *, mutating: bool) -> Answer:
-    """The decision in an answer. Raises Nonsense."""
+    """The decision in an answer. Raises Nonsense, Undecodable."""
     response = _response(tree, version)
     if version == "v1":
         if response.get("uid", "") != uid:
@@ -59,6 +64,7 @@ def verified(tree: Any, version: str, uid: str, *, mutating: bool) -> Answer:
         allowed=bool(response.get("allowed", False)),
         status=response.get("status"),
         patch=patch if mutating else b"",
+        patch_type=kind if version == "v1" and kind is not None else "JSONPatch",
         warnings=[str(text) for text in response.get("warnings") or ()],
         audit={str(key): str(value) for key, value in (response.get("auditAnnotations") or {}).items()},
     )
@@ -66,29 +72,55 @@ def verified(tree: Any, version: str, uid: str, *, mutating: bool) -> Answer:
 
 def _response(tree: Any, version: str) -> Json:
     if not isinstance(tree, dict):
-        raise Nonsense("couldn't get version/kind; json parse error")
+        raise Undecodable(no_object(tree))
     said = (tree.get("apiVersion", ""), tree.get("kind", ""))
     if said[0] and said != (f"{_GROUP}/{version}", "AdmissionReview"):
         short = said[0].rpartition("/")[2]
-        raise Nonsense(
-            f'no kind "{said[1]}" is registered for version "{said[0]}"'
+        raise Undecodable(
+            f'no kind "{said[1]}" is registered for version "{said[0]}" in scheme "pkg/runtime/scheme.go:110"'
             if said[0] not in (f"{_GROUP}/v1", f"{_GROUP}/v1beta1")
             else f"converting ({short}.{said[1]}) to ({version}.AdmissionReview): unknown conversion"
         )
     response = tree.get("response")
     if response is None:
         raise Nonsense("webhook response was absent")
-    shapes = (
-        ("status", dict),
-        ("warnings", list),
-        ("auditAnnotations", dict),
-        ("patch", str),
-        ("patchType", str),
-        ("allowed", bool),
-    )
-    if not isinstance(response, dict) or any(not isinstance(response.get(k), t | None) for k, t in shapes):
-        raise Nonsense("json: cannot unmarshal into Go struct field AdmissionReview.response")
+    if not isinstance(response, dict):
+        raise _mistyped(response, "AdmissionReview.response", "v1.AdmissionResponse")
+    for name, kind, go in _SHAPES:
+        if not isinstance(response.get(name), kind | None):
+            raise _mistyped(response[name], f"AdmissionResponse.response.{name}", go)
     return response
+
+
+#: Members of a response: what they are in JSON, and in Go.
+_SHAPES: tuple[tuple[str, type, str], ...] = (
+    ("uid", str, "types.UID"),
+    ("allowed", bool, "bool"),
+    ("status", dict, "v1.Status"),
+    ("patch", str, "[]uint8"),
+    ("patchType", str, "v1.PatchType"),
+    ("auditAnnotations", dict, "map[string]string"),
+    ("warnings", list, "[]string"),
+)
+
+
+def _mistyped(value: Any, field: str, go: str) -> Undecodable:
+    return Undecodable(f"json: cannot unmarshal {json_name(value)} into Go struct field {field} of type {go}")
+
+
+def no_object(value: Any) -> str:
+    """What Go's decoder says of a body that is no object."""
+    members = r'APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\""'
+    why = f"json: cannot unmarshal {json_name(value)} into Go value of type struct {{ {members} }}"
+    return f"couldn't get version/kind; json parse error: {why}"
+
+
+def json_name(value: Any) -> str:
+    """What Go's decoder calls a value."""
+    return _JSON_NAMES.get(type(value), "number")
+
+
+_JSON_NAMES = {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}
 
 
 def _check_kind(tree: Json) -> None:
@@ -101,10 +133,15 @@ def _check_kind(tree: Json) -> None:
 
 
 def _patch(response: Json) -> bytes:
+    text: str = response.get("patch") or ""
     try:
-        return b64decode(response.get("patch") or "", validate=True)
+        return b64decode(text, validate=True)
     except (Base64Error, ValueError):
-        raise Nonsense("illegal base64 data in response.patch") from None
+        at = next((i for i, letter in enumerate(text) if letter not in _BASE64), len(text))
+        raise Undecodable(f"illegal base64 data at input byte {at}") from None
+
+
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
 
 
 def _check_patch(patch: bytes, kind: str | None, *, mutating: bool) -> None:
@@ -120,8 +157,6 @@ def _check_patch(patch: bytes, kind: str | None, *, mutating: bool) -> None:
         raise Nonsense("webhook returned response.patchType but not response.patch")
     if kind == "":
         raise Nonsense('webhook returned invalid response.patchType of ""')
-    if kind not in (None, "JSONPatch"):
-        raise Nonsense(f'unsupported patch type "{kind}"')
 
 
 def denied(name: str, status: Json | None) -> ApiError:

@@ -59,7 +59,7 @@ class WebhookClient:
         url, shown = _url(config, seconds)
         try:
             async with asyncio.timeout(seconds):
-                status, answer = await self._post(config, url, msgspec.json.encode(body))
+                status, content_type, answer = await self._post(config, url, msgspec.json.encode(body))
         except TimeoutError:
             raise Unreachable(f'Post "{shown}": context deadline exceeded') from None
         except (httpx.HTTPError, OSError) as error:
@@ -68,12 +68,15 @@ class WebhookClient:
             raise Unreachable(f'Post "{shown}": {error.message}') from None
         if not 200 <= status < 300:
             raise Unreachable(_http_text(status, answer), status)
+        if not answer:
+            told = f"status code: {status} and content type: {content_type or 'application/json'}"
+            raise Unreachable(f"0-length response with {told}")
         try:
             return msgspec.json.decode(answer)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Unreachable(f"couldn't get version/kind; json parse error: {error}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return answer.decode(errors="replace")  # for upstream it is YAML then, and most texts are a string in it
 
-    async def _post(self, config: Json, url: httpx.URL, body: bytes) -> tuple[int, bytes]:
+    async def _post(self, config: Json, url: httpx.URL, body: bytes) -> tuple[int, str, bytes]:
         place = self._place(config, url)
         headers = {
             "content-type": "application/json",
@@ -99,7 +102,7 @@ class WebhookClient:
                     raise OSError("http: response body too large")
         finally:
             await response.aclose()
-        return response.status_code, b"".join(chunks)
+        return response.status_code, response.headers.get("content-type", ""), b"".join(chunks)
 
     def _place(self, config: Json, url: httpx.URL) -> _Place:
         service, authority = config.get("service"), config.get("caBundle") or ""

@@ -15,11 +15,12 @@ import structlog
 
 from apimachinery import errors, names, patch
 from apimachinery.errors import ApiError
+from apimachinery.json_syntax import complaint
 from apimachinery.types import Json
 from apiserver.admission import expressions, review
 from apiserver.admission.expressions import Authorize
 from apiserver.admission.metrics import AdmissionMetrics
-from apiserver.admission.review import Answer, Nonsense
+from apiserver.admission.review import Answer, Nonsense, Undecodable, json_name
 from apiserver.admission.subject import Form, Subject
 from apiserver.admission.webhook_client import Unreachable, WebhookClient
 from apiserver.admission.webhook_source import Hook
@@ -30,6 +31,8 @@ Warn = Callable[[str], None]
 #: Keys of audit annotations.
 _MUTATION, _VALIDATION = "mutation.webhook.admission.k8s.io/", "validating.webhook.admission.k8s.io/"
 _PATCH = "patch.webhook.admission.k8s.io/"
+#: The code of an object that is none after a patch.
+_UNDECODED = 500
 T = TypeVar("T")
 
 
@@ -56,6 +59,9 @@ class Memory:
     called: set[str] = field(default_factory=set)
     due: set[str] = field(default_factory=set)
     last: Json | None = None  #: what the webhooks made of the object in the round before
+    #: Whether the object was read from JSON since it came. For upstream the first patch changes it whatever it says:
+    #: before, the times of managedFields have fractions of seconds.
+    was_patched: bool = False
 
     def changed(self) -> None:
         """Something changed: whoever was asked and wants to know is due."""
@@ -97,7 +103,9 @@ class Webhooks:
             try:
                 asked = self._asked(hook, form, subject, new, old, warn, place)
                 made = await self._judged(hook, subject, asked, f"{_MUTATION}{place}", "admit")
-                new, mutated = (made, made != new) if made is not None else (new, False)
+                if made is not None:
+                    mutated, memory.was_patched = made != new or not memory.was_patched, True
+                    new = made
             finally:
                 said = {"configuration": hook.configuration, "webhook": hook.name, "mutated": mutated}
                 subject.annotate(f"{_MUTATION}{place}", msgspec.json.encode(said).decode())
@@ -119,14 +127,17 @@ class Webhooks:
         if not operations:
             return None
         patched = _patched(hook, operations, shown)
-        said = {
-            "configuration": hook.configuration,
-            "webhook": hook.name,
-            "patch": operations,
-            "patchType": "JSONPatch",
-        }
-        subject.annotate(f"{_PATCH}{place}", msgspec.json.encode(said).decode(), whole=True)
-        return await subject.take(patched, form)
+        try:
+            return await subject.take(patched, form)
+        except ApiError as error:
+            if error.code == _UNDECODED:
+                operations = []
+            raise
+        finally:
+            if operations:
+                said: Json = {"configuration": hook.configuration, "webhook": hook.name}
+                said |= {"patch": operations, "patchType": "JSONPatch"}
+                subject.annotate(f"{_PATCH}{place}", msgspec.json.encode(said).decode(), whole=True)
 
     async def validate(self, subject: Subject, new: Json | None, old: Json | None, warn: Warn) -> None:
         """Ask the validating webhooks, all at once. Raises the first refusal in their order."""
@@ -217,6 +228,8 @@ class Webhooks:
             answer = await self._ask(hook, subject, form, shown, old, mutating=mutating)
         except Unreachable as error:
             raise _FailedError(f"failed to call webhook: {error}", error.code) from None
+        except Undecodable as error:
+            raise _FailedError(f"failed to call webhook: {error}") from None
         except Nonsense as error:
             raise _FailedError(f"received invalid webhook response: {error}") from None
         for key, value in answer.audit.items():
@@ -246,12 +259,13 @@ def _operations(answer: Answer) -> list[Any]:
         return []
     try:
         operations = msgspec.json.decode(answer.patch)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        operations, why = None, str(error)
-    else:
-        why = "json: cannot unmarshal into Go value of type jsonpatch.Patch"
+        why = f"json: cannot unmarshal {json_name(operations)} into Go value of type jsonpatch.Patch"
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        operations, why = None, complaint(answer.patch) or "invalid UTF-8"
     if not isinstance(operations, list):
         raise _FailedError(f"received undecodable patch in webhook response: {why}")
+    if operations and answer.patch_type != "JSONPatch":
+        raise _FailedError(f'unsupported patch type "{answer.patch_type}"')
     return operations
 
 

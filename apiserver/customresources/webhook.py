@@ -12,6 +12,7 @@ from apimachinery import errors, names
 from apimachinery.errors import ApiError
 from apimachinery.trees import copied
 from apimachinery.types import Json
+from apiserver.admission.review import no_object
 from apiserver.admission.webhook_client import Unreachable, WebhookClient
 
 _GROUP = "apiextensions.k8s.io"
@@ -71,7 +72,7 @@ def review(version: str, uid: str, trees: Sequence[Json], api_version: str) -> J
 def converted(answer: Any, version: str, uid: str) -> list[Any]:
     """The objects of an answer. Raises BadAnswer in upstream's words."""
     if not isinstance(answer, dict):
-        raise BadAnswer("couldn't get version/kind; json parse error: the answer is no object")
+        raise BadAnswer(no_object(answer))
     wanted = (f"{_GROUP}/{version}", "ConversionReview")
     said = (answer.get("apiVersion") or "", answer.get("kind") or "")
     if version == "v1" and said != wanted:

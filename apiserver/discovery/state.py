@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 import msgspec
 import yaml
 
+from apimachinery.errors import ApiError, not_acceptable
 from apimachinery.kinds import KINDS, Kind
 from apimachinery.types import Json
 from apiserver import protobuf
@@ -147,9 +148,8 @@ class Discovery:
                 return Response(301, (("location", f"{_V3}/{name}?hash={self.hashes[name]}"),))
         else:
             asked = ""
-        if (types := _PRODUCED.get(normal.split("/")[1])) and not passes_router(headers.get("accept", ""), types):
-            refusal = msgspec.json.encode(no_representation(types).status())
-            return Response(406, (("content-type", JSON),), refusal)
+        if (refusal := _refused(normal, headers.get("accept", ""))) is not None:
+            return Response(406, (("content-type", JSON),), msgspec.json.encode(refusal.status()))
         stored = self._stored(path, headers.get("accept", ""))
         if stored is None:
             return None
@@ -195,9 +195,7 @@ class Discovery:
         if tree is None:
             return None
         if media_type == PROTOBUF:
-            # So upstream writes them.
-            is_core_list = tree["kind"] == "APIResourceList" and "/" not in tree["groupVersion"]
-            return protobuf.encode({**tree, "apiVersion": "" if is_core_list else tree.get("apiVersion", "v1")})
+            return protobuf.encode({**tree, "apiVersion": tree.get("apiVersion", "")})
         if media_type == YAML:
             return yaml.dump(tree, Dumper=yaml.CSafeDumper, default_flow_style=False).encode()
         data = msgspec.json.encode(tree)
@@ -229,8 +227,11 @@ class Discovery:
 
     def _resources(self, group: str, version: str) -> Json | None:
         kinds = self.groups.get(group, {}).get(version)
+        if not kinds:
+            return None
         name = f"{group}/{version}" if group else version
-        return documents.api_resource_list(name, kinds, hashes=self.with_hashes) if kinds else None
+        tree = documents.api_resource_list(name, kinds, hashes=self.with_hashes)
+        return tree if group else {name: value for name, value in tree.items() if name != "apiVersion"}  # as upstream
 
     def _hashes(self) -> dict[str, str]:
         found = {name: openapi_v3.content_hash([], name.encode()) for name in _OTHERS}
@@ -266,6 +267,15 @@ class Discovery:
         tree = openapi_v2.document(self.kinds, self.load(), extra, enums=self.with_enums)
         tree = merging.merge_v2(tree, [row.openapi_v2 for row in self.foreign if row.openapi_v2])
         return gnostic.encode(tree) if media_type == gnostic.MEDIA_TYPE else msgspec.json.encode(tree)
+
+
+def _refused(path: str, accept: str) -> ApiError | None:
+    """406 where nothing of the header can be had. The list of groups does not pass upstream's router."""
+    if path == "/apis":
+        is_had = aggregation(accept) != JSON or accepted_for_errors(accept) is not None
+        return None if is_had else not_acceptable(MEDIA_TYPES)
+    types = _PRODUCED.get(path.split("/")[1])
+    return no_representation(types) if types and not passes_router(accept, types) else None
 
 
 def aggregation(accept: str) -> str:

@@ -5,7 +5,7 @@ Source: apiserver/pkg/util/flowcontrol/metrics/metrics.go.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from apiserver.fairness.gate import Fairness, Flow, PriorityLevel
 
 _P = "apiserver_flowcontrol_"
+_SUBSYSTEM = "API Priority and Fairness subsystem"
 _SECONDS = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
 _FLOW = ("priority_level", "flow_schema")
 
@@ -78,6 +79,79 @@ class FlowControlCollector(Collector):
         yield self._executions.family()
 
 
+#: Name, help and value of what is told of each flow as it is now.
+_OF_FLOWS: Sequence[tuple[str, str, Callable[[Flow], float]]] = (
+    (
+        "current_inqueue_requests",
+        f"Number of requests currently pending in queues of the {_SUBSYSTEM}",
+        lambda flow: flow.waiting,
+    ),
+    (
+        "current_inqueue_seats",
+        f"Number of seats currently pending in queues of the {_SUBSYSTEM}",
+        lambda flow: flow.waiting_seats,
+    ),
+    (
+        "current_executing_requests",
+        f"Number of requests in initial (for a WATCH) or any (for a non-WATCH) execution stage in the {_SUBSYSTEM}",
+        lambda flow: flow.executing,
+    ),
+    (
+        "current_executing_seats",
+        f"Concurrency (number of seats) occupied by the currently executing requests in the {_SUBSYSTEM}",
+        lambda flow: flow.executing_seats,
+    ),
+    (
+        "request_concurrency_in_use",
+        f"Concurrency (number of seats) occupied by the currently executing requests in the {_SUBSYSTEM}",
+        lambda flow: flow.executing_seats,
+    ),
+)
+_NOMINAL = "Nominal number of execution seats configured for each priority level"
+#: The same for each level.
+_OF_LEVELS: Sequence[tuple[str, str, Callable[[Fairness, PriorityLevel], float]]] = (
+    ("request_concurrency_limit", _NOMINAL, lambda _all, level: level.limits.nominal),
+    ("nominal_limit_seats", _NOMINAL, lambda _all, level: level.limits.nominal),
+    (
+        "lower_limit_seats",
+        "Configured lower bound on number of execution seats available to each priority level",
+        lambda _all, level: level.limits.lower,
+    ),
+    (
+        "upper_limit_seats",
+        "Configured upper bound on number of execution seats available to each priority level",
+        lambda _all, level: level.limits.upper,
+    ),
+    (
+        "current_limit_seats",
+        "current derived number of execution seats available to each priority level",
+        lambda fairness, level: fairness.division.seats.get(level.name, 0),
+    ),
+    (
+        "target_seats",
+        "Seat allocation targets",
+        lambda fairness, level: fairness.division.targets.get(level.name, 0),
+    ),
+    (
+        "demand_seats_high_watermark",
+        "High watermark, over last adjustment period, of demand_seats",
+        lambda _all, level: level.demand.highest,
+    ),
+    (
+        "demand_seats_average",
+        "Time-weighted average, over last adjustment period, of demand_seats",
+        lambda _all, level: level.demand.average,
+    ),
+    (
+        "demand_seats_stdev",
+        "Time-weighted standard deviation, over last adjustment period, of demand_seats",
+        lambda _all, level: level.demand.deviation,
+    ),
+    ("demand_seats_smoothed", "Smoothed seat demands", lambda _all, level: level.demand.smoothed),
+    ("current_r", "R(time of last change)", lambda _all, level: level.state.r),
+)
+
+
 def _flows(flows: Iterable[Flow]) -> Iterator[Metric]:
     rows = {flow.schema.name: flow for flow in flows}.values()
     rejected = CounterMetricFamily(
@@ -85,88 +159,33 @@ def _flows(flows: Iterable[Flow]) -> Iterator[Metric]:
         "Number of requests rejected by API Priority and Fairness subsystem",
         labels=(*_FLOW, "reason"),
     )
-    for flow in rows:
-        for reason, count in flow.rejected.items():
-            rejected.add_metric((flow.level.name, flow.schema.name, reason), count)
-    yield rejected
     dispatched = CounterMetricFamily(
         f"{_P}dispatched_requests_total",
         "Number of requests executed by API Priority and Fairness subsystem",
         labels=_FLOW,
     )
-    gauges = {
-        "current_inqueue_requests": "Number of requests currently pending in queues of the API Priority and Fairness "
-        "subsystem",
-        "current_inqueue_seats": "Number of seats currently pending in queues of the API Priority and Fairness "
-        "subsystem",
-        "current_executing_requests": "Number of requests in initial (for a WATCH) or any (for a non-WATCH) execution "
-        "stage in the API Priority and Fairness subsystem",
-        "current_executing_seats": "Concurrency (number of seats) occupied by the currently executing requests in the "
-        "API Priority and Fairness subsystem",
-        "request_concurrency_in_use": "Concurrency (number of seats) occupied by the currently executing requests in "
-        "the API Priority and Fairness subsystem",
-    }
-    families = [GaugeMetricFamily(_P + name, text, labels=_FLOW) for name, text in gauges.items()]
     for flow in rows:
         labels = (flow.level.name, flow.schema.name)
         dispatched.add_metric(labels, flow.dispatched)
-        seats = flow.executing_seats
-        values = (flow.waiting, flow.waiting_seats, flow.executing, seats, seats)
-        for family, value in zip(families, values, strict=True):
-            family.add_metric(labels, value)
+        for reason, count in flow.rejected.items():
+            rejected.add_metric((*labels, reason), count)
+    yield rejected
     yield dispatched
-    yield from families
+    for name, text, value in _OF_FLOWS:
+        family = GaugeMetricFamily(_P + name, text, labels=_FLOW)
+        for flow in rows:
+            family.add_metric((flow.level.name, flow.schema.name), value(flow))
+        yield family
 
 
 def _levels(fairness: Fairness) -> Iterator[Metric]:
-    gauges = (
-        ("request_concurrency_limit", "Nominal number of execution seats configured for each priority level", _nominal),
-        ("nominal_limit_seats", "Nominal number of execution seats configured for each priority level", _nominal),
-        (
-            "lower_limit_seats",
-            "Configured lower bound on number of execution seats available to each priority level",
-            lambda level: level.limits.lower,
-        ),
-        (
-            "upper_limit_seats",
-            "Configured upper bound on number of execution seats available to each priority level",
-            lambda level: level.limits.upper,
-        ),
-        (
-            "current_limit_seats",
-            "current derived number of execution seats available to each priority level",
-            lambda level: fairness.division.seats.get(level.name, 0),
-        ),
-        ("target_seats", "Seat allocation targets", lambda level: fairness.division.targets.get(level.name, 0)),
-        (
-            "demand_seats_high_watermark",
-            "High watermark, over last adjustment period, of demand_seats",
-            lambda level: level.demand.highest,
-        ),
-        (
-            "demand_seats_average",
-            "Time-weighted average, over last adjustment period, of demand_seats",
-            lambda level: level.demand.average,
-        ),
-        (
-            "demand_seats_stdev",
-            "Time-weighted standard deviation, over last adjustment period, of demand_seats",
-            lambda level: level.demand.deviation,
-        ),
-        ("demand_seats_smoothed", "Smoothed seat demands", lambda level: level.demand.smoothed),
-        ("current_r", "R(time of last change)", lambda level: level.state.r),
-    )
-    for name, text, value in gauges:
+    for name, text, value in _OF_LEVELS:
         family = GaugeMetricFamily(_P + name, text, labels=("priority_level",))
         for level in fairness.levels.values():
-            family.add_metric((level.name,), value(level))
+            family.add_metric((level.name,), value(fairness, level))
         yield family
     yield GaugeMetricFamily(
         f"{_P}seat_fair_frac",
         "Fair fraction of server's concurrency to allocate to each priority level that can use it",
         fairness.division.fair_fraction,
     )
-
-
-def _nominal(level: PriorityLevel) -> int:
-    return level.limits.nominal

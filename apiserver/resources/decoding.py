@@ -6,6 +6,8 @@ mistyped fields are the `prune` stage's business, since they matter for patches 
 
 from dataclasses import dataclass
 
+import msgspec
+
 from apimachinery import errors, schema, strict_json
 from apimachinery.errors import FieldError
 from apimachinery.kinds import BY_KIND, Kind
@@ -59,8 +61,11 @@ def of_protobuf(data: bytes, kind: Kind) -> Json:
 def check_kind(tree: Json, kind: Kind) -> Json:
     """The tree with apiVersion and kind filled in. Raises 400 when it claims to be something else."""
     version, name = tree.get("apiVersion") or kind.api_version, tree.get("kind") or kind.kind
-    if not isinstance(version, str) or not isinstance(name, str):
-        raise errors.bad_request("couldn't get version/kind; json parse error: apiVersion and kind must be strings")
+    for member, value in (("apiVersion", version), ("kind", name)):
+        if not isinstance(value, str):
+            why = f"json: cannot unmarshal {go_type(value)} into Go struct field .{member} of type string"
+            why = f"couldn't get version/kind; json parse error: {why}"
+            raise strict_json.unrecognized(why, msgspec.json.encode(tree), kind.kind)
     if (version, name) != (kind.api_version, kind.kind):
         raise _mismatch(version, name, kind)
     if tree.get("apiVersion") and tree.get("kind"):
@@ -79,7 +84,7 @@ def _mismatch(version: str, name: str, kind: Kind) -> errors.ApiError:
     if is_custom and version == kind.api_version:
         problem = FieldError("kind", errors.INVALID, f"must be {kind.kind}", name)
         return errors.invalid(kind.group, kind.kind, "", [problem])
-    if (version, name) not in BY_KIND and not is_custom:
+    if not {(version, name), (version, name.removesuffix("List"))} & BY_KIND.keys() and not is_custom:
         why = f'no kind "{name}" is registered for version "{version}" in scheme "{_SCHEME}"'
         return errors.bad_request(f'{name} in version "{short}" cannot be handled as a {kind.kind}: {why}')
     if name == kind.kind or is_custom:

@@ -1,6 +1,8 @@
 """The handler of get: from the watch cache, after making sure that it is as fresh as the request asks for."""
 
+from apimachinery import errors
 from apiserver.call import Call, Response
+from apiserver.negotiation import MEDIA_TYPES, TABLE
 from apiserver.registry import Resource
 from apiserver.resources import presenting
 from apiserver.resources.api import Api
@@ -16,6 +18,13 @@ async def get(api: Api, call: Call, resource: Resource) -> Response:
     entry = await find(api, call, resource, version)
     await presenting.prepare(resource, [entry])
     return presenting.present(call, resource, entry, api.clock())
+
+
+async def get_part(api: Api, call: Call, resource: Resource) -> Response:
+    """GET of an object by one of its parts, which has no columns of its own."""
+    if call.accepted.transform == TABLE:
+        raise errors.not_acceptable(MEDIA_TYPES)
+    return await get(api, call, resource)
 
 
 async def find(api: Api, call: Call, resource: Resource, version: str = "") -> Entry:

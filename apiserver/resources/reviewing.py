@@ -133,6 +133,8 @@ async def _shown(registry: Registry, resource: Resource, tree: Json, form: Form)
 
 async def _taken(registry: Registry, resource: Resource, settle: Settle, tree: Json, form: Form) -> Json:
     other = _resource(registry, resource, form)
+    if other.is_typed:  # Go's type knows its kind
+        tree = {"apiVersion": other.kind.api_version, "kind": other.kind.kind, **tree}
     if (tree.get("apiVersion"), tree.get("kind")) != (other.kind.api_version, other.kind.kind):
         raise errors.internal(f"unable to convert {tree.get('apiVersion')}, Kind={tree.get('kind')} to {form.kind}")
     settled = await settle(_private(tree), other)  # shares nothing with what the webhook was sent

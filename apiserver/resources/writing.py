@@ -186,7 +186,8 @@ def applier(
         if doubled and options.field_validation == "Strict":
             raise errors.bad_request(f"error strict decoding YAML: {doubled}")
         if doubled and options.field_validation == "Warn":
-            call.warn(doubled)
+            for line in doubled.split("\n")[1:] or [doubled]:  # the first says what the others are
+                call.warn(line.strip())
         return made
 
     return change
@@ -284,6 +285,6 @@ def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool, 
         raise uid_conflict(resource, before.get("namespace", ""), name, uid, before.get("uid", ""))
     if version in ("", "0") and is_needed:
         problem = FieldError("metadata.resourceVersion", errors.INVALID, "must be specified for an update", 0)
-        raise errors.invalid(resource.kind.group, resource.kind.kind, name, [problem])
+        raise errors.invalid(resource.kind.group, resource.kind.plural, name, [problem])
     if version not in ("", "0") and version != before["resourceVersion"]:
         raise resource.conflict(name)

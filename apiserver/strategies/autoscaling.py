@@ -1,6 +1,7 @@
 """HorizontalPodAutoscalers. Source: pkg/apis/autoscaling/validation, pkg/apis/autoscaling/v2/defaults.go."""
 
 from apimachinery import names, quantity
+from apimachinery.autoscalers import METRICS
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import part
@@ -22,7 +23,10 @@ _SCALE_UP = [
 #: In which order upstream looks for a metric's source.
 _IN_ORDER = ("object", "external", "pods", "resource", "containerResource")
 _SCALE_DOWN = [{"type": "Percent", "value": 100, "periodSeconds": 15}]
-_CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}
+_CPU: Json = {
+    "type": "Resource",
+    "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
+}
 
 
 def default(tree: Json) -> Json:
@@ -54,6 +58,9 @@ def default_v1(tree: Json) -> Json:
     spec = part(tree, "spec")
     if spec.get("minReplicas") is None:
         spec["minReplicas"] = 1
+    has_metrics = METRICS in (tree["metadata"].get("annotations") or {})
+    if spec.get("targetCPUUtilizationPercentage") is None and not has_metrics:
+        spec["targetCPUUtilizationPercentage"] = _CPU["resource"]["target"]["averageUtilization"]
     return tree
 
 

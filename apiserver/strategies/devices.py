@@ -20,7 +20,7 @@ from apiserver.strategies.problems import (
     required,
 )
 from apiserver.strategies.sameness import same
-from apiserver.strategies.strategy import Strategy, as_sent, keep_status, metadata_fields
+from apiserver.strategies.strategy import Strategy, as_sent, keep_status, metadata_fields, status_without
 
 
 def _default_spec(spec: Json) -> None:
@@ -125,7 +125,11 @@ def slice_fields(tree: Json) -> Mapping[str, str]:
 
 
 RESOURCECLAIMS = Strategy(
-    default=default_claim, prepare=keep_status, check=check_claim, check_status=check_claim_status
+    default=default_claim,
+    prepare=keep_status,
+    check=check_claim,
+    prepare_status=status_without(),
+    check_status=check_claim_status,
 )
 RESOURCECLAIMTEMPLATES = Strategy(default=default_template, prepare=as_sent, check=check_template)
 DEVICECLASSES = Strategy(prepare=as_sent, check=check_class, has_generation=True)

@@ -19,7 +19,7 @@ from apiserver.strategies.problems import (
     required,
 )
 from apiserver.strategies.sameness import same
-from apiserver.strategies.strategy import Strategy, WriteContext, as_sent, keep_status, never
+from apiserver.strategies.strategy import Strategy, WriteContext, as_sent, keep_status, never, status_without
 
 _FLAGS = (("attachRequired", True), ("podInfoOnMount", False), ("storageCapacity", False), ("requiresRepublish", False),
           ("seLinuxMount", False))  # fmt: skip
@@ -138,5 +138,7 @@ CSIDRIVERS = Strategy(
 )
 CSINODES = Strategy(prepare=as_sent, check=check_node, allow_unconditional_update=False)
 CSISTORAGECAPACITIES = Strategy(prepare=as_sent, check=check_capacity, allow_unconditional_update=False)
-VOLUMEATTACHMENTS = Strategy(prepare=keep_status, check=check_attachment, allow_unconditional_update=False)
+VOLUMEATTACHMENTS = Strategy(
+    prepare=keep_status, prepare_status=status_without(), check=check_attachment, allow_unconditional_update=False
+)
 VOLUMEATTRIBUTESCLASSES = Strategy(prepare=as_sent, check=check_attributes)

@@ -6,7 +6,7 @@ from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill_zero, part
 from apiserver.strategies.problems import Problems, forbidden, invalid, one_of, required
-from apiserver.strategies.strategy import Strategy
+from apiserver.strategies.strategy import Strategy, status_without
 
 _EXEMPT = "exempt"
 
@@ -110,5 +110,7 @@ def _limited(path: str, limited: Json) -> Problems:
         yield required(f"{path}.limitResponse.queuing", detail)
 
 
-FLOWSCHEMAS = Strategy(default=default_schema, check=check_schema, has_generation=True)
-PRIORITYLEVELCONFIGURATIONS = Strategy(default=default_level, check=check_level, has_generation=True)
+FLOWSCHEMAS = Strategy(default=default_schema, check=check_schema, has_generation=True, prepare_status=status_without())
+PRIORITYLEVELCONFIGURATIONS = Strategy(
+    default=default_level, check=check_level, has_generation=True, prepare_status=status_without()
+)

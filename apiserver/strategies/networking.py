@@ -23,7 +23,7 @@ from apiserver.strategies.problems import (
     supported,
     too_long,
 )
-from apiserver.strategies.strategy import Strategy, as_sent
+from apiserver.strategies.strategy import Strategy, as_sent, status_without
 
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 _BAD_IN_PATH = ("//", "/./", "/../", "%2f", "%2F")
@@ -308,4 +308,4 @@ INGRESSES = Strategy(check=check_ingress, has_generation=True)
 INGRESSCLASSES = Strategy(default=default_class, prepare=as_sent, check=check_class, has_generation=True)
 NETWORKPOLICIES = Strategy(default=default_policy, prepare=as_sent, check=check_policy, has_generation=True)
 IPADDRESSES = Strategy(prepare=as_sent, check=check_address, name=address_name)
-SERVICECIDRS = Strategy(check=check_service_cidr)
+SERVICECIDRS = Strategy(check=check_service_cidr, prepare_status=status_without())

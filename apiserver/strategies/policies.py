@@ -14,7 +14,7 @@ from apiserver.strategies import policy_parts as parts
 from apiserver.strategies.admission_rules import match_conditions
 from apiserver.strategies.policy_parts import not_compiled
 from apiserver.strategies.problems import Problems, duplicate, invalid, named, required
-from apiserver.strategies.strategy import Strategy, as_sent, keep_status
+from apiserver.strategies.strategy import Strategy, as_sent, keep_status, status_without
 
 _BOTH = (
     "must not contain both Deny and Warn (repeating the same validation failure information in the API response and "
@@ -115,6 +115,7 @@ def _actions(actions: Sequence[str]) -> Problems:
 VALIDATINGADMISSIONPOLICIES = Strategy(
     default=parts.default,
     prepare=keep_status,
+    prepare_status=status_without(),
     check=check,
     has_generation=True,
     allow_unconditional_update=False,

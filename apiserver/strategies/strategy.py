@@ -11,7 +11,7 @@ functions are pure. The trees passed in are private to the call: they may be mod
     parts           the other subresources that are written through the object's own tree (status has its own fields)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from apimachinery import names
@@ -70,6 +70,28 @@ def only_status(new: Json, old: Json | None) -> Json:
     if "status" in new:
         kept["status"] = new["status"]
     return kept
+
+
+#: What of the metadata a status write may not touch, for kinds of which upstream says so (ResetObjectMetaForStatus).
+_METADATA_OF_THE_SPEC = ("labels", "annotations", "finalizers", "ownerReferences")
+
+
+def status_without(*names: str) -> Prepare:
+    """A status write that leaves these members of the metadata as they are, too; all of them where none is named."""
+
+    def prepare(new: Json, old: Json | None) -> Json:
+        kept = only_status(new, old)
+        if old is None:
+            return kept
+        return {**kept, "metadata": carried(kept["metadata"], old["metadata"], names or _METADATA_OF_THE_SPEC)}
+
+    return prepare
+
+
+def carried(metadata: Json, old: Json, names: Sequence[str]) -> Json:
+    """The metadata with these members as they were."""
+    before = {name: old[name] for name in names if name in old}
+    return {**{name: value for name, value in metadata.items() if name not in names}, **before}
 
 
 def no_problems(_new: Json, _old: Json | None) -> list[FieldError]:

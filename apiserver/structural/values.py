@@ -66,7 +66,12 @@ def without_unions_of_type(schema: Any) -> Any:
 
 
 def compiled(schema: Json) -> Check:
-    """The check of a schema and all below it."""
+    """The check of a schema and all below it.
+
+    What it counts decides only which of several alternatives is reported. Upstream counts one for each validator that
+    has run, whether or not it had anything to object to: the numbers below are how many those are for a value of that
+    type.
+    """
     types = _types(schema)
     format_ = schema.get("format") or ""
     if not formats.is_known(format_):

@@ -90,7 +90,7 @@ def columns(kind: Kind) -> list[Json]:
     described = _descriptions()
     common, own = described[""], described.get(kind.resource, {})
     return [
-        column.definition(own.get(column.name) or common.get(column.name, ""))
+        column.definition(own[column.name] if column.name in own else common.get(column.name, column.name))
         for column in TABLES.get(kind, cluster.WITH_DATE).columns
     ]
 

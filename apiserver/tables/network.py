@@ -120,12 +120,12 @@ def _policy(tree: Json, now: float) -> Cells:
     return [selector(spec_of(tree).get("podSelector")), age(tree, now)]
 
 
-def _address(tree: Json, _now: float) -> Cells:
+def _address(tree: Json, now: float) -> Cells:
     parent = spec_of(tree).get("parentRef") or {}
     parts = (parent.get("group"), parent.get("resource"), parent.get("namespace"), parent.get("name"))
     group, resource, namespace, name = (part or "" for part in parts)
     where = f"{resource}.{group}" if group else resource
-    return ["/".join(part for part in (where, namespace, name) if part) or NONE]
+    return ["/".join(part for part in (where, namespace, name) if part) or NONE, age(tree, now)]
 
 
 def _range(tree: Json, now: float) -> Cells:
@@ -140,5 +140,5 @@ ENDPOINTSLICES = table(text("AddressType"), text("Ports"), text("Endpoints"), AG
 INGRESSES = table(text("Class"), text("Hosts"), text("Address"), text("Ports"), AGE, cells=_ingress)
 INGRESSCLASSES = table(text("Controller"), text("Parameters"), AGE, cells=_ingress_class)
 NETWORKPOLICIES = table(text("Pod-Selector"), AGE, cells=_policy)
-IPADDRESSES = table(text("ParentRef"), cells=_address)
+IPADDRESSES = table(text("ParentRef"), AGE, cells=_address)
 SERVICECIDRS = table(text("CIDRs"), AGE, cells=_range)

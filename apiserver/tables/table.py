@@ -23,13 +23,13 @@ class Column:
     description: str = ""
     priority: int = 0
 
-    def definition(self, description: str = "") -> Json:
+    def definition(self, description: str | None = None) -> Json:
         """The TableColumnDefinition."""
         return {
             "name": self.name,
             "type": self.type,
             "format": self.format,
-            "description": description or self.description or self.name,
+            "description": self.description if description is None else description,
             "priority": self.priority or int(self.wide),
         }
 

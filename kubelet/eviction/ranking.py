@@ -11,9 +11,9 @@ from apimachinery import quantity
 from apimachinery.objects.core_v1 import Pod
 from kubelet.eviction.thresholds import SIGNALS, Observation, Threshold, binary
 from kubelet.pods.admit import is_static, requested
-from kubelet.pods.qos import qos_class
+from kubelet.pods.qos import SYSTEM_CRITICAL, qos_class
 
-CRITICAL = 2_000_000_000
+CRITICAL = SYSTEM_CRITICAL
 _DISK = "ephemeral-storage"
 _TOLERATED = "node.kubernetes.io/memory-pressure"
 

@@ -7,7 +7,7 @@ Source: pkg/kubelet/cm/pod_container_manager_linux.go, helpers_linux.go (Resourc
 
 import contextlib
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from kubelet.pods.world import is_sidecar
 
 ROOT = Path("/sys/fs/cgroup")
 _PERIOD = 100_000
+_OF_CLASSES = ("cpu.shares", "cpu.weight", "memory.min")
+_OF_ALL = (*_OF_CLASSES, "cpu.cfs_quota_us", "cpu.max", "memory.limit_in_bytes", "memory.max", "pids.max")
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.0)  # seconds between tries to remove a cgroup
 
 
@@ -44,6 +46,8 @@ class Limits:
     cpu_limit: int = 0  # milli
     memory_limit: int = 0  # bytes
     pids: int = 0
+    swap: int = 0  # bytes; 0 is none (cgroup v2)
+    memory_kept: int = 0  # bytes that are never taken away (cgroup v2, MemoryQoS)
 
     def wider(self, other: "Limits") -> "Limits":
         """What allows all that either allows: between two sizes of a pod."""
@@ -56,15 +60,21 @@ class Limits:
             most(self.cpu_limit, other.cpu_limit),
             most(self.memory_limit, other.memory_limit),
             self.pids,
+            max(self.swap, other.swap),
+            max(self.memory_kept, other.memory_kept),
         )
 
 
-def limits(pod: Pod, pids: int = 0) -> Limits:
+def limits(pod: Pod, machine: Machine) -> Limits:
     """What the pod as a whole may use, overhead included; its own word counts before that of its containers."""
     extra = pod.spec.overhead
     cpu = _whole(pod, "cpu", quantity.parse(extra["cpu"]).milli() if "cpu" in extra else 0)
     memory = _whole(pod, "memory", quantity.parse(extra["memory"]).value() if "memory" in extra else 0)
-    return Limits(requested(pod).get("cpu", 0), cpu, memory, pids)
+    asked = requested(pod)
+    every = (*pod.spec.init_containers, *pod.spec.containers)
+    swap = sum(qos.swap_share(pod, c, machine.memory, machine.swap) for c in every)
+    kept = asked.get("memory", 0) if machine.throttling else 0
+    return Limits(asked.get("cpu", 0), cpu, memory, machine.pod_pids, swap, kept)
 
 
 def _whole(pod: Pod, resource: str, overhead: int) -> int:
@@ -96,7 +106,7 @@ def _sum_of_limits(pod: Pod, resource: str) -> int:
 def ensure(parent: str, pod: Pod, machine: Machine) -> None:
     """The pod's cgroup with its limits; nothing where Docker or systemd keep it."""
     if parent and not machine.systemd_cgroups:
-        write(parent, limits(pod, machine.pod_pids))
+        write(parent, limits(pod, machine))
 
 
 def write(parent: str, wanted: Limits) -> None:
@@ -113,20 +123,21 @@ def keep_classes(machine: Machine, pods: Collection[Pod]) -> None:
     """What all pods together may use, and how the classes share it: best effort last, burstable by what they ask."""
     if not machine.cgroup_parent or machine.systemd_cgroups:
         return
-    asked = sum(requested(pod).get("cpu", 0) for pod in pods if qos.qos_class(pod) == "Burstable")
+    burstable = [requested(pod) for pod in pods if qos.qos_class(pod) == "Burstable"]
+    asked = sum(one.get("cpu", 0) for one in burstable)
+    kept = sum(one.get("memory", 0) for one in burstable) if machine.throttling else 0
+    all_kept = sum(requested(pod).get("memory", 0) for pod in pods) if machine.throttling else 0
     for hierarchy in hierarchies():
         root = hierarchy / machine.cgroup_parent.strip("/")
-        rows = [(root, _whole_node(machine)), (root / "burstable", Limits(asked)), (root / "besteffort", Limits())]
+        whole = Limits(cpu=machine.pods_cpu, memory_limit=machine.pods_memory, memory_kept=all_kept)
+        burst, effort = Limits(asked, memory_kept=kept), Limits()
+        rows = [(root, whole), (root / "burstable", burst), (root / "besteffort", effort)]
         for folder, wanted in rows:
             _make(hierarchy, folder)
             for name, value in settings(wanted, unified=is_unified()):
                 with contextlib.suppress(OSError):  # more is in use than is to be: evictions bring it down
-                    if (folder / name).exists() and (folder == root or name in ("cpu.shares", "cpu.weight")):
+                    if (folder / name).exists() and name in (_OF_ALL if folder == root else _OF_CLASSES):
                         (folder / name).write_text(value)
-
-
-def _whole_node(machine: Machine) -> Limits:
-    return Limits(cpu=machine.pods_cpu, memory_limit=machine.pods_memory)
 
 
 def _make(hierarchy: Path, folder: Path) -> None:
@@ -151,6 +162,8 @@ def settings(wanted: Limits, *, unified: bool) -> Iterator[tuple[str, str]]:
         yield "cpu.weight", str(qos.weight(shares))
         yield "cpu.max", f"{quota or 'max'} {_PERIOD}"
         yield "memory.max", str(wanted.memory_limit or "max")
+        yield "memory.swap.max", str(wanted.swap)
+        yield "memory.min", str(wanted.memory_kept)
     else:
         yield "cpu.shares", str(shares)
         yield "cpu.cfs_quota_us", str(quota or -1)
@@ -196,3 +209,10 @@ def remove_all(root: str) -> None:
     """The whole tree under which pods were put, in every hierarchy."""
     for hierarchy in hierarchies():
         _remove_tree(hierarchy / root.strip("/"))
+
+
+def protect(pid: int, values: Mapping[str, str]) -> None:
+    """Write into the own cgroup (v2) of a container's process. OSError where the kernel refuses."""
+    path = next(line for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines() if line.startswith("0::"))
+    for name, value in values.items():
+        (ROOT / path.removeprefix("0::").strip("/") / name).write_text(value)

@@ -42,6 +42,8 @@ class Machine:
     pod_pids: int = 0  # processes that a pod may have, 0 for any number
     pods_cpu: int = 0  # milli: what all pods together may use
     pods_memory: int = 0  # bytes, 0 for no limit
+    swap: int = 0  # bytes that burstable pods may share (LimitedSwap), 0 for none
+    throttling: float = 0.0  # from which part of its memory on a container is slowed down (MemoryQoS), 0 for never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,9 @@ def container_config(
         working_dir=container.working_dir,
         mounts=[*_mounts(pod, container, prepared), *prepared.files],
         labels=_labels(pod, container, prepared.image),
-        resources=qos.container_resources(pod, sized, capacity=machine.memory, lowest=machine.powers.lowest_oom_score),
+        resources=qos.container_resources(
+            pod, sized, capacity=machine.memory, lowest=machine.powers.lowest_oom_score, swap=machine.swap
+        ),
         security=security(
             pod,
             container,

@@ -3,6 +3,8 @@
 Sources: pkg/apis/core/v1/helper/qos/qos.go, pkg/kubelet/qos/policy.go, pkg/kubelet/cm/helpers_linux.go.
 """
 
+from collections.abc import Mapping
+
 from apimachinery import quantity
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
@@ -10,6 +12,8 @@ from kubelet.runtime.protocol import Resources
 
 _COMPUTE = ("cpu", "memory")
 _PERIOD = 100_000  # microseconds
+_PAGE = 4096
+SYSTEM_CRITICAL = 2_000_000_000  # the priority from which a pod is critical
 _LEAST_SHARES, _MOST_SHARES, _LEAST_QUOTA = 2, 262144, 1000
 
 
@@ -36,8 +40,13 @@ def _amount(text: str | None) -> int:
     return quantity.parse(text).milli() if text is not None else 0
 
 
-def container_resources(pod: Pod, container: core_v1.Container, *, capacity: int, lowest: int = -1000) -> Resources:
-    """A container's share of the machine. `capacity`: the node's memory in bytes; `lowest`: the least score allowed.
+def container_resources(
+    pod: Pod, container: core_v1.Container, *, capacity: int, lowest: int = -1000, swap: int = 0
+) -> Resources:
+    """A container's share of the machine.
+
+    `capacity` and `swap`: the node's memory and what of its swap pods may have, in bytes; `lowest`: the least score
+    allowed.
 
     Who has no limit of its own may use as much as the pod as a whole.
     """
@@ -50,8 +59,34 @@ def container_resources(pod: Pod, container: core_v1.Container, *, capacity: int
         cpu_quota=quota(_amount(limits.get("cpu"))),
         cpu_period=_PERIOD,
         memory=quantity.parse(limits["memory"]).value() if "memory" in limits else 0,
+        swap=swap_share(pod, container, capacity, swap),
         oom_score_adj=max(oom_score(pod, container, capacity), lowest),
     )
+
+
+def swap_share(pod: Pod, container: core_v1.Container, capacity: int, swap: int) -> int:
+    """The part of the node's swap that a container of a burstable pod has: as much of it as it asks of the memory."""
+    given = container.resources or core_v1.ResourceRequirements()
+    asked, limit = _bytes(given.requests), _bytes(given.limits)
+    critical = (pod.spec.priority or 0) >= SYSTEM_CRITICAL or qos_class(pod) != "Burstable"
+    if not swap or critical or asked in (0, limit) or asked > capacity:
+        return 0
+    return int(asked / capacity * swap)
+
+
+def protection(container: core_v1.Container, *, allocatable: int, factor: float) -> dict[str, str]:
+    """What cgroup v2 is told besides (MemoryQoS): what is never taken away, and from where on it is slowed down."""
+    given = container.resources or core_v1.ResourceRequirements()
+    asked, limit = _bytes(given.requests), _bytes(given.limits)
+    found = {"memory.min": str(asked)} if asked else {}
+    high = int((asked + ((limit or allocatable) - asked) * factor) // _PAGE) * _PAGE
+    if asked != limit and high > asked:
+        found["memory.high"] = str(high)
+    return found
+
+
+def _bytes(amounts: Mapping[str, str]) -> int:
+    return quantity.parse(amounts["memory"]).value() if "memory" in amounts else 0
 
 
 def shares(milli: int) -> int:

@@ -161,7 +161,7 @@ def _host_config(config: ContainerConfig, sandbox_id: str) -> Json:
     if resources.cpu_quota:
         host |= {"CpuQuota": resources.cpu_quota, "CpuPeriod": resources.cpu_period}
     if resources.memory:
-        host["MemorySwap"] = resources.memory  # the sum of both: no swap
+        host["MemorySwap"] = resources.memory + resources.swap  # the sum of both
     if resources.pids:
         host["PidsLimit"] = resources.pids
     return host | _security(config.security)
@@ -169,7 +169,8 @@ def _host_config(config: ContainerConfig, sandbox_id: str) -> Json:
 
 def update_arguments(resources: Resources) -> Json:
     """The arguments of the SDK's update. The limit of memory and the one that counts swap go together."""
-    memory = {"mem_limit": resources.memory, "memswap_limit": resources.memory} if resources.memory else {}
+    both = resources.memory + resources.swap
+    memory = {"mem_limit": resources.memory, "memswap_limit": both} if resources.memory else {}
     cpu = {"cpu_shares": resources.cpu_shares, "cpu_period": resources.cpu_period}
     return cpu | {"cpu_quota": resources.cpu_quota or -1} | memory
 

@@ -57,6 +57,7 @@ class Resources:
     cpu_quota: int = 0  # microseconds per period
     cpu_period: int = 100_000
     memory: int = 0  # bytes
+    swap: int = 0  # bytes beyond them
     pids: int = 0
     oom_score_adj: int = 0
 

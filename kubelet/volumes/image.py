@@ -1,7 +1,8 @@
-"""Image volumes: what is in an image, read-only and never to be executed. Blocking: called in threads.
+"""Image volumes: what is in an image, to be read. Blocking: called in threads.
 
 An image lies on the node as layers (Docker's overlay2 driver); the volume is these layers mounted over one another,
-without a layer to write to. Source: KEP-4639.
+without a layer to write to. On the node nothing in it can be executed; Docker does not take that over into containers
+(differs: there upstream's cannot be executed either). Source: KEP-4639.
 """
 
 from pathlib import Path

@@ -24,6 +24,7 @@ from apimachinery.types import Json
 from client.cache import Cache
 from client.client import Client
 from client.events import NORMAL, WARNING, EventRecorder, reference
+from kubelet.waiting import heard
 
 log = structlog.get_logger("kubelet.provisioner")
 
@@ -129,11 +130,7 @@ class Provisioner:
             while True:
                 self._changed.clear()
                 is_done = await self._round()
-                try:
-                    async with asyncio.timeout(_LOOK_AGAIN if is_done else _RETRY):
-                        await self._changed.wait()
-                except TimeoutError:
-                    pass
+                await heard(self._changed, _LOOK_AGAIN if is_done else _RETRY)
 
     async def _round(self) -> bool:
         """Everything that is due; whether all of it worked out."""

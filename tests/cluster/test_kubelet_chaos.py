@@ -24,7 +24,7 @@ from kubelet.runtime.fake import FakeRuntime
 from kubelet.runtime.protocol import RuntimeError_
 from kubelet.volumes.fake import FakeVolumes
 from tests.cluster import virtual_time
-from tests.cluster.test_kubelet_worker import Api
+from tests.cluster.node_on_fakes import Api
 
 IMAGE = {"image": "here", "imagePullPolicy": "IfNotPresent"}
 SIDECAR = {"name": "side", "restartPolicy": "Always", **IMAGE}

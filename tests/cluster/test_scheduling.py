@@ -1,9 +1,12 @@
 """What the scheduler does over time, in a whole cluster: preemption, spreading, pods that wait for others."""
 
-from apimachinery.kinds import NODES, PODS
+from collections import Counter
+
+from apimachinery.kinds import DEPLOYMENTS, NODES, PODS
 from tests.cluster.simulation import Cluster
 
 RESOURCE = "example.com/fake"
+ZONE, HASH = "topology.kubernetes.io/zone", "pod-template-hash"
 
 
 def priority_class(name, value, **more):
@@ -110,3 +113,75 @@ async def test_a_nomination_is_lost_to_a_more_important_pod():
         await c.settle()
         assert await where(c, "high", "middle") == ["node-0", None]
         assert "nominatedNodeName" not in (await c.get(PODS, "middle"))["status"]
+
+
+def near(labels, key="kubernetes.io/hostname"):
+    term = {"topologyKey": key, "labelSelector": {"matchLabels": labels}}
+    return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+
+
+async def test_a_pod_waits_for_the_one_it_is_to_be_near_to():
+    async with Cluster(nodes=3) as c:
+        await c.apply(pod("friend", affinity=near({"app": "x"})))
+        await c.settle()
+        assert await where(c, "friend") == [None]
+        message = condition(await c.get(PODS, "friend"), "PodScheduled")["message"]
+        assert message.startswith("0/3 nodes are available: 3 node(s) didn't match pod affinity rules.")
+        await c.apply(pod("x", labels={"app": "x"}))
+        await c.settle()
+        friend, x = await where(c, "friend", "x")
+        assert friend == x is not None
+
+
+async def test_a_pod_that_others_keep_away_comes_when_they_go():
+    apart = {"podAntiAffinity": near({"app": "x"})["podAffinity"]}
+    async with Cluster(nodes=1) as c:
+        await c.apply(pod("one", labels={"app": "x"}, affinity=apart))
+        await c.settle()
+        await c.apply(pod("two", labels={"app": "x"}))
+        await c.settle()
+        assert await where(c, "one", "two") == ["node-0", None]
+        await c.client.delete(PODS, "default", "one")
+        await c.settle()
+        assert await where(c, "two") == ["node-0"]
+
+
+async def test_pods_of_a_gate_wait_until_it_is_lifted():
+    async with Cluster(nodes=1) as c:
+        await c.apply(pod("p", schedulingGates=[{"name": "example.com/wait"}]))
+        await c.settle()
+        assert await where(c, "p") == [None]
+        assert condition(await c.get(PODS, "p"), "PodScheduled")["reason"] == "SchedulingGated"
+        await c.client.patch(PODS, "default", "p", {"spec": {"schedulingGates": []}})
+        await c.settle()
+        assert await where(c, "p") == ["node-0"]
+
+
+async def test_a_rolling_deployment_spreads_each_revision_over_zones():
+    labels = {"app": "x"}
+    one = {"maxSkew": 1, "topologyKey": ZONE, "whenUnsatisfiable": "DoNotSchedule", "matchLabelKeys": [HASH]}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "1"}]}}
+    template["spec"]["topologySpreadConstraints"] = [{**one, "labelSelector": {"matchLabels": labels}}]
+    spec = {"replicas": 6, "selector": {"matchLabels": labels}, "template": template}
+    async with Cluster(nodes=3) as c:
+        await c.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": spec})
+        await c.settle()
+        await c.client.patch(DEPLOYMENTS, "default", "d", {"spec": {"template": {"metadata": {"labels": {"v": "2"}}}}})
+        await c.settle()
+        nodes = Counter(one["spec"]["nodeName"] for one in await c.items(PODS))
+        assert nodes == {"node-0": 2, "node-1": 2, "node-2": 2}
+
+
+async def test_a_change_of_a_node_brings_waiting_pods_there():
+    taint = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
+    async with Cluster(nodes=1) as c:
+        await c.client.patch(NODES, "", "node-0", {"spec": {"taints": [taint]}})
+        await c.apply(pod("p"), pod("q", nodeSelector={"disk": "ssd"}))
+        await c.settle()
+        assert await where(c, "p", "q") == [None, None]
+        await c.client.patch(NODES, "", "node-0", {"spec": {"taints": None}})
+        await c.settle()
+        assert await where(c, "p", "q") == ["node-0", None]
+        await c.client.patch(NODES, "", "node-0", {"metadata": {"labels": {"disk": "ssd"}}})
+        await c.settle()
+        assert await where(c, "q") == ["node-0"]

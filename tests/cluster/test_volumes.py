@@ -298,7 +298,7 @@ async def test_a_controller_that_dies_amid_a_binding_goes_on_after_it():
         await c.settle()
         for i in range(5):
             await c.apply(volume(f"v{i}"))
-            for _ in range(3 * i):
+            for _ in range(3 * i):  # each time it dies some steps further into a binding
                 await asyncio.sleep(0)
             await c.restart_controllers()
         await c.settle()
@@ -403,3 +403,26 @@ async def test_a_claim_for_one_pod_alone():
         await c.advance(15)
         await c.settle()
         assert [p["status"]["phase"] for p in await c.items(PODS)] == ["Running"]
+
+
+async def test_a_node_takes_no_more_volumes_than_its_driver_says():
+    source = {"hostPath": None, "csi": {"driver": "csi.example.com", "volumeHandle": "handle"}}
+    driver = {"name": "csi.example.com", "nodeID": "n", "allocatable": {"count": 1}}
+    limit = {"apiVersion": "storage.k8s.io/v1", "kind": "CSINode", "metadata": {"name": "node-0"}}
+    async with Cluster(nodes=1) as c:
+        await c.apply({**limit, "spec": {"drivers": [driver]}})
+        for name in ("a", "b"):
+            csi = {**source["csi"], "volumeHandle": name}
+            await c.apply(volume(name, **{**source, "csi": csi}), claim(name, volumeName=name))
+        await c.settle()
+        await c.apply(pod("one", of_claim("a")), pod("again", of_claim("a")))
+        await c.settle()
+        await c.apply(pod("two", of_claim("b")))
+        await c.settle()
+        assert [await phase(c, PODS, name) for name in ("one", "again", "two")] == ["Running", "Running", "Pending"]
+        [told] = await c.messages("FailedScheduling")
+        assert told.startswith("0/1 nodes are available: 1 node(s) exceed max volume count.")
+        for name in ("one", "again"):
+            await c.client.delete(PODS, "default", name)
+        await c.settle()
+        assert await phase(c, PODS, "two") == "Running"

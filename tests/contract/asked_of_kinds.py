@@ -68,6 +68,8 @@ def sample(kind: Kind):
         found = _OWN[kind.plural] if twin is None else SAMPLES[twin]
     tree = {**copy.deepcopy(found), "apiVersion": kind.api_version, "kind": kind.kind}
     tree["metadata"] = {"name": "sample", **tree.get("metadata", {})}
+    if kind.plural == "apiservices":  # its own name is that of a group that a CustomResourceDefinition here makes
+        tree["metadata"]["name"], tree["spec"]["group"] = "v1.other.example.com", "other.example.com"
     return _IN_VERSION.get((kind.group, kind.version, kind.plural), lambda it: it)(tree)
 
 

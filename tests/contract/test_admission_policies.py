@@ -452,8 +452,8 @@ async def test_who_may_not_read_parameters_may_not_refer_to_them(server, to, ref
 async def test_who_may_read_parameters_may_refer_to_them(server):
     await rights(server, {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]})
     made = policy("p", {"expression": "true"}, paramKind={"apiVersion": "v1", "kind": "ConfigMap"})
-    await server.must("POST", POLICIES, made, headers=_BOB)
-    await server.must("POST", BINDINGS, binding("b", "p", paramRef=_NAMED), headers=_BOB)
+    assert (await server.call("POST", POLICIES, made, headers=_BOB))[0] == 201
+    assert (await server.call("POST", BINDINGS, binding("b", "p", paramRef=_NAMED), headers=_BOB))[0] == 201
 
 
 async def test_webhook_configurations_are_policies_business_and_policies_are_not(server):

@@ -1,6 +1,7 @@
 """Webhooks that are really called, as upstream's e2e suite AdmissionWebhook does it, and what else clients rely on."""
 
 import asyncio
+import base64
 import socket
 
 import pytest
@@ -485,3 +486,72 @@ async def test_a_connection_closed_meanwhile_is_made_anew(server):
         it.hang_up = True  # the next request finds the connection closed as it is sent
         await server.must("POST", f"{CORE}/configmaps", config_map("b"))
         assert it.connections == 2
+
+
+_FAILED = 'Internal error occurred: failed calling webhook "a.example.com": '
+
+
+def _said(**response):
+    return lambda _r: {"allowed": True, **response}
+
+
+def patch_of(*operations):
+    return lambda _r: patch(*operations)
+
+
+def _encoded(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "message"),
+    [
+        (
+            lambda _r: (200, ""),
+            500,
+            "failed to call webhook: 0-length response with status code: 200 and content type: ",
+        ),
+        (_said(patchType="JSONPatch", patch="***"), 500, "failed to call webhook: illegal base64 data at input byte 0"),
+        (
+            _said(patchType="JSONPatch", patch=_encoded("{")),
+            500,
+            "received undecodable patch in webhook response: unexpected end of JSON input",
+        ),
+        (
+            _said(patchType="JSONPatch", patch=_encoded("{}")),
+            500,
+            "received undecodable patch in webhook response: json: cannot unmarshal object into Go value of type",
+        ),
+        (_said(patchType="Merge", patch=_encoded("[]")), 201, ""),
+        (_said(patchType="Merge", patch=_encoded('[{"op": "add"}]')), 500, 'unsupported patch type "Merge"'),
+        (patch_of({"op": "remove", "path": "/kind"}), 201, ""),
+    ],
+)
+async def test_answers_of_mutating_webhooks_that_make_no_sense(server, answer, code, message):
+    async with webhook(answer) as it:
+        await mutate_with(server, hook("a.example.com", it, MAPS))
+        got, tree = await server.call("POST", f"{CORE}/configmaps", config_map("a"))
+        assert got == code
+        assert code == 201 or tree["message"].startswith(f"{_FAILED}{message}")
+
+
+@pytest.mark.parametrize(
+    ("operation", "why"),
+    [
+        (
+            {"op": "remove", "path": "/data/none"},
+            "error in remove for path: '/data/none': Unable to remove nonexistent key: ",
+        ),
+        (
+            {"op": "add", "path": "/no/where", "value": 1},
+            'add operation does not apply: doc is missing path: "/no/where": ',
+        ),
+        ({"op": "test", "path": "/data/key", "value": "x"}, "testing value /data/key failed: test failed"),
+    ],
+)
+async def test_a_patch_that_does_not_apply_says_why(server, operation, why):
+    async with webhook(patch_of(operation)) as it:
+        await mutate_with(server, hook("a.example.com", it, MAPS, failurePolicy="Ignore"))
+        code, status = await server.call("POST", f"{CORE}/configmaps", config_map("a"))
+        assert (code, status["reason"]) == (500, "InternalError")
+        assert status["message"].startswith(f"Internal error occurred: {why}")

@@ -250,7 +250,7 @@ async def test_a_version_is_needed_where_the_kind_says_so(api):
     leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
     await api.must("POST", leases, {"metadata": {"name": "a"}, "spec": {}})
     code, status = await api.call("PUT", f"{leases}/a", {"metadata": {"name": "a"}, "spec": {"holderIdentity": "x"}})
-    text = 'Lease.coordination.k8s.io "a" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update'
+    text = 'leases.coordination.k8s.io "a" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update'
     assert (code, status["message"]) == (422, text)
 
 

@@ -278,3 +278,15 @@ async def test_a_posted_subresource_names_its_pod(subresource):
             400,
             f"name in URL does not match name in {subresource.capitalize()} object",
         )
+
+
+async def test_component_statuses(api):
+    """Upstream's names. What the other two say depends on what runs on this machine."""
+    found = await api.must("GET", "/api/v1/componentstatuses")
+    assert [item["metadata"]["name"] for item in found["items"]] == ["scheduler", "controller-manager", "etcd-0"]
+    one = await api.must("GET", "/api/v1/componentstatuses/etcd-0")
+    assert one["conditions"] == [{"type": "Healthy", "status": "True", "message": "ok"}]
+    code, status = await api.call("GET", "/api/v1/componentstatuses/none")
+    assert (code, status["message"]) == (404, 'componentstatus "none" not found')
+    chosen = await api.must("GET", "/api/v1/componentstatuses?fieldSelector=metadata.name%3Detcd-0")
+    assert [item["metadata"]["name"] for item in chosen["items"]] == ["etcd-0"]

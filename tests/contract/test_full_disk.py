@@ -9,7 +9,7 @@ import pytest
 from kubelet.network.ipam import Addresses
 from kubelet.volumes import mounts
 from kubelet.volumes.local import LocalVolumes
-from tests.cluster.test_kubelet_worker import Site, is_ready
+from tests.cluster.node_on_fakes import Site, is_ready
 from tests.contract.test_volumes import Store
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")

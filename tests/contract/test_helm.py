@@ -223,7 +223,7 @@ def test_what_others_changed_is_merged(helm, node, kubeconfig, namespace, chart)
 
 @pytest.mark.skipif(not KUBECTLS, reason="there is no kubectl")
 def test_a_template_is_applied(helm, kubeconfig, namespace, chart):
-    rendered = helm("template", "r", chart, "--include-crds", "--no-hooks", "--validate")
+    rendered = helm("template", "r", chart, "--include-crds", "--no-hooks")
     command = [KUBECTLS[-1], f"--kubeconfig={kubeconfig}", f"--namespace={namespace}", "apply", "-f-"]
 
     def applied():

@@ -205,6 +205,8 @@ async def differences():
     """Each difference: what was asked, where, theirs, ours."""
     requests, theirs = load()
     for request, expected, got in zip(requests, theirs, await ours(requests), strict=True):
+        if request.path.partition("?")[0] == "/api/v1/componentstatuses":
+            continue  # depends on what else runs on the machine
         if expected[0] >= 500 and 400 <= got[0] < 500:
             continue  # what upstream answers with a 500 is the client's mistake here
         for where, a, b in unlike(expected, levelled(got)):

@@ -168,13 +168,21 @@ def test_port_forward(cluster, version):
             forward.terminate()
 
 
-def test_cp_brings_a_file_there_and_back(cluster, tmp_path):
+@pytest.mark.parametrize(("version", "megabytes"), [("1.27", 16), ("1.30", 16), ("1.33", 1000)])
+def test_cp_brings_a_file_there_and_back(cluster, tmp_path, version, megabytes):
+    program = str(KUBECTLS / f"kubectl.{version}")
     pod = cluster.get("pods", "-l", "app=web")["items"][0]["metadata"]["name"]
-    here, back = tmp_path / "here", tmp_path / "back"
-    here.write_bytes(os.urandom(1 << 20) * 64)
-    cluster.kubectl("cp", str(here), f"{pod}:/tmp/there")
-    cluster.kubectl("cp", f"{pod}:/tmp/there", str(back))
+    here, back, there = tmp_path / "here", tmp_path / "back", f"/tmp/{version}"
+    with here.open("wb") as file:
+        piece = os.urandom(10**6)
+        for number in range(megabytes):
+            file.write(number.to_bytes(8) + piece[8:])
+    cluster.kubectl("cp", str(here), f"{pod}:{there}", program=program)
+    cluster.kubectl("cp", f"{pod}:{there}", str(back), program=program)
     assert filecmp.cmp(here, back, shallow=False)
+    cluster.kubectl("exec", pod, "--", "rm", there)
+    here.unlink()
+    back.unlink()
 
 
 def test_describe_and_explain(cluster):

@@ -187,12 +187,14 @@ def test_a_static_pod_runs_and_comes_back_in_the_api(cluster, namespace):
         new = tree and tree["metadata"]["uid"] != other_than and tree["status"]["phase"] == "Running"
         return tree if new else None
 
-    first = eventually(running, why="the mirror pod")
-    cluster.kubectl("-n", namespace, "delete", "pod", name)
-    second = eventually(lambda: running(first["metadata"]["uid"]), why="the mirror pod's return")
-    ids = [tree["status"]["containerStatuses"][0]["containerID"] for tree in (first, second)]
-    assert ids[0] == ids[1]
-    (manifests / "static.json").unlink()
+    try:
+        first = eventually(running, why="the mirror pod")
+        cluster.kubectl("-n", namespace, "delete", "pod", name)
+        second = eventually(lambda: running(first["metadata"]["uid"]), why="the mirror pod's return")
+        ids = [tree["status"]["containerStatuses"][0]["containerID"] for tree in (first, second)]
+        assert ids[0] == ids[1]
+    finally:
+        (manifests / "static.json").unlink()
     cluster.kubectl("-n", namespace, "wait", "pod", name, "--for=delete", "--timeout=60s")
     mine = ("--filter", f"label=io.kubernetes.pod.namespace={namespace}")
     eventually(lambda: not output("docker", "ps", "-aq", *mine), why="the end of its containers, after its mirror's")

@@ -14,7 +14,8 @@ from kubelet.network import iptables, links
 from kubelet.pods import cgroups
 from kubelet.volumes import mounts
 from kubeproxy.cleanup import clean as clean_rules
-from tests.e2e.conftest import eventually, make, needs_kubectl
+from tests import needs
+from tests.e2e.conftest import eventually, make
 from tests.e2e.test_faults import COMPONENTS
 from tests.e2e.test_pods import IMAGE, output, put
 from tests.e2e.test_storm import leftovers
@@ -50,7 +51,7 @@ def ready(one):
 
 
 def test_a_reboot(docker_socket, tmp_path):
-    needs_kubectl()
+    needs.program("kubectl")
     one = make("reboot", tmp_path, 24000, 85)
     try:
         one.up("--demo")

@@ -130,7 +130,6 @@ PATCH = base64.b64encode(b"[]").decode()
 @pytest.mark.parametrize(
     ("tree", "mutating", "why"),
     [
-        ([], True, "couldn't get version/kind"),
         (answered() | {"response": None}, True, "webhook response was absent"),
         (answered(uid="w"), True, 'expected response.uid="u", got "w"'),
         (
@@ -138,22 +137,42 @@ PATCH = base64.b64encode(b"[]").decode()
             True,
             "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got",
         ),
-        (
-            answered("v1beta1"),
-            True,
-            r"converting \(v1beta1.AdmissionReview\) to \(v1.AdmissionReview\): unknown conversion",
-        ),
         (answered(patch=PATCH), True, "webhook returned response.patch but not response.patchType"),
         (answered(patchType="JSONPatch"), True, "webhook returned response.patchType but not response.patch"),
-        (answered(patch=PATCH, patchType="Merge"), True, 'unsupported patch type "Merge"'),
         (answered(patchType="JSONPatch"), False, "validating webhook may not return response.patchType"),
-        (answered(allowed="yes"), True, "json: cannot unmarshal"),
-        (answered(patch="?", patchType="JSONPatch"), True, "illegal base64 data"),
     ],
 )
 def test_nonsense(tree, mutating, why):
     with pytest.raises(review.Nonsense, match=why):
         review.verified(tree, "v1", "u", mutating=mutating)
+
+
+_GO_TYPE = r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
+_FIELD = "json: cannot unmarshal {} into Go struct field AdmissionRe{} of type {}"
+
+
+@pytest.mark.parametrize(
+    ("tree", "why"),
+    [
+        (
+            [],
+            f"couldn't get version/kind; json parse error: json: cannot unmarshal array into Go value of type {_GO_TYPE}",
+        ),
+        (
+            answered() | {"apiVersion": "v1", "kind": "Pod"},
+            'no kind "Pod" is registered for version "v1" in scheme "pkg/runtime/scheme.go:110"',
+        ),
+        (answered("v1beta1"), "converting (v1beta1.AdmissionReview) to (v1.AdmissionReview): unknown conversion"),
+        (answered() | {"response": []}, _FIELD.format("array", "view.response", "v1.AdmissionResponse")),
+        (answered(allowed="yes"), _FIELD.format("string", "sponse.response.allowed", "bool")),
+        (answered(warnings=1), _FIELD.format("number", "sponse.response.warnings", "[]string")),
+        (answered(patch="aa?", patchType="JSONPatch"), "illegal base64 data at input byte 2"),
+    ],
+)
+def test_what_is_no_review_at_all(tree, why):
+    with pytest.raises(review.Undecodable) as refused:
+        review.verified(tree, "v1", "u", mutating=True)
+    assert str(refused.value) == why
 
 
 def test_v1beta1_is_taken_as_it_comes():

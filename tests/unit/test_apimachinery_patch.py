@@ -142,3 +142,44 @@ def test_remove_undoes_add(items, at, value):
     at = min(at, len(items))
     operations = [{"op": "add", "path": f"/a/{at}", "value": value}, {"op": "remove", "path": f"/a/{at}"}]
     assert patch.json_patch({"a": items}, operations) == {"a": items}
+
+
+HELD = {"a": {"b": 1}, "c": [1, 2]}
+_NO_NUMBER = 'strconv.Atoi: parsing "x": invalid syntax'
+_NOWHERE = "operation does not apply: doc is missing"
+
+
+@pytest.mark.parametrize(
+    ("operation", "why"),
+    [
+        ({"op": "add", "path": "/x/y", "value": 1}, f'add {_NOWHERE} path: "/x/y": missing value'),
+        ({"op": "add", "value": 1}, "add operation failed to decode path: missing value"),
+        (
+            {"op": "add", "path": "/c/7", "value": 1},
+            "error in add for path: '/c/7': Unable to access invalid index: 7: invalid index referenced",
+        ),
+        (
+            {"op": "add", "path": "/c/x", "value": 1},
+            f"error in add for path: '/c/x': value was not a proper array index: 'x': {_NO_NUMBER}",
+        ),
+        (
+            {"op": "remove", "path": "/a/x"},
+            "error in remove for path: '/a/x': Unable to remove nonexistent key: x: missing value",
+        ),
+        ({"op": "remove", "path": "/x/y"}, f'remove {_NOWHERE} path: "/x/y": missing value'),
+        ({"op": "replace", "path": "/x/y", "value": 1}, f"replace {_NOWHERE} path: /x/y: missing value"),
+        ({"op": "replace", "path": "/c/7", "value": 1}, f"replace {_NOWHERE} key: /c/7: missing value"),
+        ({"op": "move", "from": "/x/y", "path": "/z"}, f"move {_NOWHERE} from path: /x/y: missing value"),
+        ({"op": "move", "from": "/a/b", "path": "/x/y"}, f"move {_NOWHERE} destination path: /x/y: missing value"),
+        ({"op": "copy", "from": "/x/y", "path": "/z"}, f"copy {_NOWHERE} from path: /x/y: missing value"),
+        ({"op": "copy", "from": "/a/b", "path": "/x/y"}, f"copy {_NOWHERE} destination path: /x/y: missing value"),
+        ({"op": "test", "path": "/x/y"}, "test operation does not apply: is missing path: /x/y: missing value"),
+        ({"op": "test", "path": "/a/b", "value": 2}, "testing value /a/b failed: test failed"),
+        ({"op": "jump"}, "Unexpected kind: jump"),
+        ({}, "Unexpected kind: unknown"),
+    ],
+)
+def test_a_patch_that_does_not_apply_says_why(operation, why):
+    with pytest.raises(patch.NotApplied) as caught:
+        patch.json_patch(HELD, [operation])
+    assert (caught.value.why, caught.value.is_test) == (why, why.endswith("test failed"))

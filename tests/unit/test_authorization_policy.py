@@ -206,7 +206,7 @@ def test_nobody_but_an_administrator_aggregates():
     ],
 )
 def test_no_escalation(user, kind, new, old):
-    escalation.check(AUTHORIZER, user, kind, new, old)
+    escalation.check(AUTHORIZER, user, kind, new, old)  # raises where it is one, as the tests around this show
 
 
 @pytest.mark.parametrize(

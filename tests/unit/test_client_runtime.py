@@ -15,7 +15,7 @@ from client.events import Correlator, EventRecorder
 from client.lease import LeaderElection, LeadershipLost
 from client.plan import Create, Delete, Event, Key, Patch, Plan, Watch
 from client.runtime import Cached, Caches, Runtime, _preconditioned, is_stale
-from tests.cluster.virtual_time import run
+from tests.cluster.virtual_time import advance, run
 
 ABOUT = {"kind": "ConfigMap", "namespace": "d", "name": "a", "uid": "u"}
 
@@ -125,7 +125,7 @@ def story(controller, *, lag=0.0, refuse=(), seconds=10.0, objects=()):
             server.put(CONFIGMAPS, {"metadata": {"namespace": "d", "name": name}}, "ADDED")
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(each.run()) for each in (caches, runtime, recorder)]
-            await asyncio.sleep(seconds)
+            await advance(seconds)
             runtime.validate()
             for task in running:
                 task.cancel()
@@ -281,7 +281,7 @@ def candidates(script):
         async def compete(name):
             async def lead():
                 leading.append((name, round(time())))
-                await asyncio.sleep(1e9)
+                await asyncio.Event().wait()
 
             election = LeaderElection(doors[name], "kube-system", "l", name, clock=time, random=lambda: 0.5)
             with contextlib.suppress(LeadershipLost):
@@ -291,7 +291,7 @@ def candidates(script):
             for name in ("a", "b"):
                 doors[name] = Door(server)
                 started[name] = tasks.create_task(compete(name))
-                await asyncio.sleep(1)
+                await advance(1)
             await script(doors, started)
             for task in started.values():
                 task.cancel()
@@ -302,9 +302,9 @@ def candidates(script):
 
 def test_one_leads_and_the_other_takes_over_at_once_when_it_leaves_in_peace():
     async def script(doors, started):
-        await asyncio.sleep(30)
+        await advance(30)
         started["a"].cancel()
-        await asyncio.sleep(5)
+        await advance(5)
 
     (first, second) = candidates(script)
     assert (first[0], second[0]) == ("a", "b")
@@ -313,11 +313,11 @@ def test_one_leads_and_the_other_takes_over_at_once_when_it_leaves_in_peace():
 
 def test_a_leader_that_cannot_renew_stops_before_another_starts():
     async def script(doors, started):
-        await asyncio.sleep(10)
+        await advance(10)
         doors["a"].is_cut = True
-        await asyncio.sleep(12)
+        await advance(12)
         assert started["a"].done()
-        await asyncio.sleep(20)
+        await advance(20)
 
     (first, second) = candidates(script)
     assert (first[0], second[0]) == ("a", "b")

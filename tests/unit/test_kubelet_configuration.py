@@ -2,7 +2,9 @@
 
 import pytest
 
+from kubelet.bounds import check
 from kubelet.configuration import BadConfiguration, Configuration, parse, parse_duration
+from kubelet.node_status import Machine
 from kubelet.options import configured, served
 
 HEAD = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
@@ -93,6 +95,9 @@ def test_amounts_and_durations():
         (HEAD + "systemReserved: {gold: 1}", "cannot reserve 'gold' resource"),
         (HEAD + "cgroupsPerQOS: false", "cgroupsPerQOS: False is not supported"),
         (HEAD + "readOnlyPort: 10255", "readOnlyPort: 10255 is not supported"),
+        (HEAD + "featureGates: {MemoryQoS: 1}", "neither true nor false"),
+        (HEAD + "memorySwap: {swapBehavior: Lots}", 'swapBehavior "Lots" must be one of'),
+        (HEAD + "memoryThrottlingFactor: 2", "must be greater than 0 and less than or equal to 1.0"),
         (HEAD + "maxParallelImagePulls: 0", "maxParallelImagePulls 0 must be a positive number"),
         (HEAD + "serializeImagePulls: true\nmaxParallelImagePulls: 2", "cannot be larger than 1 unless Serial"),
         (HEAD + "crashLoopBackOff: {maxContainerRestartPeriod: 10s}", "KubeletCrashLoopBackOffMax not enabled"),
@@ -122,6 +127,31 @@ def test_flags_and_the_file_have_to_go_together():
     assert configured("", {"max_parallel_image_pulls": 4, "max_pods": None}).max_pods == 110
     with pytest.raises(BadConfiguration, match="maxParallelImagePulls cannot be larger"):
         configured(HEAD + "serializeImagePulls: true", {"max_parallel_image_pulls": 4})
+
+
+MACHINE = Machine(
+    cpus=1, memory=1, disk=1, architecture="", kernel="", os_image="", machine_id="", system_uuid="", boot_id="", swap=9
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "unified", "problem"),
+    [
+        ("failSwapOn: true", True, "running with swap on is not supported"),
+        ("failSwapOn: false", False, ""),
+        ("failSwapOn: false\nmemorySwap: {swapBehavior: LimitedSwap}", True, ""),
+        ("failSwapOn: false\nmemorySwap: {swapBehavior: LimitedSwap}", False, "LimitedSwap needs cgroup v2"),
+        ("failSwapOn: false\nfeatureGates: {MemoryQoS: true}", False, "MemoryQoS needs cgroup v2"),
+        ("failSwapOn: false\nfeatureGates: {MemoryQoS: true}", True, ""),
+    ],
+)
+def test_what_the_machine_has_to_have(text, unified, problem):
+    found = parse(HEAD + text)
+    if not problem:
+        check(found, MACHINE, unified=unified)
+        return
+    with pytest.raises(BadConfiguration, match=problem):
+        check(found, MACHINE, unified=unified)
 
 
 def test_durations():

@@ -1,15 +1,21 @@
 """Resizing pods as they run: what is promised, what is refused, what has to start anew."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from apimachinery.objects.base import view
 from apimachinery.objects.core_v1 import Pod, ResourceFieldSelector
 from kubelet.pods import cgroups, qos, resize
 from kubelet.pods.admit import Terms
+from kubelet.pods.container_config import Machine
 from kubelet.pods.decide import Resize, Stop, decide
 from kubelet.pods.fields import resource_field
+from kubelet.pods.security import Powers
 from tests.unit.kubelet_builders import box, life, world
 
+MACHINE = Machine(powers=Powers(), memory=1 << 30, cgroup_parent="", systemd_cgroups=False, log_root=Path())
 NODE = Terms(name="n1", allocatable={"cpu": "2", "memory": "1Gi", "pods": "10"})
 
 
@@ -130,7 +136,7 @@ HALF = {"limits": {"cpu": "500m", "memory": "1Mi"}}
     ],
 )
 def test_what_a_pod_as_a_whole_may_use(one, expected):
-    assert cgroups.limits(one) == expected
+    assert cgroups.limits(one, MACHINE) == expected
 
 
 def test_between_two_sizes_all_that_either_allows():
@@ -139,7 +145,7 @@ def test_between_two_sizes_all_that_either_allows():
 
 
 def test_the_files_of_both_cgroup_versions():
-    wanted = cgroups.Limits(1000, 500, 4096, 64)
+    wanted = cgroups.Limits(1000, 500, 4096, 64, swap=10)
     assert dict(cgroups.settings(wanted, unified=False)) == {
         "cpu.shares": "1024",
         "cpu.cfs_quota_us": "50000",
@@ -150,12 +156,16 @@ def test_the_files_of_both_cgroup_versions():
         "cpu.weight": "39",
         "cpu.max": "50000 100000",
         "memory.max": "4096",
+        "memory.swap.max": "10",
+        "memory.min": "0",
         "pids.max": "64",
     }
     assert dict(cgroups.settings(cgroups.Limits(), unified=True)) == {
         "cpu.weight": "1",
         "cpu.max": "max 100000",
         "memory.max": "max",
+        "memory.swap.max": "0",
+        "memory.min": "0",
         "pids.max": "max",
     }
 
@@ -181,3 +191,44 @@ def test_who_has_no_limit_sees_the_pods():
     node = {"memory": "1Gi"}
     assert [resource_field(one, name, ref, node) for name in ("c0", "c1")] == [str(64 << 20), str(10 << 20)]
     assert resource_field(sized({}), "c0", ref, node) == str(1 << 30)
+
+
+GI = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("resources", "spec", "share"),
+    [
+        ({"requests": {"memory": "256Mi"}}, {}, GI // 2),  # a quarter of the memory, a quarter of the swap
+        ({"requests": {"memory": "256Mi"}, "limits": {"memory": "512Mi"}}, {}, GI // 2),
+        ({"requests": {"memory": "256Mi"}, "limits": {"memory": "256Mi"}}, {}, 0),  # it wants neither more nor less
+        ({"requests": {"cpu": "1"}}, {}, 0),
+        ({}, {}, 0),
+        ({"requests": {"memory": "256Mi"}}, {"priority": 2_000_000_000}, 0),
+        ({"requests": {"memory": "2Gi"}}, {}, 0),
+    ],
+)
+def test_whose_part_of_the_swap_is_how_large(resources, spec, share):
+    one = sized(resources, **spec)
+    (container,) = one.spec.containers
+    assert qos.container_resources(one, container, capacity=GI, swap=2 * GI).swap == share
+    assert qos.container_resources(one, container, capacity=GI).swap == 0
+    assert cgroups.limits(one, replace(MACHINE, swap=2 * GI)).swap == share
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        ({"requests": {"memory": "100Mi"}, "limits": {"memory": "200Mi"}}, (100 << 20, 190 << 20)),
+        ({"requests": {"memory": "100Mi"}}, (100 << 20, ((100 << 20) + (924 << 20) * 9 // 10) // 4096 * 4096)),
+        ({"requests": {"memory": "100Mi"}, "limits": {"memory": "100Mi"}}, (100 << 20, 0)),
+        ({}, (0, 0)),
+    ],
+)
+def test_how_memory_is_protected(resources, expected):
+    """Expectations by upstream's formula (KEP-2570)."""
+    one = sized(resources)
+    found = qos.protection(one.spec.containers[0], allocatable=GI, factor=0.9)
+    assert (int(found.get("memory.min", 0)), int(found.get("memory.high", 0))) == expected
+    assert cgroups.limits(one, replace(MACHINE, throttling=0.9)).memory_kept == expected[0]
+    assert cgroups.limits(one, MACHINE).memory_kept == 0

@@ -7,7 +7,7 @@ import pytest
 
 from kubelet.pods import cgroups
 from kubelet.threads import in_thread
-from tests.cluster.test_kubelet_worker import Site, eventually
+from tests.cluster.node_on_fakes import Site, eventually
 
 
 class Work:
@@ -42,9 +42,9 @@ async def test_what_a_called_off_start_was_making_is_finished_before_it_is_taken
     monkeypatch.setattr(cgroups, "remove", lambda *_: work.done.append("removed"))
     async with site.kubelet() as agent:
         site.api.put("web")
-        await eventually(work.begun.is_set)
+        await eventually(work.begun.is_set, 60)
         site.api.delete("web")
-        await eventually(lambda: agent.find("default", "web")._ending_since)  # and so the start is called off
+        await eventually(lambda: agent.find("default", "web")._ending_since, 60)  # and so the start is called off
         work.go.set()
-        await eventually(lambda: not agent.workers)
+        await eventually(lambda: not agent.workers, 60)
     assert work.done[:2] == ["made", "removed"]

@@ -41,7 +41,7 @@ def test_a_parked_pod_is_tried_again_when_something_helps():
 def test_a_pod_that_backs_off_yields_to_those_that_need_not():
     backlog = Backlog()
     backlog.put(pod("a", 10))
-    backlog.park(backlog.take(0), 0)
+    backlog.park(backlog.take(0), 0, [NodeResourcesFit()])
     backlog.wake(Event(Change.NODE_ADDED))
     backlog.put(pod("b"))
     assert names(backlog, 0.5) == ["b", "a"]
@@ -112,3 +112,22 @@ def test_a_dropped_pod_is_never_taken():
     backlog.drop("a")
     assert names(backlog, 0) == []
     assert len(backlog) == 0
+
+
+def test_what_nothing_refused_backs_off_in_full():
+    backlog = Backlog()
+    backlog.put(pod("a"))
+    backlog.park(backlog.take(0), 0)
+    backlog.wake(Event(Change.NODE_ADDED))
+    assert names(backlog, 0.5) == []
+    assert names(backlog, 1.0) == ["a"]
+
+
+def test_how_many_wait_where():
+    backlog = Backlog()
+    for name in "abcd":
+        backlog.put(pod(name))
+    backlog.park(backlog.take(0), 0, [NodeResourcesFit()])
+    backlog.retry(backlog.take(0), 0)
+    backlog.take(0)
+    assert backlog.sizes() == {"active": 1, "backoff": 1, "unschedulable": 1}

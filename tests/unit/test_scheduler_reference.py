@@ -8,7 +8,7 @@ from scheduler.affinity import InterPodAffinity, PreferredNeighbours
 from scheduler.arrays import PodRow
 from scheduler.filters import NodePorts, NodeResourcesFit
 from scheduler.placed import placed as placing
-from scheduler.scores import BalancedAllocation, LeastAllocated
+from scheduler.scores import Allocated, BalancedAllocation
 from scheduler.spreading import PodTopologySpread, SpreadEvenly
 from tests.unit import scheduler_reference as reference
 from tests.unit.scheduler_builders import cluster, node, pod
@@ -195,5 +195,5 @@ def test_supposing_is_as_doing(world, data):
 @given(worlds(with_affinity))
 def test_resources_score_as_the_loop(world):
     state, wanted, there, placed = world
-    assert points(LeastAllocated(), state, wanted) == reference.least_allocated(wanted, there, placed, list(there))
+    assert points(Allocated(), state, wanted) == reference.least_allocated(wanted, there, placed, list(there))
     assert points(BalancedAllocation(), state, wanted) == reference.balanced(wanted, there, placed, list(there))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scheduler.scores import BalancedAllocation, ImageLocality, LeastAllocated, PreferUntainted
+from scheduler.scores import Allocated, BalancedAllocation, ImageLocality, PreferUntainted
 from tests.unit.scheduler_builders import cluster, node, pod
 
 MIB = 1024**2
@@ -16,8 +16,8 @@ def points(score, state, wanted):
 
 def test_what_is_free_counts_with_a_default_for_pods_that_say_nothing():
     state = cluster(node("a", cpu="1", memory="2000Mi"), pods=[pod("one", nodeName="a")])
-    assert points(LeastAllocated(), state, pod("p")) == [80]
-    assert points(LeastAllocated(), state, pod("p", cpu="1", memory="600Mi")) == [30]
+    assert points(Allocated(), state, pod("p")) == [80]
+    assert points(Allocated(), state, pod("p", cpu="1", memory="600Mi")) == [30]
 
 
 def test_balance_is_of_what_is_asked_for_and_nothing_for_pods_that_ask_nothing():

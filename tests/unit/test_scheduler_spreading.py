@@ -5,7 +5,7 @@ import pytest
 from apimachinery.objects.base import view
 from scheduler.events import Change, Event
 from scheduler.owners import Labelled, Selecting, default_selector
-from scheduler.spreading import PodTopologySpread, default_constraints
+from scheduler.spreading import Defaults, PodTopologySpread
 from tests.unit.scheduler_builders import cluster, decide, node, pod
 
 ZONE = "zone"
@@ -100,11 +100,12 @@ def test_owners_say_what_is_spread(services, controller, expected):
 
 def test_what_owners_select_is_spread_over_hosts_and_zones():
     selector = default_selector(like("p"), [owner(Labelled, X)], None)
-    assert [(one.key, one.max_skew) for one in default_constraints(selector)] == [
+    assert [(one.key, one.max_skew) for one in Defaults().constraints(like("p"), selector, "ScheduleAnyway")] == [
         ("kubernetes.io/hostname", 3),
         ("topology.kubernetes.io/zone", 5),
     ]
-    assert default_constraints(default_selector(like("p"), [], None)) == ()
+    assert Defaults().constraints(like("p"), selector, "DoNotSchedule") == ()
+    assert Defaults().constraints(like("p"), default_selector(like("p"), [], None), "ScheduleAnyway") == ()
 
 
 @pytest.mark.parametrize(

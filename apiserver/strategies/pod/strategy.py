@@ -78,12 +78,18 @@ def check_status(new: Json, old: Json | None) -> list[FieldError]:
     return [*update.status(new, old)] if old is not None else []
 
 
+def _kept(new: Json, old: Json) -> Json:
+    """The metadata of a part's update: all as it was but for what says which object is meant, and who writes."""
+    told = ("name", "uid", "resourceVersion", "managedFields")
+    return {**old["metadata"], **{name: new["metadata"][name] for name in told if name in new["metadata"]}}
+
+
 def _prepare_ephemeral(new: Json, old: Json | None) -> Json:
     """Only the list of ephemeral containers changes."""
     if old is None:
         return new
     added = (new.get("spec") or {}).get("ephemeralContainers")
-    merged = {**old, "metadata": new["metadata"], "spec": {**old["spec"]}}
+    merged = {**old, "metadata": _kept(new, old), "spec": {**old["spec"]}}
     if added:
         merged["spec"]["ephemeralContainers"] = added
     else:
@@ -100,7 +106,7 @@ def _prepare_resize(new: Json, old: Json | None) -> Json:
     """Only resources and resize policies change; other containers, or another order, are for validation to refuse."""
     if old is None or [*update.other_containers(new, old)]:
         return new
-    merged = {**old, "metadata": new["metadata"], "spec": {**old["spec"]}}
+    merged = {**old, "metadata": _kept(new, old), "spec": {**old["spec"]}}
     for name in ("containers", "initContainers"):
         wanted = {c.get("name"): c for c in new["spec"].get(name) or ()}
         if old["spec"].get(name):

@@ -5,7 +5,7 @@ from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.problems import Problems, at_most_100_percent, forbidden, go_struct, invalid
-from apiserver.strategies.strategy import Strategy
+from apiserver.strategies.strategy import Strategy, status_without
 from apiserver.strategies.workloads import common
 
 
@@ -79,6 +79,7 @@ def raises_generation(new: Json, old: Json) -> bool:
 DEPLOYMENTS = Strategy(
     default=default,
     check=check,
+    prepare_status=status_without("labels"),
     check_status=check_status,
     has_generation=True,
     raises_generation=raises_generation,
