@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.discovery import definitions as defs
-from apiserver.discovery.operations import Operation, Parameter, Path, paths
+from apiserver.discovery.operations import Operation, Parameter, Path, paths, short
 from apiserver.discovery.version import KUBERNETES, git_version
 
 _JSON = "application/json"
@@ -60,6 +60,27 @@ def plain_document(routes: Mapping[str, str]) -> Json:
         for path, text in routes.items()
     }
     return {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": git_version()}, "paths": found}
+
+
+def group_document(group: str, definitions: defs.Definitions) -> Json:
+    """The document of a group as such: what asking which versions it has answers."""
+    tag = short(group)
+    answer = {"schema": {"$ref": defs.V3_PREFIX + defs.API_GROUP}}
+    content = dict.fromkeys(_BODIES, answer)
+    asking = {
+        "tags": [tag],
+        "description": "get information of a group",
+        "operationId": f"get{tag[0].upper()}{tag[1:]}APIGroup",
+        "responses": {"200": {"description": "OK", "content": content}, "401": {"description": "Unauthorized"}},
+    }
+    used = defs.closure(definitions, [defs.API_GROUP])
+    schemas = {name: defs.schema_v3(name, definitions[name], frozenset()) for name in used}
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": git_version()},
+        "paths": {f"/apis/{group}/": {"get": asking}},
+        "components": {"schemas": schemas, "securitySchemes": _SECURITY},
+    }
 
 
 def content_hash(kinds: Iterable[Kind], extra: bytes = b"") -> str:

@@ -118,11 +118,12 @@ def paths(kind: Kind) -> Iterator[Path]:
 
 def tag(kind: Kind) -> str:
     """`apps_v1`, `core_v1`: the group as generators name their classes."""
-    return f"{_short(kind)}_{kind.version}"
+    return f"{short(kind.group)}_{kind.version}"
 
 
-def _short(kind: Kind) -> str:
-    name = kind.group.removesuffix(".k8s.io")
+def short(group: str) -> str:
+    """`apps`, `rbacAuthorization`, `core`: the group in names of operations."""
+    name = group.removesuffix(".k8s.io")
     for part in ("authorization", "apiserver"):
         name = name.replace(f".{part}", part.capitalize())
     return name.split(".")[0] or "core"
@@ -130,7 +131,7 @@ def _short(kind: Kind) -> str:
 
 def _id(verb: str, kind: Kind, rest: str) -> str:
     """`readCoreV1NamespacedPod`."""
-    group = _short(kind)
+    group = short(kind.group)
     return f"{verb}{group[0].upper()}{group[1:]}{kind.version.capitalize()}{rest}"
 
 

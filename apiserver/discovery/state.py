@@ -43,6 +43,14 @@ _OTHERS = {
     "api": {"/api/": "get available API versions"},
     "apis": {"/apis/": "get available API versions"},
     "version": {"/version/": "get the version information for this server"},
+    ".well-known/openid-configuration": {
+        "/.well-known/openid-configuration/": "get service account issuer OpenID configuration, also known as the "
+        "'OIDC discovery doc'"
+    },
+    "openid/v1/jwks": {
+        "/openid/v1/jwks/": "get service account issuer OpenID JSON Web Key Set which contains public token "
+        "verification keys"
+    },
 }
 
 
@@ -234,7 +242,9 @@ class Discovery:
         return tree if group else {name: value for name, value in tree.items() if name != "apiVersion"}  # as upstream
 
     def _hashes(self) -> dict[str, str]:
-        found = {name: openapi_v3.content_hash([], name.encode()) for name in _OTHERS}
+        absent = {name for name in _OTHERS if "openid" in name and f"/{name}" not in self.fixed}
+        built_in = {f"apis/{group}" for group in self.groups if group} - {f"apis/{gvk[0]}" for gvk in self.schemas}
+        found = {name: openapi_v3.content_hash([], name.encode()) for name in {*_OTHERS, *built_in} - absent}
         marks: dict[tuple[str, str], bytes] = {}
         for group, version, kind in sorted(self.schemas):
             marks[group, version] = marks.get((group, version), b"") + self.schemas[group, version, kind].mark
@@ -253,14 +263,18 @@ class Discovery:
             theirs = {f"apis/{row.group}/{row.version}": row.openapi_v3 for row in self.foreign if row.openapi_v3}
             return {"paths": dict(sorted({**index["paths"], **theirs}.items()))}
         name = path.removeprefix(f"{_V3}/")
+        return self._document(name) if name in self.hashes else None
+
+    def _document(self, name: str) -> Json:
+        """One of OpenAPI v3's documents."""
         if name in _OTHERS:
             return openapi_v3.plain_document(_OTHERS[name])
-        group, version = name.split("/")[1:] if name.startswith("apis/") and name.count("/") == 2 else ("", name[4:])
-        kinds = self.groups.get(group, {}).get(version) if name in self.hashes else None
-        if kinds is None:
-            return None
+        root, *rest = name.split("/")
+        if root == "apis" and len(rest) == 1:
+            return openapi_v3.group_document(rest[0], self.load())
+        group, version = rest if root == "apis" else ("", rest[0])
         extra = {gvk: self.schemas[gvk].v3 for gvk in self._custom(group, version)}
-        return openapi_v3.document(kinds, self.load(), extra, enums=self.with_enums)
+        return openapi_v3.document(self.groups[group][version], self.load(), extra, enums=self.with_enums)
 
     def _openapi_v2(self, media_type: str) -> bytes:
         extra = {gvk: schemas.v2 for gvk, schemas in self.schemas.items()}

@@ -144,10 +144,21 @@ def test_aggregated_discovery_says_the_same_as_the_plain_one():
 
 @pytest.mark.parametrize(
     "path",
-    ["/apis/nope", "/apis/apps/v9", "/api/v2", "/apis//v1", "/nope", "/openapi/v3/nope", "/openapi/v3/apis/apps"],
+    ["/apis/nope", "/apis/apps/v9", "/api/v2", "/apis//v1", "/nope", "/openapi/v3/nope", "/openapi/v3/apis/nope"],
 )
 def test_paths_without_a_document(path):
     assert STATE.document(path) is None
+
+
+def test_openapi_v3_has_a_document_of_each_group_and_of_the_issuer():
+    state = Discovery(fixed={"/openid/v1/jwks": (b"{}", "application/json")})
+    group = json.loads(state.document("/openapi/v3/apis/rbac.authorization.k8s.io")[0])
+    (operation,) = group["paths"]["/apis/rbac.authorization.k8s.io/"].values()
+    assert (operation["operationId"], operation["tags"]) == ("getRbacAuthorizationAPIGroup", ["rbacAuthorization"])
+    names = json.loads(state.document("/openapi/v3")[0])["paths"]
+    assert {"apis/apps", "apis/apps/v1", "openid/v1/jwks"} <= names.keys()
+    assert ".well-known/openid-configuration" not in names  # nothing serves it here
+    assert "/openid/v1/jwks/" in json.loads(state.document("/openapi/v3/openid/v1/jwks")[0])["paths"]
 
 
 def test_version_and_root():
