@@ -90,6 +90,24 @@ def test_a_mount_on_the_node_reaches_the_container(cluster, namespace):
     assert uid not in Path("/proc/self/mountinfo").read_text()
 
 
+def test_a_mount_in_the_container_reaches_the_node_and_goes_with_the_pod(cluster, namespace):
+    mount = {"name": "disk", "mountPath": "/disk", "mountPropagation": "Bidirectional"}
+    script = "mkdir /disk/m && mount -t tmpfs none /disk/m && echo seen >/disk/m/file && sleep 1000"
+    put(
+        cluster, namespace, "shared",
+        command=["sh", "-c", script],
+        container={"volumeMounts": [mount], "securityContext": {"privileged": True}},
+        volumes=[{"name": "disk", "emptyDir": {}}],
+        terminationGracePeriodSeconds=1,
+    )  # fmt: skip
+    uid = cluster.get("-n", namespace, "pod", "shared")["metadata"]["uid"]
+    where = f"*/pods/{uid}/volumes/kubernetes.io~empty-dir/disk/m/file"
+    (file,) = eventually(lambda: list((cluster.root / "nodes").glob(where)), why="the mount")
+    eventually(lambda: file.read_text() == "seen\n", why="what is written there")
+    cluster.kubectl("-n", namespace, "delete", "pod", "shared")
+    assert uid not in Path("/proc/self/mountinfo").read_text()
+
+
 def test_a_kubelet_killed_amid_mounting_leaves_nothing_undone(cluster, namespace):
     volumes = [{"name": f"v{i}", "emptyDir": {"medium": "Memory"}} for i in range(12)]
     wanted = [{"name": v["name"], "mountPath": f"/{v['name']}", "subPath": "sub/path"} for v in volumes]
