@@ -139,6 +139,8 @@ def levelled(value, key=""):
     """The value without what is random or of the moment."""
     if isinstance(value, dict):
         return {name: levelled(item, name) for name, item in value.items() if name not in _OF_THE_BUILD}
+    if isinstance(value, list) and key in ("resourceRules", "nonResourceRules"):
+        value = sorted(value, key=str)  # upstream's order is that of a map
     if isinstance(value, list):
         return [levelled(item, key) for item in value]
     if value is None or isinstance(value, bool):

@@ -34,20 +34,23 @@ def all_of(path: str, spec: Json) -> Problems:
     for list_name in ("containers", "initContainers", "ephemeralContainers"):
         for i, container in enumerate(spec.get(list_name) or ()):
             here = f"{path}.{list_name}[{i}]"
-            yield from _name(here, container, seen)
+            yield from _name(f"{here}.name", container.get("name", ""))
             yield from _common(here, container, spec, context, claims)
+            yield from _only_once(f"{here}.name", container.get("name", ""), seen)
             yield from _BY_LIST[list_name](here, container, spec)
     yield from _port_clashes(path, spec)
 
 
-def _name(path: str, container: Json, seen: set[str]) -> Problems:
-    name = container.get("name", "")
-    if not name:
-        yield required(f"{path}.name")
-        return
-    yield from dns_label(f"{path}.name", name)
+def _name(path: str, name: str) -> Problems:
+    if name:
+        yield from dns_label(path, name)
+    else:
+        yield required(path)
+
+
+def _only_once(path: str, name: str, seen: set[str]) -> Problems:
     if name in seen:
-        yield duplicate(f"{path}.name", name)
+        yield duplicate(path, name)
     seen.add(name)
 
 
