@@ -21,6 +21,7 @@ from bootstrap import addons, docker_engine, kubeconfig, kubelet_configuration, 
 from bootstrap.processes import processes
 from bootstrap.progress import Progress
 from bootstrap.spec import ClusterSpec, host_address, host_name
+from bootstrap.tenants import MACHINE
 from client.client import Client
 from client.config import load_kubeconfig
 
@@ -56,7 +57,7 @@ async def up(spec: ClusterSpec, progress: Progress) -> bool:
     if not was_running:
         _check(spec)
     kubelet_configuration.check(spec)
-    spec.save()
+    MACHINE.enter(spec)
     with progress.step("Docker Engine") as step:
         step.result = await docker_engine.ensure(spec)
     with progress.step("Certificates and keys"):
