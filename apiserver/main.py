@@ -13,7 +13,7 @@ import random
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -27,7 +27,9 @@ from apiserver.app import App, Options, create_app
 from apiserver.audit import AuditLog, parse
 from apiserver.audit.log import audit_file
 from apiserver.audit.policy import BadPolicy
+from apiserver.authentication import static_tokens
 from apiserver.options import ISSUER
+from apiserver.request import User
 from apiserver.resources import foreign
 from apiserver.storage import compaction
 from apiserver.storage.etcd import EtcdStorage
@@ -64,6 +66,7 @@ def run(
     tls_cert_file: Annotated[str, typer.Option(help="the server's certificate (chain), PEM")] = "",
     tls_private_key_file: Annotated[str, typer.Option(help="its key")] = "",
     client_ca_file: Annotated[str, typer.Option(help="CA of client certificates")] = "",
+    token_auth_file: Annotated[str, typer.Option(help="static tokens: token,user,uid,groups a line")] = "",
     service_account_key_file: Annotated[list[str] | None, typer.Option(help="keys that verify tokens")] = None,
     service_account_signing_key_file: Annotated[str, typer.Option(help="key that signs tokens")] = "",
     service_account_issuer: Annotated[list[str] | None, typer.Option(help="issuer of tokens; the first signs")] = None,
@@ -118,6 +121,7 @@ def run(
         requestheader_username_headers=_split(requestheader_username_headers),
         requestheader_group_headers=_split(requestheader_group_headers),
         requestheader_extra_prefixes=_split(requestheader_extra_headers_prefix),
+        static_tokens=_static_tokens(token_auth_file),
         issuer=issuers[0],
         issuers=tuple(issuers[1:]),
         audiences=_split(api_audiences),
@@ -221,6 +225,17 @@ async def _leave(app: App) -> None:
 
 def _say_ready(port: int) -> None:
     log.info("serving", port=port)
+
+
+def _static_tokens(path: str) -> Mapping[str, User]:
+    """The users of --token-auth-file by their tokens."""
+    try:
+        users, warnings = static_tokens.parse(_read(path).decode(), path)
+    except static_tokens.BadTokenFile as error:
+        raise typer.BadParameter(str(error), param_hint="--token-auth-file") from None
+    for text in warnings:
+        log.warning("about the static tokens", said=text)
+    return users
 
 
 def _audit_log(policy: str, path: str, max_size: int, max_backups: int) -> AuditLog | None:
