@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -287,12 +288,16 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def _address_of(bind: str) -> str:
-    """The address by which others reach a server that listens on all of them: that of the default route."""
-    if bind not in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+    """The address by which others reach a server that listens on all, or on this machine's alone: of the default route.
+
+    Source: apimachinery/pkg/util/net/interface.go (ResolveBindAddress).
+    """
+    address = ip_address(bind or "0.0.0.0")  # noqa: S104 - compared, not bound
+    if not (address.is_unspecified or address.is_loopback):
         return bind
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.255", 9))  # sends nothing: only asks for a route
+            probe.connect(("203.0.113.1", 9))  # sends nothing: only asks for a route
         except OSError:
             return "127.0.0.1"
         return str(probe.getsockname()[0])

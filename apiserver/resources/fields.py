@@ -11,6 +11,7 @@ import msgspec
 
 from apimachinery import errors, schema, strict_json
 from apimachinery.errors import ApiError, FieldError
+from apimachinery.fields import Mistyped
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.call import Call
@@ -46,7 +47,7 @@ def _checked(
     try:
         decoded, unknown = (decode or partial(_typed, kind))(tree, reports)
     except ApiError as error:
-        raise of_patch(call, tree, undecodable(kind, error.message)) if is_patch else error from None
+        raise of_patch(call, tree, _why(call, kind, error)) if is_patch else error from None
     strict = [*duplicates, *unknown]
     if duplicates and unknown and decode is None and not is_patch:  # elsewhere upstream finds them one after the other
         strict = strict_json.in_order(call.received, strict)
@@ -68,6 +69,14 @@ async def typed_body(call: Call, kind: Kind) -> Json:
     return _checked(body.tree, kind, options, call, body.duplicates, None, is_patch=False)
 
 
+def _why(call: Call, kind: Kind, error: ApiError) -> str:
+    """A strategic patch is put onto Go values by a converter, which says of mistyped fields what it would."""
+    cause = error.__cause__
+    if isinstance(cause, Mistyped) and cause.unconvertible and _is_strategic(call):
+        return cause.unconvertible
+    return undecodable(kind, error.message)
+
+
 def undecodable(kind: Kind, message: str) -> str:
     """The reason alone of "... cannot be handled as a ...: reason"."""
     return message.rpartition(f" cannot be handled as a {kind.kind}: ")[2]
@@ -75,8 +84,12 @@ def undecodable(kind: Kind, message: str) -> str:
 
 def of_patch(call: Call, tree: Json, why: str) -> ApiError:
     """A patch whose result does not decode into its kind: shown with a strategic patch itself, else with the result."""
-    if media_type_of(call.headers.get("content-type", "")) == STRATEGIC_PATCH:
+    if _is_strategic(call):
         shown = errors.go_value(strict_json.decode(call.received)[0])
     else:
         shown = msgspec.json.encode(tree).decode()
     return errors.invalid("", "", "", [FieldError("patch", errors.INVALID, why, shown)])
+
+
+def _is_strategic(call: Call) -> bool:
+    return media_type_of(call.headers.get("content-type", "")) == STRATEGIC_PATCH
