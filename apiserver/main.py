@@ -107,10 +107,10 @@ def run(
 ) -> None:
     """The API server of PyKube."""
     logs.configure("apiserver", json=log_json)
-    issuers = service_account_issuer or [ISSUER]
+    issuers, modes = service_account_issuer or [ISSUER], _split(authorization_mode)
     options = Options(
-        authorization_modes=_split(authorization_mode),
-        anonymous=anonymous_auth == "true",
+        authorization_modes=modes,
+        anonymous=_lets_anonymous(modes, anonymous_auth),
         service_cidr=service_cluster_ip_range,
         node_port_range=_port_range(service_node_port_range),
         advertise_address=advertise_address or _address_of(bind_address),
@@ -226,6 +226,14 @@ async def _leave(app: App) -> None:
 
 def _say_ready(port: int) -> None:
     log.info("serving", port=port)
+
+
+def _lets_anonymous(modes: tuple[str, ...], wanted: str) -> bool:
+    """Not where everybody may do everything (kubeapiserver/options/authentication.go, ApplyAuthorization)."""
+    if wanted == "true" and "AlwaysAllow" in modes:
+        log.warning("anonymous requests are not answered: they could do everything with the AlwaysAllow authorizer")
+        return False
+    return wanted == "true"
 
 
 def _static_tokens(path: str) -> Mapping[str, User]:
