@@ -43,6 +43,7 @@ def authenticator(options: Options, lookup: Lookup, clock: Callable[[], float]) 
         now=clock,
         certificates=_certificates(options.client_ca, options),
         front_proxy=_front_proxy(options),
+        static_tokens=options.static_tokens,
         service_accounts=tokens if keys else None,
         anonymous=options.anonymous,
     )

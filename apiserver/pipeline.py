@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeAlias
 
 import structlog
 
-from apimachinery import errors
+from apimachinery import durations, errors
 from apimachinery.errors import ApiError
 from apiserver import protobuf
 from apiserver.authentication.impersonation import Nobody
@@ -152,7 +152,20 @@ async def trace(server: Server, call: Call, proceed: Proceed) -> Response:
 async def resolve(_server: Server, call: Call, proceed: Proceed) -> Response:
     """Say what the path means."""
     call.info = request_info(call.method, call.path, raw_segments(call.scope), call.query)
+    if "timeout" in call.query:
+        _check_timeout(call)
     return await proceed(call)
+
+
+def _check_timeout(call: Call) -> None:
+    """How long the client waits is its business, but it must be a time (endpoints/filters/request_deadline.go)."""
+    text = call.first("timeout")
+    if not text or call.target.verb == "watch" or call.target.subresource in CONNECTS:
+        return
+    try:
+        durations.parse(text)
+    except durations.BadDuration as error:
+        raise errors.bad_request(f"invalid timeout specified in the request URL - {error}") from None
 
 
 async def authenticate(server: Server, call: Call, proceed: Proceed) -> Response:
