@@ -62,6 +62,12 @@ class Options:
     features: Features = DEFAULTS
 
     @property
+    def address(self) -> str:
+        """Where others reach this server, with its port."""
+        host = self.advertise_address
+        return f"{f'[{host}]' if ':' in host else host}:{self.secure_port}" if host else ""
+
+    @property
     def service_cidrs(self) -> list[str]:
         """The address ranges of services, one a family."""
         return [part.strip() for part in self.service_cidr.split(",")]

@@ -26,8 +26,9 @@ import structlog
 from apimachinery import durations, errors
 from apimachinery.errors import ApiError
 from apiserver import protobuf
+from apiserver.authentication.impersonation import Nobody
 from apiserver.authentication.impersonation import impersonate as impersonated
-from apiserver.authorization.messages import denied
+from apiserver.authorization.messages import denied, safe
 from apiserver.call import Call, Disconnected, Receive, Response, Send, call_from, raw_segments
 from apiserver.fairness import Fairness
 from apiserver.metrics import Metrics
@@ -45,6 +46,9 @@ ASGI: TypeAlias = Callable[[Any, Receive, Send], Awaitable[None]]
 
 #: Subresources that stream or hand the connection on: never limited, answered in their own form.
 CONNECTS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
+_TEXT = "text/plain; charset=utf-8"
+#: What a refusal of the filters says beside its text, as upstream's do.
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 #: Requests slower than this are logged (endpoints/handlers/trace_util.go has 500 ms for most).
 _SLOW_SECONDS = 1.0
 
@@ -182,7 +186,15 @@ def audit(server: Server, call: Call, proceed: Proceed) -> Awaitable[Response]:
 async def impersonate(server: Server, call: Call, proceed: Proceed) -> Response:
     """Become somebody else, where that is asked for and allowed."""
     asker = call.asker
-    call.user = impersonated(asker, call.scope, server.authorizer.authorize)
+    try:
+        call.user = impersonated(asker, call.scope, server.authorizer.authorize)
+    except Nobody as error:
+        call.marks = (*call.marks, _NOSNIFF)
+        text = f'Internal Server Error: "{_uri(call)}": {error}\n'
+        return Response(status=500, content_type=_TEXT, body=safe(text).encode())
+    except ApiError:
+        call.marks = (*call.marks, _NOSNIFF)
+        raise
     if call.user is not asker:
         call.impersonator = asker
     return await proceed(call)
@@ -219,6 +231,7 @@ async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
         call.annotations["authorization.k8s.io/decision"] = "allow" if decision.allowed else "forbid"
         call.annotations["authorization.k8s.io/reason"] = decision.reason
     if not decision.allowed:
+        call.marks = (*call.marks, _NOSNIFF)
         raise denied(question, decision.reason)
     return await proceed(call)
 
@@ -227,6 +240,12 @@ async def aggregate(server: Server, call: Call, proceed: Proceed) -> Response:
     """Let the extension server answer that serves the group version; which forms it can answer in is its business."""
     response = server.aggregates(call) if server.aggregates is not None else None
     return response if response is not None else await proceed(call)
+
+
+def _uri(call: Call) -> str:
+    path = call.scope.get("raw_path", call.path.encode()).decode("latin-1")
+    query = call.scope.get("query_string", b"").decode("latin-1")
+    return f"{path}?{query}" if query and "?" not in path else path
 
 
 async def negotiate(_server: Server, call: Call, proceed: Proceed) -> Response:

@@ -28,7 +28,7 @@ from apiserver.admission import (
     storage,
 )
 from apiserver.admission.dynamic import Dynamic
-from apiserver.admission.plugin import Plugin, Review
+from apiserver.admission.plugin import Plugin, Review, Step, nothing
 from apiserver.admission.quota_accounts import Accounts
 from apiserver.admission.subject import Subject
 from apiserver.request import Attributes, Decision, Lookup
@@ -73,6 +73,10 @@ PLUGINS: tuple[Plugin, ...] = (
 )
 
 
+#: For how many resources the steps are kept: custom ones come and go.
+_MOST_RESOURCES = 1000
+
+
 async def _no_wait() -> None:
     return None
 
@@ -95,6 +99,8 @@ class Chain:
     authorize: Callable[[Attributes], Decision] | None = None
     fresh: Callable[[], Awaitable[None]] = field(default=_no_wait)
     accounts: Accounts | None = None
+    #: By group and plural: what the plugins have to do, those left out that have nothing to do with the resource.
+    _steps: dict[tuple[str, str], tuple[Sequence[Step], Sequence[Step]]] = field(default_factory=dict)
 
     async def mutate(
         self,
@@ -106,7 +112,7 @@ class Chain:
         subject: Callable[[], Subject] | None = None,
     ) -> Json:
         """Run what changes the object. Raises ApiError."""
-        steps = [plugin.mutate for plugin in self.plugins]
+        steps, _ = self._steps_for(attributes)
 
         async def built_in(tree: Json) -> Json:
             await self._run(steps, self._review(attributes, tree, old, lookup, warn))
@@ -128,7 +134,7 @@ class Chain:
     ) -> None:
         """Run what only looks. Raises ApiError."""
         review = self._review(attributes, new, old, lookup, warn)
-        await self._run([plugin.validate for plugin in self.plugins], review)
+        await self._run(self._steps_for(attributes)[1], review)
         if subject is not None and self.dynamic is not None:
             if new is None and self.dynamic.may_mutate():
                 await self.dynamic.delete(subject(), old, warn)
@@ -146,6 +152,20 @@ class Chain:
         changed = await dynamic.mutate(seen, tree, None, warn)
         await dynamic.validate(seen, changed, None, warn)
         return changed
+
+    def _steps_for(self, attributes: Attributes) -> tuple[Sequence[Step], Sequence[Step]]:
+        """What mutates and what validates a write."""
+        resource = (attributes.group, attributes.plural)
+        found = self._steps.get(resource)
+        if found is None:
+            rows = [plugin.steps(*resource) for plugin in self.plugins]
+            mutating, validating = (
+                [step for step in steps if step is not nothing] for steps in zip(*rows, strict=True)
+            )
+            found = mutating, validating
+            if len(self._steps) < _MOST_RESOURCES:
+                self._steps[resource] = found
+        return found
 
     def _review(
         self,

@@ -5,7 +5,7 @@ before a refusal counts, so plugins are idempotent. Time and randomness come in 
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from apimachinery import errors
@@ -81,8 +81,13 @@ class Review:
 Step = Callable[[Review], None]
 
 
-def _nothing(_review: Review) -> None:
-    return None
+def nothing(_review: Review) -> None:
+    """The half of a plugin that has only the other."""
+
+
+def resources(*kinds: Kind) -> frozenset[tuple[str, str]]:
+    """The groups and plurals of kinds, as `Plugin.of` wants them."""
+    return frozenset((kind.group, kind.plural) for kind in kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,12 @@ class Plugin:
     """One plugin. `mutate` changes `review.new` in place, `validate` only looks; both raise ApiError to refuse."""
 
     name: str
-    mutate: Step = _nothing
-    validate: Step = _nothing
+    mutate: Step = nothing
+    validate: Step = nothing
     is_on: bool = True
+    #: The groups and plurals that it has to do with, so that writes of others need not ask it; None for all.
+    of: Collection[tuple[str, str]] | None = None
+
+    def steps(self, group: str, plural: str) -> tuple[Step, Step]:
+        """Both functions for writes of a resource."""
+        return (self.mutate, self.validate) if self.of is None or (group, plural) in self.of else (nothing, nothing)

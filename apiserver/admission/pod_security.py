@@ -5,7 +5,7 @@ Source: k8s.io/pod-security-admission/admission/admission.go. The levels' rules 
 
 from apimachinery import kinds
 from apimachinery.types import Json
-from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review
+from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review, resources
 from apiserver.admission.pod_security_checks import violations
 from apiserver.strategies.sameness import same
 
@@ -61,4 +61,4 @@ def _evaluate(review: Review, pod: Json, *, enforce: bool) -> None:
         review.warn(f'would violate PodSecurity "{level}:{version}": {", ".join(found)}')
 
 
-POD_SECURITY = Plugin("PodSecurity", validate=_validate)
+POD_SECURITY = Plugin("PodSecurity", validate=_validate, of=frozenset(_TEMPLATES) | resources(kinds.PODS))

@@ -61,19 +61,24 @@ def _checked(
     return decoded
 
 
-async def typed_body(call: Call, kind: Kind) -> Json:
+async def typed_body(call: Call, kind: Kind, older: str = "") -> Json:
     """The body of a request whose kind is answered and forgotten, as the schema knows it. Raises 400, 413, 415."""
     options = write_options(call)
-    body = await decoding.body_of(call, kind, duplicates=options.field_validation != "Ignore")
+    body = await decoding.body_of(call, kind, duplicates=options.field_validation != "Ignore", older=older)
     decoding.metadata_of(body.tree)
     return _checked(body.tree, kind, options, call, body.duplicates, None, is_patch=False)
 
 
+def patched(call: Call, tree: Json, kind: Kind, options: WriteOptions) -> Json:
+    """What a patch made of an object that is not stored as such. Raises 422."""
+    return _checked(tree, kind, options, call, (), None, is_patch=True)
+
+
 def _why(call: Call, kind: Kind, error: ApiError) -> str:
-    """A strategic patch is put onto Go values by a converter, which says of mistyped fields what it would."""
+    """A strategic patch makes a tree, which upstream decodes in other words than a text."""
     cause = error.__cause__
-    if isinstance(cause, Mistyped) and cause.unconvertible and _is_strategic(call):
-        return cause.unconvertible
+    if isinstance(cause, Mistyped) and media_type_of(call.headers.get("content-type", "")) == STRATEGIC_PATCH:
+        return cause.converted
     return undecodable(kind, error.message)
 
 
@@ -84,12 +89,8 @@ def undecodable(kind: Kind, message: str) -> str:
 
 def of_patch(call: Call, tree: Json, why: str) -> ApiError:
     """A patch whose result does not decode into its kind: shown with a strategic patch itself, else with the result."""
-    if _is_strategic(call):
+    if media_type_of(call.headers.get("content-type", "")) == STRATEGIC_PATCH:
         shown = errors.go_value(strict_json.decode(call.received)[0])
     else:
         shown = msgspec.json.encode(tree).decode()
     return errors.invalid("", "", "", [FieldError("patch", errors.INVALID, why, shown)])
-
-
-def _is_strategic(call: Call) -> bool:
-    return media_type_of(call.headers.get("content-type", "")) == STRATEGIC_PATCH
