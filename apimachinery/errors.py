@@ -301,8 +301,8 @@ def too_large_resource_version(wanted: int, current: int) -> ApiError:
 
 
 def too_many_requests(message: str, retry_after: int) -> ApiError:
-    """429 with advice when to come back, in seconds."""
-    return ApiError(429, "TooManyRequests", message, {"retryAfterSeconds": retry_after})
+    """429, with advice when to come back, in seconds, or without."""
+    return ApiError(429, "TooManyRequests", message, {"retryAfterSeconds": retry_after} if retry_after else {})
 
 
 def request_too_large(message: str) -> ApiError:

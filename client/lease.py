@@ -17,6 +17,7 @@ from apimachinery.errors import ApiError
 from apimachinery.kinds import LEASES
 from apimachinery.types import Json
 from client.client import Client, Unreachable
+from client.events import NORMAL, EventRecorder, reference
 
 #: Seconds between attempts while no server answers: asking costs it nothing, and whoever waits is idle.
 UNREACHABLE_RETRY = 0.5
@@ -43,11 +44,14 @@ class LeaderElection:
         retry: float = 2.0,
         clock: Callable[[], float] = time.time,
         random: Callable[[], float] = random.random,
+        recorder: EventRecorder | None = None,
     ) -> None:
         self._client, self._namespace, self._name, self._identity = client, namespace, name, identity
         self._duration, self._renew_deadline, self._retry = duration, renew_deadline, retry
         self._clock, self._random = clock, random
+        self._recorder = recorder
         self._observed: Json = {}
+        self._about: Json = {}  # the lease, as an event refers to it
         self._observed_at = 0.0
         self._unreachable = False
 
@@ -76,6 +80,8 @@ class LeaderElection:
             pause = UNREACHABLE_RETRY if self._unreachable else self._retry
             await asyncio.sleep(pause * (1 + 1.2 * self._random()))
         _log.info("became leader", lease=self._name, identity=self._identity)
+        if self._recorder is not None:
+            self._recorder.event(self._about, NORMAL, "LeaderElection", f"{self._identity} became leader")
 
     async def release(self) -> None:
         """Give the lease up, so that another candidate can take it at once."""
@@ -121,6 +127,7 @@ class LeaderElection:
                 _log.warning("lease not taken", lease=self._name, error=str(error))
             return False
         self._observe(lease)
+        self._about = reference(lease, kind=LEASES.kind, api_version=LEASES.api_version)
         return True
 
     async def _current(self) -> Json | None:
