@@ -72,9 +72,15 @@ class Ordered(dict[str, Any]):
     """An object that is a struct in Go: shown in its own order, where maps are sorted."""
 
 
+class Pointed(str):
+    """A string that is behind a pointer in Go: shown as JSON, as all that is no plain scalar."""
+
+
 def _shown(value: Any) -> str:
     """How Go's `%q` / `%v` show a value in a field error: strings quoted, numbers plain, the rest as JSON."""
-    if isinstance(value, str):
+    if isinstance(value, Pointed):
+        value = str(value)
+    elif isinstance(value, str):
         return go_quoted(value)
     if isinstance(value, float):
         return go_number(value)
