@@ -159,10 +159,8 @@ class Chain:
         found = self._steps.get(resource)
         if found is None:
             rows = [plugin.steps(*resource) for plugin in self.plugins]
-            mutating, validating = (
-                [step for step in steps if step is not nothing] for steps in zip(*rows, strict=True)
-            )
-            found = mutating, validating
+            mutating = [mutate for mutate, _ in rows if mutate is not nothing]
+            found = mutating, [validate for _, validate in rows if validate is not nothing]
             if len(self._steps) < _MOST_RESOURCES:
                 self._steps[resource] = found
         return found
