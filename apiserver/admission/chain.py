@@ -12,6 +12,8 @@ fresh and runs again.
 import random as dice
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from time import perf_counter
 
 from apimachinery.errors import ApiError
 from apimachinery.types import Json
@@ -28,9 +30,10 @@ from apiserver.admission import (
     storage,
 )
 from apiserver.admission.dynamic import Dynamic
-from apiserver.admission.plugin import Plugin, Review
+from apiserver.admission.plugin import Plugin, Review, nothing, operation_of
 from apiserver.admission.quota_accounts import Accounts
 from apiserver.admission.subject import Subject
+from apiserver.metrics.admission import Step
 from apiserver.request import Attributes, Decision, Lookup
 
 #: Runs after all others have let the write through, since it writes itself (`Chain.accounts`).
@@ -73,6 +76,9 @@ PLUGINS: tuple[Plugin, ...] = (
 )
 
 
+_Named = tuple[str, Callable[[Review], None]]
+
+
 async def _no_wait() -> None:
     return None
 
@@ -95,6 +101,15 @@ class Chain:
     authorize: Callable[[Attributes], Decision] | None = None
     fresh: Callable[[], Awaitable[None]] = field(default=_no_wait)
     accounts: Accounts | None = None
+    #: The steps of the plugins that have one, with their names.
+    mutators: Sequence[_Named] = field(init=False)
+    validators: Sequence[_Named] = field(init=False)
+
+    def __post_init__(self) -> None:
+        mutators = tuple((p.name, p.mutate) for p in self.plugins if p.mutate is not nothing)
+        validators = tuple((p.name, p.validate) for p in self.plugins if p.validate is not nothing)
+        object.__setattr__(self, "mutators", mutators)
+        object.__setattr__(self, "validators", validators)
 
     async def mutate(
         self,
@@ -106,16 +121,23 @@ class Chain:
         subject: Callable[[], Subject] | None = None,
     ) -> Json:
         """Run what changes the object. Raises ApiError."""
-        steps = [plugin.mutate for plugin in self.plugins]
+        steps = self.mutators
 
         async def built_in(tree: Json) -> Json:
-            await self._run(steps, self._review(attributes, tree, old, lookup, warn))
+            await self._run(steps, self._review(attributes, tree, old, lookup, warn), row)
             return tree
 
-        new = await built_in(new)
-        if subject is None or self.dynamic is None or not self.dynamic.may_mutate():
-            return new
-        return await self.dynamic.mutate(subject(), new, old, warn, built_in)
+        operation = operation_of(attributes.verb, new, old)
+        began, row = perf_counter(), _row("admit", operation)
+        try:
+            new = await built_in(new)
+            if subject is not None and self.dynamic is not None and self.dynamic.may_mutate():
+                new = await self.dynamic.mutate(subject(), new, old, warn, built_in)
+        except ApiError:
+            row.refused(perf_counter() - began)
+            raise
+        row.passed(perf_counter() - began)
+        return new
 
     async def validate(
         self,
@@ -127,8 +149,17 @@ class Chain:
         subject: Callable[[], Subject] | None = None,
     ) -> None:
         """Run what only looks. Raises ApiError."""
-        review = self._review(attributes, new, old, lookup, warn)
-        await self._run([plugin.validate for plugin in self.plugins], review)
+        began, row = perf_counter(), _row("validate", operation_of(attributes.verb, new, old))
+        try:
+            await self._validate(self._review(attributes, new, old, lookup, warn), row, subject)
+        except ApiError:
+            row.refused(perf_counter() - began)
+            raise
+        row.passed(perf_counter() - began)
+
+    async def _validate(self, review: Review, row: Step, subject: Callable[[], Subject] | None) -> None:
+        new, old, warn = review.new, review.old, review.warn
+        await self._run(self.validators, review, row)
         if subject is not None and self.dynamic is not None:
             if new is None and self.dynamic.may_mutate():
                 await self.dynamic.delete(subject(), old, warn)
@@ -165,17 +196,32 @@ class Chain:
             warn=warn,
         )
 
-    async def _run(self, steps: Sequence[Callable[[Review], None]], review: Review) -> None:
+    async def _run(self, steps: Sequence[_Named], review: Review, row: Step) -> None:
         try:
-            _all(steps, review)
+            _all(steps, review, row)
         except ApiError:
             await self.fresh()
-            _all(steps, review)
+            _all(steps, review, row)
 
 
-def _all(steps: Sequence[Callable[[Review], None]], review: Review) -> None:
-    for step in steps:
-        step(review)
+def _all(steps: Sequence[_Named], review: Review, row: Step) -> None:
+    """Run steps and time them, each from the end of the one before."""
+    before = perf_counter()
+    for name, step in steps:
+        try:
+            step(review)
+        except ApiError:
+            row.refused_by(name, perf_counter() - before)
+            raise
+        now = perf_counter()
+        row.plugin(name).add(now - before)
+        before = now
+
+
+@cache
+def _row(kind: str, operation: str) -> Step:
+    """Where a step of an operation is counted."""
+    return Step(kind, operation)
 
 
 def chain(

@@ -33,11 +33,7 @@ class Review:
     @property
     def operation(self) -> str:
         """What happens to the object: a patch is an update, an update of nothing a create."""
-        if self.new is None:
-            return DELETE
-        if self.old is None and self.attributes.verb in ("update", "patch"):
-            return CREATE
-        return _OPERATIONS.get(self.attributes.verb, self.attributes.verb)
+        return operation_of(self.attributes.verb, self.new, self.old)
 
     @property
     def user(self) -> User:
@@ -78,11 +74,20 @@ class Review:
         return errors.forbidden(self.attributes.group, self.attributes.plural, self.name, why)
 
 
+def operation_of(verb: str, new: Json | None, old: Json | None) -> str:
+    """What a request does to an object: a patch is an update, an update of nothing a create."""
+    if new is None:
+        return DELETE
+    if old is None and verb in ("update", "patch"):
+        return CREATE
+    return _OPERATIONS.get(verb, verb)
+
+
 Step = Callable[[Review], None]
 
 
-def _nothing(_review: Review) -> None:
-    return None
+def nothing(_review: Review) -> None:
+    """What a plugin does at a step that it has no part in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,6 @@ class Plugin:
     """One plugin. `mutate` changes `review.new` in place, `validate` only looks; both raise ApiError to refuse."""
 
     name: str
-    mutate: Step = _nothing
-    validate: Step = _nothing
+    mutate: Step = nothing
+    validate: Step = nothing
     is_on: bool = True

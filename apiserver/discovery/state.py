@@ -111,6 +111,7 @@ class Discovery:
     with_hashes: bool = True  # of the versions stored, in lists of resources
     groups: Groups = field(init=False)
     foreign: Sequence[Foreign] = ()
+    aggregations: int = 0  # how often the one document of all groups was made
     listed: Listed = field(init=False)
     hashes: dict[str, str] = field(init=False, default_factory=dict)
     _kept: dict[tuple[str, str], Stored] = field(init=False, default_factory=dict)
@@ -228,6 +229,7 @@ class Discovery:
     def _root(self, root: str, media_type: str) -> Json:
         chosen = {g: v for g, v in self.listed.items() if bool(g) == (root == "apis")}
         if ";as=" in media_type:
+            self.aggregations += 1
             return aggregated.group_discovery_list(chosen, aggregated.version_of(media_type))
         if root == "apis":
             return documents.api_group_list(chosen)
