@@ -15,8 +15,14 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import Metric
 
 from serving.series import BETA, COUNTER, QUANTILES, Distribution, Family, Number, Recent, Rows, Shown, Value
+from serving.version import version_info
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+#: Labels of kubernetes_build_info, and what /version calls them.
+_BUILD = {
+    "build_date": "buildDate", "compiler": "compiler", "git_commit": "gitCommit", "git_tree_state": "gitTreeState",
+    "git_version": "gitVersion", "go_version": "goVersion", "major": "major", "minor": "minor", "platform": "platform",
+}  # fmt: skip
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
 
@@ -152,5 +158,16 @@ def _add_metric(lines: list[str], metric: Metric) -> None:
         lines.append(f"{sample.name}{_braced(_labels(list(values), list(values.values())))} {number(sample.value)}")
 
 
+def build_info() -> Family:
+    """kubernetes_build_info, by which alerts see components of different versions."""
+
+    def read() -> Rows:
+        info = version_info()
+        return [([str(info.get(field, "")) for field in _BUILD.values()], 1)]
+
+    return Shown("kubernetes_build_info", "What this was built from and runs on; always 1.", tuple(_BUILD), read)
+
+
 #: What a process of one server shows: its packages add their families when they are loaded.
 PROCESS = Families(REGISTRY)
+PROCESS.add(build_info())

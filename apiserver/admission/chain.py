@@ -12,7 +12,6 @@ fresh and runs again.
 import random as dice
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from time import perf_counter
 
 from apimachinery.errors import ApiError
@@ -76,6 +75,7 @@ PLUGINS: tuple[Plugin, ...] = (
 )
 
 
+_ADMIT, _VALIDATE = "admit", "validate"
 _Named = tuple[str, Callable[[Review], None]]
 
 
@@ -104,6 +104,7 @@ class Chain:
     #: The steps of the plugins that have one, with their names.
     mutators: Sequence[_Named] = field(init=False)
     validators: Sequence[_Named] = field(init=False)
+    steps: dict[tuple[str, str], Step] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         mutators = tuple((p.name, p.mutate) for p in self.plugins if p.mutate is not nothing)
@@ -128,7 +129,7 @@ class Chain:
             return tree
 
         operation = operation_of(attributes.verb, new, old)
-        began, row = perf_counter(), _row("admit", operation)
+        began, row = perf_counter(), self._step(_ADMIT, operation)
         try:
             new = await built_in(new)
             if subject is not None and self.dynamic is not None and self.dynamic.may_mutate():
@@ -149,7 +150,7 @@ class Chain:
         subject: Callable[[], Subject] | None = None,
     ) -> None:
         """Run what only looks. Raises ApiError."""
-        began, row = perf_counter(), _row("validate", operation_of(attributes.verb, new, old))
+        began, row = perf_counter(), self._step(_VALIDATE, operation_of(attributes.verb, new, old))
         try:
             await self._validate(self._review(attributes, new, old, lookup, warn), row, subject)
         except ApiError:
@@ -203,25 +204,26 @@ class Chain:
             await self.fresh()
             _all(steps, review, row)
 
+    def _step(self, kind: str, operation: str) -> Step:
+        """Where a step of an operation is counted."""
+        row = self.steps.get((kind, operation))
+        if row is None:
+            named = self.mutators if kind == _ADMIT else self.validators
+            row = self.steps[kind, operation] = Step(kind, operation, [name for name, _ in named])
+        return row
+
 
 def _all(steps: Sequence[_Named], review: Review, row: Step) -> None:
-    """Run steps and time them, each from the end of the one before."""
-    before = perf_counter()
+    """Run the plugins, and note when each has ended."""
+    times = [perf_counter()]
     for name, step in steps:
         try:
             step(review)
         except ApiError:
-            row.refused_by(name, perf_counter() - before)
+            row.refused_by(name, perf_counter() - times[-1])
             raise
-        now = perf_counter()
-        row.plugin(name).add(now - before)
-        before = now
-
-
-@cache
-def _row(kind: str, operation: str) -> Step:
-    """Where a step of an operation is counted."""
-    return Step(kind, operation)
+        times.append(perf_counter())
+    row.ran(times)
 
 
 def chain(

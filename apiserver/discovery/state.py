@@ -23,7 +23,6 @@ from apiserver import protobuf
 from apiserver.discovery import aggregated, documents, gnostic, merging, openapi_v2, openapi_v3
 from apiserver.discovery import definitions as defs
 from apiserver.discovery.served import Foreign, Groups, Listed, by_group, listed, root_paths
-from apiserver.discovery.version import version_info
 from apiserver.negotiation import (
     JSON,
     MEDIA_TYPES,
@@ -33,6 +32,7 @@ from apiserver.negotiation import (
     no_representation,
     passes_router,
 )
+from serving.version import version_info
 
 _FRESH = "no-cache, private"
 _FOREVER = "public, immutable"

@@ -5,20 +5,15 @@ Source: component-base/metrics/prometheus/{version,feature,compatversion}.
 
 from collections.abc import Iterator
 
-from apiserver.discovery.version import version_info
 from apiserver.switches import HONOURED, Features, gates
+from serving.exposition import build_info
 from serving.series import BETA, Family, Rows, Shown
-
-#: Labels of kubernetes_build_info, and what /version calls them.
-_BUILD = {
-    "build_date": "buildDate", "compiler": "compiler", "git_commit": "gitCommit", "git_tree_state": "gitTreeState",
-    "git_version": "gitVersion", "go_version": "goVersion", "major": "major", "minor": "minor", "platform": "platform",
-}  # fmt: skip
+from serving.version import version_info
 
 
 def families(features: Features) -> Iterator[Family]:
     """What does not change while the server runs."""
-    yield Shown("kubernetes_build_info", "What this was built from and runs on; always 1.", tuple(_BUILD), _build)
+    yield build_info()
     yield Shown(
         "kubernetes_feature_enabled",
         "Whether a feature gate is on, by its name and stage.",
@@ -32,11 +27,6 @@ def families(features: Features) -> Iterator[Family]:
         ("binary", "component", "emulation", "min_compat"),
         _versions,
     )
-
-
-def _build() -> Rows:
-    info = version_info()
-    return [([str(info.get(field, "")) for field in _BUILD.values()], 1)]
 
 
 def _versions() -> Rows:
