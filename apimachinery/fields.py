@@ -29,15 +29,18 @@ _BASE64_START = re.compile(r"[A-Za-z0-9+/\r\n]*", re.ASCII)
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 #: Whose optional scalars we know to be pointers or not; elsewhere every zero is kept.
 _KNOWN = ("io.k8s.api.", "io.k8s.apimachinery.")
+_GO_KINDS = {bool: "bool", str: "string", int: "int64", float: "float64", list: "slice", dict: "map"}
 _JSON_TYPES = {bool: "bool", str: "string", int: "number", float: "number", list: "array", dict: "object"}
 
 
 class Mistyped(ValueError):
     """A value that its field's Go type cannot hold. `str()` is the decoder's text."""
 
-    def __init__(self, value: str, go_type: str, text: str = "") -> None:
+    def __init__(self, value: str, go_type: str, text: str = "", unconvertible: str = "") -> None:
         super().__init__(text)
         self.value, self.go_type, self.text = value, go_type, text
+        #: What Go's converter says where it takes the place of the decoder: in a strategic patch.
+        self.unconvertible = unconvertible
         self.struct = ""
         self.path: list[str] = []  # innermost first
 
@@ -55,8 +58,21 @@ class Mistyped(ValueError):
         self.path.append(field)
 
 
-def wrong(value: Any, go_type: str) -> Mistyped:
-    return Mistyped(_JSON_TYPES.get(type(value), "null"), go_type)
+def wrong(value: Any, go_type: str, go_kind: str) -> Mistyped:
+    return Mistyped(_JSON_TYPES.get(type(value), "null"), go_type, "", unconvertible(value, go_type, go_kind))
+
+
+def unconvertible(value: Any, go_type: str, go_kind: str) -> str:
+    """Why Go cannot convert a value to a field of this type and kind (apimachinery/pkg/runtime/converter.go)."""
+    source = _GO_KINDS.get(type(value), "invalid")
+    if go_kind == "struct":
+        return f"cannot restore struct from: {source}"
+    if go_kind in ("map", "slice"):
+        return f"cannot restore {go_kind} from {source}"
+    numbers = ("int64", "float64")
+    if (source in numbers and go_kind not in ("string", "bool")) or (source, go_kind) == ("int64", "string"):
+        return f"cannot convert {source} to {go_type}"  # what Go converts at all, but JSON does not
+    return f"unrecognized type: {go_kind}"
 
 
 def short(name: str) -> str:
@@ -106,7 +122,7 @@ def _struct(
 
     def decode(value: Any, unknown: Unknown) -> Any:
         if value.__class__ is not dict:
-            raise wrong(value, go_type)
+            raise wrong(value, go_type, "struct")
         decoded = {}
         key = ""
         try:
@@ -142,11 +158,11 @@ def _rule(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> R
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
         return _map(schema["additionalProperties"], go_type, rule_of, schema_of)
     if kind == "string":
-        return _bytes if schema.get("format") == "byte" else _other_than_plain(go_type)
+        return _bytes if schema.get("format") == "byte" else _other_than_plain(go_type, "string")
     if kind == "integer":
-        return _integer(go_type, *_RANGES[schema.get("format", "int64")])
+        return _integer(go_type, schema.get("format", "int64"))
     if kind == "boolean":
-        return _other_than_plain(go_type)
+        return _other_than_plain(go_type, "bool")
     return _number(go_type) if kind == "number" else _free
 
 
@@ -165,7 +181,7 @@ def _list(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> R
 
     def decode(value: Any, unknown: Unknown) -> Any:
         if value.__class__ is not list:
-            raise wrong(value, go_type)
+            raise wrong(value, go_type, "slice")
         return [
             item if item.__class__ is plain else zero() if item is None else item_rule(item, unknown) for item in value
         ]
@@ -179,7 +195,7 @@ def _map(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Ru
 
     def decode(value: Any, unknown: Unknown) -> Any:
         if value.__class__ is not dict:
-            raise wrong(value, go_type)
+            raise wrong(value, go_type, "map")
         return {
             key: item if item.__class__ is plain else zero() if item is None else item_rule(item, unknown)
             for key, item in value.items()
@@ -188,22 +204,25 @@ def _map(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Ru
     return decode
 
 
-def _other_than_plain(go_type: str) -> Rule:
+def _other_than_plain(go_type: str, go_kind: str) -> Rule:
     """Strings and booleans are let through where they are met (`_plain`): only others come here."""
 
     def refuse(value: Any, _unknown: Unknown) -> Any:
-        raise wrong(value, go_type)
+        raise wrong(value, go_type, go_kind)
 
     return refuse
 
 
-def _integer(go_type: str, low: int, high: int) -> Rule:
+def _integer(go_type: str, go_kind: str) -> Rule:
+    low, high = _RANGES[go_kind]
+
     def decode(value: Any, _unknown: Unknown) -> Any:
-        if value.__class__ is int:
-            if low <= value <= high:
-                return value
-            raise Mistyped(f"number {value}", go_type)
-        raise Mistyped(f"number {value!r}", go_type) if value.__class__ is float else wrong(value, go_type)
+        if value.__class__ is int and low <= value <= high:
+            return value
+        if value.__class__ is not int and value.__class__ is not float:
+            raise wrong(value, go_type, go_kind)
+        why = unconvertible(value, go_type, go_kind)
+        raise Mistyped(f"number {value!r}", go_type, "", why)
 
     return decode
 
@@ -211,7 +230,7 @@ def _integer(go_type: str, low: int, high: int) -> Rule:
 def _number(go_type: str) -> Rule:
     def decode(value: Any, _unknown: Unknown) -> Any:
         if value.__class__ is not float and value.__class__ is not int:
-            raise wrong(value, go_type)
+            raise wrong(value, go_type, "float64")
         return value
 
     return decode
@@ -220,10 +239,11 @@ def _number(go_type: str) -> Rule:
 def _bytes(value: Any, _unknown: Unknown) -> Any:
     """Base64 with padding. Go skips line breaks in it; written back they are gone."""
     if value.__class__ is not str:
-        raise wrong(value, "[]uint8")
+        raise wrong(value, "[]uint8", "slice")
     compact = value.replace("\r", "").replace("\n", "")
     if not _BASE64.fullmatch(compact):
-        raise Mistyped("string", "[]uint8", f"illegal base64 data at input byte {_bad_byte(value)}")
+        why = f"illegal base64 data at input byte {_bad_byte(value)}"
+        raise Mistyped("string", "[]uint8", why, f"error decoding from json: {why}")
     return compact
 
 
@@ -253,7 +273,8 @@ def _micro_time(value: Any, _unknown: Unknown) -> Any:
 
 def _moment(value: Any, normal: Callable[[str], str]) -> str:
     if value.__class__ is not str:
-        raise wrong(value, "string")
+        found = _JSON_TYPES.get(type(value), "null")
+        raise Mistyped(found, "string", unconvertible=f"json: cannot unmarshal {found} into Go value of type string")
     try:
         return normal(value)
     except ValueError as error:
@@ -261,7 +282,13 @@ def _moment(value: Any, normal: Callable[[str], str]) -> str:
 
 
 def _int_or_string(value: Any, unknown: Unknown) -> Any:
-    return value if value.__class__ is str else _INT32(value, unknown)
+    if value.__class__ is str:
+        return value
+    try:
+        return _INT32(value, unknown)
+    except Mistyped as error:
+        error.unconvertible = ""  # no converter: it decodes JSON itself
+        raise
 
 
 def _free(value: Any, _unknown: Unknown) -> Any:
@@ -271,7 +298,7 @@ def _free(value: Any, _unknown: Unknown) -> Any:
     return [_free(item, _unknown) for item in value] if value.__class__ is list else value
 
 
-_INT32 = _integer("int32", *_RANGES["int32"])
+_INT32 = _integer("int32", "int32")
 _SPECIAL: dict[str, Rule] = {
     _QUANTITY: _quantity,
     _TIME: _time,

@@ -233,6 +233,7 @@ def create_app(
     custom_resources = CustomResources(api, discovery, conversion.converters(webhooks, api.new_uid))
     api.catch_up = custom_resources.catch_up
     app = App(api, options, services, fairness, custom_resources, aggregator, server.streams, metrics)
+    discovery.others = app.checks.paths()
     health = health_app(app.checks.ready, live=app.checks.alive, healthy=app.checks.alive, families=metrics.families)
     app.asgi = pipeline(server, answering(Dispatcher(api), shell(discovery, health, fairness, clock)))
     return app
@@ -263,7 +264,7 @@ def _admission(
 def _discovery(api: Api, options: Options) -> Discovery:
     return Discovery(
         api.registry.kinds(),
-        address=f"{options.advertise_address}:{options.secure_port}" if options.advertise_address else "",
+        address=options.address,
         fixed=identity.documents(options),
         with_enums=options.features.is_on("OpenAPIEnums"),
         with_hashes=options.features.is_on("StorageVersionHash"),

@@ -128,10 +128,13 @@ def call_from(scope: Mapping[str, Any], receive: Receive, send: Send, identifier
 
 
 def raw_segments(scope: Mapping[str, Any]) -> list[str]:
-    """The path's segments, each unescaped on its own, so that `%2F` in a name is not a separator."""
+    """The path's segments, each unescaped on its own, so that `%2F` in a name is not a separator.
+
+    Slashes at the ends say nothing; two in the middle have an empty segment between them.
+    """
     raw = scope.get("raw_path")
     text = raw.decode("latin-1").split("?", 1)[0] if raw else scope["path"]
-    return [unquote(part) if "%" in part else part for part in text.split("/") if part]
+    return [unquote(part) if "%" in part else part for part in text.strip("/").split("/")]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -24,11 +24,12 @@ from typing import Any, Protocol, TypeAlias
 
 import structlog
 
-from apimachinery import errors
+from apimachinery import durations, errors
 from apimachinery.errors import ApiError
 from apiserver import protobuf
+from apiserver.authentication.impersonation import Nobody
 from apiserver.authentication.impersonation import impersonate as impersonated
-from apiserver.authorization.messages import denied
+from apiserver.authorization.messages import denied, safe
 from apiserver.call import Call, Disconnected, Receive, Response, Send, call_from, raw_segments
 from apiserver.fairness import Fairness
 from apiserver.metrics.requests import Row
@@ -47,6 +48,9 @@ ASGI: TypeAlias = Callable[[Any, Receive, Send], Awaitable[None]]
 
 #: Subresources that stream or hand the connection on: never limited, answered in their own form.
 CONNECTS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
+_TEXT = "text/plain; charset=utf-8"
+#: What a refusal of the filters says beside its text, as upstream's do.
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 #: Requests slower than this are logged (endpoints/handlers/trace_util.go has 500 ms for most).
 _SLOW_SECONDS = 1.0
 #: The code of a request whose client went away before it was answered.
@@ -163,7 +167,20 @@ def _count_broken(row: Row, call: Call, code: int) -> None:
 async def resolve(_server: Server, call: Call, proceed: Proceed) -> Response:
     """Say what the path means."""
     call.info = request_info(call.method, call.path, raw_segments(call.scope), call.query)
+    if "timeout" in call.query:
+        _check_timeout(call)
     return await proceed(call)
+
+
+def _check_timeout(call: Call) -> None:
+    """How long the client waits is its business, but it must be a time (endpoints/filters/request_deadline.go)."""
+    text = call.first("timeout")
+    if not text or call.target.verb == "watch" or call.target.subresource in CONNECTS:
+        return
+    try:
+        durations.parse(text)
+    except durations.BadDuration as error:
+        raise errors.bad_request(f"invalid timeout specified in the request URL - {error}") from None
 
 
 async def authenticate(server: Server, call: Call, proceed: Proceed) -> Response:
@@ -190,7 +207,15 @@ def audit(server: Server, call: Call, proceed: Proceed) -> Awaitable[Response]:
 async def impersonate(server: Server, call: Call, proceed: Proceed) -> Response:
     """Become somebody else, where that is asked for and allowed."""
     asker, began = call.asker, perf_counter()
-    call.user = impersonated(asker, call.scope, server.authorizer.authorize)
+    try:
+        call.user = impersonated(asker, call.scope, server.authorizer.authorize)
+    except Nobody as error:
+        call.marks = (*call.marks, _NOSNIFF)
+        text = f'Internal Server Error: "{_uri(call)}": {error}\n'
+        return Response(status=500, content_type=_TEXT, body=safe(text).encode())
+    except ApiError:
+        call.marks = (*call.marks, _NOSNIFF)
+        raise
     if call.user is not asker:
         call.impersonator = asker
         server.metrics.stages.impersonation.add(perf_counter() - began)
@@ -230,6 +255,7 @@ async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
         call.annotations["authorization.k8s.io/decision"] = "allow" if decision.allowed else "forbid"
         call.annotations["authorization.k8s.io/reason"] = decision.reason
     if not decision.allowed:
+        call.marks = (*call.marks, _NOSNIFF)
         raise denied(question, decision.reason)
     return await proceed(call)
 
@@ -238,6 +264,12 @@ async def aggregate(server: Server, call: Call, proceed: Proceed) -> Response:
     """Let the extension server answer that serves the group version; which forms it can answer in is its business."""
     response = server.aggregates(call) if server.aggregates is not None else None
     return response if response is not None else await proceed(call)
+
+
+def _uri(call: Call) -> str:
+    path = call.scope.get("raw_path", call.path.encode()).decode("latin-1")
+    query = call.scope.get("query_string", b"").decode("latin-1")
+    return f"{path}?{query}" if query and "?" not in path else path
 
 
 async def negotiate(_server: Server, call: Call, proceed: Proceed) -> Response:

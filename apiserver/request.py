@@ -38,6 +38,7 @@ class RequestInfo:
     group: str = ""
     version: str = ""
     namespace: str = ""
+    is_nameless: bool = False  # the path says that there is a namespace, and not which: `namespaces//pods`
     plural: str = ""
     subresource: str = ""
     name: str = ""

@@ -157,7 +157,7 @@ async def watch(api: Api, call: Call, resource: Resource) -> Response:
     prefix = _prefix(call, resource)
     await _reach(api, options)
     is_whole = options.initial_events if options.initial_events is not None else not options.revision
-    after = api.cache.revision if is_whole else options.revision
+    after = api.cache.revision if is_whole or not options.revision else options.revision
     initial: Sequence[Entry] = ()
     if is_whole:
         initial = await _initial(api, resource, prefix, selects)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from kubelet.runtime.protocol import Container
 from kubelet.volumes.protocol import VolumeUse
 from serving.exposition import PROCESS, Families
-from serving.series import BETA, Counter, Gauge, Histogram, Rows, Shown, exponential
+from serving.series import Counter, Gauge, Histogram, Rows, Shown, exponential
 
 _SLOW = (0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300, 360, 480, 600, 900, 1200, 1800, 2700, 3600)
 
@@ -95,10 +95,8 @@ def watch(
         return list(zip((("",), ("true",)), pods(), strict=True))
 
     families.add(
-        Shown("kubelet_running_pods", "Pods with a sandbox that runs.", (), running, stability=BETA),
-        Shown(
-            "kubelet_running_containers", "Containers, by their state.", ("container_state",), states, stability=BETA
-        ),
+        Shown("kubelet_running_pods", "Pods with a sandbox that runs.", (), running),
+        Shown("kubelet_running_containers", "Containers, by their state.", ("container_state",), states),
         Shown("kubelet_desired_pods", "Pods that the node shall run.", ("static",), wanted),
     )
 

@@ -29,10 +29,10 @@ from apiserver.admission import (
     storage,
 )
 from apiserver.admission.dynamic import Dynamic
-from apiserver.admission.plugin import Plugin, Review, nothing, operation_of
+from apiserver.admission.plugin import Plugin, Review, Step, nothing, operation_of
 from apiserver.admission.quota_accounts import Accounts
 from apiserver.admission.subject import Subject
-from apiserver.metrics.admission import Step
+from apiserver.metrics.admission import StepTimes
 from apiserver.request import Attributes, Decision, Lookup
 
 #: Runs after all others have let the write through, since it writes itself (`Chain.accounts`).
@@ -75,8 +75,8 @@ PLUGINS: tuple[Plugin, ...] = (
 )
 
 
-_ADMIT, _VALIDATE = "admit", "validate"
-_Named = tuple[str, Callable[[Review], None]]
+#: For how many resources the steps are kept: custom ones come and go.
+_MOST_RESOURCES = 1000
 
 
 async def _no_wait() -> None:
@@ -85,6 +85,15 @@ async def _no_wait() -> None:
 
 def _unheard(_text: str) -> None:
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """What the plugins do at one step of an operation on a resource, and where that is timed."""
+
+    names: Sequence[str]
+    steps: Sequence[Step]
+    times: StepTimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,16 +110,8 @@ class Chain:
     authorize: Callable[[Attributes], Decision] | None = None
     fresh: Callable[[], Awaitable[None]] = field(default=_no_wait)
     accounts: Accounts | None = None
-    #: The steps of the plugins that have one, with their names.
-    mutators: Sequence[_Named] = field(init=False)
-    validators: Sequence[_Named] = field(init=False)
-    steps: dict[tuple[str, str], Step] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        mutators = tuple((p.name, p.mutate) for p in self.plugins if p.mutate is not nothing)
-        validators = tuple((p.name, p.validate) for p in self.plugins if p.validate is not nothing)
-        object.__setattr__(self, "mutators", mutators)
-        object.__setattr__(self, "validators", validators)
+    #: By operation, group and plural: what the plugins have to do, but for those that have no part in the resource.
+    _halves: dict[tuple[str, str, str], tuple[_Half, _Half]] = field(default_factory=dict)
 
     async def mutate(
         self,
@@ -122,22 +123,21 @@ class Chain:
         subject: Callable[[], Subject] | None = None,
     ) -> Json:
         """Run what changes the object. Raises ApiError."""
-        steps = self.mutators
+        half, _ = self._halves_of(operation_of(attributes.verb, new, old), attributes)
 
         async def built_in(tree: Json) -> Json:
-            await self._run(steps, self._review(attributes, tree, old, lookup, warn), row)
+            await self._run(half, self._review(attributes, tree, old, lookup, warn))
             return tree
 
-        operation = operation_of(attributes.verb, new, old)
-        began, row = perf_counter(), self._step(_ADMIT, operation)
+        began = perf_counter()
         try:
             new = await built_in(new)
             if subject is not None and self.dynamic is not None and self.dynamic.may_mutate():
                 new = await self.dynamic.mutate(subject(), new, old, warn, built_in)
         except ApiError:
-            row.refused(perf_counter() - began)
+            half.times.refused(perf_counter() - began)
             raise
-        row.passed(perf_counter() - began)
+        half.times.passed(perf_counter() - began)
         return new
 
     async def validate(
@@ -150,17 +150,18 @@ class Chain:
         subject: Callable[[], Subject] | None = None,
     ) -> None:
         """Run what only looks. Raises ApiError."""
-        began, row = perf_counter(), self._step(_VALIDATE, operation_of(attributes.verb, new, old))
+        _, half = self._halves_of(operation_of(attributes.verb, new, old), attributes)
+        began = perf_counter()
         try:
-            await self._validate(self._review(attributes, new, old, lookup, warn), row, subject)
+            await self._validate(half, self._review(attributes, new, old, lookup, warn), subject)
         except ApiError:
-            row.refused(perf_counter() - began)
+            half.times.refused(perf_counter() - began)
             raise
-        row.passed(perf_counter() - began)
+        half.times.passed(perf_counter() - began)
 
-    async def _validate(self, review: Review, row: Step, subject: Callable[[], Subject] | None) -> None:
+    async def _validate(self, half: _Half, review: Review, subject: Callable[[], Subject] | None) -> None:
         new, old, warn = review.new, review.old, review.warn
-        await self._run(self.validators, review, row)
+        await self._run(half, review)
         if subject is not None and self.dynamic is not None:
             if new is None and self.dynamic.may_mutate():
                 await self.dynamic.delete(subject(), old, warn)
@@ -178,6 +179,20 @@ class Chain:
         changed = await dynamic.mutate(seen, tree, None, warn)
         await dynamic.validate(seen, changed, None, warn)
         return changed
+
+    def _halves_of(self, operation: str, attributes: Attributes) -> tuple[_Half, _Half]:
+        """What mutates and what validates a write."""
+        key = (operation, attributes.group, attributes.plural)
+        found = self._halves.get(key)
+        if found is None:
+            rows = [(plugin.name, *plugin.steps(attributes.group, attributes.plural)) for plugin in self.plugins]
+            found = (
+                _half("admit", operation, [(name, mutate) for name, mutate, _ in rows]),
+                _half("validate", operation, [(name, validate) for name, _, validate in rows]),
+            )
+            if len(self._halves) < _MOST_RESOURCES:
+                self._halves[key] = found
+        return found
 
     def _review(
         self,
@@ -197,33 +212,31 @@ class Chain:
             warn=warn,
         )
 
-    async def _run(self, steps: Sequence[_Named], review: Review, row: Step) -> None:
+    async def _run(self, half: _Half, review: Review) -> None:
         try:
-            _all(steps, review, row)
+            _all(half, review)
         except ApiError:
             await self.fresh()
-            _all(steps, review, row)
-
-    def _step(self, kind: str, operation: str) -> Step:
-        """Where a step of an operation is counted."""
-        row = self.steps.get((kind, operation))
-        if row is None:
-            named = self.mutators if kind == _ADMIT else self.validators
-            row = self.steps[kind, operation] = Step(kind, operation, [name for name, _ in named])
-        return row
+            _all(half, review)
 
 
-def _all(steps: Sequence[_Named], review: Review, row: Step) -> None:
+def _half(kind: str, operation: str, steps: Sequence[tuple[str, Step]]) -> _Half:
+    named = [(name, step) for name, step in steps if step is not nothing]
+    names = tuple(name for name, _ in named)
+    return _Half(names, tuple(step for _, step in named), StepTimes(kind, operation, names))
+
+
+def _all(half: _Half, review: Review) -> None:
     """Run the plugins, and note when each has ended."""
     times = [perf_counter()]
-    for name, step in steps:
+    for step in half.steps:
         try:
             step(review)
         except ApiError:
-            row.refused_by(name, perf_counter() - times[-1])
+            half.times.refused_by(half.names[len(times) - 1], perf_counter() - times[-1])
             raise
         times.append(perf_counter())
-    row.ran(times)
+    half.times.ran(times)
 
 
 def chain(

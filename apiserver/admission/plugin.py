@@ -5,7 +5,7 @@ before a refusal counts, so plugins are idempotent. Time and randomness come in 
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from apimachinery import errors
@@ -87,7 +87,12 @@ Step = Callable[[Review], None]
 
 
 def nothing(_review: Review) -> None:
-    """What a plugin does at a step that it has no part in."""
+    """The half of a plugin that has only the other."""
+
+
+def resources(*kinds: Kind) -> frozenset[tuple[str, str]]:
+    """The groups and plurals of kinds, as `Plugin.of` wants them."""
+    return frozenset((kind.group, kind.plural) for kind in kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +103,9 @@ class Plugin:
     mutate: Step = nothing
     validate: Step = nothing
     is_on: bool = True
+    #: The groups and plurals that it has to do with, so that writes of others need not ask it; None for all.
+    of: Collection[tuple[str, str]] | None = None
+
+    def steps(self, group: str, plural: str) -> tuple[Step, Step]:
+        """Both functions for writes of a resource."""
+        return (self.mutate, self.validate) if self.of is None or (group, plural) in self.of else (nothing, nothing)

@@ -5,7 +5,7 @@ Source: k8s.io/pod-security-admission/admission/admission.go. The levels' rules 
 
 from apimachinery import kinds
 from apimachinery.types import Json
-from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review
+from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review, resources
 from apiserver.admission.pod_security_checks import violations
 from apiserver.metrics.security import evaluated
 from apiserver.strategies.sameness import same
@@ -69,4 +69,4 @@ def _count(review: Review, level: str, version: str, mode: str, *, allowed: bool
     evaluated(level, version, mode, review.operation, resource, review.subresource, allowed=allowed)
 
 
-POD_SECURITY = Plugin("PodSecurity", validate=_validate)
+POD_SECURITY = Plugin("PodSecurity", validate=_validate, of=frozenset(_TEMPLATES) | resources(kinds.PODS))

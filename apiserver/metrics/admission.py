@@ -101,7 +101,7 @@ FAMILIES: tuple[Family, ...] = (
 )
 
 
-class Step:
+class StepTimes:
     """One step (`admit`, `validate`) of one operation: where it and its plugins are counted, bound once."""
 
     __slots__ = ("_labels", "_plugins", "_summary", "_whole")

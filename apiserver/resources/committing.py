@@ -13,7 +13,7 @@ from time import perf_counter
 import msgspec
 
 from apimachinery.apply.ownership import MANAGED_FIELDS, without_entries
-from apimachinery.errors import ApiError
+from apimachinery.errors import ApiError, bad_request
 from apimachinery.trees import same
 from apimachinery.types import Json
 from apiserver.authorization.messages import denied
@@ -55,6 +55,8 @@ async def create(write: Write) -> Committed:
     while True:
         attempts -= 1
         new = await written(write, None)
+        if write.has_version and not write.options.dry_run:  # upstream's store refuses it: after all others had a say
+            raise bad_request("resourceVersion should not be set on objects to be created")
         try:
             return Committed(await _insert(write, new), created=True)
         except ApiError as error:

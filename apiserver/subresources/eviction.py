@@ -37,7 +37,7 @@ def handlers(api: Api) -> dict[str, Handler]:
 async def evict(api: Api, call: Call, resource: Resource) -> Response:
     """Delete the pod if its budget allows. Raises 429 where it does not."""
     name, namespace = call.target.name, call.target.namespace
-    body = await fields.typed_body(call, EVICTION)
+    body = await fields.typed_body(call, EVICTION, older="policy/v1beta1")
     subject = partial(reviewing.posted, call, resource, attributes_of(call), EVICTION, write_options(call))
     options = _options(call, await api.admission.review(subject, body, call.warn), name)
     key = PODS.storage_key(namespace, name)
