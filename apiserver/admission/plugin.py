@@ -6,7 +6,9 @@ before a refusal counts, so plugins are idempotent. Time and randomness come in 
 
 import random
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import msgspec
 
 from apimachinery import errors
 from apimachinery.errors import ApiError
@@ -18,8 +20,11 @@ CREATE, UPDATE, DELETE, CONNECT = "create", "update", "delete", "connect"
 _OPERATIONS = {"create": CREATE, "update": UPDATE, "patch": UPDATE, "delete": DELETE, "deletecollection": DELETE}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
+def _unheard(_text: str) -> None:
+    return None
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
     """One write to look at. `new` is None on a delete, `old` on a create. `new` may be changed in place by `mutate`."""
 
     attributes: Attributes
@@ -28,7 +33,7 @@ class Review:
     lookup: Lookup
     random: random.Random
     authorize: Callable[[Attributes], Decision] | None = None
-    warn: Callable[[str], None] = field(default=lambda _text: None)
+    warn: Callable[[str], None] = _unheard
 
     @property
     def operation(self) -> str:

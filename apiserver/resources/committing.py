@@ -7,7 +7,7 @@ A write that changes nothing writes nothing. A write that takes the last finaliz
 deletes it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 
 import msgspec
@@ -165,7 +165,7 @@ def _check_may_create(write: Write) -> None:
     """Raise 403 unless the user may create what an update turns out to create."""
     if write.api.authorize is None:
         return
-    question = replace(write.attributes, verb="create")
+    question = msgspec.structs.replace(write.attributes, verb="create")
     decision = write.api.authorize(question)
     if not decision.allowed:
         raise denied(question, decision.reason)
