@@ -75,6 +75,8 @@ class Ordered(dict[str, Any]):
 class Pointed(str):
     """A string that is behind a pointer in Go: shown as JSON, as all that is no plain scalar."""
 
+    __slots__ = ()
+
 
 def _shown(value: Any) -> str:
     """How Go's `%q` / `%v` show a value in a field error: strings quoted, numbers plain, the rest as JSON."""

@@ -14,7 +14,7 @@ import re
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -37,7 +37,7 @@ from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_channel import EtcdTLS
 from apiserver.storage.measured import Measured
 from apiserver.storage.memory import MemoryStorage
-from apiserver.storage.protocol import Storage
+from apiserver.storage.protocol import Storage, StorageError
 from apiserver.switches import features, more_kinds
 from serving import collector, logs, process
 from serving.https import ServerTLS, serve
@@ -45,6 +45,8 @@ from serving.https import ServerTLS, serve
 log = structlog.get_logger("apiserver")
 #: How long requests in flight have to end when the server goes.
 _GRACE_SECONDS = 10.0
+#: Seconds between two questions for the size of etcd's database.
+_SIZE_SECONDS = 30.0
 T = TypeVar("T")
 command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -163,18 +165,32 @@ def run(
             if storage == "memory":
                 await _serve(MemoryStorage(), options, tls, bind_address, stop, delay)
                 return
-            async with EtcdStorage(_split(etcd_servers), tls=etcd) as store, _compacting(store, every):
-                await _serve(Measured(store), options, tls, bind_address, stop, delay)
+            async with EtcdStorage(_split(etcd_servers), tls=etcd) as store:
+                measured = Measured(store)
+                async with _keeping(store, measured, every):
+                    await _serve(measured, options, tls, bind_address, stop, delay)
 
     process.run(main)
 
 
 @asynccontextmanager
-async def _compacting(store: EtcdStorage, interval: float) -> AsyncIterator[None]:
+async def _keeping(store: EtcdStorage, measured: Measured, interval: float) -> AsyncIterator[None]:
+    """Keep etcd small, and know how large it is."""
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(compaction.run(store, interval=interval))
+        kept = (
+            tasks.create_task(compaction.run(store, interval=interval)),
+            tasks.create_task(_measure_size(store, measured)),
+        )
         yield
-        task.cancel()
+        for task in kept:
+            task.cancel()
+
+
+async def _measure_size(store: EtcdStorage, measured: Measured) -> None:
+    while True:
+        with suppress(StorageError):  # what asks next will say so
+            measured.size = (await store.status()).bytes_used
+        await asyncio.sleep(_SIZE_SECONDS)
 
 
 async def _serve(

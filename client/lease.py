@@ -18,6 +18,7 @@ from apimachinery.kinds import LEASES
 from apimachinery.types import Json
 from client.client import Client, Unreachable
 from client.events import NORMAL, EventRecorder, reference
+from client.metrics import IS_LEADER
 
 #: Seconds between attempts while no server answers: asking costs it nothing, and whoever waits is idle.
 UNREACHABLE_RETRY = 0.5
@@ -54,6 +55,7 @@ class LeaderElection:
         self._about: Json = {}  # the lease, as an event refers to it
         self._observed_at = 0.0
         self._unreachable = False
+        self._leads = IS_LEADER.labels(name)
 
     @property
     def holder(self) -> str:
@@ -71,6 +73,7 @@ class LeaderElection:
         except* LeadershipLost as lost:
             raise LeadershipLost(str(lost.exceptions[0])) from lost
         finally:
+            self._leads.set(0)
             if self.holder == self._identity:
                 await asyncio.shield(self.release())
 
@@ -79,6 +82,7 @@ class LeaderElection:
         while not await self._attempt():
             pause = UNREACHABLE_RETRY if self._unreachable else self._retry
             await asyncio.sleep(pause * (1 + 1.2 * self._random()))
+        self._leads.set(1)
         _log.info("became leader", lease=self._name, identity=self._identity)
         if self._recorder is not None:
             self._recorder.event(self._about, NORMAL, "LeaderElection", f"{self._identity} became leader")

@@ -143,7 +143,7 @@ def _subject(write: Write, new: Json, old: Json | None) -> Subject:
         creates=old is None,
         name=metadata_of(new).get("name") or "",
     )
-    return replace(found, annotate=write.call.annotate)
+    return replace(found, annotate=write.call.annotate, spend=write.call.spend)
 
 
 async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
