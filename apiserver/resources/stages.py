@@ -198,8 +198,10 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
 
 
 async def validate(write: Write, new: Json, old: Json | None) -> Json:
-    """Refuse with every problem at once; warn of what is allowed but unwise."""
+    """Refuse what the user may not give; then with every problem at once. Warn of what is allowed but unwise."""
     resource = write.resource
+    if resource.guard is not None:
+        resource.guard(write.attributes.user, new, old)
     strategy = resource.strategy
     standard = not strategy.any_finalizer
     problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard)
@@ -228,8 +230,6 @@ async def admit(write: Write, new: Json, old: Json | None) -> Json:
     """Admission that only looks."""
     subject = _asked(write, new, old)
     await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
-    if write.resource.guard is not None:
-        write.resource.guard(write.attributes.user, new, old)
     return new
 
 
