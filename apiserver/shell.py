@@ -19,12 +19,12 @@ from apiserver import call as exchange
 from apiserver.call import Call, Message, Receive, Send
 from apiserver.discovery import routes
 from apiserver.discovery.state import Discovery
-from apiserver.discovery.version import git_version
 from apiserver.dispatch import not_allowed
 from apiserver.fairness import Fairness, dumps
 from apiserver.pipeline import ASGI
 from serving.asgi import Scope
 from serving.health import ENDPOINTS, SLIS
+from serving.version import git_version
 
 _DESCRIPTION = """The paths that are no resources. Resources have documents of their own, one a group and version: for
 example [the core group](/docs/api/v1), [apps](/docs/apis/apps/v1), [batch](/docs/apis/batch/v1); see `/openapi/v3`."""

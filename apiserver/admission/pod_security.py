@@ -10,8 +10,9 @@ import re
 from apimachinery import kinds
 from apimachinery.errors import INVALID, FieldError, invalid
 from apimachinery.types import Json
-from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review
+from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review, resources
 from apiserver.admission.pod_security_checks import violations
+from apiserver.metrics.security import evaluated
 from apiserver.strategies.sameness import same
 
 _LABEL = "pod-security.kubernetes.io/"
@@ -136,11 +137,21 @@ def _evaluate(review: Review, pod: Json, *, enforce: bool) -> None:
     labels = _labels(review.lookup.get(kinds.NAMESPACES, "", review.namespace))
     if enforce:
         level, version = policy(labels, _ENFORCE)
-        if found := violations(level, pod, version):
+        found = violations(level, pod, version)
+        _count(review, level, version, _ENFORCE, allowed=not found)
+        if found:
             raise review.refuse(f'violates PodSecurity "{level}:{version}": {", ".join(found)}')
     level, version = policy(labels, "warn")
     if found := violations(level, pod, version):
+        _count(review, level, version, "warn", allowed=False)  # only those count, as upstream's
         review.warn(f'would violate PodSecurity "{level}:{version}": {", ".join(found)}')
 
 
-POD_SECURITY = Plugin("PodSecurity", validate=_validate)
+def _count(review: Review, level: str, version: str, mode: str, *, allowed: bool) -> None:
+    resource = "pod" if review.attributes.plural == "pods" else "controller"
+    evaluated(level, version, mode, review.operation, resource, review.subresource, allowed=allowed)
+
+
+POD_SECURITY = Plugin(
+    "PodSecurity", validate=_validate, of=frozenset(_TEMPLATES) | resources(kinds.PODS, kinds.NAMESPACES)
+)

@@ -5,6 +5,7 @@ Source: pkg/registry/core/pod/rest/log.go, ValidatePodLogOptions, generic/rest/r
 
 import asyncio
 import base64
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -14,6 +15,7 @@ from apimachinery.errors import FORBIDDEN_FIELD, INVALID, ApiError, FieldError
 from apiserver.connect.containers import container_of, node_of, pod_of
 from apiserver.connect.kubelets import KubeletClientConfig, kubelet_target
 from apiserver.connect.reverse import upgrade_of
+from apiserver.metrics.security import INSECURE_LOGS, LOGS_TLS_FAILED
 from apiserver.request import Lookup, Request
 from serving import asgi
 from serving.asgi import Receive, Send
@@ -49,12 +51,15 @@ async def serve_log(
         await asgi.start(send, 204, [("cache-control", "no-cache, private")])  # not scheduled: there is no log yet
         await send({"type": "http.response.body", "body": b""})
         return
+    INSECURE_LOGS.of("skip_tls_allowed" if options.insecure else "enforce_tls").value += 1
     target = kubelet_target(node_of(pod), lookup, kubelet, asked=request.info.plural, insecure=options.insecure)
     query = f"?{urlencode(options.query)}" if options.query else ""
     path = f"/containerLogs/{request.info.namespace}/{name}/{container}{query}"
     try:
         answer = await ask(target, "GET", path, ())
     except OSError as error:
+        if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
+            LOGS_TLS_FAILED.of().value += 1
         raise ApiError(500, "", f'Get "{target.url}{path}": {error}') from error
     if answer.code != 200:
         raise await _refusal(answer, name)

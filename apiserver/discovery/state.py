@@ -24,7 +24,6 @@ from apiserver.authentication.oidc import CACHE_CONTROL
 from apiserver.discovery import aggregated, documents, gnostic, merging, openapi_v2, openapi_v3
 from apiserver.discovery import definitions as defs
 from apiserver.discovery.served import Foreign, Groups, Listed, by_group, listed, root_paths
-from apiserver.discovery.version import version_info
 from apiserver.negotiation import (
     JSON,
     MEDIA_TYPES,
@@ -35,6 +34,7 @@ from apiserver.negotiation import (
     no_representation,
     passes_router,
 )
+from serving.version import version_info
 
 _FRESH = "no-cache, private"
 _FOREVER = "public, immutable"
@@ -115,6 +115,7 @@ class Discovery:
     others: Sequence[str] = ()  # paths of no document that `/` lists too: health checks
     groups: Groups = field(init=False)
     foreign: Sequence[Foreign] = ()
+    aggregations: int = 0  # how often the one document of all groups was made
     listed: Listed = field(init=False)
     hashes: dict[str, str] = field(init=False, default_factory=dict)
     _kept: dict[tuple[str, str], Stored] = field(init=False, default_factory=dict)
@@ -236,6 +237,7 @@ class Discovery:
     def _root(self, root: str, media_type: str) -> Json:
         chosen = {g: v for g, v in self.listed.items() if bool(g) == (root == "apis")}
         if ";as=" in media_type:
+            self.aggregations += 1
             return aggregated.group_discovery_list(chosen)
         if root == "apis":
             return documents.api_group_list(chosen)

@@ -58,6 +58,7 @@ class Write:
     has_entries: bool = False
     #: Metadata and status as sent, without strategy: the server's own writes (binding).
     subresource: str = ""
+    has_version: bool = False  # whether an object to be created has a resourceVersion
     #: How webhooks and policies see the write, from the object and the old one; None: as a write of the object itself.
     subject: Callable[["Write", Json, Json | None], Subject] | None = None
     now: float
@@ -142,7 +143,7 @@ def _subject(write: Write, new: Json, old: Json | None) -> Subject:
         creates=old is None,
         name=metadata_of(new).get("name") or "",
     )
-    return replace(found, annotate=write.call.annotate)
+    return replace(found, annotate=write.call.annotate, spend=write.call.spend)
 
 
 async def _settled(write: Write, tree: Json, resource: Resource) -> Json:

@@ -50,8 +50,7 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
     options = write_options(call)
     body = await decoding.body_of(call, resource.kind, duplicates=options.field_validation != "Ignore")
     tree = decoding.place(body.tree, resource.kind, call.target.namespace)
-    if decoding.metadata_of(tree).get("resourceVersion") and not options.dry_run:  # it is the store that refuses it
-        raise errors.bad_request("resourceVersion should not be set on objects to be created")
+    decoding.metadata_of(tree)
     name = tree["metadata"].get("name") or ""
     write = Write(
         api=api,
@@ -61,11 +60,17 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
         options=options,
         source=_copies(resource, tree),
         duplicates=body.duplicates,
+        has_version=_is_version(tree["metadata"].get("resourceVersion")),
         now=api.clock(),
     )
     committed = await committing.create(write)
     await presenting.prepare(resource, [committed.entry])
     return presenting.present(call, resource, committed.entry, api.clock(), 201)
+
+
+def _is_version(text: Any) -> bool:
+    """Whether a resourceVersion stands for a revision: others do not count where an object is created."""
+    return isinstance(text, str) and text.isdecimal() and int(text) != 0
 
 
 async def respond(api: Api, call: Call, resource: Resource) -> Response:

@@ -169,6 +169,7 @@ def _subject(places: Places, write: Write, new: Json, _old: Json | None) -> Subj
         show=show,
         take=take,
         annotate=write.call.annotate,
+        spend=write.call.spend,
     )
 
 

@@ -163,6 +163,8 @@ def levelled(value, key=""):
         if _is_unordered(value):
             value = {**value, "message": "", "causes": sorted(value["details"]["causes"], key=str), "details": {}}
         return {name: levelled(item, name) for name, item in value.items() if name not in _OF_THE_BUILD}
+    if key == "managedFields" and isinstance(value, list):
+        value = sorted(value, key=_writer)  # their order is that of the seconds in which they wrote
     if isinstance(value, list) and key in ("resourceRules", "nonResourceRules"):
         value = sorted(value, key=str)  # upstream's order is that of a map
     if isinstance(value, list):
@@ -192,6 +194,11 @@ def levelled(value, key=""):
         text = re.sub(r"(in record |resourceVersion\W+)\(?\d+", r"\1N", text)
         return re.sub(r"\b(g-|x-|Bad_|x{58})[bcdfghjklmnpqrstvwxz2456789]{5}\b", r"\1RANDOM", text)
     return value
+
+
+def _writer(entry):
+    names = ("operation", "manager", "subresource", "apiVersion")
+    return [str(entry.get(name, "")) for name in names] if isinstance(entry, dict) else [str(entry)]
 
 
 def _is_unordered(value):
