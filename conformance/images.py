@@ -15,7 +15,7 @@ from kubelet.runtime.pause import program
 
 REGISTRY = "registry.k8s.io/e2e-test-images"
 BASE = "pykube-conformance-base:1"
-_PACKAGES = "curl,bind9-dnsutils,netcat-openbsd,iproute2,iperf,ca-certificates,busybox-static"
+_PACKAGES = "curl,bind9-dnsutils,netcat-openbsd,net-tools,iproute2,iperf,ca-certificates,busybox-static"
 _APPLETS = "for a in $(/bin/busybox --list); do command -v $a >/dev/null || ln -s /bin/busybox /usr/bin/$a; done"
 _SHELL = f"rm -f /bin/sh && ln -s bash /bin/sh && {_APPLETS}"
 #: busybox alone, as its own image is.

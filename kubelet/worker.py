@@ -439,7 +439,7 @@ class Worker:
         told = status(world, Host(self._node.addresses), ending=plan.ending, waiting=plan.waiting)
         if told["phase"] == "Running" and self.pod.status.phase == "Pending" and not self._ran:
             self._ran = True
-            metrics.POD_START.observe(max(self._doors.clock() - self._seen_at, 0))
+            metrics.POD_START.of().add(max(self._doors.clock() - self._seen_at, 0))
         self._teller.tell(told, tasks)
 
 
