@@ -3,6 +3,7 @@
 Guarantees:
 - A process that ends is started again after a back-off that doubles from 0.1 s to 10 s and is forgotten after a minute
   of good life.
+- What ends again at once is started the ordinary way, not by the warm process: that one may be of an older version.
 - Killing the supervisor itself harms nobody: it records pid and start time of each process in `run/NAME.json`, and the
   next supervisor adopts what still runs. Adopted and started processes are watched alike, by pidfd.
 - SIGTERM stops the processes in the reverse order of their start, each with ten seconds of grace, and then itself.
@@ -175,7 +176,8 @@ class Supervisor:
             running = recorded(self.run, process.name)
             if not is_alive(running):
                 await self._wait_for(process.after)
-                running = await self._start(process)
+                # The forge has an older version's modules where the programs were changed since: not from there, then.
+                running = await self._start(process, warm=backoff <= FIRST_BACKOFF)
             assert running is not None
             born = time.monotonic()
             await wait_ended(running)
@@ -192,10 +194,10 @@ class Supervisor:
                 while urls and not await serves(urls[0]):
                     await asyncio.sleep(POLL)
 
-    async def _start(self, process: Process) -> Running:
+    async def _start(self, process: Process, *, warm: bool) -> Running:
         log = self.logs / f"{process.name}.log"
         pid = 0
-        if process.argv[0].startswith(str(Path(sys.executable).parent)):
+        if warm and process.argv[0].startswith(str(Path(sys.executable).parent)):
             pid = await asyncio.to_thread(self.forge.start, process.argv, log)
         pid = pid or _spawn(process.argv, log)
         running = Running(pid, start_time(pid), process.argv)
