@@ -175,9 +175,12 @@ async def prepare(write: Write, new: Json, old: Json | None) -> Json:
     return managing.with_entries(new, entries)  # they tell of this write, whatever else of the metadata is reset
 
 
-async def shape(_write: Write, new: Json, _old: Json | None) -> Json:
+async def shape(write: Write, new: Json, _old: Json | None) -> Json:
     """The object in the shape that clients know from upstream; what is stored has it too, so that both compare."""
-    return protobuf.shaped(new)
+    kind, stored = write.resource.kind, write.resource.stored
+    if (kind.group, kind.version) != (stored.group, stored.version):  # converted since it was decoded
+        return protobuf.shaped(new)
+    return protobuf.shaped_after_decoding(new, kind)
 
 
 async def stamp(write: Write, new: Json, old: Json | None) -> Json:
