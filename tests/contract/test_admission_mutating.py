@@ -14,7 +14,7 @@ from apiserver.switches import features, more_kinds
 from tests.contract import policy_objects as objects
 from tests.contract import policy_scenarios as scenarios
 from tests.contract.api_server import CORE, config_map, running
-from tests.contract.test_admission_webhooks import MAPS, mutate_with
+from tests.contract.webhook_configurations import MAPS, mutate_with
 from tests.contract.webhook_servers import hook, patch, webhook
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "golden" / "policies.json").read_text())
