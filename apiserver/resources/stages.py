@@ -16,9 +16,11 @@ the new and the old object and has no effect outside them, but for warnings, whi
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
+
+import msgspec
 
 from apimachinery import errors, schema, times
 from apimachinery.apply.ownership import MANAGED_FIELDS
@@ -39,8 +41,7 @@ from apiserver.strategies.strategy import WriteContext
 STATUS = "status"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
+class Write(msgspec.Struct, frozen=True, kw_only=True):
     """One create, update or patch: what the stages need besides the two objects."""
 
     api: Api
@@ -148,8 +149,8 @@ def _subject(write: Write, new: Json, old: Json | None) -> Subject:
 
 async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
     """What a webhook made of an object, in the version stored. Raises 500 for what is none."""
-    options = replace(write.options, field_validation="Ignore")
-    quiet = replace(write, resource=resource, options=options, duplicates=(), is_patch=False)
+    options = msgspec.structs.replace(write.options, field_validation="Ignore")
+    quiet = msgspec.structs.replace(write, resource=resource, options=options, duplicates=(), is_patch=False)
     try:
         found = resource.to_stored(await default(quiet, await prune(quiet, tree, None), None))
     except ApiError as error:
