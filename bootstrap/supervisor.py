@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -315,7 +316,7 @@ def launch(root: Path, processes: Sequence[Process]) -> None:
         return
     with (logs / "supervisor.log").open("ab") as log:
         child = subprocess.Popen(
-            (sys.executable, "-m", "bootstrap.supervisor", str(root)),
+            (*_out_of_the_session(root), sys.executable, "-m", "bootstrap.supervisor", str(root)),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -325,6 +326,18 @@ def launch(root: Path, processes: Sequence[Process]) -> None:
         )
     record(run, "supervisor", Running(child.pid, start_time(child.pid)))
     child.returncode = 0
+
+
+def _out_of_the_session(root: Path) -> tuple[str, ...]:
+    """What starts the supervisor where systemd is init: in a scope of its own, not in that of who typed the command.
+
+    A session's end may take all that is in it, and a shutdown ends sessions first. systemd-run turns into the program:
+    its pid stays.
+    """
+    if not Path("/run/systemd/system").is_dir() or shutil.which("systemd-run") is None:
+        return ()
+    told = f"--description=PyKube cluster {root.name}"
+    return ("systemd-run", "--scope", "--quiet", "--collect", "--slice=system.slice", told, "--")
 
 
 async def halt(root: Path) -> None:
