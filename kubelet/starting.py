@@ -6,6 +6,7 @@ pkg/kubelet/kuberuntime/kuberuntime_manager.go (SyncPod), kuberuntime_container.
 
 from collections.abc import Mapping
 from pathlib import Path
+from time import perf_counter
 
 import structlog
 
@@ -98,12 +99,15 @@ class Starter:
             runtime = self._node.runtime(pod.spec.runtime_class_name)
             _refuse_user_namespace(pod, runtime)
             config = sandbox_config(pod, attempt=attempt, hostname=name, machine=self._node.machine, runtime=runtime)
+            began = perf_counter()
             await in_thread(cgroups.ensure, config.cgroup_parent, pod, self._node.machine)
+            metrics.CGROUPS.of("create").add(perf_counter() - began)
             sandbox = await self._doors.runtime.run_sandbox(config)
         except (RuntimeError_, OSError, ValueError, LookupError) as error:
+            metrics.POD_ERRORS.of().value += 1
             raise self._no_sandbox(pod, error.args[0] if isinstance(error, LookupError) else error) from error
         await self.wire(pod, sandbox)
-        metrics.STARTED_PODS.inc()
+        metrics.STARTED_PODS.of().value += 1
         return sandbox
 
     def _resolver(self, pod: Pod) -> tuple[names.Resolver, list[str]]:
@@ -162,26 +166,27 @@ class Starter:
             event("Normal", "Created", f"Created container: {container.name}")
             await self._doors.runtime.start(id)
         except RuntimeError_ as error:
-            metrics.START_ERRORS.labels(
-                _TYPES[action.role], "RunContainerError" if id else "CreateContainerError"
-            ).inc()
+            reason = "RunContainerError" if id else "CreateContainerError"
+            metrics.START_ERRORS.of(_TYPES[action.role], reason).value += 1
             event("Warning", "Failed", f"Error: {error}")
-            raise self._later("RunContainerError" if id else "CreateContainerError", str(error)) from error
-        metrics.STARTED_CONTAINERS.labels(_TYPES[action.role]).inc()
+            raise self._later(reason, str(error)) from error
+        metrics.STARTED_CONTAINERS.of(_TYPES[action.role]).value += 1
         event("Normal", "Started", f"Started container {container.name}")
         await in_thread(self._link, pod, container.name, action.attempt, id)
         await self._protect(pod, container, id)
         await self._post_start(pod, container, id, sandbox, event)
 
     async def _protect(self, pod: Pod, container: AnyContainer, id: str) -> None:
-        """What of MemoryQoS Docker cannot be told."""
+        """What Docker cannot be told of cgroup v2: MemoryQoS, and that a container ends as a whole."""
         machine = self._node.machine
-        if not machine.throttling or not isinstance(container, core_v1.Container):
+        values = {"memory.oom.group": "1"} if machine.ends_whole else {}
+        if machine.throttling and isinstance(container, core_v1.Container):
+            values |= qos.protection(container, allocatable=machine.pods_memory, factor=machine.throttling)
+        if not values:
             return
-        values = qos.protection(container, allocatable=machine.pods_memory, factor=machine.throttling)
         made = next((c for c in await self._doors.runtime.list(pod.metadata.uid) if c.id == id and c.running), None)
         try:
-            if made is not None and values:
+            if made is not None:
                 await in_thread(cgroups.protect, made.pid, values)
         except (OSError, StopIteration) as error:  # it may have ended already
             log.warning("cannot protect a container's memory", pod=str(ref(pod)), error=str(error))

@@ -6,7 +6,9 @@ before a refusal counts, so plugins are idempotent. Time and randomness come in 
 
 import random
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import msgspec
 
 from apimachinery import errors
 from apimachinery.errors import ApiError
@@ -18,8 +20,11 @@ CREATE, UPDATE, DELETE, CONNECT = "create", "update", "delete", "connect"
 _OPERATIONS = {"create": CREATE, "update": UPDATE, "patch": UPDATE, "delete": DELETE, "deletecollection": DELETE}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
+def _unheard(_text: str) -> None:
+    return None
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
     """One write to look at. `new` is None on a delete, `old` on a create. `new` may be changed in place by `mutate`."""
 
     attributes: Attributes
@@ -28,16 +33,12 @@ class Review:
     lookup: Lookup
     random: random.Random
     authorize: Callable[[Attributes], Decision] | None = None
-    warn: Callable[[str], None] = field(default=lambda _text: None)
+    warn: Callable[[str], None] = _unheard
 
     @property
     def operation(self) -> str:
         """What happens to the object: a patch is an update, an update of nothing a create."""
-        if self.new is None:
-            return DELETE
-        if self.old is None and self.attributes.verb in ("update", "patch"):
-            return CREATE
-        return _OPERATIONS.get(self.attributes.verb, self.attributes.verb)
+        return operation_of(self.attributes.verb, self.new, self.old)
 
     @property
     def user(self) -> User:
@@ -76,6 +77,15 @@ class Review:
     def refuse(self, why: str) -> ApiError:
         """403 as upstream's plugins word it: `pods "x" is forbidden: why`."""
         return errors.forbidden(self.attributes.group, self.attributes.plural, self.name, why)
+
+
+def operation_of(verb: str, new: Json | None, old: Json | None) -> str:
+    """What a request does to an object: a patch is an update, an update of nothing a create."""
+    if new is None:
+        return DELETE
+    if old is None and verb in ("update", "patch"):
+        return CREATE
+    return _OPERATIONS.get(verb, verb)
 
 
 Step = Callable[[Review], None]

@@ -8,17 +8,18 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from apiserver.storage.entry import Entry
+from apiserver.storage.entry import Entry, resource_folder
 from apiserver.storage.label_index import LabelIndex
 
 
 class Folder:
     """The entries of one folder. `ancestors` are the prefixes that a change here concerns, the shortest last."""
 
-    __slots__ = ("_keys", "_labels", "_listed", "ancestors", "entries")
+    __slots__ = ("_keys", "_labels", "_listed", "ancestors", "entries", "resource")
 
     def __init__(self, name: str) -> None:
         self.entries: dict[str, Entry] = {}
+        self.resource = resource_folder(name)
         self.ancestors = tuple(name[: i + 1] for i in range(len(name) - 1, 0, -1) if name[i] == "/")
         self._keys: list[str] = []  # sorted
         self._listed: Sequence[Entry] | None = None  # the last list, until something changes

@@ -33,21 +33,23 @@ def all_of(path: str, spec: Json) -> Problems:
     for list_name in ("containers", "initContainers", "ephemeralContainers"):
         for i, container in enumerate(spec.get(list_name) or ()):
             here = f"{path}.{list_name}[{i}]"
-            yield from _name(here, container, seen)
+            yield from _name(f"{here}.name", container.get("name", ""))
             yield from _common(here, container, spec, context, claims)
+            yield from _only_once(f"{here}.name", container.get("name", ""), seen)
             yield from _BY_LIST[list_name](here, container, spec)
     yield from _port_clashes(path, spec)
 
 
-def _name(path: str, container: Json, seen: set[str]) -> Problems:
-    name = container.get("name", "")
+def _name(path: str, name: str) -> Problems:
     if not name:
-        yield required(f"{path}.name")
-        return
-    for message in names.dns_label(name):
-        yield invalid(f"{path}.name", name, message)
+        yield required(path)
+    for message in names.dns_label(name) if name else ():
+        yield invalid(path, name, message)
+
+
+def _only_once(path: str, name: str, seen: set[str]) -> Problems:
     if name in seen:
-        yield duplicate(f"{path}.name", name)
+        yield duplicate(path, name)
     seen.add(name)
 
 
