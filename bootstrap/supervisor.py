@@ -3,6 +3,7 @@
 Guarantees:
 - A process that ends is started again after a back-off that doubles from 0.1 s to 10 s and is forgotten after a minute
   of good life.
+- What ends again at once is started the ordinary way, not by the warm process: that one may be of an older version.
 - Killing the supervisor itself harms nobody: it records pid and start time of each process in `run/NAME.json`, and the
   next supervisor adopts what still runs. Adopted and started processes are watched alike, by pidfd.
 - SIGTERM stops the processes in the reverse order of their start, each with ten seconds of grace, and then itself.
@@ -24,7 +25,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -93,19 +94,21 @@ def strays(root: Path) -> list[Running]:
 
     What was started in the instant before a kill -9 is written down nowhere; this finds it all the same.
     """
-    found = []
+    return found(lambda words: _belongs(words, str(root)))
+
+
+def found(matches: Callable[[Sequence[str]], bool]) -> list[Running]:
+    """The processes of the machine, but for this one, whose command lines match."""
+    rows = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid() and _belongs(entry, str(root)):
-            pid = int(entry.name)
-            found.append(Running(pid, start_time(pid)))
-    return [running for running in found if running.started]
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):  # it has ended
+                command = (entry / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ").split()
+                rows += [Running(int(entry.name), start_time(int(entry.name)))] if matches(command) else []
+    return [running for running in rows if running.started]
 
 
-def _belongs(entry: Path, root: str) -> bool:
-    try:
-        words = (entry / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ").split()
-    except OSError:
-        return False
+def _belongs(words: Sequence[str], root: str) -> bool:
     program = Path(words[0]).name if words else ""
     is_ours = program.startswith("pykube-") or program == "etcd" or "bootstrap.supervisor" in words
     return is_ours and any(word == root or word.split("=")[-1].startswith(f"{root}/") for word in words)
@@ -174,7 +177,8 @@ class Supervisor:
             running = recorded(self.run, process.name)
             if not is_alive(running):
                 await self._wait_for(process.after)
-                running = await self._start(process)
+                # The forge has an older version's modules where the programs were changed since: not from there, then.
+                running = await self._start(process, warm=backoff <= FIRST_BACKOFF)
             assert running is not None
             born = time.monotonic()
             await wait_ended(running)
@@ -191,10 +195,10 @@ class Supervisor:
                 while urls and not await serves(urls[0]):
                     await asyncio.sleep(POLL)
 
-    async def _start(self, process: Process) -> Running:
+    async def _start(self, process: Process, *, warm: bool) -> Running:
         log = self.logs / f"{process.name}.log"
         pid = 0
-        if process.argv[0].startswith(str(Path(sys.executable).parent)):
+        if warm and process.argv[0].startswith(str(Path(sys.executable).parent)):
             pid = await asyncio.to_thread(self.forge.start, process.argv, log)
         pid = pid or _spawn(process.argv, log)
         running = Running(pid, start_time(pid), process.argv)
@@ -340,7 +344,7 @@ async def halt(root: Path) -> None:
     """Stops the supervisor with all its processes, and whatever else of the cluster runs."""
     run = root / "run"
     await stop(recorded(run, "supervisor"), grace=GRACE * 3)
-    others = ("processes", "dockerd", "sysctl")
+    others = ("processes", "sysctl")
     for file in run.glob("*.json"):
         if file.stem not in others:
             await stop(recorded(run, file.stem))

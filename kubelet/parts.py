@@ -42,8 +42,7 @@ from kubelet.pods.preemption import judge
 from kubelet.pods.resize import refusal
 from kubelet.pods.world import Preemption, Verdict
 from kubelet.pulling import Puller
-from kubelet.runtime.docker import DockerRuntime
-from kubelet.runtime.protocol import RuntimeError_, Version
+from kubelet.runtime.protocol import ContainerRuntime, RuntimeError_, Version
 from kubelet.runtime_classes import runtime as runtime_of
 from kubelet.shutdown import PROBLEM, REFUSAL, Shutdown, graces
 from kubelet.volumes import mounts
@@ -61,7 +60,7 @@ class Ground:
 
     options: Options
     client: Client
-    runtime: DockerRuntime
+    runtime: ContainerRuntime
     handlers: Handlers
     tasks: asyncio.TaskGroup
     machine: node_status.Machine
@@ -99,7 +98,7 @@ class Caches:
 
 
 async def ground_of(
-    options: Options, client: Client, runtime: DockerRuntime, handlers: Handlers, tasks: asyncio.TaskGroup
+    options: Options, client: Client, runtime: ContainerRuntime, handlers: Handlers, tasks: asyncio.TaskGroup
 ) -> Ground:
     options.root_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
     if not await asyncio.to_thread(mounts.share, options.root_dir):

@@ -7,15 +7,16 @@ A write that changes nothing writes nothing. A write that takes the last finaliz
 deletes it.
 """
 
-from dataclasses import dataclass, replace
+from time import perf_counter
 
 import msgspec
 
 from apimachinery.apply.ownership import MANAGED_FIELDS, without_entries
-from apimachinery.errors import ApiError
+from apimachinery.errors import ApiError, bad_request
 from apimachinery.trees import same
 from apimachinery.types import Json
 from apiserver.authorization.messages import denied
+from apiserver.metrics.requests import COMPARISONS
 from apiserver.registry import Resource
 from apiserver.resources import metadata, presenting
 from apiserver.resources.api import Api
@@ -25,10 +26,10 @@ from apiserver.storage.protocol import ABSENT, Conflict, Full, Stored, TooLarge
 
 #: How often another name is tried for generateName (registry/store.go, maxNameGenerationCreateAttempts).
 NAME_ATTEMPTS = 8
+_EQUAL, _UNEQUAL = COMPARISONS.of("equal_objects"), COMPARISONS.of("unequal_objects_slow")
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """What a write came to. `entry` is the object as it is now stored, or was when it went."""
 
     entry: Entry
@@ -52,6 +53,8 @@ async def create(write: Write) -> Committed:
     while True:
         attempts -= 1
         new = await written(write, None)
+        if write.has_version and not write.options.dry_run:  # upstream's store refuses it: after all others had a say
+            raise bad_request("resourceVersion should not be set on objects to be created")
         try:
             return Committed(await _insert(write, new), created=True)
         except ApiError as error:
@@ -160,7 +163,7 @@ def _check_may_create(write: Write) -> None:
     """Raise 403 unless the user may create what an update turns out to create."""
     if write.api.authorize is None:
         return
-    question = replace(write.attributes, verb="create")
+    question = msgspec.structs.replace(write.attributes, verb="create")
     decision = write.api.authorize(question)
     if not decision.allowed:
         raise denied(question, decision.reason)
@@ -171,7 +174,10 @@ async def _attempt(write: Write, current: Entry, *, is_sure: bool) -> Committed 
     old = await presenting.loaded(write.resource, current)
     new = await written(write, old)
     before = metadata.stored_order(old)
-    if new == before and await _is_stored(write.resource, current, new):
+    began = perf_counter()
+    is_same = new == before
+    (_EQUAL if is_same else _UNEQUAL).add(perf_counter() - began)
+    if is_same and await _is_stored(write.resource, current, new):
         return Committed(current) if is_sure else None
     if finishes(write.resource, new, before):
         return Committed(await remove(write, current, new, before))

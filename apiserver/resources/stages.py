@@ -16,9 +16,11 @@ the new and the old object and has no effect outside them, but for warnings, whi
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
+
+import msgspec
 
 from apimachinery import errors, schema, times
 from apimachinery.apply.ownership import MANAGED_FIELDS
@@ -39,8 +41,7 @@ from apiserver.strategies.strategy import WriteContext
 STATUS = "status"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
+class Write(msgspec.Struct, frozen=True, kw_only=True):
     """One create, update or patch: what the stages need besides the two objects."""
 
     api: Api
@@ -58,6 +59,7 @@ class Write:
     has_entries: bool = False
     #: Metadata and status as sent, without strategy: the server's own writes (binding).
     subresource: str = ""
+    has_version: bool = False  # whether an object to be created has a resourceVersion
     #: How webhooks and policies see the write, from the object and the old one; None: as a write of the object itself.
     subject: Callable[["Write", Json, Json | None], Subject] | None = None
     now: float
@@ -89,7 +91,11 @@ async def default(write: Write, new: Json, _old: Json | None) -> Json:
 
 async def manage(write: Write, new: Json, old: Json | None) -> Json:
     """Whose fields they are now. Then the version that is stored: everything below knows that one only."""
-    resource = write.resource
+    resource, meta = write.resource, metadata_of(new)
+    if old is None:
+        metadata.wipe(meta)
+    if not write.is_patch:
+        _deduplicate(write, meta, "")
     if not write.has_entries:
         served = resource.to_served(old) if old is not None else None
         manager, now = managing.manager_of(write.call, write.options), times.rfc3339(write.now)
@@ -103,7 +109,22 @@ async def mutate(write: Write, new: Json, old: Json | None) -> Json:
     before, subject = new["metadata"].get(MANAGED_FIELDS), _asked(write, new, old)
     admission = write.api.admission
     new = await admission.mutate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
+    _deduplicate(write, metadata_of(new), " after mutating admission happens")
     return managing.after_admission(write.call, new, before)
+
+
+def _deduplicate(write: Write, meta: Json, when: str) -> None:
+    """Take repeated owners out, and say so."""
+    owners = meta.get("ownerReferences") or ()
+    if len(owners) < 2:
+        return
+    meta["ownerReferences"], doubled = metadata.deduplicated(owners)
+    if doubled:
+        write.call.warn(
+            f".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, "
+            "and may reject such requests as early as 1.24; please fix your requests; "
+            f"duplicate UID(s) observed: {', '.join(doubled)}"
+        )
 
 
 def _asked(write: Write, new: Json, old: Json | None) -> Callable[[], Subject] | None:
@@ -123,13 +144,13 @@ def _subject(write: Write, new: Json, old: Json | None) -> Subject:
         creates=old is None,
         name=metadata_of(new).get("name") or "",
     )
-    return replace(found, annotate=write.call.annotate)
+    return replace(found, annotate=write.call.annotate, spend=write.call.spend)
 
 
 async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
     """What a webhook made of an object, in the version stored. Raises 500 for what is none."""
-    options = replace(write.options, field_validation="Ignore")
-    quiet = replace(write, resource=resource, options=options, duplicates=(), is_patch=False)
+    options = msgspec.structs.replace(write.options, field_validation="Ignore")
+    quiet = msgspec.structs.replace(write, resource=resource, options=options, duplicates=(), is_patch=False)
     try:
         found = resource.to_stored(await default(quiet, await prune(quiet, tree, None), None))
     except ApiError as error:
@@ -155,9 +176,12 @@ async def prepare(write: Write, new: Json, old: Json | None) -> Json:
     return managing.with_entries(new, entries)  # they tell of this write, whatever else of the metadata is reset
 
 
-async def shape(_write: Write, new: Json, _old: Json | None) -> Json:
+async def shape(write: Write, new: Json, _old: Json | None) -> Json:
     """The object in the shape that clients know from upstream; what is stored has it too, so that both compare."""
-    return protobuf.shaped(new)
+    kind, stored = write.resource.kind, write.resource.stored
+    if (kind.group, kind.version) != (stored.group, stored.version):  # converted since it was decoded
+        return protobuf.shaped(new)
+    return protobuf.shaped_after_decoding(new, kind)
 
 
 async def stamp(write: Write, new: Json, old: Json | None) -> Json:
@@ -179,8 +203,10 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
 
 
 async def validate(write: Write, new: Json, old: Json | None) -> Json:
-    """Refuse with every problem at once; warn of what is allowed but unwise."""
+    """Refuse what the user may not give; then with every problem at once. Warn of what is allowed but unwise."""
     resource = write.resource
+    if resource.guard is not None:
+        resource.guard(write.attributes.user, new, old)
     strategy = resource.strategy
     standard = not strategy.any_finalizer
     problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard)
@@ -209,8 +235,6 @@ async def admit(write: Write, new: Json, old: Json | None) -> Json:
     """Admission that only looks."""
     subject = _asked(write, new, old)
     await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
-    if write.resource.guard is not None:
-        write.resource.guard(write.attributes.user, new, old)
     return new
 
 

@@ -7,6 +7,7 @@ lost race. Source: endpoints/handlers/{create,update,patch}.go, registry/generic
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -49,8 +50,7 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
     options = write_options(call)
     body = await decoding.body_of(call, resource.kind, duplicates=options.field_validation != "Ignore")
     tree = decoding.place(body.tree, resource.kind, call.target.namespace)
-    if decoding.metadata_of(tree).get("resourceVersion") and not options.dry_run:  # it is the store that refuses it
-        raise errors.bad_request("resourceVersion should not be set on objects to be created")
+    decoding.metadata_of(tree)
     name = tree["metadata"].get("name") or ""
     write = Write(
         api=api,
@@ -60,6 +60,7 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
         options=options,
         source=_copies(resource, tree),
         duplicates=body.duplicates,
+        has_version=_is_version(tree["metadata"].get("resourceVersion")),
         now=api.clock(),
     )
     committed = await committing.create(write)
@@ -67,22 +68,33 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
     return presenting.present(call, resource, committed.entry, api.clock(), 201)
 
 
+def _is_version(text: Any) -> bool:
+    """Whether a resourceVersion stands for a revision: others do not count where an object is created."""
+    return isinstance(text, str) and text.isdecimal() and int(text) != 0
+
+
 async def respond(api: Api, call: Call, resource: Resource) -> Response:
     """POST of a kind that is computed and forgotten: a review."""
     assert resource.respond is not None
-    if call.accepted.transform:
-        raise errors.not_acceptable(negotiation.MEDIA_TYPES)  # it has no columns, and no metadata to show
+    if call.accepted.transform == negotiation.TABLE:
+        raise errors.not_acceptable(negotiation.MEDIA_TYPES)
     tree = await fields.typed_body(call, resource.kind)
     if resource.kind.namespaced:
         decoding.place(tree, resource.kind, call.target.namespace)
     options = write_options(call)
-    manager, now = managing.manager_of(call, options), times.rfc3339(api.clock())
-    decoding.metadata_of(tree)
-    tree = managing.with_entries(tree, managing.ownership(resource, "").update(None, tree, manager, now))
+    tree = owned(api, call, resource, options, tree)
     subject = partial(reviewing.posted, call, resource, attributes_of(call), resource.kind, options)
     tree = await api.admission.review(subject, tree, call.warn)
     answer = await resource.respond(call, tree)
-    return presenting.encoded(call, msgspec.json.encode(answer), 201)
+    return presenting.computed(call, answer, presenting.go_type(resource), 201)
+
+
+def owned(api: Api, call: Call, resource: Resource, options: WriteOptions, tree: Json, subresource: str = "") -> Json:
+    """What is sent once and not stored, with whose fields it has."""
+    manager, now = managing.manager_of(call, options), times.rfc3339(api.clock())
+    decoding.metadata_of(tree)
+    entries = managing.ownership(resource, subresource).update(None, tree, manager, now)
+    return managing.with_entries(tree, entries)
 
 
 async def update(api: Api, call: Call, resource: Resource) -> Response:
@@ -167,12 +179,20 @@ def _kind_kept(call: Call, resource: Resource, new: Json) -> Json:
     media_type = negotiation.media_type_of(call.headers["content-type"])
     if media_type == negotiation.STRATEGIC_PATCH:  # merged into what has its type already
         return {**new, "kind": resource.kind.kind, "apiVersion": resource.kind.api_version}
+    if not resource.is_typed and media_type != negotiation.APPLY_PATCH and _claims(new, resource):
+        raise decoding.mistaken(new, resource.kind)
     try:
         return decoding.check_kind(new, resource.kind)
     except errors.ApiError as error:
         if not resource.is_typed or media_type == negotiation.APPLY_PATCH:
             raise
         raise fields.of_patch(call, new, fields.undecodable(resource.kind, error.message)) from None
+
+
+def _claims(tree: Json, resource: Resource) -> bool:
+    """Whether an object says, in words, that it is of another kind."""
+    said, kind = (tree.get("apiVersion"), tree.get("kind")), resource.kind
+    return all(isinstance(word, str) and word for word in said) and said != (kind.api_version, kind.kind)
 
 
 def applier(
@@ -226,20 +246,32 @@ def _patching(apply: Callable[[Json], Json], touches: bool) -> Callable[[Json | 
 
 def patcher(resource: Resource, media_type: str, data: bytes) -> Callable[[Json], Json]:
     """The function that puts a patch onto an object. Raises 400 for a body that is no patch of its type."""
-    body, _ = strict_json.decode(data)
+    body = _patch_body(media_type, data)
     if media_type == negotiation.JSON_PATCH:
-        if not isinstance(body, list):
-            raise errors.bad_request("error decoding patch: json: cannot unmarshal object into Go value of type Patch")
         return lambda old: patch.json_patch(old, body)
-    if not isinstance(body, dict):
-        why = f"json: cannot unmarshal {decoding.go_type(body)} into Go value of type map[string]interface {{}}"
-        raise errors.bad_request(f"error decoding patch: {why}")
     if media_type == negotiation.MERGE_PATCH:
         return lambda old: patch.merge_patch(old, body)
     definition = schema.definition(resource.kind) if resource.is_typed else None
     if definition is None:
         raise errors.unsupported_media_type((negotiation.JSON_PATCH, negotiation.MERGE_PATCH, negotiation.APPLY_PATCH))
     return lambda old: patch.strategic_merge(old, body, definition)
+
+
+def _patch_body(media_type: str, data: bytes) -> Any:
+    """What a patch says. A strategic null changes nothing. Raises 400."""
+    decoding_of = "" if media_type == negotiation.STRATEGIC_PATCH else "error decoding patch: "
+    try:
+        body, _ = strict_json.decode(data)
+    except errors.ApiError as error:
+        raise errors.bad_request(decoding_of + error.message.removeprefix("error decoding patch: ")) from None
+    if media_type == negotiation.JSON_PATCH or isinstance(body, dict):
+        return body
+    if body is None and media_type == negotiation.STRATEGIC_PATCH:
+        return {}
+    if body is None:
+        raise errors.bad_request("Invalid JSON Patch")
+    why = f"json: cannot unmarshal {decoding.go_type(body)} into Go value of type map[string]interface {{}}"
+    raise errors.bad_request(decoding_of + why)
 
 
 def namespace_of(call: Call, resource: Resource) -> str:

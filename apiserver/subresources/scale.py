@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import msgspec
-
 from apimachinery import errors, selectors, times
 from apimachinery.apply import scaling
 from apimachinery.apply.ownership import MANAGED_FIELDS
@@ -61,7 +59,14 @@ def handlers(api: Api, places: Places | None = None) -> dict[str, Handler]:
 
     async def patch(call: Call, resource: Resource) -> Response:
         change, applies = _changing(api, call, resource, await call.body())
-        return await _write(api, places, call, resource, change, applies=applies)
+        options = write_options(call)
+
+        def changed(old: Json) -> Json:
+            scale = change(old) if applies else fields.patched(call, change(old), SCALE, options)
+            decoding.check_name(scale, call.target.name)
+            return scale
+
+        return await _write(api, places, call, resource, changed, applies=applies)
 
     return {"get": get, "update": update, "patch": patch}
 
@@ -164,6 +169,7 @@ def _subject(places: Places, write: Write, new: Json, _old: Json | None) -> Subj
         show=show,
         take=take,
         annotate=write.call.annotate,
+        spend=write.call.spend,
     )
 
 
@@ -208,4 +214,4 @@ def _changing(api: Api, call: Call, resource: Resource, data: bytes) -> tuple[Ca
 
 
 def _answer(call: Call, scale: Json) -> Response:
-    return presenting.encoded(call, msgspec.json.encode(scale))
+    return presenting.computed(call, scale, "autoscaling.Scale")

@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apimachinery import names
 from apimachinery.types import Json
 from apiserver.strategies.pod import volume_sources
 from apiserver.strategies.problems import (
     Problems,
-    dns_label,
     duplicate,
     forbidden,
     invalid,
@@ -29,7 +29,8 @@ def volumes(path: str, entries: Sequence[Json]) -> Problems:
         if not name:
             yield required(f"{here}.name")
         else:
-            yield from dns_label(f"{here}.name", name)
+            for message in names.dns_label(name):
+                yield invalid(f"{here}.name", name, message)
         if name in seen:
             yield duplicate(f"{here}.name", name)
         seen.add(name)
@@ -66,9 +67,12 @@ def mounts(path: str, container: Json, context: MountContext) -> Problems:
         seen.add(where)
         if where in taken:
             yield invalid(f"{here}.mountPath", where, "must not already exist as a path in volumeDevices")
-        yield from _sub_path(here, mount)
-        yield from _propagation(here, mount, container)
-        yield from _recursive_read_only(here, mount)
+        if mount.get("subPath") or mount.get("subPathExpr"):
+            yield from _sub_path(here, mount)
+        if mount.get("mountPropagation") is not None:
+            yield from _propagation(here, mount, container)
+        if mount.get("recursiveReadOnly") is not None:
+            yield from _recursive_read_only(here, mount)
 
 
 def _sub_path(path: str, mount: Json) -> Problems:
@@ -82,9 +86,7 @@ def _sub_path(path: str, mount: Json) -> Problems:
 
 
 def _propagation(path: str, mount: Json, container: Json) -> Problems:
-    mode = mount.get("mountPropagation")
-    if mode is None:
-        return
+    mode = mount["mountPropagation"]
     yield from supported(f"{path}.mountPropagation", mode, _PROPAGATION)
     privileged = (container.get("securityContext") or {}).get("privileged")
     if mode == "Bidirectional" and not privileged:
@@ -94,8 +96,8 @@ def _propagation(path: str, mount: Json, container: Json) -> Problems:
 
 
 def _recursive_read_only(path: str, mount: Json) -> Problems:
-    mode = mount.get("recursiveReadOnly")
-    if mode in (None, "Disabled"):
+    mode = mount["recursiveReadOnly"]
+    if mode == "Disabled":
         return
     here = f"{path}.recursiveReadOnly"
     yield from supported(here, mode, ("Disabled", "Enabled", "IfPossible"))
@@ -108,7 +110,7 @@ def _recursive_read_only(path: str, mount: Json) -> Problems:
 def devices(path: str, container: Json, context: MountContext) -> Problems:
     """`volumeDevices`: raw block devices of claims."""
     mounted = {mount.get("name") for mount in container.get("volumeMounts") or ()}
-    names: set[str] = set()
+    seen: set[str] = set()
     paths: set[str] = set()
     for i, device in enumerate(container.get("volumeDevices") or ()):
         here, name, where = f"{path}[{i}]", device.get("name", ""), device.get("devicePath", "")
@@ -119,7 +121,7 @@ def devices(path: str, container: Json, context: MountContext) -> Problems:
         elif name not in context.claims:
             detail = "can only use volume source type of PersistentVolumeClaim for block mode"
             yield invalid(f"{here}.name", name, detail)
-        if name in names:
+        if name in seen:
             yield invalid(f"{here}.name", name, "must be unique")
         if name in mounted:
             yield invalid(f"{here}.name", name, "must not already exist in volumeMounts")
@@ -129,7 +131,7 @@ def devices(path: str, container: Json, context: MountContext) -> Problems:
             yield invalid(f"{here}.devicePath", where, "must be unique")
         elif ".." in where.split("/"):
             yield invalid(f"{here}.devicePath", where, "can not contain backsteps ('..')")
-        names.add(name)
+        seen.add(name)
         paths.add(where)
 
 
