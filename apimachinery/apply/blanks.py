@@ -55,6 +55,10 @@ _BLANKS: dict[tuple[str, str], Json] = {
     ("admissionregistration.k8s.io/v1alpha1", "MutatingAdmissionPolicy"): {"spec": {}},
     ("admissionregistration.k8s.io/v1alpha1", "MutatingAdmissionPolicyBinding"): {"spec": {}},
     ("authentication.k8s.io/v1", "SelfSubjectReview"): {"status": {"userInfo": {}}},
+    ("authentication.k8s.io/v1", "TokenRequest"): {
+        "spec": {"audiences": None, "boundObjectRef": None, "expirationSeconds": None},
+        "status": {"expirationTimestamp": None, "token": ""},
+    },
     ("authentication.k8s.io/v1", "TokenReview"): {"spec": {}, "status": {"user": {}}},
     ("authorization.k8s.io/v1", "LocalSubjectAccessReview"): {"spec": {}, "status": {"allowed": False}},
     ("authorization.k8s.io/v1", "SelfSubjectAccessReview"): {"spec": {}, "status": {"allowed": False}},

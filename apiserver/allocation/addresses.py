@@ -47,6 +47,10 @@ class Addresses:
         """The families offered, the primary one first."""
         return list(dict.fromkeys(f"IPv{network.version}" for network in self.networks()))
 
+    def first(self, family: str) -> str:
+        """The first address of a family, taken or not: what a dry run is told, as upstream tells it."""
+        return next(str(network[usable(network)[0]]) for network in self.networks(family))
+
     async def take(self, address: str, owner: Json) -> None:
         """Take this address for the Service `owner` (its metadata). Raises Refused."""
         ip = ipaddress.ip_address(address)

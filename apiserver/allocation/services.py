@@ -26,8 +26,6 @@ from apiserver.allocation.ports import Ports
 
 _WITH_ADDRESS = ("ClusterIP", "NodePort", "LoadBalancer")
 _WITH_PORTS = ("NodePort", "LoadBalancer")
-#: Stands in for an address or port in a dry run, which must not take any.
-_DRY_RUN_ADDRESS = {"IPv4": "192.0.2.1", "IPv6": "2001:db8::1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class ServiceAllocator:
         before = addresses_of(old)
         wanted = _wanted_addresses(spec)
         if dry_run:
-            _fill_addresses(spec, [address or _DRY_RUN_ADDRESS[family] for family, address in wanted])
+            _fill_addresses(spec, [address or self.addresses.first(family) for family, address in wanted])
             return Grant(self, owner)
         got: list[str] = []
         try:

@@ -78,7 +78,7 @@ async def _put(write: Write, key: str, new: Json, old: Json | None, expect: int)
     grant = await reserves.allocate(new, old, dry_run=dry_run) if reserves is not None else None
     value = msgspec.json.encode(new)
     if dry_run:
-        return entry(key, value, expect) if expect else Entry(key, 0, value, len(value))
+        return entry(key, value, expect) if expect else _imagined(key, new, write.version)
     try:
         stored = await _stored(write, key, new, value, expect)
     except (Conflict, Full, TooLarge):  # not where the write may have happened: then a repair has to find out
@@ -91,6 +91,13 @@ async def _put(write: Write, key: str, new: Json, old: Json | None, expect: int)
         await write.api.follow(stored.revision)
         write.api.catch_up()
     return as_entry(write.api, stored)
+
+
+def _imagined(key: str, new: Json, version: str) -> Entry:
+    """What a dry run has not created: no revision is its own, one that was sent is told back."""
+    metadata = {"resourceVersion": version, **new["metadata"]} if version else new["metadata"]
+    value = msgspec.json.encode({**new, "metadata": metadata})
+    return Entry(key, 0, value, len(value))
 
 
 async def _stored(write: Write, key: str, new: Json, value: bytes, expect: int) -> Stored:

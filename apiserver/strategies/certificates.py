@@ -5,18 +5,19 @@ Source: registry/certificates, its validation.
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from cryptography import x509
 
 from apimachinery import names, times
-from apimachinery.errors import FieldError
+from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
-from apiserver.strategies.problems import Problems, duplicate, forbidden, invalid, named, required
+from apiserver.strategies.problems import Problems, duplicate, forbidden, invalid, required, too_long, unique
 from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Part, Strategy, WriteContext, metadata_fields, only_status
 
 _BY_SERVER = ("username", "uid", "groups", "extra")
+_LONGEST_DOMAIN, _LONGEST_LABEL = 253, 63
 _VERDICTS = ("Approved", "Denied", "Failed")
 _USAGES = frozenset(
     (
@@ -26,12 +27,6 @@ _USAGES = frozenset(
         "ocsp signing", "microsoft sgc", "netscape sgc",
     )
 )  # fmt: skip
-
-
-def default(tree: Json) -> Json:
-    if tree.get("spec", {}).get("usages") is None and tree.get("spec") is not None:
-        tree["spec"]["usages"] = ["digital signature", "key encipherment"]
-    return tree
 
 
 def prepare(new: Json, old: Json | None) -> Json:
@@ -81,38 +76,52 @@ def check(new: Json, old: Json | None) -> list[FieldError]:
 
 
 def _check(spec: Json) -> Problems:
-    if not spec.get("usages"):
+    problem = _request_problem(spec.get("request", ""))
+    if problem:
+        yield invalid("spec.request", spec.get("request") or None, problem)
+    usages = spec.get("usages") or []
+    if not usages:
         yield required("spec.usages")
-    for i, usage in enumerate(spec.get("usages") or ()):
+    for i, usage in enumerate(usages):
         if usage not in _USAGES:
-            yield invalid(f"spec.usages[{i}]", usage, "unknown usage")
-        if usage in (spec["usages"])[:i]:
-            yield duplicate(f"spec.usages[{i}]", usage)
+            yield not_supported(f"spec.usages[{i}]", usage, sorted(_USAGES))
+    yield from unique("spec.usages", usages)
     yield from _signer("spec.signerName", spec.get("signerName", ""))
     seconds = spec.get("expirationSeconds")
     if seconds is not None and seconds < 600:
         yield invalid(
             "spec.expirationSeconds", seconds, "may not specify a duration less than 600 seconds (10 minutes)"
         )
-    problem = _request_problem(spec.get("request", ""))
-    if problem:
-        yield invalid("spec.request", spec.get("request", ""), problem)
 
 
 def _signer(path: str, name: str) -> Problems:
-    """`domain/name`: a domain of two labels or more, a name of dotted parts."""
+    """`domain/name`: a domain of two labels or more, a name of dotted parts (ValidateSignerName)."""
     if not name:
         yield required(path)
         return
-    domain, _, rest = name.partition("/")
-    if not rest or "/" in rest:
+    domain, slash, rest = name.partition("/")
+    if not slash or "/" in rest:
         yield invalid(path, name, "must be a fully qualified domain and path of the form 'example.com/signer-name'")
         return
-    yield from named(path, domain, names.dns_subdomain)
-    if "." not in domain:
+    if len(domain) > _LONGEST_DOMAIN:
+        yield too_long(path, _LONGEST_DOMAIN)
+    labels = domain.split(".")
+    yield from _first_wrong(path, domain, labels, names.dns_label)
+    if len(labels) < 2:
         yield invalid(path, domain, "should be a domain with at least two segments separated by dots")
-    if len(name) > 571:
-        yield invalid(path, name, "too long")
+    yield from _first_wrong(path, rest, rest.split("."), names.dns_subdomain)
+    longest = _LONGEST_DOMAIN + 1 + _LONGEST_DOMAIN + 1 + _LONGEST_LABEL
+    if len(name) > longest:
+        yield too_long(path, longest)
+
+
+def _first_wrong(path: str, whole: str, parts: Sequence[str], rule: Callable[[str], list[str]]) -> Problems:
+    """What is wrong with the first part that is."""
+    for part in parts:
+        if messages := rule(part):
+            for message in messages:
+                yield invalid(path, whole, f'validating label "{part}": {message}')
+            return
 
 
 def _request_problem(text: str | None) -> str:
@@ -199,7 +208,6 @@ def fields(tree: Json) -> Mapping[str, str]:
 
 
 CERTIFICATESIGNINGREQUESTS = Strategy(
-    default=default,
     prepare=prepare,
     stamp=stamp,
     check=check,
@@ -208,4 +216,5 @@ CERTIFICATESIGNINGREQUESTS = Strategy(
     parts={"approval": Part(_prepare_approval, check_approval)},
     fields=fields,
     field_labels=("metadata.name", "spec.signerName"),
+    name=names.path_segment_name,
 )

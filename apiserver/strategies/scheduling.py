@@ -106,9 +106,19 @@ def _runtime(tree: Json) -> Problems:
 
 
 PODDISRUPTIONBUDGETS = Strategy(
-    check=check_budget, has_generation=True, allow_unconditional_update=False, any_finalizer=True
+    check=check_budget,
+    has_generation=True,
+    allow_unconditional_update=False,
+    any_finalizer=True,
+    name=names.path_segment_name,  # upstream's validation does not look at the metadata
 )
 PRIORITYCLASSES = Strategy(
     default=default_priority, prepare=as_sent, check=check_priority, has_generation=True, raises_generation=never
 )
-RUNTIMECLASSES = Strategy(prepare=as_sent, check=check_runtime, allow_unconditional_update=False, any_finalizer=True)
+RUNTIMECLASSES = Strategy(
+    prepare=as_sent,
+    check=check_runtime,
+    allow_create_on_update=True,
+    allow_unconditional_update=False,
+    any_finalizer=True,
+)

@@ -47,7 +47,7 @@ def check_status(new: Json) -> Problems:
 
 def _name(tree: Json) -> Problems:
     name, spec = tree["metadata"].get("name") or "", tree.get("spec") or {}
-    if name != f"{(spec.get('names') or {}).get('plural', '')}.{spec.get('group', '')}":
+    if name and name != f"{(spec.get('names') or {}).get('plural', '')}.{spec.get('group', '')}":
         yield invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group')
 
 
@@ -143,7 +143,7 @@ def _with_structure(options: Options, spec: Json) -> Options:
 
 
 def _of_versions(versions: Sequence[Json], why: str) -> FieldError:
-    return invalid("spec.versions", msgspec.Raw(inner.versions_as_internal(versions)), why)
+    return invalid("spec.versions", msgspec.Raw(inner.versions_as_internal(versions)) if versions else None, why)
 
 
 def _schemas_there(versions: Sequence[Json], options: Options, *, preserves: bool) -> Problems:

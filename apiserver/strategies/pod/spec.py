@@ -29,8 +29,11 @@ _MAX_DEADLINE = 2**31 - 1
 
 def pod_spec(path: str, spec: Json) -> Problems:
     """Every rule that holds for a PodSpec wherever it stands."""
-    yield from volumes.volumes(f"{path}.volumes", spec.get("volumes") or ())
-    yield from containers.all_of(path, spec)
+    broken: set[int] = set()
+    for i, wrong in volumes.volumes(f"{path}.volumes", spec.get("volumes") or ()):
+        broken.add(i)
+        yield wrong
+    yield from containers.all_of(path, spec, volumes.MountContext.of(spec, broken))
     yield from one_of(f"{path}.restartPolicy", spec.get("restartPolicy", ""), _RESTART_POLICIES, in_order=True)
     yield from one_of(f"{path}.dnsPolicy", spec.get("dnsPolicy", ""), _DNS_POLICIES, in_order=True)
     yield from _dns_config(f"{path}.dnsConfig", spec)

@@ -14,7 +14,7 @@ from apiserver.strategies.problems import (
     label_selector,
     required,
 )
-from apiserver.strategies.strategy import Strategy, keep_status
+from apiserver.strategies.strategy import Strategy, keep_status, only_status
 from apiserver.strategies.workloads import common
 
 GENERATION = "deprecated.daemonset.template.generation"
@@ -43,6 +43,14 @@ def prepare(new: Json, old: Json | None) -> Json:
         generation = _template_generation(old) + (new["spec"].get("template") != old["spec"].get("template"))
     part(new["metadata"], "annotations")[GENERATION] = str(generation)
     return keep_status(new, old)
+
+
+def _prepare_status(new: Json, old: Json | None) -> Json:
+    """The template's generation is of the spec, wherever it is shown."""
+    new = only_status(new, old)
+    if old is not None:
+        part(new["metadata"], "annotations")[GENERATION] = str(_template_generation(old))
+    return new
 
 
 def _template_generation(tree: Json) -> int:
@@ -104,6 +112,7 @@ def check_status(new: Json, _old: Json | None) -> list[FieldError]:
 DAEMONSETS = Strategy(
     default=default,
     prepare=prepare,
+    prepare_status=_prepare_status,
     check=check,
     check_status=check_status,
     has_generation=True,

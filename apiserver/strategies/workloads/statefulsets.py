@@ -1,5 +1,6 @@
 """StatefulSets and ControllerRevisions. Source: pkg/apis/apps/validation ValidateStatefulSet, v1/defaults.go."""
 
+from apimachinery import names
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver.strategies.claims import claim_spec, default_claim
@@ -15,6 +16,7 @@ from apiserver.strategies.problems import (
     invalid,
     is_empty_selector,
     label_selector,
+    non_negative,
     required,
     shown_selector,
     supported,
@@ -139,23 +141,25 @@ def _changes(spec: Json, before: Json) -> Problems:
 
 
 def check_status(new: Json, _old: Json | None) -> list[FieldError]:
-    names = ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas",
-             "observedGeneration", "collisionCount")  # fmt: skip
+    numbers = ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas",
+               "observedGeneration", "collisionCount")  # fmt: skip
     parts = ("readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas")
-    return [*common.status_counts(new, *names), *common.parts_of_replicas(new, *parts)]
+    return [*common.status_counts(new, *numbers), *common.parts_of_replicas(new, *parts)]
 
 
 def check_revision(new: Json, old: Json | None) -> list[FieldError]:
     """A ControllerRevision's data is for life."""
-    problems = [] if new.get("data") is not None else [required("data", "data is mandatory")]
-    if new.get("revision", 0) < 0:
-        problems.append(invalid("revision", new["revision"], "must be greater than or equal to 0"))
+    problems = [*non_negative("revision", new.get("revision", 0))]
+    data = new.get("data")
     if old is not None:
-        problems += immutable("data", new.get("data"), old.get("data"))
+        problems += immutable("data", data, old.get("data"))
+    elif not isinstance(data, dict):
+        problems.append(required("data", "data is mandatory" if data is None else "data must be a valid JSON object"))
     return problems
 
 
 STATEFULSETS = Strategy(
+    name=names.label_name,
     default=default,
     prepare=prepare,
     check=check,
