@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from apimachinery import times
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
+from apiserver.strategies import go_structs
 from apiserver.strategies.claims import VOLUME_MODES, access_modes, positive_amount
-from apiserver.strategies.defaulting import fill, part
+from apiserver.strategies.defaulting import fill, fill_absent, part
 from apiserver.strategies.pod import placement
 from apiserver.strategies.pod.defaults import persistent_volume_source
 from apiserver.strategies.pod.volume_sources import one_source
@@ -41,13 +42,14 @@ _SOURCES = {"local": ("path",), "csi": ("driver", "volumeHandle")}
 _ADDED = "controllerExpandSecretRef"
 _NOT_INLINE = "may not be specified in the context of inline volumes"
 _MOST_PARAMETERS, _PARAMETER_BYTES = 512, 256 * 1024
+_SHOWN = {"cephfs": "cephFS"}
 _IMMUTABLE_SOURCE = "spec.persistentvolumesource is immutable after creation"
 
 
 def default_volume(volume: Json) -> Json:
     spec = part(volume, "spec")
     fill(spec, "persistentVolumeReclaimPolicy", "Retain")
-    fill(spec, "volumeMode", "Filesystem")
+    fill_absent(spec, "volumeMode", "Filesystem")
     fill(part(volume, "status"), "phase", "Pending")
     persistent_volume_source(spec)
     return volume
@@ -77,8 +79,9 @@ def _volume_changes(spec: Json, before: Json) -> Problems:
     source, was = _source_of(spec), _source_of(before)
     if "csi" in was and "csi" in source and was["csi"].get(_ADDED) is None:
         source["csi"] = {**source["csi"], _ADDED: None}
-    if not same(source, was):
-        yield forbidden("spec.persistentvolumesource", _IMMUTABLE_SOURCE)
+    if not go_structs.equal("core.PersistentVolumeSource", source, was):
+        shown = go_structs.difference("core.PersistentVolumeSource", was, source)
+        yield forbidden("spec.persistentvolumesource", f"{_IMMUTABLE_SOURCE}\n{shown}")
     yield from immutable("volumeMode", spec.get("volumeMode"), before.get("volumeMode"))
     if before.get("nodeAffinity") is not None:
         yield from immutable("nodeAffinity", spec.get("nodeAffinity"), before["nodeAffinity"])
@@ -167,9 +170,12 @@ def _one_volume_source(path: str, spec: Json) -> Problems:
     sources = [*_source_of(spec)]
     if not sources:
         yield required(path, "must specify a volume type")
+    sources.sort(key=lambda name: name == "flexVolume")  # it is the one that upstream lets stand beside another
     for name in sources[1:]:
-        yield forbidden(f"{path}.{name}", "may not specify more than 1 volume type")
-    for name in sources[:1]:
+        if name != "flexVolume":
+            shown = _SHOWN.get(name, name)
+            yield forbidden(f"{path}.{shown}", "may not specify more than 1 volume type")
+    for name in (*sources[:1], *(name for name in sources[1:] if name == "flexVolume")):
         for member in _SOURCES.get(name, ()):
             if not spec[name].get(member):
                 yield required(f"{path}.{name}.{member}")

@@ -59,10 +59,8 @@ def _template_generation(tree: Json) -> int:
 
 
 def check(new: Json, old: Json | None) -> list[FieldError]:
-    problems = [*_check(new["spec"])]
-    if old is not None:
-        problems += common.selector_is_for_life(new, old)
-    return problems
+    changes = common.selector_is_for_life(new, old) if old is not None else ()
+    return [*changes, *_check(new["spec"])]
 
 
 def _check(spec: Json) -> Problems:
