@@ -68,18 +68,52 @@ class FieldError:
         return f"{self.path}: {self.body()}"
 
 
+class Ordered(dict[str, Any]):
+    """An object that is a struct in Go: shown in its own order, where maps are sorted."""
+
+
+class Pointed(str):
+    """A string that is behind a pointer in Go: shown as JSON, as all that is no plain scalar."""
+
+    __slots__ = ()
+
+
 def _shown(value: Any) -> str:
     """How Go's `%q` / `%v` show a value in a field error: strings quoted, numbers plain, the rest as JSON."""
+    if isinstance(value, Pointed):
+        value = str(value)
+    elif isinstance(value, str):
+        return go_quoted(value)
     if isinstance(value, float):
         return go_number(value)
-    text: str = _go_json(_as_go_has_it(value)).decode()
-    return text if isinstance(value, str) else text.translate(_ESCAPED)
+    return msgspec.json.encode(_as_go_has_it(value)).decode().translate(_ESCAPED)
+
+
+def go_quoted(text: str) -> str:
+    """How Go's `%q` shows a string."""
+    return f'"{text.translate(_QUOTED) if text.isprintable() else "".join(map(_letter, text))}"'
+
+
+_QUOTED = {ord('"'): '\\"', ord("\\"): "\\\\"}
+_NAMED = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+
+
+def _letter(letter: str) -> str:
+    code = ord(letter)
+    if letter.isprintable():
+        return letter.translate(_QUOTED)
+    if letter in _NAMED:
+        return _NAMED[letter]
+    if code < 0x20 or code == 0x7F:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _as_go_has_it(value: Any) -> Any:
-    """The tree without Python's `.0`: Go writes a float that is whole like an integer."""
+    """The tree without Python's `.0`, maps sorted: Go writes a float that is whole like an integer."""
     if isinstance(value, dict):
-        return {key: _as_go_has_it(item) for key, item in value.items()}
+        names = value if isinstance(value, Ordered) else sorted(value)
+        return {name: _as_go_has_it(value[name]) for name in names}
     if isinstance(value, list):
         return [_as_go_has_it(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -87,7 +121,6 @@ def _as_go_has_it(value: Any) -> Any:
 
 #: What Go's JSON never shows as it is.
 _ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
-_go_json = msgspec.json.Encoder(order="deterministic").encode
 
 
 def go_value(value: Any) -> str:
@@ -276,8 +309,8 @@ def too_large_resource_version(wanted: int, current: int) -> ApiError:
 
 
 def too_many_requests(message: str, retry_after: int) -> ApiError:
-    """429 with advice when to come back, in seconds."""
-    return ApiError(429, "TooManyRequests", message, {"retryAfterSeconds": retry_after})
+    """429, with advice when to come back, in seconds, or without."""
+    return ApiError(429, "TooManyRequests", message, {"retryAfterSeconds": retry_after} if retry_after else {})
 
 
 def request_too_large(message: str) -> ApiError:

@@ -30,14 +30,17 @@ _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 #: Whose optional scalars we know to be pointers or not; elsewhere every zero is kept.
 _KNOWN = ("io.k8s.api.", "io.k8s.apimachinery.")
 _JSON_TYPES = {bool: "bool", str: "string", int: "number", float: "number", list: "array", dict: "object"}
+#: The same values once they are decoded.
+_GO_KINDS = {bool: "bool", str: "string", int: "int64", float: "float64", list: "slice", dict: "map"}
 
 
 class Mistyped(ValueError):
     """A value that its field's Go type cannot hold. `str()` is the decoder's text."""
 
-    def __init__(self, value: str, go_type: str, text: str = "") -> None:
+    def __init__(self, value: str, go_type: str, text: str = "", converted: str = "") -> None:
         super().__init__(text)
         self.value, self.go_type, self.text = value, go_type, text
+        self.converted = converted or text  # the same in the words of who decodes a tree and not a text
         self.struct = ""
         self.path: list[str] = []  # innermost first
 
@@ -55,8 +58,16 @@ class Mistyped(ValueError):
         self.path.append(field)
 
 
-def wrong(value: Any, go_type: str) -> Mistyped:
-    return Mistyped(_JSON_TYPES.get(type(value), "null"), go_type)
+def wrong(value: Any, go_type: str, sort: str = "") -> Mistyped:
+    """A value of another sort: `sort` says of what else than a scalar the type is."""
+    found = _GO_KINDS.get(type(value), "nil")
+    if sort:
+        converted = f"cannot restore {sort} from{':' if sort == 'struct' else ''} {found}"
+    elif found == "int64" and go_type != "bool":
+        converted = f"cannot convert {found} to {go_type}"
+    else:
+        converted = f"unrecognized type: {'string' if '.' in go_type else go_type}"
+    return Mistyped(_JSON_TYPES.get(type(value), "null"), go_type, converted=converted)
 
 
 def short(name: str) -> str:
@@ -106,7 +117,7 @@ def _struct(
 
     def decode(value: Any, unknown: Unknown) -> Any:
         if value.__class__ is not dict:
-            raise wrong(value, go_type)
+            raise wrong(value, go_type, "struct")
         decoded = {}
         key = ""
         try:
@@ -165,7 +176,7 @@ def _list(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> R
 
     def decode(value: Any, unknown: Unknown) -> Any:
         if value.__class__ is not list:
-            raise wrong(value, go_type)
+            raise wrong(value, go_type, "slice")
         return [
             item if item.__class__ is plain else zero() if item is None else item_rule(item, unknown) for item in value
         ]
@@ -179,7 +190,7 @@ def _map(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Ru
 
     def decode(value: Any, unknown: Unknown) -> Any:
         if value.__class__ is not dict:
-            raise wrong(value, go_type)
+            raise wrong(value, go_type, "map")
         return {
             key: item if item.__class__ is plain else zero() if item is None else item_rule(item, unknown)
             for key, item in value.items()
@@ -203,7 +214,9 @@ def _integer(go_type: str, low: int, high: int) -> Rule:
             if low <= value <= high:
                 return value
             raise Mistyped(f"number {value}", go_type)
-        raise Mistyped(f"number {value!r}", go_type) if value.__class__ is float else wrong(value, go_type)
+        if value.__class__ is float:
+            raise Mistyped(f"number {value!r}", go_type, converted=f"cannot convert float64 to {go_type}")
+        raise wrong(value, go_type)
 
     return decode
 
@@ -220,10 +233,11 @@ def _number(go_type: str) -> Rule:
 def _bytes(value: Any, _unknown: Unknown) -> Any:
     """Base64 with padding. Go skips line breaks in it; written back they are gone."""
     if value.__class__ is not str:
-        raise wrong(value, "[]uint8")
+        raise wrong(value, "[]uint8", "slice")
     compact = value.replace("\r", "").replace("\n", "")
     if not _BASE64.fullmatch(compact):
-        raise Mistyped("string", "[]uint8", f"illegal base64 data at input byte {_bad_byte(value)}")
+        why = f"illegal base64 data at input byte {_bad_byte(value)}"
+        raise Mistyped("string", "[]uint8", why, f"error decoding from json: {why}")
     return compact
 
 
@@ -253,7 +267,8 @@ def _micro_time(value: Any, _unknown: Unknown) -> Any:
 
 def _moment(value: Any, normal: Callable[[str], str]) -> str:
     if value.__class__ is not str:
-        raise wrong(value, "string")
+        found = _JSON_TYPES.get(type(value), "null")
+        raise Mistyped(found, "string", converted=f"json: cannot unmarshal {found} into Go value of type string")
     try:
         return normal(value)
     except ValueError as error:

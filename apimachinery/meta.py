@@ -9,7 +9,7 @@ Source: apimachinery/pkg/api/validation/objectmeta.go, core/validation's finaliz
 from collections.abc import Iterator, Sequence
 
 from apimachinery import names
-from apimachinery.errors import FORBIDDEN_FIELD, INVALID, REQUIRED, TOO_LONG, FieldError
+from apimachinery.errors import FORBIDDEN_FIELD, INVALID, REQUIRED, TOO_LONG, FieldError, Ordered
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 
@@ -160,22 +160,48 @@ def check_owners(owners: list[Json]) -> list[FieldError]:
         shown = f"{owner.get('kind', '')}/{owner.get('name', '')}"
         if controller:
             why = "Only one reference can have Controller set to true. Found"
+            shown_owners = [_ordered(each, _OWNER) for each in owners]
             problems.append(
-                _invalid("ownerReferences", owners, f'{why} "true" in references for {controller} and {shown}')
+                _invalid("ownerReferences", shown_owners, f'{why} "true" in references for {controller} and {shown}')
             )
         controller = controller or shown
     return problems
 
 
 def _check_owner(owner: Json) -> list[FieldError]:
+    version = owner.get("apiVersion") or ""
     problems = []
-    for field in ("apiVersion", "kind", "name", "uid"):
-        if not owner.get(field):
-            why = "version must not be empty" if field == "apiVersion" else "must not be empty"
-            problems += [_invalid(f"ownerReferences.{field}", owner.get(field, ""), why)]
-    if (owner.get("apiVersion"), owner.get("kind")) == ("v1", "Event"):
-        problems.append(_invalid("ownerReferences", owner, "/v1, Kind=Event is disallowed from being an owner"))
+    if not version or version.count("/") > 1 or version.endswith("/"):
+        problems.append(_invalid("ownerReferences.apiVersion", version, "version must not be empty"))
+    missing = [field for field in ("kind", "name", "uid") if not owner.get(field)]
+    problems += [_invalid(f"ownerReferences.{field}", owner.get(field, ""), "must not be empty") for field in missing]
+    if (version, owner.get("kind")) == ("v1", "Event"):
+        why = "/v1, Kind=Event is disallowed from being an owner"
+        problems.append(_invalid("ownerReferences", _ordered(owner, _OWNER), why))
     return problems
+
+
+#: The fields of Go's structs, in their order.
+_METADATA: tuple[str, ...] = (
+    *("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp"),
+    *("deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers"),
+    "managedFields",
+)
+_OWNER = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+_ENTRY = ("manager", "operation", "apiVersion", "time", "fieldsType", "fieldsV1", "subresource")
+
+
+def in_order(metadata: Json) -> Ordered:
+    """Metadata as Go shows it in a message."""
+    found = _ordered(metadata, _METADATA)
+    for name, fields in (("ownerReferences", _OWNER), ("managedFields", _ENTRY)):
+        if found.get(name):
+            found[name] = [_ordered(item, fields) for item in found[name]]
+    return found
+
+
+def _ordered(tree: Json, fields: Sequence[str]) -> Ordered:
+    return Ordered({name: tree[name] for name in fields if name in tree})
 
 
 def name_of(tree: Json) -> str:

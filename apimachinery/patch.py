@@ -25,6 +25,7 @@ MAX_OPERATIONS = 10_000
 #: What copies may add to a document in all (upstream's JSONPatchMaxCopyBytes).
 MAX_COPIED = 3 * 1024 * 1024
 _JSON_NAMES = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
+_OPERATION = "handlers.jsonPatchOp"
 _INDEX = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 
 
@@ -76,9 +77,8 @@ def json_patch(document: Any, operations: Any) -> Any:
     """RFC 6902: all operations or none."""
     _check_form(operations)
     if len(operations) > MAX_OPERATIONS:
-        raise request_too_large(
-            f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
-        )
+        why = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
+        raise request_too_large(f"Request entity too large: {why}")
     # "" is the key of the whole document in a wrapper, so that every pointer has a parent.
     root: Json = {"": copied(document)}
     budget = [MAX_COPIED]
@@ -94,11 +94,11 @@ def _check_form(operations: Any) -> None:
     """A list of objects; all else an operation gets wrong is found when it is applied."""
     if not isinstance(operations, list):
         name = _JSON_NAMES.get(type(operations), "null")
-        raise bad_request(f"json: cannot unmarshal {name} into Go value of type jsonpatch.Patch")
+        raise bad_request(f"error decoding patch: json: cannot unmarshal {name} into Go value of type []{_OPERATION}")
     for operation in operations:
         if not isinstance(operation, dict):
             name = _JSON_NAMES.get(type(operation), "null")
-            raise bad_request(f"json: cannot unmarshal {name} into Go value of type jsonpatch.Operation")
+            raise bad_request(f"error decoding patch: json: cannot unmarshal {name} into Go value of type {_OPERATION}")
 
 
 def _operate(root: Json, operation: Json, budget: list[int]) -> None:
@@ -139,6 +139,9 @@ def _remove(root: Json, operation: Json, _budget: list[int]) -> None:
 def _replace(root: Json, operation: Json, _budget: list[int]) -> None:
     path, value = _pointer(operation, "replace", "path"), copied(operation.get("value"))
     text = operation["path"]
+    if not text:  # the whole document, which a scalar does not replace
+        root[""] = value if isinstance(value, dict | list) else root[""]
+        return
     with _telling(f"replace operation does not apply: doc is missing path: {text}", "error"):
         parent = _holder(root, path)
     if isinstance(parent, dict):

@@ -101,7 +101,7 @@ def decode_object(kind: Kind, tree: Json, *, strict: bool) -> tuple[Json, list[s
     try:
         return decode_definition(name, tree, strict=strict)
     except Mistyped as error:
-        raise cannot_be_handled(kind, str(error)) from None
+        raise cannot_be_handled(kind, str(error)) from error
 
 
 def complete_status(kind: Kind, tree: Json) -> Json:

@@ -148,12 +148,23 @@ def check_label_selector(selector: Json | None, path: str) -> list[FieldError]:
         return []
     problems = check_labels(selector.get("matchLabels") or {}, f"{path}.matchLabels")
     for i, expression in enumerate(selector.get("matchExpressions") or ()):
-        problems += _check_expression(expression, f"{path}.matchExpressions[{i}]")
+        problems += check_requirement(expression, f"{path}.matchExpressions[{i}]")
     return problems
 
 
-def _check_expression(expression: Json, path: str) -> list[FieldError]:
-    key, operator, values = expression.get("key", ""), expression.get("operator", ""), expression.get("values") or ()
+def check_requirement(expression: Json, path: str, *, any_operator: bool = False) -> list[FieldError]:
+    """What is wrong with a `metav1.LabelSelectorRequirement`; `any_operator`: also one that nobody knows is fine."""
+    key, values = expression.get("key", ""), expression.get("values") or ()
+    problems = check_operator(expression, path, any_operator=any_operator)
+    problems += [FieldError(f"{path}.key", INVALID, message, key) for message in qualified_name(key)]
+    for i, value in enumerate(values):
+        problems += [FieldError(f"{path}.values[{i}]", INVALID, message, value) for message in label_value(value)]
+    return problems
+
+
+def check_operator(expression: Json, path: str, *, any_operator: bool = False) -> list[FieldError]:
+    """What is wrong with how many values an operator has."""
+    operator, values = expression.get("operator", ""), expression.get("values") or ()
     problems = []
     if operator in ("In", "NotIn"):
         if not values:
@@ -164,11 +175,8 @@ def _check_expression(expression: Json, path: str) -> list[FieldError]:
         if values:
             why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
             problems.append(FieldError(f"{path}.values", FORBIDDEN_FIELD, why))
-    else:
+    elif not any_operator:
         problems.append(FieldError(f"{path}.operator", INVALID, "not a valid selector operator", operator))
-    problems += [FieldError(f"{path}.key", INVALID, message, key) for message in qualified_name(key)]
-    for i, value in enumerate(values):
-        problems += [FieldError(f"{path}.values[{i}]", INVALID, message, value) for message in label_value(value)]
     return problems
 
 

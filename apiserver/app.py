@@ -33,7 +33,6 @@ from apiserver import (
     upkeep,
 )
 from apiserver.admission.chain import Chain
-from apiserver.admission.metrics import AdmissionMetrics
 from apiserver.admission.webhook_client import WebhookClient
 from apiserver.aggregation import Aggregator
 from apiserver.aggregation.remote import ProxyIdentity
@@ -47,10 +46,9 @@ from apiserver.customresources.loop import CustomResources
 from apiserver.discovery.state import Discovery
 from apiserver.dispatch import Dispatcher
 from apiserver.fairness import Fairness, Keeper
-from apiserver.feature_metrics import FeatureCollector
 from apiserver.health import HOOKS, Checks
 from apiserver.identity import Administrators
-from apiserver.metrics import Metrics
+from apiserver.metrics.server import Metrics, metrics_of
 from apiserver.options import Options
 from apiserver.pipeline import ASGI, Authenticates, Server, pipeline
 from apiserver.registry import Registry
@@ -60,7 +58,6 @@ from apiserver.resources.api import Api
 from apiserver.resources.lookup import CacheLookup, ChangeCounter
 from apiserver.shell import answering, shell
 from apiserver.storage.entry import Decode, no_protobuf
-from apiserver.storage.measured import Measured, StorageCollector
 from apiserver.storage.protocol import Storage, StorageError
 from apiserver.storage.watchcache import WatchCache
 from serving.health import health_app
@@ -86,6 +83,7 @@ class App:
         custom_resources: CustomResources,
         aggregator: Aggregator,
         streams: set[asyncio.Task[Any]],
+        metrics: Metrics,
     ) -> None:
         self.api = api
         self._custom_resources = custom_resources
@@ -96,6 +94,7 @@ class App:
         self.options = options
         self.asgi: ASGI = _not_yet
         self.streams = streams
+        self.metrics = metrics
         self._ready = asyncio.Event()
         self._done: set[str] = set()  # hooks that have ended
         self.checks = Checks(api, self._done, lambda: aggregator.is_registered)
@@ -164,14 +163,6 @@ def _not_yet(_scope: Any, _receive: Receive, _send: Send) -> Awaitable[None]:
     raise AssertionError("the app is not put together yet")
 
 
-def _resource_of(registry: Registry, folder: str) -> tuple[str, str]:
-    """The group and resource that are stored in a folder; none where it is nobody's, or several share it."""
-    for kind in registry.kinds():
-        if kind.storage_prefix() == folder:
-            return kind.group, kind.plural
-    return "", folder.removeprefix("/registry/").strip("/")
-
-
 async def _modify_quota(api: Api, namespace: str, name: str, change: Callable[[Json], Json]) -> None:
     resource = api.registry.of(k.RESOURCEQUOTAS)
     await raw.modify(api, resource, resource.stored.storage_key(namespace, name), change)
@@ -210,8 +201,8 @@ def create_app(
         pods=PodFeed(cache),
     )
     api.authorize = authorizer.authorize
-    webhooks, of_admission = dynamics.webhook_client(api), AdmissionMetrics()
-    api.admission = _admission(api, options, authorizer.authorize, webhooks, of_admission)
+    webhooks = dynamics.webhook_client(api)
+    api.admission = _admission(api, options, authorizer.authorize, webhooks)
     real = identity.authenticator(options, lookup, clock)
     services = upkeep.service_allocator(api, options)
     parts = catalog.Parts(
@@ -223,19 +214,11 @@ def create_app(
     )
     for resource in catalog.resources(api, parts, (*k.KINDS, *options.more_kinds)):
         api.registry.add(resource)
-    metrics = Metrics(api.registry)
-    metrics.observe_cache(cache)
-    metrics.observe_watches(api.watch_counts)
-    if isinstance(storage, Measured):
-        metrics.registry.register(StorageCollector(storage, partial(_resource_of, api.registry)))
-    of_admission.register(metrics.registry)
-    metrics.registry.register(FeatureCollector(options.features))
     discovery = _discovery(api, options)
     front_proxy = ProxyIdentity(options.proxy_client_certificate, options.proxy_client_key)
     aggregator = Aggregator(api, discovery, front_proxy, by_endpoints=options.aggregator_routing)
-    fairness = Fairness(api, server_limit=options.max_reads + options.max_writes)
-    metrics.observe_fairness(fairness)
-    metrics.observe_aggregation(aggregator.availability)
+    fairness = Fairness(api, reads=options.max_reads, writes=options.max_writes)
+    metrics = metrics_of(api, options, fairness, aggregator)
     server = Server(
         authenticator=authenticator or real,
         authorizer=authorizer,
@@ -249,8 +232,9 @@ def create_app(
     )
     custom_resources = CustomResources(api, discovery, conversion.converters(webhooks, api.new_uid))
     api.catch_up = custom_resources.catch_up
-    app = App(api, options, services, fairness, custom_resources, aggregator, server.streams)
-    health = health_app(app.checks.ready, live=app.checks.alive, healthy=app.checks.alive, registry=metrics.registry)
+    app = App(api, options, services, fairness, custom_resources, aggregator, server.streams, metrics)
+    discovery.others = app.checks.paths()
+    health = health_app(app.checks.ready, live=app.checks.alive, healthy=app.checks.alive, families=metrics.families)
     app.asgi = pipeline(server, answering(Dispatcher(api), shell(discovery, health, fairness, clock)))
     return app
 
@@ -260,7 +244,6 @@ def _admission(
     options: Options,
     authorize: Callable[[Attributes], Decision],
     webhooks: WebhookClient,
-    metrics: AdmissionMetrics,
 ) -> Chain:
     return admission.chain(
         enable=options.admission_enabled,
@@ -273,7 +256,6 @@ def _admission(
             api,
             authorize,
             webhooks,
-            metrics,
             mutating_policies=options.features.is_on("MutatingAdmissionPolicy"),
         ),
     )
@@ -282,7 +264,7 @@ def _admission(
 def _discovery(api: Api, options: Options) -> Discovery:
     return Discovery(
         api.registry.kinds(),
-        address=f"{options.advertise_address}:{options.secure_port}" if options.advertise_address else "",
+        address=options.address,
         fixed=identity.documents(options),
         with_enums=options.features.is_on("OpenAPIEnums"),
         with_hashes=options.features.is_on("StorageVersionHash"),

@@ -32,8 +32,11 @@ class Counts(Protocol):
     """Where a request of one sort is counted."""
 
     running: int  # of those that take their time
+    aborted: int  # of those whose clients went away
 
     def sent(self, size: int) -> None: ...
+
+    def terminate(self, component: str, code: int) -> None: ...
 
 
 class Disconnected(Exception):
@@ -51,6 +54,8 @@ class Call(Request):
     is_own: bool = False  # the server's own doing: no webhook may keep it from starting
     marks: Sequence[tuple[bytes, bytes]] = ()  # headers that stages have put on whatever the answer is
     counts: Counts | None = None  # where the request is counted; `trace` has run
+    broken_off_by: str = ""  # the part of the server that answered in the handler's place
+    elsewhere: float = 0.0  # seconds in queues and at webhooks, which are not the server's
     _body: bytes | None = None
 
     @property
@@ -97,6 +102,10 @@ class Call(Request):
             if not message.get("more_body"):
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    def spend(self, seconds: float) -> None:
+        """Seconds have passed in which others were waited for: a queue, a webhook."""
+        self.elsewhere += seconds
+
     def warn(self, text: str) -> None:
         """Tell the client, once, as a Warning header."""
         if text not in self.warnings:
@@ -119,10 +128,13 @@ def call_from(scope: Mapping[str, Any], receive: Receive, send: Send, identifier
 
 
 def raw_segments(scope: Mapping[str, Any]) -> list[str]:
-    """The path's segments, each unescaped on its own, so that `%2F` in a name is not a separator."""
+    """The path's segments, each unescaped on its own, so that `%2F` in a name is not a separator.
+
+    Slashes at the ends say nothing; two in the middle have an empty segment between them.
+    """
     raw = scope.get("raw_path")
     text = raw.decode("latin-1").split("?", 1)[0] if raw else scope["path"]
-    return [unquote(part) if "%" in part else part for part in text.split("/") if part]
+    return [unquote(part) if "%" in part else part for part in text.strip("/").split("/")]
 
 
 @dataclass(slots=True, kw_only=True)

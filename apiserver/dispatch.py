@@ -96,7 +96,9 @@ def _has_right_path(resource: Resource, call: Call) -> bool:
         return False
     needs_namespace = info.verb in (*_NAMED, *_UNNAMED, "deletecollection")
     if resource.kind.namespaced and needs_namespace and not info.namespace:
-        return False
+        if info.is_nameless and info.verb == "deletecollection":
+            raise errors.bad_request("Namespace parameter required.")
+        return info.is_nameless and info.verb in _UNNAMED  # which is then refused for want of a namespace
     return bool(info.name) or info.verb not in _NAMED
 
 

@@ -10,7 +10,6 @@ from apimachinery import kinds as k
 from apimachinery.types import Json
 from apiserver.admission import mutating_programs, policy_programs
 from apiserver.admission.dynamic import Dynamic
-from apiserver.admission.metrics import AdmissionMetrics
 from apiserver.admission.mutating_policies import MutatingPolicies
 from apiserver.admission.policies import Policies
 from apiserver.admission.policy_source import ParamKind, Source
@@ -33,7 +32,6 @@ def dynamic(
     api: Api,
     authorize: Callable[[Attributes], Decision],
     client: WebhookClient,
-    metrics: AdmissionMetrics,
     *,
     mutating_policies: bool,
 ) -> Dynamic:
@@ -47,13 +45,10 @@ def dynamic(
             lookup=api.lookup,
             authorize=authorize,
             new_uid=api.new_uid,
-            metrics=metrics,
             clock=api.clock,
         ),
-        Policies(source=_validating(api), authorize=authorize, metrics=metrics, clock=api.clock),
-        MutatingPolicies(source=_mutating(api), authorize=authorize, metrics=metrics, clock=api.clock)
-        if mutating_policies
-        else None,
+        Policies(source=_validating(api), authorize=authorize, clock=api.clock),
+        MutatingPolicies(source=_mutating(api), authorize=authorize, clock=api.clock) if mutating_policies else None,
     )
 
 

@@ -41,8 +41,10 @@ def authenticator(options: Options, lookup: Lookup, clock: Callable[[], float]) 
     return Authenticator(
         lookup=lookup,
         now=clock,
+        audiences=audiences(options),
         certificates=_certificates(options.client_ca, options),
         front_proxy=_front_proxy(options),
+        static_tokens=options.static_tokens,
         service_accounts=tokens if keys else None,
         anonymous=options.anonymous,
     )
@@ -81,5 +83,6 @@ def issuer(options: Options) -> Issuer | None:
 
 def documents(options: Options) -> dict[str, tuple[bytes, str]]:
     """The issuer's public documents by path, none without keys."""
-    keys = verifying_keys(options)
-    return oidc.documents(options.issuer, keys) if keys else {}
+    keys, address = verifying_keys(options), options.address
+    keys_at = f"https://{address}{oidc.KEYS_PATH}" if address else ""
+    return oidc.documents(options.issuer, keys, keys_at) if keys else {}

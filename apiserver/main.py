@@ -13,8 +13,9 @@ import random
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -27,14 +28,16 @@ from apiserver.app import App, Options, create_app
 from apiserver.audit import AuditLog, parse
 from apiserver.audit.log import audit_file
 from apiserver.audit.policy import BadPolicy
+from apiserver.authentication import static_tokens
 from apiserver.options import ISSUER
+from apiserver.request import User
 from apiserver.resources import foreign
 from apiserver.storage import compaction
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_channel import EtcdTLS
 from apiserver.storage.measured import Measured
 from apiserver.storage.memory import MemoryStorage
-from apiserver.storage.protocol import Storage
+from apiserver.storage.protocol import Storage, StorageError
 from apiserver.switches import features, more_kinds
 from serving import collector, logs, process
 from serving.https import ServerTLS, serve
@@ -42,6 +45,8 @@ from serving.https import ServerTLS, serve
 log = structlog.get_logger("apiserver")
 #: How long requests in flight have to end when the server goes.
 _GRACE_SECONDS = 10.0
+#: Seconds between two questions for the size of etcd's database.
+_SIZE_SECONDS = 30.0
 T = TypeVar("T")
 command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -64,6 +69,7 @@ def run(
     tls_cert_file: Annotated[str, typer.Option(help="the server's certificate (chain), PEM")] = "",
     tls_private_key_file: Annotated[str, typer.Option(help="its key")] = "",
     client_ca_file: Annotated[str, typer.Option(help="CA of client certificates")] = "",
+    token_auth_file: Annotated[str, typer.Option(help="static tokens: token,user,uid,groups a line")] = "",
     service_account_key_file: Annotated[list[str] | None, typer.Option(help="keys that verify tokens")] = None,
     service_account_signing_key_file: Annotated[str, typer.Option(help="key that signs tokens")] = "",
     service_account_issuer: Annotated[list[str] | None, typer.Option(help="issuer of tokens; the first signs")] = None,
@@ -103,10 +109,10 @@ def run(
 ) -> None:
     """The API server of PyKube."""
     logs.configure("apiserver", json=log_json)
-    issuers = service_account_issuer or [ISSUER]
+    issuers, modes = service_account_issuer or [ISSUER], _split(authorization_mode)
     options = Options(
-        authorization_modes=_split(authorization_mode),
-        anonymous=anonymous_auth == "true",
+        authorization_modes=modes,
+        anonymous=_lets_anonymous(modes, anonymous_auth),
         service_cidr=service_cluster_ip_range,
         node_port_range=_port_range(service_node_port_range),
         advertise_address=advertise_address or _address_of(bind_address),
@@ -118,6 +124,7 @@ def run(
         requestheader_username_headers=_split(requestheader_username_headers),
         requestheader_group_headers=_split(requestheader_group_headers),
         requestheader_extra_prefixes=_split(requestheader_extra_headers_prefix),
+        static_tokens=_static_tokens(token_auth_file),
         issuer=issuers[0],
         issuers=tuple(issuers[1:]),
         audiences=_split(api_audiences),
@@ -158,18 +165,32 @@ def run(
             if storage == "memory":
                 await _serve(MemoryStorage(), options, tls, bind_address, stop, delay)
                 return
-            async with EtcdStorage(_split(etcd_servers), tls=etcd) as store, _compacting(store, every):
-                await _serve(Measured(store), options, tls, bind_address, stop, delay)
+            async with EtcdStorage(_split(etcd_servers), tls=etcd) as store:
+                measured = Measured(store)
+                async with _keeping(store, measured, every):
+                    await _serve(measured, options, tls, bind_address, stop, delay)
 
     process.run(main)
 
 
 @asynccontextmanager
-async def _compacting(store: EtcdStorage, interval: float) -> AsyncIterator[None]:
+async def _keeping(store: EtcdStorage, measured: Measured, interval: float) -> AsyncIterator[None]:
+    """Keep etcd small, and know how large it is."""
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(compaction.run(store, interval=interval))
+        kept = (
+            tasks.create_task(compaction.run(store, interval=interval)),
+            tasks.create_task(_measure_size(store, measured)),
+        )
         yield
-        task.cancel()
+        for task in kept:
+            task.cancel()
+
+
+async def _measure_size(store: EtcdStorage, measured: Measured) -> None:
+    while True:
+        with suppress(StorageError):  # what asks next will say so
+            measured.size = (await store.status()).bytes_used
+        await asyncio.sleep(_SIZE_SECONDS)
 
 
 async def _serve(
@@ -223,6 +244,25 @@ def _say_ready(port: int) -> None:
     log.info("serving", port=port)
 
 
+def _lets_anonymous(modes: tuple[str, ...], wanted: str) -> bool:
+    """Not where everybody may do everything (kubeapiserver/options/authentication.go, ApplyAuthorization)."""
+    if wanted == "true" and "AlwaysAllow" in modes:
+        log.warning("anonymous requests are not answered: they could do everything with the AlwaysAllow authorizer")
+        return False
+    return wanted == "true"
+
+
+def _static_tokens(path: str) -> Mapping[str, User]:
+    """The users of --token-auth-file by their tokens."""
+    try:
+        users, warnings = static_tokens.parse(_read(path).decode(), path)
+    except static_tokens.BadTokenFile as error:
+        raise typer.BadParameter(str(error), param_hint="--token-auth-file") from None
+    for text in warnings:
+        log.warning("about the static tokens", said=text)
+    return users
+
+
 def _audit_log(policy: str, path: str, max_size: int, max_backups: int) -> AuditLog | None:
     """What the --audit-* flags come to: nothing is recorded without both a policy and a file."""
     if not policy or not path:
@@ -272,12 +312,16 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def _address_of(bind: str) -> str:
-    """The address by which others reach a server that listens on all of them: that of the default route."""
-    if bind not in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+    """The address by which others reach a server that listens on all, or on this machine's alone: of the default route.
+
+    Source: apimachinery/pkg/util/net/interface.go (ResolveBindAddress).
+    """
+    address = ip_address(bind or "0.0.0.0")  # noqa: S104 - compared, not bound
+    if not (address.is_unspecified or address.is_loopback):
         return bind
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.255", 9))  # sends nothing: only asks for a route
+            probe.connect(("203.0.113.1", 9))  # sends nothing: only asks for a route
         except OSError:
             return "127.0.0.1"
         return str(probe.getsockname()[0])

@@ -6,9 +6,10 @@ metadata of anything is. 406 and 415 come with upstream's text, also for CBOR, w
 Source: apiserver/pkg/endpoints/handlers/negotiation/negotiate.go, handlers/rest.go (AllowsMediaTypeTransform).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 from apimachinery import errors
 
@@ -26,6 +27,9 @@ PARTIAL_LIST = "PartialObjectMetadataList"
 _TRANSFORMS = (TABLE, PARTIAL, PARTIAL_LIST)
 _META_GROUP = "meta.k8s.io"
 _META_VERSIONS = ("v1", "v1beta1")
+#: What /api and /apis can be as one document; the beta form is gone (AggregatedDiscoveryRemoveBetaType).
+DISCOVERY = "APIGroupDiscoveryList"
+DISCOVERY_GROUP = "apidiscovery.k8s.io"
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -60,7 +64,7 @@ def accepted(header: str, *, custom: bool = False, streams: bool = True) -> Acce
     """
     # Upstream's router looks before the handler does, and knows no `application/*`; custom resources do not pass it.
     if custom or passes_router(header):
-        found = _best(header, transforms=True, spoken=(JSON, YAML) if custom else MEDIA_TYPES)
+        found = _best(header, _makes, spoken=(JSON, YAML) if custom else MEDIA_TYPES)
         if found is not None:
             return found
         raise errors.not_acceptable(MEDIA_TYPES)
@@ -81,11 +85,21 @@ def passes_router(header: str, produced: Sequence[str] = MEDIA_TYPES) -> bool:
 
 @lru_cache(maxsize=256)
 def accepted_for_errors(header: str) -> Accepted | None:
-    """How a Status is sent: never transformed; None when nothing of the header fits."""
-    return _best(header, transforms=False, spoken=MEDIA_TYPES)
+    """How a Status, or a discovery document, is sent: never transformed; None when nothing of the header fits."""
+    return _best(header, _nothing, spoken=MEDIA_TYPES)
 
 
-def _best(header: str, *, transforms: bool, spoken: tuple[str, ...]) -> Accepted | None:
+@lru_cache(maxsize=256)
+def accepted_discovery(header: str) -> Accepted | None:
+    """How /api and /apis are sent: plain, or as the one document of all groups; None when nothing of it fits."""
+    return _best(header, _is_discovery, spoken=MEDIA_TYPES)
+
+
+#: Whether a clause's transformation can be had in a media type.
+_Makes: TypeAlias = Callable[[Mapping[str, str], str], bool]
+
+
+def _best(header: str, makes: _Makes, *, spoken: tuple[str, ...]) -> Accepted | None:
     if not header:
         return DEFAULT
     for _, media_type, parameters in sorted(map(_parsed, header.split(",")), key=_preference):
@@ -98,7 +112,7 @@ def _best(header: str, *, transforms: bool, spoken: tuple[str, ...]) -> Accepted
                 continue  # the version of another server: upstream refuses it too
             transform = parameters.get("as", "")
             if transform or "g" in parameters or "v" in parameters:
-                if not transforms or not _makes(parameters, candidate):
+                if not makes(parameters, candidate):
                     continue
             elif candidate not in spoken:
                 continue
@@ -124,6 +138,15 @@ def _makes(parameters: Mapping[str, str], media_type: str) -> bool:
     known = parameters.get("g") == _META_GROUP and parameters.get("v") in _META_VERSIONS
     transform = parameters.get("as")
     return known and transform in _TRANSFORMS and not (transform == TABLE and media_type == PROTOBUF)
+
+
+def _is_discovery(parameters: Mapping[str, str], _media_type: str) -> bool:
+    wanted = {"as": DISCOVERY, "g": DISCOVERY_GROUP, "v": "v2"}
+    return all(parameters.get(name) == value for name, value in wanted.items())
+
+
+def _nothing(_parameters: Mapping[str, str], _media_type: str) -> bool:
+    return False
 
 
 def _parsed(clause: str) -> _Clause:

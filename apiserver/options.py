@@ -1,10 +1,12 @@
 """How a server is to behave: what the flags of `pykube-apiserver` come to, as one value without files behind it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 from apimachinery.kinds import Kind
 from apiserver.audit import AuditLog
+from apiserver.request import User
 from apiserver.switches import DEFAULTS, Features
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -30,6 +32,8 @@ class Options:
     requestheader_username_headers: tuple[str, ...] = ("X-Remote-User",)
     requestheader_group_headers: tuple[str, ...] = ("X-Remote-Group",)
     requestheader_extra_prefixes: tuple[str, ...] = ("X-Remote-Extra-",)
+    #: Users by their static tokens (--token-auth-file).
+    static_tokens: Mapping[str, User] = field(default_factory=dict)
     #: Service-account tokens: the private key that signs (PEM) and those that verify; none, no tokens.
     issuer: str = ISSUER
     issuers: tuple[str, ...] = ()  # further ones that are accepted
@@ -56,6 +60,12 @@ class Options:
     #: Kinds served besides those that are always.
     more_kinds: tuple[Kind, ...] = ()
     features: Features = DEFAULTS
+
+    @property
+    def address(self) -> str:
+        """Where others reach this server, with its port."""
+        host = self.advertise_address
+        return f"{f'[{host}]' if ':' in host else host}:{self.secure_port}" if host else ""
 
     @property
     def service_cidrs(self) -> list[str]:

@@ -19,18 +19,21 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from time import perf_counter
 from typing import Any, Protocol, TypeAlias
 
 import structlog
 
-from apimachinery import errors
+from apimachinery import durations, errors
 from apimachinery.errors import ApiError
 from apiserver import protobuf
+from apiserver.authentication.impersonation import Nobody
 from apiserver.authentication.impersonation import impersonate as impersonated
-from apiserver.authorization.messages import denied
+from apiserver.authorization.messages import denied, safe
 from apiserver.call import Call, Disconnected, Receive, Response, Send, call_from, raw_segments
 from apiserver.fairness import Fairness
-from apiserver.metrics import Metrics
+from apiserver.metrics.requests import Row
+from apiserver.metrics.server import Metrics
 from apiserver.negotiation import accepted
 from apiserver.request import Attributes, Decision, Request, User
 from apiserver.resolve import pinned_fields, request_info
@@ -45,8 +48,14 @@ ASGI: TypeAlias = Callable[[Any, Receive, Send], Awaitable[None]]
 
 #: Subresources that stream or hand the connection on: never limited, answered in their own form.
 CONNECTS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
+_TEXT = "text/plain; charset=utf-8"
+#: What a refusal of the filters says beside its text, as upstream's do.
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 #: Requests slower than this are logged (endpoints/handlers/trace_util.go has 500 ms for most).
 _SLOW_SECONDS = 1.0
+#: The code of a request whose client went away before it was answered.
+_LEFT = 499
+_BROKEN_OFF = frozenset({429, _LEFT, 500, 503, 504})
 
 
 class Authenticates(Protocol):
@@ -129,7 +138,7 @@ async def trace(server: Server, call: Call, proceed: Proceed) -> Response:
         code = error.code
         raise
     except Disconnected:
-        code = 499
+        code = _LEFT
         raise
     else:
         code = response.status
@@ -137,27 +146,56 @@ async def trace(server: Server, call: Call, proceed: Proceed) -> Response:
     finally:
         seconds = server.clock() - began
         row = server.metrics.row(call)
-        row.add(code, seconds)
+        row.add(call, code, seconds)
         call.counts = row
+        if code in _BROKEN_OFF:
+            _count_broken(row, call, code)
         if seconds > _SLOW_SECONDS or code >= 500:
             log.warning(
                 "slow or failed request", path=call.path, method=call.method, code=code, seconds=round(seconds, 3)
             )
 
 
+def _count_broken(row: Row, call: Call, code: int) -> None:
+    """A request that was not answered by its handler: its client left, or we could not have more, or others failed."""
+    if code == _LEFT:
+        row.aborted += 1
+    elif call.broken_off_by:
+        row.terminate(call.broken_off_by, code)
+
+
 async def resolve(_server: Server, call: Call, proceed: Proceed) -> Response:
     """Say what the path means."""
     call.info = request_info(call.method, call.path, raw_segments(call.scope), call.query)
+    if "timeout" in call.query:
+        _check_timeout(call)
     return await proceed(call)
+
+
+def _check_timeout(call: Call) -> None:
+    """How long the client waits is its business, but it must be a time (endpoints/filters/request_deadline.go)."""
+    text = call.first("timeout")
+    if not text or call.target.verb == "watch" or call.target.subresource in CONNECTS:
+        return
+    try:
+        durations.parse(text)
+    except durations.BadDuration as error:
+        raise errors.bad_request(f"invalid timeout specified in the request URL - {error}") from None
 
 
 async def authenticate(server: Server, call: Call, proceed: Proceed) -> Response:
     """Say who asks. A token may be younger than the cache: before it is refused, it is looked at again."""
+    began, stages = perf_counter(), server.metrics.stages
     try:
-        call.user = server.authenticator.authenticate(call)
+        call.user = user = server.authenticator.authenticate(call)
     except ApiError:
-        await server.fresh()
-        call.user = server.authenticator.authenticate(call)
+        try:
+            await server.fresh()
+            call.user = user = server.authenticator.authenticate(call)
+        except ApiError:
+            stages.unauthenticated(perf_counter() - began)
+            raise
+    stages.authenticated(user.name, perf_counter() - began)
     return await proceed(call)
 
 
@@ -168,10 +206,19 @@ def audit(server: Server, call: Call, proceed: Proceed) -> Awaitable[Response]:
 
 async def impersonate(server: Server, call: Call, proceed: Proceed) -> Response:
     """Become somebody else, where that is asked for and allowed."""
-    asker = call.asker
-    call.user = impersonated(asker, call.scope, server.authorizer.authorize)
+    asker, began = call.asker, perf_counter()
+    try:
+        call.user = impersonated(asker, call.scope, server.authorizer.authorize)
+    except Nobody as error:
+        call.marks = (*call.marks, _NOSNIFF)
+        text = f'Internal Server Error: "{_uri(call)}": {error}\n'
+        return Response(status=500, content_type=_TEXT, body=safe(text).encode())
+    except ApiError:
+        call.marks = (*call.marks, _NOSNIFF)
+        raise
     if call.user is not asker:
         call.impersonator = asker
+        server.metrics.stages.impersonation.add(perf_counter() - began)
     return await proceed(call)
 
 
@@ -198,14 +245,17 @@ async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
         path=info.path,
         field_selector=pinned_fields(call.first("fieldSelector")),
     )
+    began = perf_counter()
     decision = server.authorizer.authorize(question)
     if not decision.allowed:
         await server.fresh()
         decision = server.authorizer.authorize(question)
+    server.metrics.stages.authorized(perf_counter() - began, allowed=decision.allowed)
     if server.audits is not None:
         call.annotations["authorization.k8s.io/decision"] = "allow" if decision.allowed else "forbid"
         call.annotations["authorization.k8s.io/reason"] = decision.reason
     if not decision.allowed:
+        call.marks = (*call.marks, _NOSNIFF)
         raise denied(question, decision.reason)
     return await proceed(call)
 
@@ -214,6 +264,12 @@ async def aggregate(server: Server, call: Call, proceed: Proceed) -> Response:
     """Let the extension server answer that serves the group version; which forms it can answer in is its business."""
     response = server.aggregates(call) if server.aggregates is not None else None
     return response if response is not None else await proceed(call)
+
+
+def _uri(call: Call) -> str:
+    path = call.scope.get("raw_path", call.path.encode()).decode("latin-1")
+    query = call.scope.get("query_string", b"").decode("latin-1")
+    return f"{path}?{query}" if query and "?" not in path else path
 
 
 async def negotiate(_server: Server, call: Call, proceed: Proceed) -> Response:

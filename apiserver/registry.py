@@ -243,6 +243,10 @@ class Registry:
         """Every resource served now."""
         return list(self._rows.values())
 
+    def stored(self) -> list[Kind]:
+        """Every kind that has a folder in the store, in the version stored; each once."""
+        return list(dict.fromkeys(row.stored for row in self._rows.values() if row.kind.is_stored))
+
     def kinds(self) -> list[Kind]:
         """Every kind served, in the order added: what discovery lists."""
         return [resource.kind for resource in self._rows.values()]

@@ -2,12 +2,15 @@
 
 `Request` is filled from left to right by `REQUEST_STAGES` (see pipeline.py); a stage may rely on what stages above it
 filled and on nothing below it. `User`, `Attributes` and `RequestInfo` are plain values, so that authentication and
-authorization are functions of data. Source: apiserver/pkg/endpoints/request/requestinfo.go, authorization/authorizer.
+authorization are functions of data; those made for every request are Structs, which cost a tenth of a dataclass.
+Source: apiserver/pkg/endpoints/request/requestinfo.go, authorization/authorizer.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
@@ -28,8 +31,7 @@ class User:
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestInfo:
+class RequestInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What a path and a method mean. `verb` is Kubernetes' (get, list, watch, create, ...), else lower-case HTTP."""
 
     is_resource: bool
@@ -38,14 +40,14 @@ class RequestInfo:
     group: str = ""
     version: str = ""
     namespace: str = ""
+    is_nameless: bool = False  # the path says that there is a namespace, and not which: `namespaces//pods`
     plural: str = ""
     subresource: str = ""
     name: str = ""
     parts: tuple[str, ...] = ()  # the path behind the name and subresource (proxy paths)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attributes:
+class Attributes(msgspec.Struct, frozen=True, kw_only=True):
     """One question to the authorizer: may `user` do `verb` on this resource or path."""
 
     user: User

@@ -12,7 +12,7 @@ from apiserver.request import RequestInfo
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 #: Segments behind a namespace's name that are its own subresources and not resources inside it.
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
-_TRUE = ("", "true", "1", "TRUE", "True", "t", "T")
+_FALSE = ("false", "0")
 
 
 def request_info(method: str, path: str, segments: Sequence[str], query: Mapping[str, Sequence[str]]) -> RequestInfo:
@@ -21,7 +21,7 @@ def request_info(method: str, path: str, segments: Sequence[str], query: Mapping
     match list(segments):
         case ["api", version, *rest] if rest:
             group = ""
-        case ["apis", group, version, *rest] if rest:
+        case ["apis", group, version, *rest] if rest and group:
             pass
         case _:
             return plain
@@ -38,6 +38,7 @@ def _resource(
     deprecated = rest[0] == "watch" and len(rest) > 1  # /api/v1/watch/...
     if deprecated:
         rest, watching = rest[1:], True
+    is_below = rest[0] == "namespaces" and len(rest) > 2
     namespace, rest = _namespaced(rest)
     plural, name, subresource = (*rest[:3], "", "", "")[:3]
     if any("/" in part for part in (namespace, plural, name, subresource)):
@@ -54,6 +55,7 @@ def _resource(
         group=group_version[0],
         version=group_version[1],
         namespace=namespace,
+        is_nameless=is_below and not namespace,
         plural=plural,
         name=name,
         subresource=subresource,
@@ -93,4 +95,4 @@ def pinned_fields(text: str) -> tuple[tuple[str, str], ...]:
 
 def _true(query: Mapping[str, Sequence[str]], name: str) -> bool:
     values = query.get(name)
-    return values is not None and values[0] in _TRUE
+    return values is not None and values[0].lower() not in _FALSE

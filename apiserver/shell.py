@@ -19,12 +19,12 @@ from apiserver import call as exchange
 from apiserver.call import Call, Message, Receive, Send
 from apiserver.discovery import routes
 from apiserver.discovery.state import Discovery
-from apiserver.discovery.version import git_version
 from apiserver.dispatch import not_allowed
 from apiserver.fairness import Fairness, dumps
 from apiserver.pipeline import ASGI
 from serving.asgi import Scope
 from serving.health import ENDPOINTS, SLIS
+from serving.version import git_version
 
 _DESCRIPTION = """The paths that are no resources. Resources have documents of their own, one a group and version: for
 example [the core group](/docs/api/v1), [apps](/docs/apis/apps/v1), [batch](/docs/apis/batch/v1); see `/openapi/v3`."""
@@ -55,9 +55,17 @@ def _passed_to(app: ASGI, call: Call) -> exchange.Response:
                 }
             await send(message)
 
-        await app(call.scope, receive, headed)
+        await app({**call.scope, "method": "GET"} if takes_any_method(call.path) else call.scope, receive, headed)
 
     return exchange.Response(stream=run)
+
+
+def takes_any_method(path: str) -> bool:
+    """Whether upstream's plain mux answers a path, and not its router: it does not look at the method."""
+    root, *below = path.split("/")[1:]
+    if root == "apis":
+        return len(below) < 2 or below[1:] == [""]  # the list of groups, and each group
+    return path == "/" or root in (*ENDPOINTS, "metrics", "openapi") or path.startswith(dumps.ROOT)
 
 
 def shell(discovery: Discovery, health: ASGI, fairness: Fairness, clock: Callable[[], float]) -> ASGI:
@@ -104,8 +112,6 @@ def _health_router(health: ASGI) -> APIRouter:
     for name in ENDPOINTS:
         router.add_api_route(f"/{name}", serve, methods=["GET"], summary="ok, or which check failed (?verbose for all)")
         router.add_api_route(f"/{name}/{{check:path}}", serve, methods=["GET"], summary="One check")
-        for path in (f"/{name}", f"/{name}/{{check:path}}"):
-            router.add_api_route(path, serve, methods=["HEAD"], include_in_schema=False)
     router.add_api_route("/metrics", serve, methods=["GET"], summary="Metrics for Prometheus")
     router.add_api_route(SLIS, serve, methods=["GET"], summary="How health checks came out")
     return router
@@ -125,10 +131,12 @@ class _Passed(Response):
 async def _plain(discovery: Discovery, request: Request, error: Exception) -> Response:
     """What is not there, in upstream's words and not as FastAPI's JSON."""
     assert isinstance(error, HTTPException)
-    path = request.scope["path"]
-    if error.status_code == 405 and discovery.is_near(path) and discovery.respond(path, {}) is None:
-        return JSONResponse(path_not_found().status(), 404)
-    if error.status_code == 405:
+    path, code = request.scope["path"], error.status_code
+    if code == 405 and discovery.respond(path, {}) is None:
+        if discovery.is_near(path):
+            return JSONResponse(path_not_found().status(), 404)
+        code = 404
+    if code == 405:
         return JSONResponse(not_allowed().status(), 405)
-    text = routes.NOT_FOUND if error.status_code == 404 else f"{error.status_code}: {error.detail}\n"
-    return PlainTextResponse(text, error.status_code, {**(error.headers or {}), "x-content-type-options": "nosniff"})
+    text = routes.NOT_FOUND if code == 404 else f"{code}: {error.detail}\n"
+    return PlainTextResponse(text, code, {"x-content-type-options": "nosniff"})

@@ -138,8 +138,10 @@ def more_kinds(text: str, served: Iterable[Kind] = KINDS, on_request: Iterable[K
 
 
 def _split(name: str) -> tuple[str, str]:
-    """The group version, and the resource, of a setting."""
-    if name.count("/") < 2:
+    """The group version, and the resource, of a setting. The core group goes by `v1` and by `api/v1`."""
+    if name.startswith("api/v1"):
+        name = name.removeprefix("api/")
+    if name.count("/") < (1 if name.startswith("v1/") else 2):
         return name, ""
     version, _, resource = name.rpartition("/")
     return version, resource

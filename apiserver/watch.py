@@ -24,8 +24,9 @@ from apiserver.connect.reverse import upgrade_of
 from apiserver.negotiation import JSON, PROTOBUF, STREAM_TYPES, TABLE, YAML
 from apiserver.registry import Resource
 from apiserver.resources import listing, presenting
-from apiserver.resources.api import Api, WatchCount
+from apiserver.resources.api import Api
 from apiserver.resources.options import ListOptions, list_options
+from apiserver.resources.reads import WatchCount
 from apiserver.resources.selecting import Selects, selector
 from apiserver.resources.writing import key_of
 from apiserver.storage.entry import CacheEvent, Entry
@@ -45,6 +46,10 @@ _MEBIBYTE = 1 << 20
 
 class Left(ConnectionError):
     """The client closed the connection."""
+
+
+class TooSlow(Left):
+    """The client did not take what it was sent in time."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -148,11 +153,11 @@ async def watch(api: Api, call: Call, resource: Resource) -> Response:
         include=presenting.included(call),
         form=_form(call, resource),
     )
-    count = api.watch_counts[call.target.group, call.target.version, call.target.plural]
+    count = api.reads.watches[call.target.group, call.target.version, call.target.plural]
     prefix = _prefix(call, resource)
     await _reach(api, options)
     is_whole = options.initial_events if options.initial_events is not None else not options.revision
-    after = api.cache.revision if is_whole else options.revision
+    after = api.cache.revision if is_whole or not options.revision else options.revision
     initial: Sequence[Entry] = ()
     if is_whole:
         initial = await _initial(api, resource, prefix, selects)
@@ -280,7 +285,11 @@ class _Watch:
             await self._initial(send)
             await self._follow(send, self.cursor)
         except Compacted:
+            self.count.terminated += 1
             await _send(send, [self.view.failure(errors.expired(self._too_old()))])
+        except TooSlow:
+            self.count.terminated += 1
+            raise
         except ApiError as error:
             await _send(send, [self.view.failure(error)])
         finally:
@@ -292,6 +301,7 @@ class _Watch:
         return f"too old resource version: {self.options.revision} ({current})"
 
     async def _initial(self, send: Send) -> None:
+        began = asyncio.get_running_loop().time()
         for start in range(0, len(self.initial), listing.CHUNK):
             part = self.initial[start : start + listing.CHUNK]
             await self._events(send, [self.view.initial(entry) for entry in part])
@@ -299,6 +309,7 @@ class _Watch:
         self.initial = ()
         if self.options.initial_events and self.options.bookmarks:
             await _send(send, [self.view.bookmark(self.revision, ends_initial=True)])
+            self.count.began(_scope(self.view.call), asyncio.get_running_loop().time() - began)
 
     async def _follow(self, send: Send, cursor: Cursor) -> None:
         alarm = Alarm(asyncio.get_running_loop(), cursor.interrupt)
@@ -331,8 +342,9 @@ class _Watch:
                 await self._events(send, frames)
 
     async def _events(self, send: Send, frames: Sequence[bytes]) -> None:
-        self.count.bytes += await _send(send, frames)
-        self.count.events += len(frames)
+        await _send(send, frames)
+        for frame in frames:
+            self.count.sizes.add(len(frame))
 
     def _is_over(self) -> bool:
         """Whether the resource is served no more, or otherwise than when the watch began."""
@@ -347,12 +359,16 @@ class _Watch:
         return min(now + BOOKMARK_SECONDS, last) if now < last else ends
 
 
-async def _send(send: Send, frames: Sequence[bytes]) -> int:
-    """Write frames, and give their length; give the client up when it does not take them in time."""
+def _scope(call: Call) -> str:
+    info = call.target
+    return "resource" if info.name else "namespace" if info.namespace else "cluster"
+
+
+async def _send(send: Send, frames: Sequence[bytes]) -> None:
+    """Write frames; give the client up when it does not take them in time."""
     body = frames[0] if len(frames) == 1 else b"".join(frames)
     try:
         async with asyncio.timeout(SEND_SECONDS + len(body) / _MEBIBYTE):
             await send({"type": "http.response.body", "body": body, "more_body": True})
     except TimeoutError:
-        raise Left from None
-    return len(body)
+        raise TooSlow from None

@@ -2,11 +2,14 @@
 
 A running Docker is the user's and is left as it is. Where none runs, systemd starts the distribution's; without
 systemd we start `dockerd` ourselves, without a bridge and without iptables rules (pods are wired by the kubelet) and
-with live-restore, so that its restart kills nothing. `stop` ends only what `ensure` started, and only when nothing
+with live-restore, so that its restart kills nothing. That it is ours is written down for the whole machine before it
+is started (bootstrap/tenants.py), and the process itself is known by a label in its command line: whoever is killed in
+between leaves nothing unknown. `stop` ends only what `ensure` started, only when no other cluster uses it and nothing
 runs in it.
 """
 
 import asyncio
+import contextlib
 import json
 import shutil
 import socket
@@ -14,9 +17,11 @@ import subprocess
 from pathlib import Path
 
 from bootstrap.spec import ClusterSpec
-from bootstrap.supervisor import Running, is_alive, record, recorded, start_time, stop
+from bootstrap.supervisor import Running, found, is_alive, start_time, stop
+from bootstrap.tenants import MACHINE, Tenants
 
-_NAME = "dockerd"
+_SYSTEMD = Path("/run/systemd/system")
+_LABEL = "--label=io.pykube.engine=started"
 
 
 class DockerMissing(Exception):
@@ -46,64 +51,85 @@ def ask(endpoint: str, path: str) -> object:
     return json.loads(data.partition(b"\r\n\r\n")[2])
 
 
-async def answers_again(spec: ClusterSpec) -> bool:
+async def answers_again(spec: ClusterSpec, machine: Tenants = MACHINE) -> bool:
     """Whether an engine answers; one that we started and that was killed is started once more."""
     if answers(spec.docker_endpoint):
         return True
-    if recorded(spec.run, _NAME) is None:
+    if not machine.engine(spec.docker_endpoint).exists():
         return False
-    await ensure(spec)
+    await ensure(spec, machine)
     return True
 
 
-async def ensure(spec: ClusterSpec) -> str:
+async def ensure(spec: ClusterSpec, machine: Tenants = MACHINE) -> str:
     """Makes sure that an engine answers; says how ("running", "started by systemd", "started").
 
     Raises DockerMissing with what to do.
     """
-    if answers(spec.docker_endpoint):
-        return "running"
-    if shutil.which("dockerd") is None:
-        message = "Docker is not installed: run 'make up' as root (it installs docker.io), or install Docker yourself."
-        raise DockerMissing(message)
-    how = _start(spec)
-    await _wait(spec)
+    with machine.alone():
+        how = "running"
+        if not answers(spec.docker_endpoint):
+            how = _start(spec.docker_endpoint, machine)
+            await _wait(spec, machine)
+        _link_log(spec, machine)
     return how
 
 
-def _start(spec: ClusterSpec) -> str:
-    if Path("/run/systemd/system").exists():
-        subprocess.run(("systemctl", "start", "docker"), check=False, capture_output=True)
-        (spec.root / "docker-by-systemd").touch()
+def _start(endpoint: str, machine: Tenants) -> str:
+    if shutil.which("dockerd") is None:
+        message = "Docker is not installed: run 'make up' as root (it installs docker.io), or install Docker yourself."
+        raise DockerMissing(message)
+    record = machine.engine(endpoint)
+    if _SYSTEMD.exists():
+        record.write_text("systemd")
+        _systemctl("start", "docker")
         return "started by systemd"
-    _start_directly(spec)
+    record.write_text("directly")
+    if _ours(endpoint) is None:  # else one that an `up` started which was killed as it waited
+        _start_directly(endpoint, machine.engine_log(endpoint))
     return "started"
 
 
-def _start_directly(spec: ClusterSpec) -> None:
+def _systemctl(*words: str) -> None:
+    subprocess.run(("systemctl", *words), check=False, capture_output=True)
+
+
+def _start_directly(endpoint: str, log: Path) -> None:
     # dockerd refuses to start over the pid file of one that was killed
     pidfile = Path("/var/run/docker.pid")
     if pidfile.exists() and not start_time(int(pidfile.read_text() or 0)):
         pidfile.unlink()
-    spec.logs.mkdir(parents=True, exist_ok=True)
-    spec.run.mkdir(parents=True, exist_ok=True)
-    argv = ("dockerd", "--bridge=none", "--iptables=false", "--ip-forward=false", "--live-restore")
-    with (spec.logs / "dockerd.log").open("ab") as log:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    argv = ("dockerd", "--bridge=none", "--iptables=false", "--ip-forward=false", "--live-restore", _LABEL)
+    with log.open("ab") as output:
         child = subprocess.Popen(
-            (*argv, f"--host={spec.docker_endpoint}"),
+            (*argv, f"--host={endpoint}"),
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
             cwd="/",
         )
-    record(spec.run, _NAME, Running(child.pid, start_time(child.pid)))
     child.returncode = 0
 
 
-async def _wait(spec: ClusterSpec) -> None:
-    started = recorded(spec.run, _NAME)
-    try:
+def _ours(endpoint: str) -> Running | None:
+    """The engine that we started for this socket, as it runs."""
+    return next(iter(found(lambda words: _LABEL in words and f"--host={endpoint}" in words)), None)
+
+
+def _link_log(spec: ClusterSpec, machine: Tenants) -> None:
+    """The engine's log among the cluster's: shown by `pykubeadm logs dockerd`, rotated by any cluster's supervisor."""
+    log, link = machine.engine_log(spec.docker_endpoint), spec.logs / "dockerd.log"
+    if log.exists():
+        spec.logs.mkdir(parents=True, exist_ok=True, mode=0o750)
+        link.unlink(missing_ok=True)
+        link.symlink_to(log)
+
+
+async def _wait(spec: ClusterSpec, machine: Tenants) -> None:
+    started = _ours(spec.docker_endpoint)
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(30):
             while not answers(spec.docker_endpoint):
                 if started is not None and not is_alive(started):
@@ -111,29 +137,28 @@ async def _wait(spec: ClusterSpec) -> None:
                 await asyncio.sleep(0.05)
             else:
                 return
-    except TimeoutError:
-        pass
-    log = spec.logs / "dockerd.log"
+    log = machine.engine_log(spec.docker_endpoint)
     last = log.read_text().strip().rsplit("\n", 1)[-1] if log.exists() else "see 'journalctl -u docker'"
     message = f"dockerd did not start: {last}\nIts log is {log}. Mend it, then run 'make up' again."
     raise DockerMissing(message)
 
 
-async def stop_ours(spec: ClusterSpec) -> bool:
-    """Stops the engine if we started it and nothing runs in it any more; says whether it did."""
-    by_systemd = spec.root / "docker-by-systemd"
-    started = recorded(spec.run, _NAME)
-    if not (is_alive(started) or by_systemd.exists()) or not answers(spec.docker_endpoint):
-        return False
-    if ask(spec.docker_endpoint, "/containers/json"):
-        return False
-    if by_systemd.exists():
-        _stop_by_systemd()
+async def stop_ours(spec: ClusterSpec, machine: Tenants = MACHINE) -> bool:
+    """Stops the engine if we started it and nobody uses it any more; says whether it did."""
+    endpoint = spec.docker_endpoint
+    with machine.alone():
+        record = machine.engine(endpoint)
+        if not record.exists() or machine.others(spec) or not answers(endpoint):
+            return False
+        if ask(endpoint, "/containers/json"):
+            return False
+        if record.read_text() == "systemd":
+            _systemctl("stop", "docker.socket", "docker")
+        elif (engine := _ours(endpoint)) is not None:
+            await stop(engine)
+            machine.engine_log(endpoint).unlink(missing_ok=True)
+        else:  # ours was killed, and the one that answers now is the user's
+            record.unlink()
+            return False
+        record.unlink()
         return True
-    await stop(started)
-    (spec.run / f"{_NAME}.json").unlink(missing_ok=True)
-    return True
-
-
-def _stop_by_systemd() -> None:
-    subprocess.run(("systemctl", "stop", "docker.socket", "docker"), check=False, capture_output=True)

@@ -10,13 +10,18 @@ import shutil
 from bootstrap import docker_engine, images, kubeconfig, supervisor
 from bootstrap.progress import Progress
 from bootstrap.spec import ClusterSpec
+from bootstrap.tenants import MACHINE
 from dns.address import remove as remove_dns_address
 from kubelet.cleanup import clean as clean_node
 from kubeproxy.cleanup import clean as clean_rules
 
 
 async def down(spec: ClusterSpec, progress: Progress) -> None:
-    """Removes the cluster. Raises OSError where something resists (a mount in use, say)."""
+    """Removes the cluster.
+
+    Raises OSError where something resists (a mount in use, say), NameTaken where the name is another cluster's.
+    """
+    MACHINE.check(spec)
     with progress.step("Processes stopped"):
         await supervisor.halt(spec.root)
     with progress.step("Containers, network and mounts") as step:
@@ -41,3 +46,4 @@ async def down(spec: ClusterSpec, progress: Progress) -> None:
     with progress.step("kubeconfig and files"):
         kubeconfig.remove(spec, kubeconfig.user_file())
         shutil.rmtree(spec.root)
+        MACHINE.leave(spec)

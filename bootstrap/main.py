@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
+import msgspec
 import typer
 from rich.console import Console
 
 from apimachinery.errors import ApiError
+from bootstrap import kubelet_configuration
 from bootstrap.docker_engine import DockerMissing
 from bootstrap.progress import Progress
 from bootstrap.spec import DEFAULT_NAME, ClusterSpec, Ports, default_home, load
@@ -53,7 +55,7 @@ def _existing(name: str) -> ClusterSpec:
     return spec
 
 
-@app.command(epilog="Example: pykubeadm up --demo")
+@app.command(epilog="Examples: pykubeadm up --demo · pykubeadm up --kubelet-config=kubelet.yaml")
 def up(
     name: Name = DEFAULT_NAME,
     demo: Annotated[bool, typer.Option("--demo", help="Deploy the demo and fetch its page.")] = False,
@@ -65,6 +67,14 @@ def up(
     node_ip: Annotated[str, typer.Option(help="This machine's address; default: that of the default route.")] = "",
     docker_endpoint: Annotated[str, typer.Option(help="The Docker Engine.")] = "unix:///var/run/docker.sock",
     etcd_quota_bytes: Annotated[int, typer.Option(help="How large etcd's database may become.")] = 4 * 1024**3,
+    kubelet_config: Annotated[
+        Path | None,
+        typer.Option(
+            help="A KubeletConfiguration (YAML) to merge over ours; may be given again to change a cluster that runs.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
 ) -> None:
     """Make a one-node cluster on this machine, or mend the one that is there."""
     spec = _recorded(name) or completed(
@@ -81,10 +91,12 @@ def up(
             etcd_quota_bytes=etcd_quota_bytes,
         )
     )
-    _run(_up(spec, demo=demo))
+    _run(_up(spec, kubelet_config, demo=demo))
 
 
-async def _up(spec: ClusterSpec, *, demo: bool) -> None:
+async def _up(spec: ClusterSpec, kubelet_config: Path | None, *, demo: bool) -> None:
+    if kubelet_config is not None:
+        spec = msgspec.structs.replace(spec, kubelet_configuration=kubelet_configuration.given(kubelet_config))
     progress = Progress(Console())
     progress.say(f"Cluster [bold]{spec.name}[/]")
     was_running = await bring_up(spec, progress)

@@ -134,22 +134,13 @@ def _scheduler(spec: ClusterSpec) -> Process:
 
 
 def _kubelet(spec: ClusterSpec) -> Process:
-    serving = spec.pki / f"kubelet-{spec.node_name}"
     flags = _flags(
         kubeconfig=kubeconfig.path(spec, f"node-{spec.node_name}"),
+        config=spec.kubelet_config,  # what has a place there is no flag: a flag would count before the user's word
         node_name=spec.node_name,
         node_ip=spec.node_ip,
         root_dir=spec.node_dir,
-        pod_manifest_path=spec.root / "manifests",
-        port=spec.ports.kubelet,
-        healthz_port=spec.ports.kubelet - 2,
-        tls_cert_file=f"{serving}.crt",
-        tls_private_key_file=f"{serving}.key",
-        client_ca_file=spec.pki / "ca.crt",
-        cluster_dns=spec.dns_ip,
-        cluster_domain=spec.cluster_domain,
         docker_endpoint=spec.docker_endpoint,
-        cgroup_parent=spec.cgroup_parent,
         bridge=spec.bridge,
         chain_prefix=spec.chain_prefix,
         cluster_name=spec.name,
@@ -158,8 +149,9 @@ def _kubelet(spec: ClusterSpec) -> Process:
         network_kubeconfig=kubeconfig.path(spec, "proxy"),
         local_path_kubeconfig=kubeconfig.path(spec, "local-path"),
     )
-    argv = (_program("pykube-kubelet"), *flags, "--no-fail-swap-on")  # whoever tries it out need not change the machine
-    return Process(name="kubelet", argv=argv, after="apiserver")
+    argv = (_program("pykube-kubelet"), *flags)
+    health = f"http://127.0.0.1:{spec.ports.kubelet_health}/healthz"
+    return Process(name="kubelet", argv=argv, health=health, after="apiserver")
 
 
 def _proxy(spec: ClusterSpec) -> Process:

@@ -12,6 +12,7 @@ import re
 import socket
 from base64 import b32encode
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,6 +27,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     etcd_peer: int = 2380
     apiserver: int = 6443
     kubelet: int = 10250
+    kubelet_health: int = 10248
     controllers: int = 10257
     scheduler: int = 10259
     proxy_health: int = 10256
@@ -52,6 +54,7 @@ class ClusterSpec(msgspec.Struct, frozen=True, kw_only=True):
     cluster_domain: str = "cluster.local"
     docker_endpoint: str = "unix:///var/run/docker.sock"
     etcd_quota_bytes: int = 4 * 1024**3
+    kubelet_configuration: dict[str, Any] = {}  # what the user wants changed of ours
 
     @property
     def root(self) -> Path:
@@ -74,6 +77,11 @@ class ClusterSpec(msgspec.Struct, frozen=True, kw_only=True):
     def node_dir(self) -> Path:
         """The kubelet's root folder."""
         return self.root / "nodes" / self.node_name
+
+    @property
+    def kubelet_config(self) -> Path:
+        """The file that the kubelet is configured by (bootstrap/kubelet_configuration.py)."""
+        return self.root / "kubelet-config.yaml"
 
     @property
     def pod_log_dir(self) -> Path:

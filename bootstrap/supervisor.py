@@ -23,7 +23,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -92,19 +92,21 @@ def strays(root: Path) -> list[Running]:
 
     What was started in the instant before a kill -9 is written down nowhere; this finds it all the same.
     """
-    found = []
+    return found(lambda words: _belongs(words, str(root)))
+
+
+def found(matches: Callable[[Sequence[str]], bool]) -> list[Running]:
+    """The processes of the machine, but for this one, whose command lines match."""
+    rows = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid() and _belongs(entry, str(root)):
-            pid = int(entry.name)
-            found.append(Running(pid, start_time(pid)))
-    return [running for running in found if running.started]
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):  # it has ended
+                command = (entry / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ").split()
+                rows += [Running(int(entry.name), start_time(int(entry.name)))] if matches(command) else []
+    return [running for running in rows if running.started]
 
 
-def _belongs(entry: Path, root: str) -> bool:
-    try:
-        words = (entry / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ").split()
-    except OSError:
-        return False
+def _belongs(words: Sequence[str], root: str) -> bool:
     program = Path(words[0]).name if words else ""
     is_ours = program.startswith("pykube-") or program == "etcd" or "bootstrap.supervisor" in words
     return is_ours and any(word == root or word.split("=")[-1].startswith(f"{root}/") for word in words)
@@ -327,7 +329,7 @@ async def halt(root: Path) -> None:
     """Stops the supervisor with all its processes, and whatever else of the cluster runs."""
     run = root / "run"
     await stop(recorded(run, "supervisor"), grace=GRACE * 3)
-    others = ("processes", "dockerd", "sysctl")
+    others = ("processes", "sysctl")
     for file in run.glob("*.json"):
         if file.stem not in others:
             await stop(recorded(run, file.stem))

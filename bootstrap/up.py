@@ -17,10 +17,11 @@ import msgspec
 from apimachinery.errors import ApiError
 from apimachinery.kinds import NODES, Kind
 from apimachinery.types import Json
-from bootstrap import addons, docker_engine, kubeconfig, pki, preflight, supervisor
+from bootstrap import addons, docker_engine, kubeconfig, kubelet_configuration, pki, preflight, supervisor
 from bootstrap.processes import processes
 from bootstrap.progress import Progress
 from bootstrap.spec import ClusterSpec, host_address, host_name
+from bootstrap.tenants import MACHINE
 from client.client import Client
 from client.config import load_kubeconfig
 
@@ -55,15 +56,20 @@ async def up(spec: ClusterSpec, progress: Progress) -> bool:
     was_running = is_running(spec)
     if not was_running:
         _check(spec)
-    spec.save()
+    kubelet_configuration.check(spec)
+    MACHINE.enter(spec)
     with progress.step("Docker Engine") as step:
         step.result = await docker_engine.ensure(spec)
     with progress.step("Certificates and keys"):
         pki.ensure(spec, datetime.now(UTC))
         kubeconfig.write_components(spec)
+        kubelet_configuration.write(spec)
     with progress.step("etcd and the control plane") as step:
         supervisor.launch(spec.root, processes(spec, preflight.etcd_binary()))
         step.result = await wait_api(spec)
+    if kubelet_configuration.is_news(spec):
+        with progress.step("kubelet with its new configuration"):
+            await restart_kubelet(spec)
     async with client(spec) as api:
         with progress.step("DNS service and roles"):
             await install_addons(spec, api)
@@ -97,6 +103,17 @@ async def wait_api(spec: ClusterSpec) -> str:
             return spec.server
 
         return await until(ready, READY_WITHIN, lambda: _why(spec, ("apiserver", "etcd")))
+
+
+async def restart_kubelet(spec: ClusterSpec) -> None:
+    """Ends the kubelet, and waits until the supervisor has another one serve. No container notices."""
+    (process,) = (process for process in processes(spec, "") if process.name == "kubelet")
+    await supervisor.stop(supervisor.recorded(spec.run, process.name))
+
+    async def serves() -> bool | None:
+        return True if not kubelet_configuration.is_news(spec) and await supervisor.serves(process.health) else None
+
+    await until(serves, READY_WITHIN, lambda: _why(spec, ("kubelet",)))
 
 
 async def install_addons(spec: ClusterSpec, api: Client) -> None:

@@ -22,6 +22,7 @@ from apimachinery.errors import ApiError, from_status
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from client.config import ClientConfig, headers, tls_context
+from client.metrics import POOL_CALLS, RETRIES
 from client.transport import MAX_CONNECTIONS, HttpTransport
 
 REQUEST_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
@@ -87,6 +88,7 @@ class Client:
         tls = tls_context(config) if config.server.startswith("https") else None
         if config.proxy:
             return httpx.AsyncHTTPTransport(verify=tls or False, proxy=config.proxy)
+        POOL_CALLS.labels("miss").inc()
         return HttpTransport(tls, server_name=config.tls_server_name, limit=connections)
 
     async def __aenter__(self) -> Self:
@@ -304,6 +306,9 @@ class Client:
             advised = _retry_after(response)
             if last or advised is None:
                 raise _refusal(response)
+            RETRIES.labels(
+                str(response.status_code), response.request.method, response.request.url.netloc.decode()
+            ).inc()
             await asyncio.sleep(self._jitter(min(advised, MAX_PAUSE)))
         raise AssertionError("unreachable: the last attempt returns or raises")
 

@@ -11,16 +11,11 @@ import asyncio
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from prometheus_client import Counter, Gauge, Histogram
+from client.metrics import ADDS, DEPTH, REPEATS, WAITED, WORKED, watch_queue
 
 K = TypeVar("K", bound=Hashable)
 
 FIRST_DELAY, LONGEST_DELAY = 0.005, 1000.0
-
-DEPTH = Gauge("workqueue_depth", "Keys waiting for a worker", ["name"])
-ADDS = Counter("workqueue_adds", "Keys added", ["name"])
-RETRIES = Counter("workqueue_retries", "Keys that came back after a failure", ["name"])
-WAITED = Histogram("workqueue_queue_duration_seconds", "How long keys waited for a worker", ["name"])
 
 
 class TokenBucket:
@@ -67,12 +62,13 @@ class Queue(Generic[K]):
         self._queue: asyncio.Queue[K] = asyncio.Queue()
         self._added_at: dict[K, float] = {}
         self._dirty: set[K] = set()
-        self._processing: set[K] = set()
+        self._processing: dict[K, float] = {}  # since when
         self._failures: dict[K, int] = {}
         self._retries: dict[K, asyncio.TimerHandle] = {}
         self._appointments: dict[K, asyncio.TimerHandle] = {}
         self._depth, self._adds = DEPTH.labels(name), ADDS.labels(name)
-        self._waited = WAITED.labels(name)
+        self._waited, self._worked, self._repeats = WAITED.labels(name), WORKED.labels(name), REPEATS.labels(name)
+        watch_queue(self)
 
     def add(self, key: K) -> None:
         """The key needs work."""
@@ -90,7 +86,7 @@ class Queue(Generic[K]):
         delay: float = min(self._first * 2 ** min(failures, 60), self._longest)
         if self._bucket is not None:
             delay = max(delay, self._bucket.take(self._now()))
-        RETRIES.labels(self.name).inc()
+        self._repeats.inc()
         self._schedule(self._retries, key, delay)
         return delay
 
@@ -113,14 +109,17 @@ class Queue(Generic[K]):
         """The next key. It is the caller's alone until `done`."""
         key = await self._queue.get()
         self._depth.set(self._queue.qsize())
-        self._waited.observe(max(0.0, self._now() - self._added_at.pop(key, self._now())))
-        self._processing.add(key)
+        now = self._now()
+        self._waited.observe(max(0.0, now - self._added_at.pop(key, now)))
+        self._processing[key] = now
         self._dirty.discard(key)
         return key
 
     def done(self, key: K) -> None:
         """Hand a key back; if it was added meanwhile it is queued again."""
-        self._processing.discard(key)
+        since = self._processing.pop(key, None)
+        if since is not None:
+            self._worked.observe(max(0.0, self._now() - since))
         if key in self._dirty:
             self._put(key)
 
@@ -132,6 +131,11 @@ class Queue(Generic[K]):
         """Whether no key waits and none is being worked on (delayed ones do not count)."""
         return self._queue.empty() and not self._processing
 
+    def running(self) -> list[float]:
+        """For how long each key that is worked on has been."""
+        now = self._now() if self._processing else 0.0
+        return [max(0.0, now - since) for since in self._processing.values()]
+
     def close(self) -> None:
         """Cancel all that is delayed."""
         for timers in (self._retries, self._appointments):
@@ -141,7 +145,7 @@ class Queue(Generic[K]):
 
     def validate(self) -> None:
         """What must hold between any two calls."""
-        assert not (set(self._added_at) & self._processing), "a key waits and is worked on"
+        assert not (set(self._added_at) & set(self._processing)), "a key waits and is worked on"
         assert len(self._added_at) == self._queue.qsize(), "a key waits twice"
 
     def _put(self, key: K) -> None:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
 from apimachinery.errors import ApiError
 from apimachinery.kinds import Kind
@@ -58,7 +58,6 @@ PARKED_MAX = 30.0  # seconds; a watch that is that far behind will not make old 
 PLANS = Counter("controller_plans", "Plans made", ["controller"])
 WRITES = Counter("controller_writes", "Writes done", ["controller", "verb", "resource"])
 FAILURES = Counter("controller_failures", "Writes refused", ["controller", "reason"])
-WORK = Histogram("workqueue_work_duration_seconds", "How long a key took", ["name"])
 
 _log = structlog.get_logger("client.runtime")
 
@@ -249,8 +248,7 @@ class ControllerLoop:
     async def _work(self, tasks: asyncio.TaskGroup) -> None:
         while True:
             attempt = _Attempt(await self.queue.get())
-            with WORK.labels(self.controller.name).time():
-                await self._reconcile(attempt)
+            await self._reconcile(attempt)
             if attempt.seen:
                 tasks.create_task(self._park(attempt))
             else:

@@ -11,10 +11,13 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
+from time import perf_counter
 from typing import Any
 
 import httptools
 import httpx
+
+from client.metrics import Exchanges
 
 IDLE_SECONDS = 60.0  # below what servers keep idle connections (ours: 180), so that none is used as it closes
 HIGH_WATER = 1 << 18  # bytes read ahead of the reader before the socket is left alone
@@ -39,10 +42,12 @@ class HttpTransport(httpx.AsyncBaseTransport):
         self._tls, self._server_name = tls, server_name
         self._slots = asyncio.Semaphore(limit) if limit is not None else None
         self._idle: list[_Connection] = []
+        self._exchanges: dict[tuple[str, bytes], Exchanges] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request; gives the answer as soon as its headers are there."""
         body = await request.aread()
+        exchanges, began = self._exchanges_of(request), perf_counter()
         limits = request.extensions.get("timeout") or {}
         if self._slots is not None:
             await self._slots.acquire()
@@ -55,8 +60,18 @@ class HttpTransport(httpx.AsyncBaseTransport):
                 raise
         except BaseException:
             self._free()
+            exchanges.failed(perf_counter() - began)
             raise
-        return httpx.Response(status, headers=headers, stream=_Body(self, connection, limits.get("read")))
+        exchanges.answered(status, perf_counter() - began, len(body))
+        return httpx.Response(status, headers=headers, stream=_Body(self, connection, limits.get("read"), exchanges))
+
+    def _exchanges_of(self, request: httpx.Request) -> Exchanges:
+        """Where a request is counted."""
+        key = (request.method, request.url.netloc)
+        found = self._exchanges.get(key)
+        if found is None:
+            found = self._exchanges[key] = Exchanges(request.method, request.url.netloc.decode())
+        return found
 
     async def _connection(self, url: httpx.URL, limit: float | None) -> "_Connection":
         loop = asyncio.get_running_loop()
@@ -114,12 +129,17 @@ class _Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._is_head_in = self._is_complete = self._keeps_alive = self._is_paused = False
         self._chunks: deque[bytes] = deque()
-        self._buffered = 0
+        self._buffered = self.received = 0
         self._waiter: asyncio.Future[None] | None = None
 
     @property
     def is_open(self) -> bool:
         return self.error is None and self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the whole answer is in."""
+        return self._is_complete
 
     @property
     def is_reusable(self) -> bool:
@@ -211,6 +231,7 @@ class _Connection(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         self._chunks.append(data)
         self._buffered += len(data)
+        self.received += len(data)
         if self._buffered > HIGH_WATER and not self._is_paused and self._transport is not None:
             self._is_paused = True
             self._transport.pause_reading()
@@ -223,8 +244,10 @@ class _Connection(asyncio.Protocol):
 class _Body(httpx.AsyncByteStream):
     """The body of an answer. Closing it gives the connection back, or cuts it off where the answer goes on."""
 
-    def __init__(self, transport: HttpTransport, connection: _Connection, limit: float | None) -> None:
-        self._transport, self._connection, self._limit = transport, connection, limit
+    def __init__(
+        self, transport: HttpTransport, connection: _Connection, limit: float | None, exchanges: Exchanges
+    ) -> None:
+        self._transport, self._connection, self._limit, self._exchanges = transport, connection, limit, exchanges
         self._is_closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -234,4 +257,6 @@ class _Body(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         if not self._is_closed:
             self._is_closed = True
+            if self._connection.is_complete:  # and no watch that its reader has left
+                self._exchanges.received(self._connection.received)
             self._transport.release(self._connection)

@@ -235,8 +235,11 @@ def _claim_status(claim: Claim, phase: str, volume: Volume | None = None) -> Ste
     if volume is not None:
         if claim.status.access_modes != volume.spec.access_modes:
             status["accessModes"] = list(volume.spec.access_modes)
-    elif claim.status.access_modes or claim.status.capacity:
-        status |= {"accessModes": None, "capacity": None}
+        # Once, when they come together: what changes the class later says so itself.
+        if claim.status.phase == "Pending" and phase == "Bound" and volume.spec.volume_attributes_class_name:
+            status["currentVolumeAttributesClassName"] = volume.spec.volume_attributes_class_name
+    elif claim.status.access_modes or claim.status.capacity or claim.status.current_volume_attributes_class_name:
+        status |= {"accessModes": None, "capacity": None, "currentVolumeAttributesClassName": None}
     if not status:
         return []
     return [Patch(PERSISTENTVOLUMECLAIMS, key_of(claim), claim.metadata.uid, {"status": status}, subresource="status")]

@@ -74,6 +74,12 @@ class Agent:
         for worker in list(self._workers.values()):
             yield from worker.containers
 
+    def desired(self) -> tuple[int, int]:
+        """How many pods the node shall run: of the API, and static ones."""
+        running = [uid for uid, worker in self._workers.items() if not worker.refused]
+        static = sum(uid in self._static for uid in running)
+        return len(running) - static, static
+
     def evict(self, uid: str, verdict: Verdict) -> None:
         worker = self._workers.get(uid)
         if worker is not None:
@@ -175,7 +181,7 @@ class Agent:
             log.info("a pod goes for a critical one", pod=worker.pod.metadata.name, resource=wanted.resource)
             self._preempted.add(worker.pod.metadata.uid)
             worker.evict(Verdict(preemption.REASON, preemption.MESSAGE, disruption=preemption.DISRUPTION))
-            metrics.PREEMPTIONS.labels(wanted.resource).inc()
+            metrics.PREEMPTIONS.of(wanted.resource).value += 1
         return leaving
 
     def _resize(self, pod: Pod) -> tuple[str, str] | None:
@@ -196,7 +202,7 @@ class Agent:
             return None
         verdict = self._node.admit(pod, self._others())
         if isinstance(verdict, Verdict):
-            metrics.REJECTIONS.labels(verdict.reason).inc()
+            metrics.REJECTIONS.of(verdict.reason).value += 1
             self._doors.events(pod, "", "Warning", verdict.reason, verdict.message)
         return verdict
 
@@ -279,9 +285,10 @@ class Agent:
         while True:
             try:
                 held = set(self._doors.network.held())
-                with metrics.RELIST.time():
-                    containers = await self._doors.runtime.list()
+                began, before = self._doors.clock(), self.relisted_at
+                containers = await self._doors.runtime.list()
                 self.relisted_at = self._doors.clock()
+                metrics.relisted(began, before, self.relisted_at)
                 self._compare(containers)
                 await self._take_back(held - {c.id for c in containers if c.is_sandbox})
             except RuntimeError_ as error:

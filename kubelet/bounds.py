@@ -15,7 +15,7 @@ from kubelet.eviction.thresholds import thresholds
 from kubelet.eviction.watch import Terms as PressureTerms
 from kubelet.eviction.watch import for_all_pods
 from kubelet.options import Options, withheld
-from kubelet.pods import cgroups
+from kubelet.pods import cgroups, slices
 from kubelet.pods.admit import SAFE_SYSCTLS, Terms
 from kubelet.pods.container_config import Machine
 from kubelet.pods.security import Powers
@@ -37,12 +37,13 @@ def machine_of(options: Options, machine: node_status.Machine, driver: str) -> M
     configuration = options.configuration
     powers = Powers(free, lowest, str(options.root_dir / "seccomp"), configuration.seccomp_default)
     wanted = configuration.cgroup_driver or "auto"
+    by_systemd = (driver if wanted == "auto" else wanted) == "systemd"
     share = node_status.allocatable(machine, configuration.max_pods, withheld(configuration))
     return Machine(
         powers=powers,
         memory=machine.memory,
-        cgroup_parent=configuration.cgroup_root,
-        systemd_cgroups=(driver if wanted == "auto" else wanted) == "systemd",
+        cgroup_parent=slices.of_path(configuration.cgroup_root) if by_systemd else configuration.cgroup_root,
+        systemd_cgroups=by_systemd,
         log_root=options.log_dir / "pods",
         log_max_size=configuration.log_max_size,
         log_max_files=configuration.log_max_files,

@@ -1,10 +1,14 @@
 """Mirror pods: what the API shows of static pods. Written by the kubelet alone; the static pod is the truth.
 
-One that somebody deletes comes back; one whose static pod is no more goes. The statuses of static pods are told here,
-in the mirror's name. Source: pkg/kubelet/pod/mirror_client.go, kubelet.go (tryReconcileMirrorPods).
+One that somebody deletes comes back, a second later: upstream's comes back in the same sync that removes it, some 10 ms
+after, and kubectl, which asks for the pod and then lists it, waits for ever where it comes back between the two (seen
+often, since we are quicker). One whose static pod is no more goes; one whose static pod is another now is replaced at
+once. The statuses of static pods are told here, in the mirror's name.
+Source: pkg/kubelet/pod/mirror_client.go, kubelet.go (tryReconcileMirrorPods).
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -25,15 +29,23 @@ from kubelet.waiting import heard
 log = structlog.get_logger("kubelet.mirrors")
 
 _RETRY = 5.0
+_ABSENT = 1.0  # seconds in which whoever deleted a mirror can see that it is gone
 
 
 class Mirrors:
     """Keeps the mirrors of static pods, and is `PodApi` for all pods of the node."""
 
-    def __init__(self, client: Client, api: PodApi, node: Callable[[], NodeView | None]) -> None:
-        self._client, self._api, self._node = client, api, node
+    def __init__(
+        self,
+        client: Client,
+        api: PodApi,
+        node: Callable[[], NodeView | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client, self._api, self._node, self._clock = client, api, node, clock
         self._wanted: Mapping[str, Pod] = {}
         self._there: dict[tuple[str, str], Pod] = {}
+        self._absent: dict[tuple[str, str], float] = {}  # when a deleted one may come back
         self._changed = asyncio.Event()
 
     # ------------------------------------------------------------------------------------- what is, what should be
@@ -50,6 +62,8 @@ class Mirrors:
                 self._there.pop(_key(pod), None)
         if new is not None:
             self._there[_key(new)] = new
+        elif old is not None and self._is_wanted(old):
+            self._absent[_key(old)] = self._clock() + _ABSENT
         self._changed.set()
         pod = new or old
         uid = pod.metadata.annotations.get(MIRROR, "") if pod is not None else ""
@@ -71,28 +85,35 @@ class Mirrors:
         mirror = self._there.get(_key(static))
         return mirror if mirror is not None and _is_of(mirror, static) else None
 
+    def _is_wanted(self, mirror: Pod) -> bool:
+        return any(_key(static) == _key(mirror) and _is_of(mirror, static) for static in self._wanted.values())
+
     async def run(self) -> None:
         """Forever: bring the API's mirrors to what the static pods are."""
         while True:
             self._changed.clear()
             try:
-                await self._reconcile()
-                pause = None
+                pause = await self._reconcile()
             except ApiError as error:
                 log.warning("cannot keep the mirror pods", error=error.message)
                 pause = _RETRY
             await heard(self._changed, pause)
 
-    async def _reconcile(self) -> None:
+    async def _reconcile(self) -> float | None:
+        """Removes and makes what it can; in how many seconds there is more to do."""
         static = {_key(pod): pod for pod in self._wanted.values()}
         for key, mirror in list(self._there.items()):
             own = static.get(key)
             if own is None or not _is_of(mirror, own) or mirror.metadata.deletion_timestamp is not None:
                 await self._api.forget(mirror)
                 self._there.pop(key, None)
+                if own is not None and _is_of(mirror, own):
+                    self._absent[key] = self._clock() + _ABSENT
+        self._absent = {key: until for key, until in self._absent.items() if key in static and until > self._clock()}
         for key, pod in static.items():
-            if key not in self._there:
+            if key not in self._there and key not in self._absent:
                 await self._create(pod)
+        return min(self._absent.values()) - self._clock() if self._absent else None
 
     async def _create(self, pod: Pod) -> None:
         node = self._node()

@@ -29,6 +29,7 @@ from kubelet.eviction.ranking import refusal as under_pressure
 from kubelet.eviction.watch import Pressure, observations, use_of
 from kubelet.handlers import Handlers
 from kubelet.image_gc import ImageKeeper
+from kubelet.logind import Logind
 from kubelet.mirrors import Mirrors
 from kubelet.network.bridge import BridgeNetwork
 from kubelet.network.files import parse_resolver
@@ -41,8 +42,7 @@ from kubelet.pods.preemption import judge
 from kubelet.pods.resize import refusal
 from kubelet.pods.world import Preemption, Verdict
 from kubelet.pulling import Puller
-from kubelet.runtime.docker import DockerRuntime
-from kubelet.runtime.protocol import RuntimeError_, Version
+from kubelet.runtime.protocol import ContainerRuntime, RuntimeError_, Version
 from kubelet.runtime_classes import runtime as runtime_of
 from kubelet.shutdown import PROBLEM, REFUSAL, Shutdown, graces
 from kubelet.volumes import mounts
@@ -60,7 +60,7 @@ class Ground:
 
     options: Options
     client: Client
-    runtime: DockerRuntime
+    runtime: ContainerRuntime
     handlers: Handlers
     tasks: asyncio.TaskGroup
     machine: node_status.Machine
@@ -98,7 +98,7 @@ class Caches:
 
 
 async def ground_of(
-    options: Options, client: Client, runtime: DockerRuntime, handlers: Handlers, tasks: asyncio.TaskGroup
+    options: Options, client: Client, runtime: ContainerRuntime, handlers: Handlers, tasks: asyncio.TaskGroup
 ) -> Ground:
     options.root_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
     if not await asyncio.to_thread(mounts.share, options.root_dir):
@@ -278,7 +278,7 @@ def pressure_of(
 
 
 def shutdown_of(ground: Ground, agent: Agent, reporter: NodeReporter, state: State) -> Shutdown:
-    """The end of the node, which init announces by SIGPWR."""
+    """The end of the node, which init announces by SIGPWR, or logind by its own signal."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGPWR, state.ending.set)
     return Shutdown(
         graces=graces(ground.configuration),
@@ -286,6 +286,14 @@ def shutdown_of(ground: Ground, agent: Agent, reporter: NodeReporter, state: Sta
         evict=agent.evict,
         changed=reporter.report,
         begun=state.ending,
+    )
+
+
+def logind_of(ground: Ground, shutdown: Shutdown, reporter: NodeReporter) -> Logind:
+    return Logind(
+        seconds=sum(grace.seconds for grace in shutdown.graces),
+        begun=shutdown.begun,
+        tell=lambda text: reporter.event(ground.name, "Normal", "NodeShutdown", text),
     )
 
 

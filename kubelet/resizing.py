@@ -165,7 +165,7 @@ class Resizing:
             raise RuntimeError_(why)
 
     async def _limit(self, parent: str, limits: cgroups.Limits) -> None:
-        if parent and not self._node.machine.systemd_cgroups:
+        if parent:
             await in_thread(cgroups.write, parent, limits)
 
     def _write(self) -> None:

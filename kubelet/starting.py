@@ -6,6 +6,7 @@ pkg/kubelet/kuberuntime/kuberuntime_manager.go (SyncPod), kuberuntime_container.
 
 from collections.abc import Mapping
 from pathlib import Path
+from time import perf_counter
 
 import structlog
 
@@ -98,12 +99,15 @@ class Starter:
             runtime = self._node.runtime(pod.spec.runtime_class_name)
             _refuse_user_namespace(pod, runtime)
             config = sandbox_config(pod, attempt=attempt, hostname=name, machine=self._node.machine, runtime=runtime)
+            began = perf_counter()
             await in_thread(cgroups.ensure, config.cgroup_parent, pod, self._node.machine)
+            metrics.CGROUPS.of("create").add(perf_counter() - began)
             sandbox = await self._doors.runtime.run_sandbox(config)
         except (RuntimeError_, OSError, ValueError, LookupError) as error:
+            metrics.POD_ERRORS.of().value += 1
             raise self._no_sandbox(pod, error.args[0] if isinstance(error, LookupError) else error) from error
         await self.wire(pod, sandbox)
-        metrics.STARTED_PODS.inc()
+        metrics.STARTED_PODS.of().value += 1
         return sandbox
 
     def _resolver(self, pod: Pod) -> tuple[names.Resolver, list[str]]:
@@ -162,12 +166,11 @@ class Starter:
             event("Normal", "Created", f"Created container: {container.name}")
             await self._doors.runtime.start(id)
         except RuntimeError_ as error:
-            metrics.START_ERRORS.labels(
-                _TYPES[action.role], "RunContainerError" if id else "CreateContainerError"
-            ).inc()
+            reason = "RunContainerError" if id else "CreateContainerError"
+            metrics.START_ERRORS.of(_TYPES[action.role], reason).value += 1
             event("Warning", "Failed", f"Error: {error}")
-            raise self._later("RunContainerError" if id else "CreateContainerError", str(error)) from error
-        metrics.STARTED_CONTAINERS.labels(_TYPES[action.role]).inc()
+            raise self._later(reason, str(error)) from error
+        metrics.STARTED_CONTAINERS.of(_TYPES[action.role]).value += 1
         event("Normal", "Started", f"Started container {container.name}")
         await in_thread(self._link, pod, container.name, action.attempt, id)
         await self._protect(pod, container, id)

@@ -27,7 +27,8 @@ from kubelet.objects import ApiObjects
 from kubelet.options import Options, served
 from kubelet.runtime.docker import DockerRuntime
 from kubelet.runtime.docker_json import Owner
-from kubelet.runtime.protocol import RuntimeError_
+from kubelet.runtime.protocol import ContainerRuntime, RuntimeError_
+from kubelet.runtime.timed import TimedRuntime
 from kubelet.served import ServedPods
 from kubelet.volume_stats import VolumeStats
 from kubelet.volumes.provisioner import PROVISIONER, Provisioner
@@ -46,10 +47,11 @@ async def kubelet(options: Options, stop: asyncio.Event) -> None:
     config = client_config.load_kubeconfig(options.kubeconfig) if options.kubeconfig else client_config.load()
     async with Client(config, user_agent="kubelet") as client:
         runtime = await _docker(options)
-        handlers = Handlers(runtime)
+        timed = TimedRuntime(runtime)
+        handlers = Handlers(timed)
         try:
             async with asyncio.TaskGroup() as tasks:
-                await _wire(options, client, runtime, handlers, tasks)
+                await _wire(options, client, timed, handlers, tasks)
                 await stop.wait()
                 raise _Stop  # noqa: TRY301 - a TaskGroup ends its tasks when its body raises
         except* _Stop:
@@ -75,7 +77,7 @@ async def _docker(options: Options) -> DockerRuntime:
 
 
 async def _wire(
-    options: Options, client: Client, runtime: DockerRuntime, handlers: Handlers, tasks: asyncio.TaskGroup
+    options: Options, client: Client, runtime: ContainerRuntime, handlers: Handlers, tasks: asyncio.TaskGroup
 ) -> None:
     """Make every part and start what runs."""
     ground, state = await parts.ground_of(options, client, runtime, handlers, tasks), parts.State()
@@ -97,10 +99,13 @@ async def _wire(
     pressure = parts.pressure_of(ground, node, agent, keeper, reporter, state)
     volumes = VolumeStats(volumes=doors.volumes, pods=lambda: parts.running_pods(agent), clock=time.time)
     _tell_metrics(ground.name, agent, volumes)
+    shutdown = parts.shutdown_of(ground, agent, reporter, state)
+    logind = parts.logind_of(ground, shutdown, reporter)
     for running in (
         *(cache.run() for cache in (caches.pods, caches.services, caches.own, caches.classes)),
         *(part.run() for part in (ground.recorder, reporter, keeper, mirrors, pressure, drivers, volumes)),
-        parts.shutdown_of(ground, agent, reporter, state).run(),
+        shutdown.watch(logind.release),
+        logind.run(),
         keep_network(caches.own, network, agent, reporter, state.problems, ground.name),
         *([keep_routes(options, network)] if options.network_kubeconfig else []),
         *([_provision(options)] if options.local_path_kubeconfig else []),
@@ -115,8 +120,8 @@ async def _wire(
 
 
 def _tell_metrics(name: str, agent: Agent, volumes: VolumeStats) -> None:
-    metrics.NODE_NAME.labels(name).set(1)
-    metrics.watch(agent.containers)
+    metrics.NODE_NAME.of(name).value = 1
+    metrics.watch(agent.containers, agent.desired)
     metrics.watch_claims(volumes.claims)
 
 

@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
 
+from apimachinery import times
 from apimachinery.kinds import ENDPOINTSLICES, SERVICES
 from apimachinery.objects.core_v1 import Service
 from apimachinery.objects.discovery_v1 import EndpointSlice
 from client.cache import Cache
 from client.client import Client
-from kubeproxy import conntrack, iptables, rules
+from kubeproxy import conntrack, iptables, metrics, rules
 from kubeproxy.model import ServicePort, service_ports
 from kubeproxy.rules import Chains, Config
 
@@ -28,10 +28,8 @@ CANARY_INTERVAL = 10.0
 RETRY = 1.0
 
 _log = structlog.get_logger("kubeproxy")
-_SYNC_SECONDS = Histogram("kubeproxy_sync_proxy_rules_duration_seconds", "Time to compute and apply the rules.")
-_FAILURES = Counter("kubeproxy_sync_proxy_rules_iptables_restore_failures_total", "Restores that iptables refused.")
-_LAST = Gauge("kubeproxy_sync_proxy_rules_last_timestamp_seconds", "When the rules were last in place.")
-_RULES = Gauge("kubeproxy_sync_proxy_rules_iptables_total", "Rules of ours in the tables.")
+#: When what an EndpointSlice says had begun to be true: set by the controller that writes it.
+_TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
 @dataclass
@@ -54,12 +52,14 @@ class Proxy:
         self.slices = Cache(client, ENDPOINTSLICES, EndpointSlice)
         self._changed = asyncio.Event()
         self._applied = Applied()
+        self._triggers: list[float] = []  # of the endpoints that changed since the rules were in place
 
     async def run(self) -> None:
         """Follows the caches for ever."""
         async with asyncio.TaskGroup() as tasks:
+            self.services.subscribe(self._service_changed)
+            self.slices.subscribe(self._slice_changed)
             for cache in (self.services, self.slices):
-                cache.subscribe(lambda _old, _new: self._changed.set())
                 tasks.create_task(cache.run())
             await self.services.wait_synced()
             await self.slices.wait_synced()
@@ -70,6 +70,24 @@ class Proxy:
                 await asyncio.sleep(MIN_INTERVAL)
                 await self._changed.wait()
 
+    def _service_changed(self, _old: Service | None, _new: Service | None) -> None:
+        metrics.SERVICE_CHANGES.of().value += 1
+        metrics.SERVICE_PENDING.of().value += 1
+        self._outdated()
+
+    def _slice_changed(self, _old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        metrics.ENDPOINT_CHANGES.of().value += 1
+        metrics.ENDPOINT_PENDING.of().value += 1
+        trigger = new.metadata.annotations.get(_TRIGGER, "") if new is not None else ""
+        if trigger and self.last_sync:  # what there was when we began tells nothing of how quick we are
+            with contextlib.suppress(ValueError):
+                self._triggers.append(times.parse(trigger))
+        self._outdated()
+
+    def _outdated(self) -> None:
+        metrics.QUEUED.of().value = self.clock()
+        self._changed.set()
+
     async def is_healthy(self) -> None:
         """Raises unless the rules have been in place once."""
         if not self.last_sync:
@@ -78,16 +96,19 @@ class Proxy:
 
     async def _try_sync(self) -> None:
         try:
-            with _SYNC_SECONDS.time():
-                await self._sync()
+            await self._sync()
         except (iptables.RulesRefused, OSError) as error:
-            _FAILURES.inc()
+            metrics.FAILURES.of().value += 1
+            metrics.PARTIAL_FAILURES.of().value += self._applied.chains is not None
             _log.error("rules refused", error=str(error))
             self._applied = Applied(None, self._applied.ports)
             await asyncio.sleep(RETRY)
             self._changed.set()
 
     async def _sync(self) -> None:
+        began, before, triggers = time.perf_counter(), self._applied.chains, self._triggers
+        self._triggers = []
+        metrics.SERVICE_PENDING.of().value = metrics.ENDPOINT_PENDING.of().value = 0
         ports = service_ports(self.services.list(), self.slices.list(), self.node)
         wanted = rules.chains(ports, self.config)
         if self._applied.chains is None:
@@ -99,8 +120,19 @@ class Proxy:
         await conntrack.forget(conntrack.stale(self._applied.ports, ports))
         self._applied = Applied(wanted, ports)
         self.last_sync = self.clock()
-        _LAST.set(self.last_sync)
-        _RULES.set(sum(map(len, wanted.values())))
+        self._count(before, wanted, time.perf_counter() - began, triggers)
+
+    def _count(self, before: Chains | None, now: Chains, seconds: float, triggers: Sequence[float]) -> None:
+        metrics.SYNC.of().add(seconds)
+        (metrics.FULL if before is None else metrics.PARTIAL).of().add(seconds)
+        metrics.LAST.of().value = self.last_sync
+        for trigger in triggers:
+            metrics.PROGRAMMED.of().add(max(0.0, self.last_sync - trigger))
+        for table in ("filter", "nat"):
+            rows = {key: rules for key, rules in now.items() if key[0] == table}
+            metrics.RULES.of(table).value = sum(map(len, rows.values()))
+            written = rows if before is None else {k: v for k, v in rows.items() if before.get(k) != v}
+            metrics.WRITTEN.of(table).value = sum(map(len, written.values()))
 
     async def _watch_canaries(self) -> None:
         while True:

@@ -28,6 +28,7 @@ class Waiting:
     pod: Pod = field(compare=False)
     attempts: int = field(compare=False, default=0)  # that found no node
     errors: int = field(compare=False, default=0)  # in a row
+    came: float = field(compare=False, default=0.0)
     taken: float = field(compare=False, default=0.0)  # to be tried
     tried: float = field(compare=False, default=0.0)  # and given back
     #: What the server was told last: reason, message, and of which generation of the pod.
@@ -67,12 +68,12 @@ class Backlog:
         active = max(len(self._all) - parked - backing_off - len(self._tried), 0)
         return {"active": active, "backoff": backing_off, "unschedulable": parked}
 
-    def put(self, pod: Pod) -> None:
+    def put(self, pod: Pod, now: float = 0.0) -> None:
         """Takes in a pod, or its new state; a change of the pod itself makes it worth another try."""
         uid = pod.metadata.uid
         known = self._all.get(uid)
         if known is None:
-            waiting = Waiting((-pod.priority, next(self._order)), pod)
+            waiting = Waiting((-pod.priority, next(self._order)), pod, came=now)
             self._all[uid] = waiting
             heapq.heappush(self._active, waiting)
             return

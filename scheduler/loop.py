@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
@@ -80,6 +81,10 @@ class Scheduler:
         """Whether there is nothing to do now (for tests that wait until everything has settled)."""
         return not self._under_way and not self._wake.is_set()
 
+    def held(self) -> Mapping[str, int]:
+        """How much is held in memory, by upstream's names."""
+        return {"assumed_pods": len(self.state.assumed), "nodes": len(self.state.nodes), "pods": len(self.pods)}
+
     async def run(self) -> None:
         """Places pods for ever."""
         self.nodes.subscribe(self._node_changed)
@@ -147,7 +152,7 @@ class Scheduler:
         if uid in self.state.assumed:
             return  # its binding is under way and will tell
         if new is not None and self._is_ours(new):
-            self.backlog.put(new)
+            self.backlog.put(new, self._now())
         else:
             self.backlog.drop(uid)
             self.state.nominated.pop(uid, None)
@@ -181,8 +186,6 @@ class Scheduler:
             if done >= BATCH:
                 done = 0
                 await asyncio.sleep(0)
-        for queue, size in self.backlog.sizes().items():
-            metrics.PENDING.labels(queue).set(size)
 
     async def _finish(self, work: Coroutine[None, None, None]) -> None:
         try:
@@ -200,16 +203,17 @@ class Scheduler:
             decision = Decision(None, {}, len(self.state.nodes), str(reason), (UNREADY,), after=_NOT_ASKED)
             return self._parked(waiting, decision, None)
         trial, order = self._trial(pod, needs), np.random.default_rng(_seed(pod)).permutation(len(self.state.nodes))
-        with metrics.ALGORITHM.time():
-            decision = place(
-                trial.filters,
-                self.profiles[pod.scheduler].scores,
-                trial.pod,
-                trial.nodes,
-                order,
-                expected=trial.expected,
-                nominated=pod.status.nominated_node_name,
-            )
+        began = perf_counter()
+        decision = place(
+            trial.filters,
+            self.profiles[pod.scheduler].scores,
+            trial.pod,
+            trial.nodes,
+            order,
+            expected=trial.expected,
+            nominated=pod.status.nominated_node_name,
+        )
+        metrics.ALGORITHM.of().add(perf_counter() - began)
         if decision.node is None:
             return self._unplaced(waiting, trial, decision)
         self.state.assume(pod, decision.node)
@@ -230,11 +234,11 @@ class Scheduler:
         if not decision.nodes or not self.profiles[pod.scheduler].preempts:
             return self._parked(waiting, replace(decision, after=_NO_CLAIMS if decision.nodes else ""), "")
         found = preempt(trial, np.flatnonzero(decision.hopeful), self.state.on, self.budgets.list(), _seed(pod))
-        metrics.PREEMPTIONS.inc()
+        metrics.PREEMPTIONS.of().value += 1
         if not found.node:
             why = f"{_NO_CLAIMS}, preemption: {found.why}"
             return self._parked(waiting, replace(decision, after=why), "" if found.gives_up else None)
-        metrics.VICTIMS.observe(len(found.victims))
+        metrics.VICTIMS.of().add(len(found.victims))
         self._count(waiting, metrics.UNSCHEDULABLE)
         self.state.nominate(pod, found.node)
         return (
@@ -288,7 +292,7 @@ class Scheduler:
         else:
             self.backlog.drop(pod.metadata.uid)
             self._count(waiting, metrics.SCHEDULED)
-            metrics.TRIES.observe(waiting.attempts + 1)
+            metrics.placed(waiting.attempts + 1, self._now() - waiting.came)
             self.teller.scheduled(pod, node)
 
     async def _failed(self, waiting: Waiting, message: str, *, lost: bool = False) -> None:

@@ -12,6 +12,7 @@ from client.client import Client
 from client.config import load_kubeconfig
 from client.events import EventRecorder
 from client.lease import LeaderElection
+from scheduler import metrics
 from scheduler.configuration import Configuration, Wrong, load
 from scheduler.loop import Scheduler
 from scheduler.views import SCHEDULER_NAME
@@ -60,10 +61,12 @@ async def _serve(
 ) -> None:
     recorders = {name: EventRecorder(client, name) for name in {SCHEDULER_NAME, *chosen.profiles}}
     scheduler = Scheduler(client, recorders[SCHEDULER_NAME], profiles=chosen.profiles, recorders=recorders)
+    metrics.watch(scheduler.backlog.sizes, scheduler.held)
     async with asyncio.TaskGroup() as tasks:
         work = [tasks.create_task(recorder.run()) for recorder in recorders.values()]
         if identity:
-            election = LeaderElection(client, "kube-system", "kube-scheduler", identity)
+            recorder = recorders[SCHEDULER_NAME]
+            election = LeaderElection(client, "kube-system", "kube-scheduler", identity, recorder=recorder)
             work.append(tasks.create_task(election.run(scheduler.run)))
         else:
             work.append(tasks.create_task(scheduler.run()))

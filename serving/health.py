@@ -9,12 +9,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qs
 
-from prometheus_client import REGISTRY, CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
-
-from serving.asgi import ASGI, Receive, Scope, Send, header, reply, reply_text
+from serving.asgi import ASGI, TEXT_TYPE, Receive, Scope, Send, reply, reply_text
+from serving.exposition import CONTENT_TYPE, PROCESS, Families
+from serving.series import STABLE, Counter, Gauge
 
 Check = Callable[[], Awaitable[None]]
 
@@ -34,32 +31,27 @@ async def ping() -> None:
     """The check that only says that the process answers."""
 
 
-class Slis(Collector):
+class Slis:
     """How each check came out, last and in all: /metrics/slis, by which availability is reckoned."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[str, str], bool] = {}
-        self._counts: dict[tuple[str, str, bool], int] = {}
+        self.last = Gauge(
+            "kubernetes_healthcheck",
+            "Whether a check passed when it was last made.",
+            ("name", "type"),
+            stability=STABLE,
+        )
+        self.total = Counter(
+            "kubernetes_healthchecks_total",
+            "How often a check was made, by how it came out.",
+            ("name", "type", "status"),
+            stability=STABLE,
+        )
 
     def note(self, endpoint: str, name: str, *, passed: bool) -> None:
         """One more look at a check."""
-        self._last[name, endpoint] = passed
-        self._counts[name, endpoint, passed] = self._counts.get((name, endpoint, passed), 0) + 1
-
-    def collect(self) -> list[Metric]:
-        last = GaugeMetricFamily(
-            "kubernetes_healthcheck", "This metric records the result of a single healthcheck.", labels=("name", "type")
-        )
-        for labels, passed in self._last.items():
-            last.add_metric(labels, passed)
-        total = CounterMetricFamily(
-            "kubernetes_healthchecks_total",
-            "This metric records the results of all healthcheck.",
-            labels=("name", "type", "status"),
-        )
-        for (name, endpoint, passed), count in self._counts.items():
-            total.add_metric((name, endpoint, "success" if passed else "error"), count)
-        return [last, total]
+        self.last.of(name, endpoint).value = int(passed)
+        self.total.of(name, endpoint, "success" if passed else "error").value += 1
 
 
 def health_app(
@@ -67,7 +59,7 @@ def health_app(
     *,
     live: Mapping[str, Check] | None = None,
     healthy: Mapping[str, Check] | None = None,
-    registry: CollectorRegistry = REGISTRY,
+    families: Families = PROCESS,
 ) -> ASGI:
     """An ASGI app. `checks` decide /readyz, `live` /livez (none: it answers), `healthy` /healthz (none: as /readyz)."""
     sets = {
@@ -75,15 +67,15 @@ def health_app(
         "readyz": {"ping": ping, **checks},
         "livez": {"ping": ping, **(live or {})},
     }
-    slis, slis_registry = Slis(), CollectorRegistry()
-    slis_registry.register(slis)
+    slis, of_slis = Slis(), Families(about_itself=False)
+    of_slis.add(slis.last, slis.total)
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
         endpoint, _, name = scope["path"].strip("/").partition("/")
         if scope["path"] == "/metrics":
-            await _metrics(scope, send, registry)
+            await reply(send, 200, families.text(), CONTENT_TYPE)
         elif scope["path"] == SLIS:
-            await _metrics(scope, send, slis_registry)
+            await reply(send, 200, of_slis.text(), CONTENT_TYPE)
         elif endpoint not in sets or (name and name not in sets[endpoint]):
             await reply_text(send, "404 page not found\n", 404)
         elif name:
@@ -99,7 +91,7 @@ async def _one(send: Send, check: Check) -> None:
     if failure:
         await reply_text(send, f"internal server error: {failure}\n", 500)
     else:
-        await reply_text(send, "ok")
+        await reply(send, 200, b"ok", TEXT_TYPE)  # as upstream: it says less of one check than of all
 
 
 async def _all(scope: Scope, send: Send, endpoint: str, checks: Mapping[str, Check], slis: Slis) -> None:
@@ -137,8 +129,3 @@ async def _failure(check: Check) -> str:
     except Exception as error:  # noqa: BLE001 - a check may fail in any way, each is an answer
         return str(error) or type(error).__name__
     return ""
-
-
-async def _metrics(scope: Scope, send: Send, registry: CollectorRegistry) -> None:
-    encode, content_type = choose_encoder(header(scope, b"accept"))
-    await reply(send, 200, encode(registry), content_type)

@@ -32,6 +32,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.asgi import ASGI, Headers
 from serving.raw import RawStream
+from serving.series import Counter
 
 log = logging.getLogger("serving.https")
 
@@ -45,6 +46,10 @@ JOINED_LIMIT = 1 << 16
 EARLY_LIMIT = 1 << 20
 
 
+#: Shown by the API server alone, as upstream's.
+HANDSHAKE_ERRORS = Counter("apiserver_tls_handshake_errors_total", "TLS handshakes with clients that failed.")
+
+
 @dataclass(frozen=True, slots=True)
 class ServerTLS:
     """Where the server's certificate lies. With `client_ca_file` clients may show one too, verified against it."""
@@ -56,6 +61,7 @@ class ServerTLS:
     def context(self) -> ssl.SSLContext:
         """A TLS 1.2+ server context; a client certificate of an unknown CA is refused in the handshake."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.sslobject_class = _Handshake
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
         context.num_tickets = 0  # Kubernetes' clients keep connections, they do not resume sessions
@@ -74,6 +80,19 @@ class ServerTLS:
         """Changes whenever one of the files does."""
         files = [file for file in (self.cert_file, self.key_file, self.client_ca_file) if file]
         return tuple(Path(file).stat().st_mtime_ns for file in files)
+
+
+class _Handshake(ssl.SSLObject):
+    """One connection's TLS; a handshake that fails is counted."""
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError:
+            HANDSHAKE_ERRORS.of().value += 1
+            raise
 
 
 class Upgrade:

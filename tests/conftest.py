@@ -13,6 +13,7 @@ import structlog
 
 from bootstrap import docker_engine
 from bootstrap.spec import ClusterSpec
+from bootstrap.tenants import MACHINE
 from tests import needs
 
 # How long an example takes says more of the machine than of the code.
@@ -30,9 +31,10 @@ def docker_socket():
     Several sessions may run at a time (xdist's workers are some): the first starts an engine, the last one stops it.
     """
     spec = ClusterSpec(home=str(Path(tempfile.gettempdir()) / "pykube-tests"), name="docker")
-    spec.save()
+    spec.root.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(1) as thread, (spec.root / "users").open("w") as users:
         with _alone(spec):
+            MACHINE.enter(spec)
             thread.submit(
                 asyncio.run, docker_engine.ensure(spec)
             ).result()  # an async fixture may ask: its loop is here
@@ -41,6 +43,7 @@ def docker_socket():
         with _alone(spec), contextlib.suppress(BlockingIOError):  # somebody else uses it
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             thread.submit(asyncio.run, docker_engine.stop_ours(spec)).result()
+            (spec.root / "cluster.json").unlink()  # from here on it uses nothing
 
 
 @contextlib.contextmanager

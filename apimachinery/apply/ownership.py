@@ -47,6 +47,8 @@ _META_OF_THE_SERVER = (
 _NOBODYS = fieldset.of(
     [("apiVersion",), ("kind",), ("metadata",), *[("metadata", name) for name in _META_OF_THE_SERVER]]
 )
+#: Of how many templates, and of how large ones, it is remembered which fields an object made from them has.
+_TEMPLATES, _TEMPLATE_BYTES = 32, 16 * 1024
 #: Who writes, until it is known whether anything changed.
 _SELF = Owner("", "")
 
@@ -61,6 +63,7 @@ class Ownership:
     blank: Json  # what there is before a create
     subresource: str = ""
     ignored: Mapping[str, Fields] = field(default_factory=dict)  # by version: what the write resets (GetResetFields)
+    _created: dict[bytes, Fields] = field(default_factory=dict, compare=False)
 
     @property
     def _updater(self) -> Updater:
@@ -77,19 +80,46 @@ class Ownership:
         if live is not None and not managed.owners:
             return []
         try:
+            if live is None and not managed.owners:
+                return self._first(new, manager, now)
             return self._after(live, new, managed, manager, now)
         except Malformed:  # an object without the keys its lists merge by is the kind's business to refuse, not ours
             return []
 
     def _after(self, live: Json | None, new: Json, managed: Managed, manager: str, now: str) -> list[Json]:
         if live is None:
-            owners = self._updater.create(self.blank, without_entries(new), self.version, managed.owners, _SELF)
+            owners = self._updater.update(self.blank, without_entries(new), self.version, managed.owners, _SELF)
         else:
             before, after = without_entries(live), without_entries(new)
             if before == after and same(before, after):
                 return entries.encode(managed)
             owners = self._updater.update(before, after, self.version, managed.owners, _SELF)
         return entries.encode(self._settled(managed, owners, manager, now))
+
+    def _first(self, new: Json, manager: str, now: str) -> list[Json]:
+        """The one entry of a new object that brings none.
+
+        Whose fields they are says nothing of their values. Most objects are made from a template, as many others were:
+        they have the same fields, which are found by what the object is but for the values that do not matter.
+        """
+        named = {
+            name: list(value) if value.__class__ is dict else value  # of labels and annotations only the keys count
+            for name, value in new["metadata"].items()
+            if name not in _META_OF_THE_SERVER
+        }
+        template = msgspec.json.encode({**new, "metadata": named})
+        fields = self._created.get(template)
+        if fields is None:
+            settled = self._after(None, new, Managed(), manager, now)
+            fields = settled[0]["fieldsV1"] if settled else EMPTY
+            if len(template) <= _TEMPLATE_BYTES:
+                if len(self._created) >= _TEMPLATES:
+                    del self._created[next(iter(self._created))]
+                self._created[template] = fields
+        if not fields:
+            return []
+        owner = Owner(manager or _UNKNOWN, UPDATE, self.version, self.subresource)
+        return entries.encode(Managed({owner: Owned(fields, self.version, applied=False)}, {owner: now}))
 
     def apply(self, live: Json | None, applied: Json, manager: str, now: str, *, force: bool) -> Json:
         """The object after `applied` was merged into `live` (None: there is none), with its entries.

@@ -8,7 +8,6 @@ Source: structured-merge-diff/typed/{validate,tofieldset,compare,remove,helpers}
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -260,29 +259,6 @@ def compare(kind: Type, left: Json, right: Json) -> Comparison:
         return NO_CHANGE
     added, modified, removed = _compared(kind, left, right)
     return Comparison(added or {}, modified or {}, removed or {})
-
-
-def created(kind: Type, blank: Json, tree: Json) -> Comparison:
-    """`compare` of a blank object with a new one. Most are made from a template: a part seen before costs little."""
-    parts = {name for name in tree.keys() | blank.keys() if name != "metadata"}
-    small = [name for name in parts if tree.get(name).__class__ is not dict]
-    three = _compared_maps(
-        kind, *({name: side[name] for name in (*small, "metadata") if name in side} for side in (blank, tree))
-    )
-    added, modified, removed = (dict(part or {}) for part in three)
-    for name in parts.difference(small):
-        data, before = msgspec.json.encode(tree[name]), msgspec.json.encode(blank.get(name))
-        a, m, r = _part_created(kind, name, before if name in blank else b"", data)
-        added |= a or {}
-        modified |= m or {}
-        removed |= r or {}
-    return Comparison(*(fieldset.in_order(part) for part in (added, modified, removed)))
-
-
-@lru_cache(maxsize=256)
-def _part_created(kind: Type, name: str, before: bytes, after: bytes) -> _Three:
-    left = {name: msgspec.json.decode(before)} if before else {}
-    return _compared_maps(kind, left, {name: msgspec.json.decode(after)})
 
 
 def _differ(kind: Type | None, left: Any, right: Any) -> bool:

@@ -64,19 +64,9 @@ class Updater:
     versions: Versions
     ignored: Mapping[str, Fields] = field(default_factory=dict)
 
-    def create(self, blank: Json, new: Json, version: str, owners: Owners[K], owner: K) -> Owners[K]:
-        """The owners after a create, which is an update of a blank object."""
-        compared = typed.created(self.versions.type_of(version), blank, new)
-        return self._updated(blank, new, version, owners, owner, compared)
-
     def update(self, live: Json, new: Json, version: str, owners: Owners[K], owner: K) -> Owners[K]:
-        """The owners after a change from `live` to `new`, both in `version`."""
+        """The owners after a change from `live` to `new`, both in `version`; a create is one of a blank object."""
         compared = typed.compare(self.versions.type_of(version), live, new)
-        return self._updated(live, new, version, owners, owner, compared)
-
-    def _updated(
-        self, live: Json, new: Json, version: str, owners: Owners[K], owner: K, compared: Comparison
-    ) -> Owners[K]:
         ignored = self.ignored.get(version, EMPTY)
         owners = self._after(live, new, version, owners, owner, compared, force=True)
         held = owners[owner].fields if owner in owners else EMPTY

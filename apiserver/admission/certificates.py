@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from apimachinery import kinds
-from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review
+from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review, resources
 from apiserver.request import MASTERS, Attributes
 
 _CSR = kinds.CERTIFICATESIGNINGREQUESTS
@@ -71,6 +71,6 @@ def _subject(review: Review) -> None:
         raise review.refuse(f"use of {_CLIENT_SIGNER} signer with {MASTERS} group is not allowed")
 
 
-APPROVAL = Plugin("CertificateApproval", validate=_approval)
-SIGNING = Plugin("CertificateSigning", validate=_signing)
-SUBJECT_RESTRICTION = Plugin("CertificateSubjectRestriction", validate=_subject)
+APPROVAL = Plugin("CertificateApproval", validate=_approval, of=resources(_CSR))
+SIGNING = Plugin("CertificateSigning", validate=_signing, of=resources(_CSR))
+SUBJECT_RESTRICTION = Plugin("CertificateSubjectRestriction", validate=_subject, of=resources(_CSR))

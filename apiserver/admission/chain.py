@@ -12,6 +12,7 @@ fresh and runs again.
 import random as dice
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 
 from apimachinery.errors import ApiError
 from apimachinery.types import Json
@@ -28,9 +29,10 @@ from apiserver.admission import (
     storage,
 )
 from apiserver.admission.dynamic import Dynamic
-from apiserver.admission.plugin import Plugin, Review
+from apiserver.admission.plugin import Plugin, Review, Step, nothing, operation_of
 from apiserver.admission.quota_accounts import Accounts
 from apiserver.admission.subject import Subject
+from apiserver.metrics.admission import StepTimes
 from apiserver.request import Attributes, Decision, Lookup
 
 #: Runs after all others have let the write through, since it writes itself (`Chain.accounts`).
@@ -73,12 +75,25 @@ PLUGINS: tuple[Plugin, ...] = (
 )
 
 
+#: For how many resources the steps are kept: custom ones come and go.
+_MOST_RESOURCES = 1000
+
+
 async def _no_wait() -> None:
     return None
 
 
 def _unheard(_text: str) -> None:
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """What the plugins do at one step of an operation on a resource, and where that is timed."""
+
+    names: Sequence[str]
+    steps: Sequence[Step]
+    times: StepTimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +110,8 @@ class Chain:
     authorize: Callable[[Attributes], Decision] | None = None
     fresh: Callable[[], Awaitable[None]] = field(default=_no_wait)
     accounts: Accounts | None = None
+    #: By operation, group and plural: what the plugins have to do, but for those that have no part in the resource.
+    _halves: dict[tuple[str, str, str], tuple[_Half, _Half]] = field(default_factory=dict)
 
     async def mutate(
         self,
@@ -106,16 +123,22 @@ class Chain:
         subject: Callable[[], Subject] | None = None,
     ) -> Json:
         """Run what changes the object. Raises ApiError."""
-        steps = [plugin.mutate for plugin in self.plugins]
+        half, _ = self._halves_of(operation_of(attributes.verb, new, old), attributes)
 
         async def built_in(tree: Json) -> Json:
-            await self._run(steps, self._review(attributes, tree, old, lookup, warn))
+            await self._run(half, self._review(attributes, tree, old, lookup, warn))
             return tree
 
-        new = await built_in(new)
-        if subject is None or self.dynamic is None or not self.dynamic.may_mutate():
-            return new
-        return await self.dynamic.mutate(subject(), new, old, warn, built_in)
+        began = perf_counter()
+        try:
+            new = await built_in(new)
+            if subject is not None and self.dynamic is not None and self.dynamic.may_mutate():
+                new = await self.dynamic.mutate(subject(), new, old, warn, built_in)
+        except ApiError:
+            half.times.refused(perf_counter() - began)
+            raise
+        half.times.passed(perf_counter() - began)
+        return new
 
     async def validate(
         self,
@@ -127,8 +150,18 @@ class Chain:
         subject: Callable[[], Subject] | None = None,
     ) -> None:
         """Run what only looks. Raises ApiError."""
-        review = self._review(attributes, new, old, lookup, warn)
-        await self._run([plugin.validate for plugin in self.plugins], review)
+        _, half = self._halves_of(operation_of(attributes.verb, new, old), attributes)
+        began = perf_counter()
+        try:
+            await self._validate(half, self._review(attributes, new, old, lookup, warn), subject)
+        except ApiError:
+            half.times.refused(perf_counter() - began)
+            raise
+        half.times.passed(perf_counter() - began)
+
+    async def _validate(self, half: _Half, review: Review, subject: Callable[[], Subject] | None) -> None:
+        new, old, warn = review.new, review.old, review.warn
+        await self._run(half, review)
         if subject is not None and self.dynamic is not None:
             if new is None and self.dynamic.may_mutate():
                 await self.dynamic.delete(subject(), old, warn)
@@ -146,6 +179,20 @@ class Chain:
         changed = await dynamic.mutate(seen, tree, None, warn)
         await dynamic.validate(seen, changed, None, warn)
         return changed
+
+    def _halves_of(self, operation: str, attributes: Attributes) -> tuple[_Half, _Half]:
+        """What mutates and what validates a write."""
+        key = (operation, attributes.group, attributes.plural)
+        found = self._halves.get(key)
+        if found is None:
+            rows = [(plugin.name, *plugin.steps(attributes.group, attributes.plural)) for plugin in self.plugins]
+            found = (
+                _half("admit", operation, [(name, mutate) for name, mutate, _ in rows]),
+                _half("validate", operation, [(name, validate) for name, _, validate in rows]),
+            )
+            if len(self._halves) < _MOST_RESOURCES:
+                self._halves[key] = found
+        return found
 
     def _review(
         self,
@@ -165,17 +212,31 @@ class Chain:
             warn=warn,
         )
 
-    async def _run(self, steps: Sequence[Callable[[Review], None]], review: Review) -> None:
+    async def _run(self, half: _Half, review: Review) -> None:
         try:
-            _all(steps, review)
+            _all(half, review)
         except ApiError:
             await self.fresh()
-            _all(steps, review)
+            _all(half, review)
 
 
-def _all(steps: Sequence[Callable[[Review], None]], review: Review) -> None:
-    for step in steps:
-        step(review)
+def _half(kind: str, operation: str, steps: Sequence[tuple[str, Step]]) -> _Half:
+    named = [(name, step) for name, step in steps if step is not nothing]
+    names = tuple(name for name, _ in named)
+    return _Half(names, tuple(step for _, step in named), StepTimes(kind, operation, names))
+
+
+def _all(half: _Half, review: Review) -> None:
+    """Run the plugins, and note when each has ended."""
+    times = [perf_counter()]
+    for step in half.steps:
+        try:
+            step(review)
+        except ApiError:
+            half.times.refused_by(half.names[len(times) - 1], perf_counter() - times[-1])
+            raise
+        times.append(perf_counter())
+    half.times.ran(times)
 
 
 def chain(

@@ -6,7 +6,7 @@ extendedresourcetoleration,network/denyserviceexternalips}.
 
 from apimachinery import kinds
 from apimachinery.types import Json
-from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review
+from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review, resources
 from apiserver.strategies.pod.resources import is_extended
 
 _NOT_READY = "node.kubernetes.io/not-ready"
@@ -102,9 +102,13 @@ def _deny_external_ips(review: Review) -> None:
         raise review.refuse("Use of external IPs is denied by admission control.")
 
 
-TOLERATION_SECONDS = Plugin("DefaultTolerationSeconds", mutate=_toleration_seconds)
-TAINT_NODES = Plugin("TaintNodesByCondition", mutate=_taint_node)
-DEFAULT_INGRESS_CLASS = Plugin("DefaultIngressClass", mutate=_ingress_class)
-ALWAYS_PULL_IMAGES = Plugin("AlwaysPullImages", mutate=_pull_always, is_on=False)
-EXTENDED_RESOURCE_TOLERATION = Plugin("ExtendedResourceToleration", mutate=_tolerate_devices, is_on=False)
-DENY_EXTERNAL_IPS = Plugin("DenyServiceExternalIPs", validate=_deny_external_ips, is_on=False)
+TOLERATION_SECONDS = Plugin("DefaultTolerationSeconds", mutate=_toleration_seconds, of=resources(kinds.PODS))
+TAINT_NODES = Plugin("TaintNodesByCondition", mutate=_taint_node, of=resources(kinds.NODES))
+DEFAULT_INGRESS_CLASS = Plugin("DefaultIngressClass", mutate=_ingress_class, of=resources(kinds.INGRESSES))
+ALWAYS_PULL_IMAGES = Plugin("AlwaysPullImages", mutate=_pull_always, is_on=False, of=resources(kinds.PODS))
+EXTENDED_RESOURCE_TOLERATION = Plugin(
+    "ExtendedResourceToleration", mutate=_tolerate_devices, is_on=False, of=resources(kinds.PODS)
+)
+DENY_EXTERNAL_IPS = Plugin(
+    "DenyServiceExternalIPs", validate=_deny_external_ips, is_on=False, of=resources(kinds.SERVICES)
+)

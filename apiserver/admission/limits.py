@@ -6,7 +6,7 @@ from apimachinery import kinds
 from apimachinery.pod_resources import Amounts, amounts, total_limits, total_requests
 from apimachinery.quantity import Quantity
 from apimachinery.types import Json
-from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review
+from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review, resources
 
 ANNOTATION = "kubernetes.io/limit-ranger"
 
@@ -135,4 +135,6 @@ def _ratio(kind: str, name: str, ratio: Quantity, requests: Amounts, limits: Amo
         yield f"{head}, but provided ratio is {allowed.nanos / asked.nanos:f}"
 
 
-LIMIT_RANGER = Plugin("LimitRanger", mutate=_mutate, validate=_validate)
+LIMIT_RANGER = Plugin(
+    "LimitRanger", mutate=_mutate, validate=_validate, of=resources(kinds.PODS, kinds.PERSISTENTVOLUMECLAIMS)
+)

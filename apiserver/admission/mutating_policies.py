@@ -15,10 +15,10 @@ from apimachinery.errors import ApiError
 from apimachinery.types import Json
 from apiserver.admission import expressions
 from apiserver.admission.expressions import Authorize
-from apiserver.admission.metrics import AdmissionMetrics
 from apiserver.admission.mutating_programs import APPLY_CONFIGURATION, Evaluation, Mutation, Mutations, Unusable
 from apiserver.admission.policy_source import Invocation, Misconfigured, Source
 from apiserver.admission.subject import Subject
+from apiserver.metrics import admission as metrics
 
 #: Policy, binding and parameter (namespace/name).
 _Key = tuple[str, str, str]
@@ -52,7 +52,6 @@ class MutatingPolicies:
 
     source: Source[Mutations]
     authorize: Authorize | None
-    metrics: AdmissionMetrics
     clock: Callable[[], float]
 
     def any(self) -> bool:
@@ -136,7 +135,7 @@ class MutatingPolicies:
             outcome = error.kind
             raise
         finally:
-            self.metrics.mutated(row.policy.name, row.binding.name, outcome, self.clock() - began)
+            metrics.mutated(row.policy.name, row.binding.name, outcome, self.clock() - began)
         return made
 
     async def _values(

@@ -213,4 +213,4 @@ _CHECKS = {
     ("storage.k8s.io", "csinodes"): _csi_nodes,
 }
 
-NODE_RESTRICTION = Plugin("NodeRestriction", validate=_validate)
+NODE_RESTRICTION = Plugin("NodeRestriction", validate=_validate, of=frozenset(_CHECKS))

@@ -5,8 +5,10 @@ before a refusal counts, so plugins are idempotent. Time and randomness come in 
 """
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import msgspec
 
 from apimachinery import errors
 from apimachinery.errors import ApiError
@@ -18,8 +20,11 @@ CREATE, UPDATE, DELETE, CONNECT = "create", "update", "delete", "connect"
 _OPERATIONS = {"create": CREATE, "update": UPDATE, "patch": UPDATE, "delete": DELETE, "deletecollection": DELETE}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
+def _unheard(_text: str) -> None:
+    return None
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
     """One write to look at. `new` is None on a delete, `old` on a create. `new` may be changed in place by `mutate`."""
 
     attributes: Attributes
@@ -28,16 +33,12 @@ class Review:
     lookup: Lookup
     random: random.Random
     authorize: Callable[[Attributes], Decision] | None = None
-    warn: Callable[[str], None] = field(default=lambda _text: None)
+    warn: Callable[[str], None] = _unheard
 
     @property
     def operation(self) -> str:
         """What happens to the object: a patch is an update, an update of nothing a create."""
-        if self.new is None:
-            return DELETE
-        if self.old is None and self.attributes.verb in ("update", "patch"):
-            return CREATE
-        return _OPERATIONS.get(self.attributes.verb, self.attributes.verb)
+        return operation_of(self.attributes.verb, self.new, self.old)
 
     @property
     def user(self) -> User:
@@ -78,11 +79,25 @@ class Review:
         return errors.forbidden(self.attributes.group, self.attributes.plural, self.name, why)
 
 
+def operation_of(verb: str, new: Json | None, old: Json | None) -> str:
+    """What a request does to an object: a patch is an update, an update of nothing a create."""
+    if new is None:
+        return DELETE
+    if old is None and verb in ("update", "patch"):
+        return CREATE
+    return _OPERATIONS.get(verb, verb)
+
+
 Step = Callable[[Review], None]
 
 
-def _nothing(_review: Review) -> None:
-    return None
+def nothing(_review: Review) -> None:
+    """The half of a plugin that has only the other."""
+
+
+def resources(*kinds: Kind) -> frozenset[tuple[str, str]]:
+    """The groups and plurals of kinds, as `Plugin.of` wants them."""
+    return frozenset((kind.group, kind.plural) for kind in kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +105,12 @@ class Plugin:
     """One plugin. `mutate` changes `review.new` in place, `validate` only looks; both raise ApiError to refuse."""
 
     name: str
-    mutate: Step = _nothing
-    validate: Step = _nothing
+    mutate: Step = nothing
+    validate: Step = nothing
     is_on: bool = True
+    #: The groups and plurals that it has to do with, so that writes of others need not ask it; None for all.
+    of: Collection[tuple[str, str]] | None = None
+
+    def steps(self, group: str, plural: str) -> tuple[Step, Step]:
+        """Both functions for writes of a resource."""
+        return (self.mutate, self.validate) if self.of is None or (group, plural) in self.of else (nothing, nothing)

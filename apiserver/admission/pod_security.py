@@ -5,8 +5,9 @@ Source: k8s.io/pod-security-admission/admission/admission.go. The levels' rules 
 
 from apimachinery import kinds
 from apimachinery.types import Json
-from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review
+from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review, resources
 from apiserver.admission.pod_security_checks import violations
+from apiserver.metrics.security import evaluated
 from apiserver.strategies.sameness import same
 
 _LABEL = "pod-security.kubernetes.io/"
@@ -53,12 +54,19 @@ def _evaluate(review: Review, pod: Json, *, enforce: bool) -> None:
     if enforce:
         level, version = _policy(review, "enforce")
         found = violations(level, pod)
+        _count(review, level, version, "enforce", allowed=not found)
         if found:
             raise review.refuse(f'violates PodSecurity "{level}:{version}": {", ".join(found)}')
     level, version = _policy(review, "warn")
     found = violations(level, pod)
     if found:
+        _count(review, level, version, "warn", allowed=False)  # only those count, as upstream's
         review.warn(f'would violate PodSecurity "{level}:{version}": {", ".join(found)}')
 
 
-POD_SECURITY = Plugin("PodSecurity", validate=_validate)
+def _count(review: Review, level: str, version: str, mode: str, *, allowed: bool) -> None:
+    resource = "pod" if review.attributes.plural == "pods" else "controller"
+    evaluated(level, version, mode, review.operation, resource, review.subresource, allowed=allowed)
+
+
+POD_SECURITY = Plugin("PodSecurity", validate=_validate, of=frozenset(_TEMPLATES) | resources(kinds.PODS))

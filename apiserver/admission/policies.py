@@ -12,11 +12,11 @@ from apimachinery import errors
 from apimachinery.types import Json
 from apiserver.admission import expressions
 from apiserver.admission.expressions import Authorize
-from apiserver.admission.metrics import AdmissionMetrics
 from apiserver.admission.policy_programs import Decision, Failure, Programs
 from apiserver.admission.policy_source import Invocation, Misconfigured, Source
 from apiserver.admission.subject import Subject
 from apiserver.cel import OUT_OF_BUDGET
+from apiserver.metrics import admission as metrics
 
 Warn = Callable[[str], None]
 _CODES = {"Forbidden": 403, "Unauthorized": 401, "RequestEntityTooLarge": 413, "Invalid": 422}
@@ -43,7 +43,6 @@ class Policies:
 
     source: Source[Programs]
     authorize: Authorize | None
-    metrics: AdmissionMetrics
     clock: Callable[[], float]
 
     def any(self) -> bool:
@@ -77,11 +76,11 @@ class Policies:
         policy, binding = row.policy.name, row.binding
         for failure in decision.failures:
             for action in binding.actions:
-                self.metrics.checked(policy, binding.name, action.lower(), _error_type(failure), seconds)
+                metrics.checked(policy, binding.name, action.lower(), _error_type(failure), seconds)
         for message in decision.audit_errors:
-            self.metrics.checked(policy, binding.name, "deny", _error_type(Failure(0, message, is_error=True)), seconds)
+            metrics.checked(policy, binding.name, "deny", _error_type(Failure(0, message, is_error=True)), seconds)
         for failure in decision.ignored:
-            self.metrics.checked(policy, binding.name, "allow", _error_type(failure), seconds)
+            metrics.checked(policy, binding.name, "allow", _error_type(failure), seconds)
 
 
 def _error_type(failure: Failure) -> str:

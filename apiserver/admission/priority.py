@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from apimachinery import kinds
 from apimachinery.types import Json
-from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review
+from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review, resources
 
 #: The two classes of the system, known even before they are stored.
 SYSTEM: dict[str, int] = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
@@ -75,4 +75,4 @@ def _validate(review: Review) -> None:
             raise review.refuse(f"PriorityClass {name} is already marked as default. Only one default can exist")
 
 
-PRIORITY = Plugin("Priority", mutate=_mutate, validate=_validate)
+PRIORITY = Plugin("Priority", mutate=_mutate, validate=_validate, of=resources(kinds.PODS, kinds.PRIORITYCLASSES))

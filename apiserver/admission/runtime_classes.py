@@ -5,7 +5,7 @@ Source: plugin/pkg/admission/runtimeclass/admission.go.
 
 from apimachinery import kinds
 from apimachinery.types import Json
-from apiserver.admission.plugin import CREATE, Plugin, Review
+from apiserver.admission.plugin import CREATE, Plugin, Review, resources
 
 
 def _found(review: Review) -> Json | None:
@@ -55,4 +55,4 @@ def _validate(review: Review) -> None:
         raise review.refuse("pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
 
 
-RUNTIME_CLASS = Plugin("RuntimeClass", mutate=_mutate, validate=_validate)
+RUNTIME_CLASS = Plugin("RuntimeClass", mutate=_mutate, validate=_validate, of=resources(kinds.PODS))

@@ -5,7 +5,7 @@ Source: plugin/pkg/admission/serviceaccount/admission.go.
 
 from apimachinery import kinds
 from apimachinery.types import Json
-from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review
+from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review, resources
 
 DEFAULT = "default"
 MIRROR = "kubernetes.io/config.mirror"
@@ -118,4 +118,4 @@ def token_volume(name: str) -> Json:
     }
 
 
-SERVICE_ACCOUNT = Plugin("ServiceAccount", mutate=_mutate, validate=_validate)
+SERVICE_ACCOUNT = Plugin("ServiceAccount", mutate=_mutate, validate=_validate, of=resources(kinds.PODS))

@@ -6,7 +6,7 @@ Sources: plugin/pkg/admission/storage/{storageclass/setdefault,storageobjectinus
 from apimachinery import kinds, quantity
 from apimachinery.types import Json
 from apiserver.admission.defaults import is_marked, newest
-from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review
+from apiserver.admission.plugin import CREATE, UPDATE, Plugin, Review, resources
 
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _DEFAULT_BETA = "storageclass.beta.kubernetes.io/is-default-class"
@@ -58,6 +58,6 @@ def _storage(spec: Json) -> quantity.Quantity | None:
     return quantity.parse(text) if text is not None else None
 
 
-DEFAULT_STORAGE_CLASS = Plugin("DefaultStorageClass", mutate=_default_class)
-IN_USE_PROTECTION = Plugin("StorageObjectInUseProtection", mutate=_protect)
-CLAIM_RESIZE = Plugin("PersistentVolumeClaimResize", validate=_resize)
+DEFAULT_STORAGE_CLASS = Plugin("DefaultStorageClass", mutate=_default_class, of=resources(kinds.PERSISTENTVOLUMECLAIMS))
+IN_USE_PROTECTION = Plugin("StorageObjectInUseProtection", mutate=_protect, of=resources(*_PROTECTION))
+CLAIM_RESIZE = Plugin("PersistentVolumeClaimResize", validate=_resize, of=resources(kinds.PERSISTENTVOLUMECLAIMS))

@@ -78,6 +78,10 @@ def _unheard(key: str, value: str, *, whole: bool = False) -> None:  # noqa: ARG
     return None
 
 
+def _unspent(_seconds: float) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """One request as webhooks and policies see it."""
@@ -92,6 +96,7 @@ class Subject:
     take: Turn = _unchanged
     type_of: Callable[[Form], types.Type | None] = _built_in  #: how objects merge in a form, if that is known
     annotate: Annotate = _unheard
+    spend: Callable[[float], None] = _unspent  #: told of the seconds that webhooks took
     #: The object's name, where the request does not say it (a create).
     name: str = ""
 

@@ -18,6 +18,7 @@ import msgspec
 
 from apimachinery.errors import ApiError
 from apimachinery.types import Json
+from client.metrics import POOL_CALLS, POOLS
 from client.transport import HttpTransport
 from serving.raw import reason
 
@@ -114,11 +115,13 @@ class WebhookClient:
 
     def _transport(self, place: _Place) -> HttpTransport:
         found = self._transports.pop(place, None)
+        POOL_CALLS.labels("hit" if found is not None else "miss").inc()
         if found is None:
             found = HttpTransport(_context(place.authority), server_name=place.server_name, limit=None)
         self._transports[place] = found
         if len(self._transports) > _KEPT:
             self._transports.popitem(last=False)
+        POOLS.set(len(self._transports))
         return found
 
     async def aclose(self) -> None:

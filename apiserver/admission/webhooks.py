@@ -19,11 +19,11 @@ from apimachinery.json_syntax import complaint
 from apimachinery.types import Json
 from apiserver.admission import expressions, review
 from apiserver.admission.expressions import Authorize
-from apiserver.admission.metrics import AdmissionMetrics
 from apiserver.admission.review import Answer, Nonsense, Undecodable, json_name
 from apiserver.admission.subject import Form, Subject
 from apiserver.admission.webhook_client import Unreachable, WebhookClient
 from apiserver.admission.webhook_source import Hook
+from apiserver.metrics import admission as metrics
 from apiserver.request import Lookup
 
 log = structlog.get_logger("apiserver")
@@ -79,7 +79,6 @@ class Webhooks:
     lookup: Lookup
     authorize: Authorize | None
     new_uid: Callable[[], str]
-    metrics: AdmissionMetrics
     clock: Callable[[], float]
 
     async def round(
@@ -96,10 +95,10 @@ class Webhooks:
             memory.changed()
         number = 1 if again else 0
         for hook in found:
-            form = await self._concerned(hook, subject, new, old)
+            form = await self._concerned(hook, subject, new, old, "admit")
             if form is None or (again and hook.uid not in memory.due):
                 continue
-            mutated, place = False, f"round_{number}_index_{hook.index}"
+            mutated, place, began = False, f"round_{number}_index_{hook.index}", self.clock()
             try:
                 asked = self._asked(hook, form, subject, new, old, warn, place)
                 made = await self._judged(hook, subject, asked, f"{_MUTATION}{place}", "admit")
@@ -107,6 +106,7 @@ class Webhooks:
                     mutated, memory.was_patched = made != new or not memory.was_patched, True
                     new = made
             finally:
+                subject.spend(self.clock() - began)
                 said = {"configuration": hook.configuration, "webhook": hook.name, "mutated": mutated}
                 subject.annotate(f"{_MUTATION}{place}", msgspec.json.encode(said).decode())
             if mutated:
@@ -145,7 +145,9 @@ class Webhooks:
         if not found or subject.is_configuration:
             return
         concerned = [
-            (hook, form) for hook in found if (form := await self._concerned(hook, subject, new, old)) is not None
+            (hook, form)
+            for hook in found
+            if (form := await self._concerned(hook, subject, new, old, "validating")) is not None
         ]
         outcomes: list[ApiError | None] = [None] * len(concerned)
 
@@ -157,14 +159,18 @@ class Webhooks:
             except ApiError as error:
                 outcomes[index] = error
 
+        began = self.clock()
         async with asyncio.TaskGroup() as tasks:
             for index, (hook, form) in enumerate(concerned):
                 tasks.create_task(ask(index, hook, form))
+        subject.spend(self.clock() - began)
         for error in outcomes:
             if error is not None:
                 raise error
 
-    async def _concerned(self, hook: Hook, subject: Subject, new: Json | None, old: Json | None) -> Form | None:
+    async def _concerned(
+        self, hook: Hook, subject: Subject, new: Json | None, old: Json | None, kind: str
+    ) -> Form | None:
         form = hook.criteria.match(subject, new, old, self.lookup)
         if form is None or not hook.conditions:
             return form
@@ -175,7 +181,17 @@ class Webhooks:
             await subject.shown(old, form),
             self.authorize,
         )
+        began = self.clock()
         verdict = expressions.judge(hook.conditions, values, ignore=hook.ignores_failures)
+        metrics.judged(
+            hook.name,
+            "webhook",
+            kind,
+            subject.operation,
+            self.clock() - began,
+            excluded=not verdict.matches,
+            failed=bool(verdict.error),
+        )
         if verdict.error:
             own = subject.own
             raise errors.forbidden(own.group, own.plural, subject.name or subject.attributes.name, verdict.error)
@@ -187,7 +203,7 @@ class Webhooks:
 
         def observed(code: int, *, rejected: bool, error: str = "") -> None:
             seconds = self.clock() - began
-            self.metrics.called(
+            metrics.called(
                 hook.name, kind, subject.operation, code=code, rejected=rejected, seconds=seconds, error=error
             )
 
@@ -198,7 +214,7 @@ class Webhooks:
             if not hook.ignores_failures:
                 raise review.failed(hook.name, str(error)) from None
             log.warning("a webhook failed, going on without it", webhook=hook.name, error=str(error))
-            self.metrics.failed_open(hook.name, kind)
+            metrics.failed_open(hook.name, kind)
             subject.annotate(f"failed-open.{place}", hook.name)
             return None
         except _RefusedError as error:

@@ -23,6 +23,7 @@ from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.aggregation import availability, registration, resolving
 from apiserver.aggregation.availability import Verdict
+from apiserver.aggregation.counts import UNAVAILABLE
 from apiserver.aggregation.learning import FAILURES, Lesson, learn, unknown
 from apiserver.aggregation.remote import ProxyIdentity, Remote, identity_headers, remote_of
 from apiserver.aggregation.resolving import Unresolved
@@ -66,7 +67,7 @@ class Aggregator:
         self.remotes: dict[GroupVersion, Remote] = {}
         self.is_registered = False  # whether every APIService of ours is there
         self._api = api
-        self._discovery = discovery
+        self.discovery = discovery
         self._identity = identity
         self._by_endpoints = by_endpoints
         self._lessons: dict[str, Lesson] = {}
@@ -84,6 +85,7 @@ class Aggregator:
 
     def _answer(self, call: Call, remote: Remote) -> Response:
         if not remote.available:
+            call.broken_off_by = "aggregator"
             return _plain(_UNAVAILABLE, 503)
         lesson = self._lessons.get(remote.name)
         if lesson is not None and lesson.made_v3 and call.path.startswith("/openapi/"):
@@ -108,8 +110,10 @@ class Aggregator:
             await _plain(error.message, error.code).send(call)
 
     def availability(self) -> Mapping[str, bool]:
-        """Whether each remote APIService is available, by its name."""
-        return {remote.name: remote.available for remote in self.remotes.values()}
+        """Whether each APIService is available, by its name."""
+        return {
+            tree["metadata"]["name"]: availability.is_available(tree) for tree in self._api.lookup.list(k.APISERVICES)
+        }
 
     # -- upkeep
 
@@ -179,7 +183,7 @@ class Aggregator:
 
     def _list(self) -> None:
         """Tell discovery what is there; the core group of another server has no place in it."""
-        self._discovery.aggregate([lesson.listed for lesson in self._lessons.values() if lesson.listed.group])
+        self.discovery.aggregate([lesson.listed for lesson in self._lessons.values() if lesson.listed.group])
 
     def _remote(self, tree: Json) -> Remote:
         address = partial(self._address, tree["spec"]["service"])
@@ -240,6 +244,8 @@ class Aggregator:
             verdict = await self._verdict(tree, remote)
             is_recorded = await self._recorded(tree, verdict)
             if not verdict.available:
+                if remote.available:
+                    UNAVAILABLE.of(name, verdict.reason).value += 1
                 self._mark_stale(remote)
                 learnt = -LEARN_AGAIN
             elif tree["spec"] != spec or loop.time() - learnt >= LEARN_AGAIN:

@@ -21,8 +21,8 @@ from apiserver.discovery.served import Foreign
 
 log = structlog.get_logger("apiserver")
 
-_AGGREGATED = ",".join(aggregated.media_type(version) for version in aggregated.VERSIONS)
 _JSON = "application/json"
+_AGGREGATED = ",".join(aggregated.media_type(_JSON, version) for version in aggregated.VERSIONS)
 #: What may go wrong while asking: nobody there, a strange answer.
 FAILURES = (OSError, Unresolved, msgspec.MsgspecError, ValueError)
 

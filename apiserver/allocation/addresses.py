@@ -9,11 +9,13 @@ import ipaddress
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 import msgspec
 
 from apimachinery import kinds, times
 from apimachinery.types import Json
+from apiserver.allocation import counts
 from apiserver.allocation.choice import Network, address_band, order, usable
 from apiserver.storage.protocol import ABSENT, Conflict, Storage
 
@@ -53,6 +55,19 @@ class Addresses:
 
     async def take(self, address: str, owner: Json) -> None:
         """Take this address for the Service `owner` (its metadata). Raises Refused."""
+        began = perf_counter()
+        try:
+            network = await self._take(address, owner)
+        except Refused:
+            counts.ADDRESS_REFUSED.of(self._range_of(address), counts.STATIC).value += 1
+            raise
+        _taken(network, counts.STATIC, began)
+
+    def _range_of(self, address: str) -> str:
+        ip = ipaddress.ip_address(address)
+        return next((str(network) for network in self.networks(f"IPv{ip.version}") if ip in network), "")
+
+    async def _take(self, address: str, owner: Json) -> str:
         ip = ipaddress.ip_address(address)
         networks = self.networks(f"IPv{ip.version}")
         around = [network for network in networks if ip in network]
@@ -62,10 +77,11 @@ class Addresses:
             raise Refused(f"provided IP is not in the valid range. The range of valid IPs is {around[0]}")
         if not await self._create(str(ip), owner):
             raise Refused("provided IP is already allocated")
+        return str(around[0])
 
     async def take_any(self, family: str, owner: Json) -> str:
         """Take a free address of a family. Raises Refused when there is none."""
-        tries = 0
+        tries, began, network = 0, perf_counter(), None
         for network in self.networks(family):
             first, size = usable(network)
             start = self.random.randrange(size) if size else 0
@@ -75,7 +91,9 @@ class Addresses:
                     break
                 address = str(network[first + offset])
                 if await self._create(address, owner):
+                    _taken(str(network), counts.DYNAMIC, began)
                     return address
+        counts.ADDRESS_REFUSED.of(str(network or ""), counts.DYNAMIC).value += 1
         raise Refused("range is full")
 
     async def release(self, address: str, owner: Json) -> None:
@@ -96,6 +114,11 @@ class Addresses:
         except Conflict:
             return False
         return True
+
+
+def _taken(network: str, scope: str, began: float) -> None:
+    counts.ADDRESS_TAKEN.of(network, scope).value += 1
+    counts.ADDRESS_SECONDS.of(network).add(perf_counter() - began)
 
 
 def _is_usable(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, network: Network) -> bool:

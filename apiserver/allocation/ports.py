@@ -15,9 +15,11 @@ from dataclasses import dataclass
 import msgspec
 
 from apimachinery.types import Json
+from apiserver.allocation import counts
 from apiserver.allocation.addresses import Refused
 from apiserver.allocation.choice import order, port_band
 from apiserver.storage.protocol import Storage, Stored, update
+from serving.series import Counter
 
 KEY = "/registry/ranges/servicenodeports"
 #: The default of --service-node-port-range.
@@ -34,6 +36,16 @@ class Ports:
 
     async def take(self, wanted: Sequence[int]) -> list[int]:
         """Take these ports at once, a free one for each 0. Raises Refused, with none taken, when one cannot be had."""
+        scopes = [counts.STATIC if port else counts.DYNAMIC for port in wanted]
+        try:
+            taken = await self._take(wanted)
+        except Refused:
+            _count(counts.PORT_REFUSED, scopes)
+            raise
+        _count(counts.PORT_TAKEN, scopes)
+        return taken
+
+    async def _take(self, wanted: Sequence[int]) -> list[int]:
         for port in wanted:
             if port and port not in self.range:
                 text = f"{self.range.start}-{self.range.stop - 1}"
@@ -59,6 +71,11 @@ class Ports:
             return encoded(without_ports(bits_of(stored, self.range), given, self.range), self.range)
 
         await update(self.storage, KEY, change)
+
+
+def _count(family: Counter, scopes: Iterable[str]) -> None:
+    for scope in scopes:
+        family.of(scope).value += 1
 
 
 def chosen(wanted: Sequence[int], bits: int, ports: range, start: int) -> list[int]:
@@ -93,10 +110,14 @@ def without_ports(bits: int, ports: Iterable[int], within: range) -> int:
 
 
 def bits_of(stored: Stored | None, ports: range) -> int:
-    """The bitmap as a number. One for another range is moved over to ours, port by port."""
+    """The bitmap as a number, 0 where there is none."""
     if stored is None:
         return 0
-    tree: Json = msgspec.json.decode(stored.value)
+    return bits_of_tree(msgspec.json.decode(stored.value), ports)
+
+
+def bits_of_tree(tree: Json, ports: range) -> int:
+    """The bitmap of a RangeAllocation. One for another range is moved over to ours, port by port."""
     bits = int.from_bytes(base64.b64decode(tree.get("data") or ""), "big")
     first = int((tree.get("range") or str(ports.start)).partition("-")[0])
     if first == ports.start:

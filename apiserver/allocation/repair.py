@@ -14,10 +14,11 @@ import msgspec
 
 from apimachinery import kinds, times
 from apimachinery.types import Json
+from apiserver.allocation import counts
 from apiserver.allocation import ports as bitmap
 from apiserver.allocation.addresses import MANAGER, MANAGER_LABEL, Refused, belongs
 from apiserver.allocation.services import ServiceAllocator, addresses_of, ports_of
-from apiserver.storage.protocol import ABSENT, Conflict, Storage
+from apiserver.storage.protocol import ABSENT, Conflict, Storage, StorageError
 
 #: Rounds that a port must be seen spare before it is freed, and how old a spare address must be.
 ROUNDS = 3
@@ -44,8 +45,15 @@ class Repair:
 
     async def once(self) -> None:
         """One round: ports, then addresses."""
-        await self._ports()
-        await self._addresses()
+        for repaired, failed in (
+            (self._ports, counts.PORT_ROUNDS_FAILED),
+            (self._addresses, counts.ADDRESS_ROUNDS_FAILED),
+        ):
+            try:
+                await repaired()
+            except StorageError:
+                failed.of().value += 1
+                raise
 
     async def _services(self) -> list[Json]:
         page = await self.storage.list(kinds.SERVICES.storage_prefix())
@@ -70,6 +78,8 @@ class Repair:
             await self.storage.put(bitmap.KEY, value, expect=stored.revision if stored else ABSENT)
         except Conflict:
             return  # ports were taken or freed meanwhile: the next round looks again
+        counts.PORT_ERRORS.of("leak").value += len(freed)
+        counts.PORT_ERRORS.of("repair").value += sum(not bits >> (port - ports.start) & 1 for port in held)
 
     def _complain_of_doubles(self, services: Sequence[Json], ports: range) -> None:
         owners: dict[int, str] = {}
@@ -77,8 +87,10 @@ class Repair:
             name = _name(service)
             for port in ports_of(service):
                 if port not in ports:
+                    counts.PORT_ERRORS.of("outOfRange").value += 1
                     self.complain(f"the node port {port} of service {name} is not within the port range")
                 elif owners.setdefault(port, name) != name:
+                    counts.PORT_ERRORS.of("duplicate").value += 1
                     self.complain(f"the node port {port} of service {name} is also assigned to {owners[port]}")
 
     async def _addresses(self) -> None:
@@ -97,6 +109,7 @@ class Repair:
             if address not in seen:
                 await self._claim(address, service)
             elif not belongs(seen[address], service["metadata"]):
+                counts.ADDRESS_ERRORS.of("duplicate").value += 1
                 self.complain(f"the cluster IP {address} of service {_name(service)} is held for somebody else")
 
     async def _free(self, key: str, revision: int) -> None:
@@ -104,11 +117,13 @@ class Repair:
             await self.storage.delete(key, expect=revision)
         except Conflict:
             return
+        counts.ADDRESS_ERRORS.of("leak").value += 1
 
     async def _claim(self, address: str, service: Json) -> None:
         """A Service that was written without our knowledge (an older server, a restored backup)."""
         try:
             await self.allocator.addresses.take(address, service["metadata"])
+            counts.ADDRESS_ERRORS.of("repair").value += 1
         except Refused as refused:
             self.complain(f"the cluster IP {address} of service {_name(service)}: {refused}")
 

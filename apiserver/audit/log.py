@@ -7,6 +7,7 @@ the page cache at once; a full disk is logged and refuses nobody. With a size th
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from time import perf_counter
 from typing import BinaryIO
 
 import msgspec
@@ -15,6 +16,7 @@ import structlog
 from apimachinery import times
 from apimachinery.errors import ApiError
 from apimachinery.types import Json
+from apiserver.audit import counts
 from apiserver.audit.events import Audited
 from apiserver.audit.policy import COMPLETE, NONE, PANIC, RECEIVED, STARTED, Policy
 from apiserver.call import Call, Disconnected, Receive, Response, Send
@@ -43,6 +45,7 @@ class AuditFile:
             self._file.write(line)
             self._file.flush()
         except OSError as error:
+            counts.ERRORS.of("log").value += 1
             log.warning("an audit event is lost", path=self._path, error=str(error))
 
     def _rotate(self) -> None:
@@ -67,11 +70,14 @@ class AuditLog:
 
     async def __call__(self, call: Call, proceed: Proceed) -> Response:
         """Record what the policy says."""
+        began = perf_counter()
         recording = self._policy.recording(call.asker, call.target)
+        counts.LEVELS.of(recording.level).value += 1
         if recording.level == NONE:
             return await proceed(call)
         audited = Audited(call, recording, self._clock())
         self._record(audited, RECEIVED)
+        counts.SECONDS.add(perf_counter() - began)
         try:
             response = await proceed(call)
         except ApiError as error:
@@ -101,6 +107,7 @@ class AuditLog:
         self, audited: Audited, stage: str, response: Response | None = None, status: Json | None = None
     ) -> None:
         if stage not in audited.recording.omitted:
+            counts.EVENTS.of().value += 1
             self._write(msgspec.json.encode(audited.event(stage, self._clock(), response, status)) + b"\n")
 
 

@@ -17,11 +17,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from apiserver.authentication.credentials import Refused
 from apiserver.authentication.groups import CREDENTIAL_ID
+from apiserver.metrics.credentials import CERTIFICATE_LIFE
 from apiserver.request import User
 
 #: The subject attribute that carries a user's uid since v1.33.
 UID = x509.ObjectIdentifier("1.3.6.1.4.1.57683.2")
 _KEPT = 1024
+_LIVES = CERTIFICATE_LIFE.of()
 _CLIENT_USES = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 
 
@@ -55,6 +57,7 @@ class ClientCertificates:
         if not identity.not_before <= now <= identity.not_after:
             when = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             raise Refused(f"x509: certificate has expired or is not yet valid: current time {when}")
+        _LIVES.add(identity.not_after - now)
         return identity.user if identity.user.name else None
 
     def _looked_at(self, der: bytes) -> Identity | str:

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from apimachinery.errors import internal
 from apiserver.authentication.credentials import header_values, headers_below
 from apiserver.authentication.groups import service_account_groups, split_service_account
 from apiserver.authorization.messages import denied
 from apiserver.request import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, Attributes, Decision, User
 
 _GROUP = "authentication.k8s.io"
+
+
+class Nobody(Exception):
+    """The headers name groups, extra or a uid without a user: upstream's 500, in plain text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Wish:
 
 
 def wish(scope: Mapping[str, Any]) -> Wish | None:
-    """The headers of a request; None without any. Raises ApiError 500 where the user is missing, as upstream does."""
+    """The headers of a request; None without any. Raises `Nobody` where the user is missing."""
     if not any(name.startswith(b"impersonate-") for name, _ in scope.get("headers") or ()):
         return None
     user = next(iter(header_values(scope, "impersonate-user")), "")
@@ -38,8 +41,11 @@ def wish(scope: Mapping[str, Any]) -> Wish | None:
     extra = {unquote(k).lower(): v for k, v in headers_below(scope, "impersonate-extra-").items()}
     if user:
         return Wish(user, groups, uid, extra)
-    if groups or uid or extra:
-        raise internal(f"requested {[*groups, *([uid] if uid else []), *extra]} without impersonating a user")
+    asked = [f"{{Group  {group}    }}" for group in groups]  # as Go prints the references it made of them
+    asked += [f"{{UserExtra  {value}  {_GROUP}/v1  {key}}}" for key, values in extra.items() for value in values]
+    asked += [f"{{UID  {uid}  {_GROUP}/v1  }}"] if uid else []
+    if asked:
+        raise Nobody(f"requested [{' '.join(asked)}] without impersonating a user")
     return None
 
 
@@ -75,13 +81,15 @@ def impersonated(wanted: Wish) -> User:
     account = split_service_account(wanted.user)
     if account is not None and not groups:
         groups = service_account_groups(account[0])
-    if AUTHENTICATED not in groups and UNAUTHENTICATED not in groups:
-        groups = (*groups, UNAUTHENTICATED if wanted.user == ANONYMOUS else AUTHENTICATED)
+    if wanted.user == ANONYMOUS:
+        groups = groups if UNAUTHENTICATED in groups else (*groups, UNAUTHENTICATED)
+    elif AUTHENTICATED not in groups and UNAUTHENTICATED not in groups:
+        groups = (*groups, AUTHENTICATED)
     return User(wanted.user, groups, wanted.uid, dict(wanted.extra or {}))
 
 
 def impersonate(asker: User, scope: Mapping[str, Any], authorize: Callable[[Attributes], Decision]) -> User:
-    """Who the request acts as: the asker, or whom it may impersonate. Raises ApiError 403 (500 for bad headers)."""
+    """Who the request acts as: the asker, or whom it may impersonate. Raises ApiError 403, `Nobody`."""
     wanted = wish(scope)
     if wanted is None:
         return asker

@@ -24,6 +24,7 @@ from apimachinery.types import Json
 from apiserver.authentication import groups
 from apiserver.authentication.credentials import Refused
 from apiserver.authentication.keys import Key
+from apiserver.metrics import credentials as metrics
 from apiserver.request import Lookup, User
 
 LEGACY_ISSUER = "kubernetes/serviceaccount"
@@ -31,7 +32,9 @@ LEGACY_ISSUER = "kubernetes/serviceaccount"
 LEEWAY = 60.0
 _LEGACY = "kubernetes.io/serviceaccount/"
 _INVALIDATED = "service account token has been invalidated"
+_INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"
 _KEPT = 4096
+_VALID, _STALE = metrics.VALID.of(), metrics.STALE.of()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,11 @@ class ServiceAccountTokens:
         if claims["iss"] == LEGACY_ISSUER:
             wanted = [a for a in self.audiences if not audiences or a in audiences]
             user = _legacy_user(claims, token, self.lookup, now)
+            metrics.LEGACY.of().value += 1
             return Verified(user, tuple(wanted))
-        return Verified(_user(claims, self.lookup, now), self._audiences(claims, audiences))
+        user = _user(claims, self.lookup, now)
+        _count_life(claims, now)
+        return Verified(user, self._audiences(claims, audiences))
 
     def _audiences(self, claims: Json, requested: Collection[str]) -> tuple[str, ...]:
         held = claims.get("aud") or []
@@ -125,6 +131,13 @@ def _user(claims: Json, lookup: Lookup, now: float) -> User:
     return _account_user(namespace, account.get("name", ""), account.get("uid", ""), extra)
 
 
+def _count_life(claims: Json, now: float) -> None:
+    """Whether a token is older than its client was told to use it (warnafter), and only its extended life keeps it."""
+    warn_after = (claims.get("kubernetes.io") or {}).get("warnafter")
+    is_stale = warn_after is not None and now > float(warn_after)
+    (_STALE if is_stale else _VALID).value += 1
+
+
 def _account_user(namespace: str, name: str, uid: str, extra: Mapping[str, tuple[str, ...]]) -> User:
     username = groups.service_account_name(namespace, name)
     return User(username, groups.service_account_groups(namespace), uid, extra)
@@ -179,7 +192,24 @@ def _legacy_user(claims: Json, token: str, lookup: Lookup, now: float) -> User:
     if not hmac.compare_digest(held, token.encode()):
         raise Refused("token does not match server's copy")
     _check_account(lookup, namespace, {"name": name, "uid": uid}, now)
+    _check_invalidated(secret, namespace, name)
+    account = lookup.get(SERVICEACCOUNTS, namespace, name) or {}
+    is_automatic = any(row.get("name") == secret_name for row in account.get("secrets") or ())
+    (metrics.LEGACY_AUTO if is_automatic else metrics.LEGACY_MANUAL).of().value += 1
     return _account_user(namespace, name, uid, {})
+
+
+def _check_invalidated(secret: Json, namespace: str, account: str) -> None:
+    """A Secret that nobody used for a year is marked by the controller that cleans up, before it is deleted."""
+    meta = secret["metadata"]
+    if not (meta.get("labels") or {}).get(_INVALID_SINCE):
+        return
+    metrics.LEGACY_INVALID.of().value += 1
+    raise Refused(
+        f"the token in secret {namespace}/{meta['name']} for service account {namespace}/{account} has been marked "
+        "invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the "
+        f"'{_INVALID_SINCE}' label from the secret to temporarily allow use of this token"
+    )
 
 
 def _json(part: str) -> dict[str, Any] | None:

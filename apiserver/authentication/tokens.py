@@ -18,7 +18,7 @@ from apiserver.authentication.keys import Key
 from apiserver.authentication.service_accounts import LEGACY_ISSUER
 from apiserver.request import Lookup
 
-_GROUP = "authentication.k8s.io"
+_GROUP, _KIND = "authentication.k8s.io", "TokenRequest"
 SHORTEST = 600
 LONGEST = 1 << 32
 DEFAULT_SECONDS = 3600
@@ -56,13 +56,21 @@ def request_token(
     issuer: Issuer, lookup: Lookup, namespace: str, name: str, body: Json, *, now: float, jti: str
 ) -> tuple[Json, list[str]]:
     """The answer to a TokenRequest for a service account, and warnings. Raises ApiError."""
+    metadata = dict(body.get("metadata") or {})
+    if metadata.get("name") and metadata["name"] != name:
+        why = "must match the service account name if specified"
+        raise invalid(_GROUP, _KIND, name, [FieldError("metadata.name", INVALID, why, metadata["name"])])
     account = lookup.get(SERVICEACCOUNTS, namespace, name)
     if account is None:
         raise not_found("", SERVICEACCOUNTS.plural, name)
-    _check_metadata(body, namespace, name)
-    spec = _defaulted(body.get("spec") or {}, issuer)
+    uid = account["metadata"].get("uid", "")
+    if metadata.get("uid") and metadata["uid"] != uid:
+        why = f"the UID in the token request ({metadata['uid']}) does not match the UID of the service account ({uid})"
+        raise conflict(_GROUP, _KIND, name, why)
+    spec = defaulted(body)["spec"]
+    spec["audiences"] = list(spec.get("audiences") or issuer.audiences)
     if problems := _problems(spec):
-        raise invalid(_GROUP, "TokenRequest", "", problems)
+        raise invalid(_GROUP, _KIND, "", problems)
     bound = _bound(lookup, namespace, name, spec.get("boundObjectRef"))
     warnings = _shorten(spec, issuer)
     seconds = spec["expirationSeconds"]
@@ -71,10 +79,9 @@ def request_token(
     if issuer.extend and bound.is_pod and seconds == EXTENDED_FOR and ours:
         lifetime, warn_after = EXTENDED, seconds
     token = issuer.sign(_claims(issuer, account, bound, spec["audiences"], int(now), lifetime, warn_after, jti))
-    metadata = {**(body.get("metadata") or {}), "name": name, "namespace": namespace}
-    metadata["creationTimestamp"] = _time(now)
+    metadata |= {"name": name, "namespace": namespace, "uid": uid, "creationTimestamp": _time(now)}
     status = {"token": token, "expirationTimestamp": _time(now + seconds)}
-    answer = {"kind": "TokenRequest", "apiVersion": f"{_GROUP}/v1", "metadata": metadata, "spec": spec}
+    answer = {"kind": _KIND, "apiVersion": f"{_GROUP}/v1", "metadata": metadata, "spec": spec}
     return {**answer, "status": status}, warnings
 
 
@@ -105,22 +112,13 @@ def _claims(
     }
 
 
-def _check_metadata(body: Json, namespace: str, name: str) -> None:
-    metadata = body.get("metadata") or {}
-    if metadata.get("name") and metadata["name"] != name:
-        message = "the name of the object ({}) does not match the name on the URL ({})"
-        raise bad_request(message.format(metadata["name"], name))
-    if metadata.get("namespace") and metadata["namespace"] != namespace:
-        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
-
-
-def _defaulted(spec: Json, issuer: Issuer) -> Json:
-    spec = dict(spec)
-    spec["audiences"] = list(spec.get("audiences") or issuer.audiences)
+def defaulted(body: Json) -> Json:
+    """The request with what it leaves out."""
+    spec = dict(body.get("spec") or {})
     if spec.get("expirationSeconds") is None:
         spec["expirationSeconds"] = DEFAULT_SECONDS
     spec.setdefault("boundObjectRef", None)
-    return spec
+    return {**body, "spec": spec}
 
 
 def _problems(spec: Json) -> list[FieldError]:
@@ -144,7 +142,7 @@ _BINDABLE: dict[tuple[str, str], Kind] = {(k.api_version, k.kind): k for k in (P
 
 
 def _bound(lookup: Lookup, namespace: str, account: str, reference: Json | None) -> _Bound:
-    if not reference:
+    if reference is None:
         return _Bound({})
     api_version, kind_name = reference.get("apiVersion", ""), reference.get("kind", "")
     kind = _BINDABLE.get((api_version, kind_name))

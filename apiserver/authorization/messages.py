@@ -6,6 +6,14 @@ Source: apiserver/pkg/endpoints/handlers/responsewriters/errors.go.
 from apimachinery.errors import ApiError, forbidden
 from apiserver.request import Attributes
 
+#: Nothing in a refusal shall look like HTML.
+_SAFE = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+def safe(text: str) -> str:
+    """The text without what a browser could take for HTML."""
+    return text.translate(_SAFE)
+
 
 def refusal(attributes: Attributes) -> str:
     """What the user cannot do."""
@@ -19,7 +27,7 @@ def refusal(attributes: Attributes) -> str:
 
 def denied(attributes: Attributes, reason: str = "") -> ApiError:
     """The 403 for a decision."""
-    why = refusal(attributes) + (f": {reason}" if reason else "")
+    why = safe(refusal(attributes)) + (f": {reason}" if reason else "")
     if not attributes.is_resource:
-        return ApiError(403, "Forbidden", f"forbidden: {why}")
+        return ApiError(403, "Forbidden", f"forbidden: {why}", is_detailed=True)
     return forbidden(attributes.group, attributes.plural, attributes.name, why)

@@ -4,9 +4,12 @@ Questions to the authorizer as objects: answered, never stored. Each function ta
 object to answer with. Source: pkg/registry/authorization/*/rest.go, pkg/apis/authorization/validation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from apimachinery.errors import INVALID, ApiError, FieldError, bad_request, invalid
+from apimachinery import selectors
+from apimachinery.errors import INVALID, REQUIRED, ApiError, FieldError, bad_request, invalid
+from apimachinery.meta import in_order
 from apimachinery.types import Json
 from apiserver.authorization.authorizer import Authorizer
 from apiserver.authorization.rbac import aggregate
@@ -25,7 +28,8 @@ def _refused(problems: Sequence[FieldError]) -> ApiError:
 def subject_access_review(authorizer: Authorizer, body: Json) -> Json:
     """May the user or the groups of spec do it? Raises ApiError 422."""
     spec = body.get("spec") or {}
-    if problems := [*_attribute_problems(spec), *_subject_problems(spec), *_metadata_problems(body)]:
+    problems = [*_attribute_problems(spec), *_subject_problems(spec), *_selector_problems(spec)]
+    if problems := [*problems, *_metadata_problems(body)]:
         raise _refused(problems)
     return _answered("SubjectAccessReview", body, spec, authorizer, _spec_user(spec))
 
@@ -36,6 +40,7 @@ def local_subject_access_review(authorizer: Authorizer, body: Json, namespace: s
     problems = [
         *_attribute_problems(spec),
         *_subject_problems(spec),
+        *_selector_problems(spec),
         *_metadata_problems(body, " except for namespace"),
     ]
     resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
@@ -54,7 +59,7 @@ def local_subject_access_review(authorizer: Authorizer, body: Json, namespace: s
 def self_subject_access_review(authorizer: Authorizer, user: User, body: Json) -> Json:
     """May the asker do it? `kubectl auth can-i`. Raises ApiError 422."""
     spec = body.get("spec") or {}
-    if problems := [*_attribute_problems(spec), *_metadata_problems(body)]:
+    if problems := [*_attribute_problems(spec), *_selector_problems(spec), *_metadata_problems(body)]:
         raise _refused(problems)
     return _answered("SelfSubjectAccessReview", body, spec, authorizer, user)
 
@@ -109,7 +114,40 @@ def _answered(kind: str, body: Json, spec: Json, authorizer: Authorizer, user: U
     status: Json = {"allowed": decision.allowed}
     if decision.reason:
         status["reason"] = decision.reason
+    if unread := "; ".join(_unread(spec.get("resourceAttributes") or {})):
+        status["evaluationError"] = unread
     return {**_envelope(kind, body, spec), "status": status}
+
+
+def _unread(resource: Json) -> Iterator[str]:
+    """What of a question's selectors cannot be read, and does not count therefore."""
+    for name, parse, read in (
+        ("fieldSelector", selectors.parse_fields, _field_requirement),
+        ("labelSelector", selectors.parse_labels, _label_requirement),
+    ):
+        selector = resource.get(name) or {}
+        found = [_can(read, row) for row in selector.get("requirements") or ()]
+        if raw := selector.get("rawSelector"):
+            found = [_can(parse, raw)]
+        if not all(found):
+            yield f"spec.resourceAttributes.{name} {'partially ' if any(found) else ''}ignored due to parse error"
+
+
+def _can(read: Callable[[Any], object], what: Any) -> bool:
+    try:
+        read(what)
+    except ValueError:
+        return False
+    return True
+
+
+def _field_requirement(row: Json) -> None:
+    if row.get("operator") not in ("In", "NotIn") or len(row.get("values") or ()) != 1:
+        raise ValueError("fieldSelectors know no other operator, and one value")
+
+
+def _label_requirement(row: Json) -> None:
+    selectors.from_label_selector({"matchExpressions": [row]})
 
 
 def _envelope(kind: str, body: Json, spec: Json) -> Json:
@@ -142,7 +180,33 @@ def _metadata_problems(body: Json, but: str = "") -> list[FieldError]:
     ours = ("managedFields", "creationTimestamp", *(("namespace",) if but else ()))
     if all(not value for key, value in meta.items() if key not in ours):
         return []
-    return [FieldError("metadata", INVALID, f"must be empty{but}", meta)]
+    return [FieldError("metadata", INVALID, f"must be empty{but}", in_order(meta))]
+
+
+def _selector_problems(spec: Json) -> Iterator[FieldError]:
+    for name, check in (("fieldSelector", _field_problems), ("labelSelector", _label_problems)):
+        selector: Json | None = (spec.get("resourceAttributes") or {}).get(name)
+        if selector is None:
+            continue
+        path = f"spec.resourceAttributes.{name}"
+        raw, rows = selector.get("rawSelector") or "", selector.get("requirements") or []
+        if raw and rows:
+            why = "may not specified at the same time as requirements"
+            yield FieldError(f"{path}.rawSelector", INVALID, why, raw)
+        if not raw and not rows:
+            why = f"when {path} is specified, requirements or rawSelector is required"
+            yield FieldError(f"{path}.requirements", REQUIRED, why)
+        for i, row in enumerate(rows):
+            yield from check(row, f"{path}.requirements[{i}]")
+
+
+def _label_problems(row: Json, path: str) -> list[FieldError]:
+    return selectors.check_requirement(row, path, any_operator=True)
+
+
+def _field_problems(row: Json, path: str) -> list[FieldError]:
+    missing = [] if row.get("key") else [FieldError(f"{path}.key", REQUIRED, "must be specified")]
+    return missing + selectors.check_operator(row, path, any_operator=True)
 
 
 def _subject_problems(spec: Json) -> list[FieldError]:

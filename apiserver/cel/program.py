@@ -6,6 +6,7 @@ starts at no cost. `Budget` is what several runs share: an object's rules, say.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 from apiserver.cel.checker import check
@@ -16,6 +17,7 @@ from apiserver.cel.literals import check_literals
 from apiserver.cel.nodes import Node
 from apiserver.cel.parsing import MAX_DEPTH, parse
 from apiserver.cel.types import DYN, Type
+from apiserver.metrics.admission import CEL_COMPILATION, CEL_EVALUATION
 
 #: What one evaluation may cost (apiserver/pkg/apis/cel/config.go, PerCallLimit).
 PER_CALL_LIMIT = 1_000_000
@@ -25,6 +27,8 @@ OBJECT_LIMIT = 10_000_000
 MATCH_CONDITIONS_LIMIT = OBJECT_LIMIT // 4
 
 OUT_OF_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
+
+_COMPILATIONS, _EVALUATIONS = CEL_COMPILATION.of(), CEL_EVALUATION.of()
 
 
 @dataclass(slots=True)
@@ -43,12 +47,13 @@ class Program:
 
     def evaluate(self, variables: Mapping[str, Any], budget: Budget | None = None) -> Any:
         """The value. Raises EvaluationError, or BudgetExceeded when the run or the budget is at its end."""
-        run = Run(variables, PER_CALL_LIMIT)
+        began, run = perf_counter(), Run(variables, PER_CALL_LIMIT)
         try:
             value = self.step(run)
         except RecursionError:
             raise EvaluationError(f"expression recursion limit exceeded: {MAX_DEPTH}") from None
         finally:
+            _EVALUATIONS.add(perf_counter() - began)
             if budget is not None:
                 budget.left -= run.cost
         if budget is not None and budget.left < 0:
@@ -58,6 +63,7 @@ class Program:
 
 def compile(source: str, environment: Environment, *results: Type) -> Program:
     """The program, checked. If result types are given, the expression must have exactly one of them; DYN takes any."""
+    began = perf_counter()
     try:
         node, problems = parse(source)
         if node is not None:
@@ -71,6 +77,8 @@ def compile(source: str, environment: Environment, *results: Type) -> Program:
         return Program(source, node.type, node, compiled(node))
     except (EvaluationError, BudgetExceeded) as wrong:
         raise InstantiationError(str(wrong)) from None
+    finally:
+        _COMPILATIONS.add(perf_counter() - began)
 
 
 def _require(type: Type, results: Sequence[Type]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from apimachinery import durations
 from apiserver.cel.errors import EvaluationError
 
 SECOND = 1_000_000_000
@@ -180,37 +181,12 @@ def contains(items: list[Any], value: Any) -> bool:
     return any(equal(item, value) for item in items)
 
 
-_UNITS = {
-    "ns": 1,
-    "us": 1_000,
-    "\u00b5s": 1_000,
-    "\u03bcs": 1_000,
-    "ms": 1_000_000,
-    "s": SECOND,
-    "m": 60 * SECOND,
-    "h": 3600 * SECOND,
-}
-_PART = re.compile(r"(\d*)(?:\.(\d*))?(ns|us|\u00b5s|\u03bcs|ms|s|m|h)")
-
-
 def parse_duration(text: str) -> Duration | None:
     """Go's time.ParseDuration; None for what is none."""
-    sign = -1 if text.startswith("-") else 1
-    rest = text[1:] if text[:1] in ("-", "+") else text
-    if rest == "0":
-        return Duration(0)
-    total, at = 0, 0
-    while at < len(rest):
-        match = _PART.match(rest, at)
-        if match is None or not (match[1] or match[2]) or len(match[1]) > 20:
-            return None
-        unit = _UNITS[match[3]]
-        fraction = (match[2] or "")[:18]
-        total += int(match[1] or "0") * unit + (int(fraction) * unit // 10 ** len(fraction) if fraction else 0)
-        at = match.end()
-    if not rest or total > INT_MAX:
+    try:
+        return Duration(durations.parse(text))
+    except durations.BadDuration:
         return None
-    return Duration(sign * total)
 
 
 def show_duration(value: Duration) -> str:

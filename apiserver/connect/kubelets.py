@@ -27,11 +27,16 @@ class KubeletClientConfig:
     address_types: tuple[str, ...] = ("InternalIP", "ExternalIP", "InternalDNS", "Hostname", "ExternalDNS")
 
 
-def kubelet_target(node_name: str, lookup: Lookup, config: KubeletClientConfig, *, insecure: bool = False) -> Target:
-    """The kubelet of a node. `insecure` skips the verification of its certificate (logs may ask for that)."""
+def kubelet_target(
+    node_name: str, lookup: Lookup, config: KubeletClientConfig, *, asked: str, insecure: bool = False
+) -> Target:
+    """The kubelet of a node. `insecure` skips the verification of its certificate (logs may ask for that).
+
+    A node that is not there is told as one of the resource `asked` for, which is how upstream tells it.
+    """
     node = lookup.get(NODES, "", node_name)
     if node is None:
-        raise errors.not_found("", "nodes", node_name)
+        raise errors.not_found("", asked, node_name)
     host = shown_host(node_address(node, node_name, config))
     return Target(f"https://{host}:{kubelet_port(node)}", tls=_context(config, insecure=insecure))
 

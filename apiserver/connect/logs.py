@@ -5,15 +5,17 @@ Source: pkg/registry/core/pod/rest/log.go, ValidatePodLogOptions, generic/rest/r
 
 import asyncio
 import base64
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from apimachinery import errors
-from apimachinery.errors import FORBIDDEN_FIELD, INVALID, NOT_SUPPORTED, ApiError, FieldError
+from apimachinery import errors, times
+from apimachinery.errors import FORBIDDEN_FIELD, INVALID, ApiError, FieldError
 from apiserver.connect.containers import container_of, node_of, pod_of
 from apiserver.connect.kubelets import KubeletClientConfig, kubelet_target
 from apiserver.connect.reverse import upgrade_of
+from apiserver.metrics.security import INSECURE_LOGS, LOGS_TLS_FAILED
 from apiserver.request import Lookup, Request
 from serving import asgi
 from serving.asgi import Receive, Send
@@ -22,7 +24,6 @@ from serving.https import Upgrade
 from serving.websocket import CLOSE_TIMEOUT, WebSocket
 from serving.websocket_channels import accept_websocket
 
-_STREAMS = ("All", "Stderr", "Stdout")
 _BASE64 = "base64.binary.k8s.io"
 #: WebSocket subprotocols of one stream to the client (httpstream/wsstream/stream.go).
 _PROTOCOLS = ("", "binary.k8s.io", _BASE64)
@@ -47,14 +48,18 @@ async def serve_log(
     pod = pod_of(request.info.namespace, name, lookup)
     container = container_of(pod, options.container)
     if not node_of(pod):
-        await asgi.reply(send, 200, b"", "text/plain")  # not scheduled: there is no log yet
+        await asgi.start(send, 204, [("cache-control", "no-cache, private")])  # not scheduled: there is no log yet
+        await send({"type": "http.response.body", "body": b""})
         return
-    target = kubelet_target(node_of(pod), lookup, kubelet, insecure=options.insecure)
+    INSECURE_LOGS.of("skip_tls_allowed" if options.insecure else "enforce_tls").value += 1
+    target = kubelet_target(node_of(pod), lookup, kubelet, asked=request.info.plural, insecure=options.insecure)
     query = f"?{urlencode(options.query)}" if options.query else ""
     path = f"/containerLogs/{request.info.namespace}/{name}/{container}{query}"
     try:
         answer = await ask(target, "GET", path, ())
     except OSError as error:
+        if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
+            LOGS_TLS_FAILED.of().value += 1
         raise ApiError(500, "", f'Get "{target.url}{path}": {error}') from error
     if answer.code != 200:
         raise await _refusal(answer, name)
@@ -130,26 +135,21 @@ def _options(request: Request, name: str) -> _Options:
             problems.append(FieldError(key, INVALID, text, _integer(value)))
         return value
 
-    stream = request.first("stream")
     query = [
         ("tailLines", number("tailLines", 0, "must be greater than or equal to 0")),
         ("limitBytes", number("limitBytes", 1, "must be greater than 0")),
         ("sinceSeconds", number("sinceSeconds", 1, "must be greater than 0")),
-        ("sinceTime", request.first("sinceTime")),
-        ("stream", stream),
+        ("sinceTime", _time(request.first("sinceTime"))),
         *((key, "true") for key in ("follow", "previous", "timestamps") if _flag(request, key)),
     ]
     given = {key for key, value in query if value}
     if {"sinceSeconds", "sinceTime"} <= given:
+        problems = [problem for problem in problems if problem.path != "sinceSeconds"]
         problems.append(
-            FieldError("", FORBIDDEN_FIELD, "at most one of `sinceTime` or `sinceSeconds` may be specified")
+            FieldError("[]", FORBIDDEN_FIELD, "at most one of `sinceTime` or `sinceSeconds` may be specified")
         )
-    if stream and stream not in _STREAMS:
-        supported = ", ".join(f'"{value}"' for value in _STREAMS)
-        problems.append(FieldError("stream", NOT_SUPPORTED, f"supported values: {supported}", stream))
-    if stream in ("Stdout", "Stderr") and "tailLines" in given:
-        text = "`tailLines` and specific `stream` are mutually exclusive for now"
-        problems.append(FieldError("", FORBIDDEN_FIELD, text))
+    if "stream" in request.query:  # PodLogsQuerySplitStreams, which is alpha
+        problems.append(FieldError("stream", FORBIDDEN_FIELD, "may not be specified"))
     if problems:
         raise errors.invalid("", "PodLogOptions", name, problems)
     return _Options(
@@ -160,7 +160,14 @@ def _options(request: Request, name: str) -> _Options:
 
 
 def _flag(request: Request, key: str) -> bool:
-    return key in request.query and request.first(key).lower() not in ("", "0", "false")
+    return key in request.query and request.first(key).lower() not in ("0", "false")
+
+
+def _time(text: str) -> str:
+    try:
+        return times.normal(text) if text else ""
+    except ValueError as error:
+        raise errors.bad_request(str(error)) from None
 
 
 def _integer(text: str) -> int:

@@ -173,7 +173,7 @@ def _node(_namespace: str, text: str, lookup: Lookup, kubelet: KubeletClientConf
     if node is None:
         raise errors.not_found("", "nodes", asked.name)
     if asked.port in ("", str(kubelet_port(node))):
-        return kubelet_target(asked.name, lookup, kubelet)
+        return kubelet_target(asked.name, lookup, kubelet, asked=NODES.plural)
     address = node_address(node, asked.name, kubelet)
     _require_proxyable(address)
     return _target(asked.scheme, address, asked.port)

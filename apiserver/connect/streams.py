@@ -34,9 +34,9 @@ async def serve_stream(
         path = f"/portForward/{path}"
     else:
         path = f"/{info.subresource}/{path}/{container_of(pod, request.first('container'))}"
+    target = kubelet_target(require_node(pod), lookup, kubelet, asked=info.plural)
     if upgrade_of(request) is None:
         raise errors.bad_request("Upgrade request required")
-    target = kubelet_target(require_node(pod), lookup, kubelet)
     path = f"{path}?{query}" if query else path
 
     async def translated(upgrade: Upgrade) -> None:

@@ -16,6 +16,6 @@ def converters(client: WebhookClient, new_uid: Callable[[], str]) -> Callable[[J
         webhook = conversion.get("webhook") or {}
         if conversion.get("strategy") != "Webhook" or not webhook.get("clientConfig"):
             return Unconverted()
-        return WebhookConverter(client, webhook, new_uid)
+        return WebhookConverter(client, tree["metadata"]["name"], webhook, new_uid)
 
     return of

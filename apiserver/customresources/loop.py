@@ -22,6 +22,7 @@ from apiserver.customresources.definition import ESTABLISHED, is_true
 from apiserver.customresources.serving import Served, mark_of, serve
 from apiserver.customresources.transforms import Converts
 from apiserver.discovery.state import Discovery
+from apiserver.metrics import custom as metrics
 from apiserver.resources import committing, internal, managing, metadata, presenting, raw
 from apiserver.resources.api import Api
 from apiserver.storage.entry import Entry
@@ -90,6 +91,7 @@ class CustomResources:
             log.exception("a definition cannot be served", name=name, error=repr(error))
             return self._stop(name)
         self._served[name] = served
+        _count(name, served, "update" if before is not None else "add")
         kept = {_coordinates(row.kind) for row in served.resources}
         for old in before.resources if before is not None else ():
             if _coordinates(old.kind) not in kept:
@@ -105,6 +107,7 @@ class CustomResources:
         served = self._served.pop(name, None)
         if served is None:
             return False
+        _count(name, served, "remove")
         for row in served.resources:
             self._api.registry.remove(row.kind)
         served.ending.end()
@@ -228,6 +231,11 @@ class CustomResources:
                 current = committing.as_entry(api, conflict.current) if conflict.current is not None else None
         await api.fresh()
         self.catch_up()
+
+
+def _count(name: str, served: Served, reason: str) -> None:
+    rows = [row.kind for row in served.resources]
+    metrics.regenerated(name, rows[0].group if rows else "", dict.fromkeys(kind.version for kind in rows), reason)
 
 
 def _is_built_in(tree: Json) -> bool:

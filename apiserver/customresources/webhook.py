@@ -6,6 +6,7 @@ Source: pkg/apiserver/conversion/webhook_converter.go.
 """
 
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any
 
 from apimachinery import errors, names
@@ -14,6 +15,7 @@ from apimachinery.trees import copied
 from apimachinery.types import Json
 from apiserver.admission.review import no_object
 from apiserver.admission.webhook_client import Unreachable, WebhookClient
+from apiserver.metrics import custom as metrics
 
 _GROUP = "apiextensions.k8s.io"
 _SPOKEN = ("v1", "v1beta1")
@@ -29,7 +31,8 @@ class BadAnswer(Exception):
 class WebhookConverter:
     """Asks the webhook of one definition."""
 
-    def __init__(self, client: WebhookClient, webhook: Json, new_uid: Callable[[], str]) -> None:
+    def __init__(self, client: WebhookClient, name: str, webhook: Json, new_uid: Callable[[], str]) -> None:
+        self._name = name  # of the definition
         self._client = client
         self._config = webhook["clientConfig"]
         self._versions = webhook.get("conversionReviewVersions") or ()
@@ -37,6 +40,17 @@ class WebhookConverter:
 
     async def convert(self, trees: Sequence[Json], api_version: str) -> Sequence[Json]:
         """The objects in another version, all in one call. Raises 500 in upstream's words."""
+        began, failure = perf_counter(), ""
+        try:
+            return await self._convert(trees, api_version)
+        except ApiError as error:
+            failure = _failure(error)
+            raise
+        finally:
+            before, after = (text.rpartition("/")[2] for text in (trees[0]["apiVersion"], api_version))
+            metrics.converted(self._name, before, after, perf_counter() - began, failure)
+
+    async def _convert(self, trees: Sequence[Json], api_version: str) -> Sequence[Json]:
         kind = trees[0]
         what = f"{kind['apiVersion']}, Kind={kind['kind']}"
         version = next((version for version in self._versions if version in _SPOKEN), None)
@@ -54,6 +68,15 @@ class WebhookConverter:
             _accepted(what, i, before, after, api_version)
             for i, (before, after) in enumerate(zip(trees, found, strict=True))
         ]
+
+
+def _failure(error: ApiError) -> str:
+    """What went wrong, in the metric's words (conversion/metrics.go)."""
+    if isinstance(error.__cause__ or error.__context__, Unreachable):
+        return "conversion_webhook_call_failure"
+    if "invalid converted object" in error.message or "invalid metadata in object" in error.message:
+        return "conversion_webhook_invalid_converted_object_failure"
+    return "conversion_webhook_malformed_response_failure"
 
 
 def _failed(why: str) -> ApiError:

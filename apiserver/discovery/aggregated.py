@@ -1,6 +1,6 @@
 """Aggregated discovery: every group of /api or /apis with its resources in one document. Pure.
 
-Source: api/apidiscovery/{v2,v2beta1}/types.go, apiserver/pkg/endpoints/discovery/aggregated.
+Source: api/apidiscovery/v2/types.go, apiserver/pkg/endpoints/discovery/aggregated.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,27 +9,24 @@ from apimachinery.kinds import KNOWN, Kind
 from apimachinery.types import Json
 from apiserver.discovery.served import Foreign, Listed
 from apiserver.discovery.subresources import subresource
+from apiserver.negotiation import DISCOVERY, DISCOVERY_GROUP
 
-KIND = "APIGroupDiscoveryList"
-GROUP = "apidiscovery.k8s.io"
-VERSIONS = ("v2", "v2beta1")
 _BUILT_IN = frozenset(KNOWN)
 
 
-def media_type(version: str) -> str:
+#: Of the document: ours, and one that older extension servers still speak.
+VERSIONS = ("v2", "v2beta1")
+
+
+def media_type(form: str, version: str = "v2") -> str:
     """The media type in which a client asks for the document, and gets it."""
-    return f"application/json;g={GROUP};v={version};as={KIND}"
+    return f"{form};g={DISCOVERY_GROUP};v={version};as={DISCOVERY}"
 
 
-def version_of(media: str) -> str:
-    """The version of the document behind a media type of `media_type`."""
-    return next(version for version in VERSIONS if media == media_type(version))
-
-
-def group_discovery_list(groups: Listed, version: str) -> Json:
+def group_discovery_list(groups: Listed) -> Json:
     """The document over these groups."""
     items = [_group(group, versions) for group, versions in groups.items()]
-    return {"kind": KIND, "apiVersion": f"{GROUP}/{version}", "metadata": {}, "items": items}
+    return {"kind": DISCOVERY, "apiVersion": f"{DISCOVERY_GROUP}/v2", "metadata": {}, "items": items}
 
 
 def _group(group: str, versions: Mapping[str, Sequence[Kind] | Foreign]) -> Json:

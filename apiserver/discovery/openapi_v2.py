@@ -9,7 +9,7 @@ from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.discovery import definitions as defs
 from apiserver.discovery.operations import Operation, Parameter, Path, paths
-from apiserver.discovery.version import git_version
+from serving.version import git_version
 
 _PRODUCES = ("application/json", "application/yaml")
 

@@ -11,7 +11,7 @@ from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.discovery import definitions as defs
 from apiserver.discovery.operations import Operation, Parameter, Path, paths, short
-from apiserver.discovery.version import KUBERNETES, git_version
+from serving.version import KUBERNETES, git_version
 
 _JSON = "application/json"
 _STREAM = "application/json;stream=watch"

@@ -14,7 +14,7 @@ from apimachinery.errors import path_not_found
 from apiserver.discovery.state import Discovery
 
 NOT_FOUND = "404 page not found\n"
-#: Path -> what is found there. Each is answered with a slash at its end too, as upstream does.
+#: Path -> what is found there. Each but OpenAPI's is answered with a slash at its end too, as upstream does.
 PATHS: Mapping[str, str] = {
     "/": "The paths that there are",
     "/api": "Versions of the core group, or all its resources for clients that ask for aggregated discovery",
@@ -41,12 +41,14 @@ def router(state: Discovery) -> APIRouter:
             found = state.respond(path, headers, query)
         if found is None and state.is_near(path):
             return Response(msgspec.json.encode(path_not_found().status()), 404, media_type="application/json")
+        if found is None and path.startswith("/openapi/v3/"):
+            return Response(status_code=404)
         if found is None:
             return Response(NOT_FOUND, 404, {"x-content-type-options": "nosniff"}, "text/plain")
         return Response(found.body, found.status, dict(found.headers))
 
     for path, summary in {**PATHS, **dict.fromkeys(state.fixed, "Service account tokens: issuer and keys")}.items():
         routes.add_api_route(path, serve, methods=["GET"], summary=summary)
-        for hidden, methods in ((path, ["HEAD"]), (f"{path.rstrip('/')}/", ["GET", "HEAD"])):
-            routes.add_api_route(hidden, serve, methods=methods, include_in_schema=False)
+        if path != "/" and not path.startswith("/openapi/"):
+            routes.add_api_route(f"{path}/", serve, methods=["GET"], include_in_schema=False)
     return routes

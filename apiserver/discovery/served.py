@@ -104,10 +104,10 @@ def storage_version_hash(kind: Kind) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
 
 
-def root_paths(groups: Listed) -> Sequence[str]:
+def root_paths(groups: Listed, others: Sequence[str] = ()) -> Sequence[str]:
     """What `/` lists."""
-    paths = ["/.well-known/openid-configuration", "/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2"]
-    paths += ["/openapi/v3", "/openapi/v3/", "/openid/v1/jwks", "/readyz", "/version"]
+    paths = ["/.well-known/openid-configuration", "/api", "/apis", "/apis/", "/metrics", "/metrics/slis", *others]
+    paths += ["/openapi/v2", "/openapi/v3", "/openapi/v3/", "/openid/v1/jwks", "/version"]
     for group, versions in groups.items():
         if group:
             paths.append(f"/apis/{group}")

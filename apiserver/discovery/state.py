@@ -20,19 +20,21 @@ from apimachinery.errors import ApiError, not_acceptable
 from apimachinery.kinds import KINDS, Kind
 from apimachinery.types import Json
 from apiserver import protobuf
+from apiserver.authentication.oidc import CACHE_CONTROL
 from apiserver.discovery import aggregated, documents, gnostic, merging, openapi_v2, openapi_v3
 from apiserver.discovery import definitions as defs
 from apiserver.discovery.served import Foreign, Groups, Listed, by_group, listed, root_paths
-from apiserver.discovery.version import version_info
 from apiserver.negotiation import (
     JSON,
     MEDIA_TYPES,
     PROTOBUF,
     YAML,
+    accepted_discovery,
     accepted_for_errors,
     no_representation,
     passes_router,
 )
+from serving.version import version_info
 
 _FRESH = "no-cache, private"
 _FOREVER = "public, immutable"
@@ -83,6 +85,7 @@ class Stored:
 
 #: What upstream's router lets pass below these roots.
 _PRODUCED = {"version": (JSON,), "api": MEDIA_TYPES, "apis": MEDIA_TYPES}
+_LISTS = ("/api", "/apis")
 _TEXT = "text/plain; charset=utf-8"  # what Go makes of a document whose type nobody says
 
 
@@ -109,8 +112,10 @@ class Discovery:
     load: Callable[[], Mapping[str, Json]] = defs.load
     with_enums: bool = True  # in OpenAPI
     with_hashes: bool = True  # of the versions stored, in lists of resources
+    others: Sequence[str] = ()  # paths of no document that `/` lists too: health checks
     groups: Groups = field(init=False)
     foreign: Sequence[Foreign] = ()
+    aggregations: int = 0  # how often the one document of all groups was made
     listed: Listed = field(init=False)
     hashes: dict[str, str] = field(init=False, default_factory=dict)
     _kept: dict[tuple[str, str], Stored] = field(init=False, default_factory=dict)
@@ -163,7 +168,10 @@ class Discovery:
             return None
         varies = (normal.startswith("/openapi/") and normal != _V3) or ";as=" in stored.media_type
         base = [("etag", stored.etag), *([("vary", "Accept")] if varies else [])]
-        base += _caching(public=";as=" in stored.media_type, forever=bool(asked))
+        if normal in self.fixed:
+            base.append(("cache-control", CACHE_CONTROL))
+        else:
+            base += _caching(public=";as=" in stored.media_type, forever=bool(asked))
         if stored.etag in headers.get("if-none-match", ""):
             return Response(304, tuple(base))
         base.append(("content-type", _TEXT if normal == _V3 else stored.media_type))
@@ -182,8 +190,8 @@ class Discovery:
         return stored
 
     def _media_type(self, path: str, accept: str) -> str:
-        if path in ("/api", "/apis") and (aggregated_type := aggregation(accept)) != JSON:
-            return aggregated_type
+        if path in _LISTS and (best := accepted_discovery(accept)) is not None and best.transform:
+            return aggregated.media_type(best.media_type)
         if path.split("/")[1] in ("api", "apis"):
             accepted = accepted_for_errors(accept)
             return accepted.media_type if accepted is not None else JSON
@@ -202,9 +210,10 @@ class Discovery:
         tree = self._openapi_v3(path) if path.startswith(_V3) else self._tree(path, media_type)
         if tree is None:
             return None
-        if media_type == PROTOBUF:
+        form = media_type.partition(";")[0]
+        if form == PROTOBUF:
             return protobuf.encode({**tree, "apiVersion": tree.get("apiVersion", "")})
-        if media_type == YAML:
+        if form == YAML:
             return yaml.dump(tree, Dumper=yaml.CSafeDumper, default_flow_style=False).encode()
         data = msgspec.json.encode(tree)
         return msgspec.json.format(data, indent=2) if path in ("/", "/version") else data
@@ -212,7 +221,7 @@ class Discovery:
     def _tree(self, path: str, media_type: str) -> Json | None:
         match path.strip("/").split("/"):
             case [""]:
-                return {"paths": list(root_paths(self.listed))}
+                return {"paths": list(root_paths(self.listed, self.others))}
             case ["version"]:
                 return version_info()
             case ["api" | "apis" as root]:
@@ -228,7 +237,8 @@ class Discovery:
     def _root(self, root: str, media_type: str) -> Json:
         chosen = {g: v for g, v in self.listed.items() if bool(g) == (root == "apis")}
         if ";as=" in media_type:
-            return aggregated.group_discovery_list(chosen, aggregated.version_of(media_type))
+            self.aggregations += 1
+            return aggregated.group_discovery_list(chosen)
         if root == "apis":
             return documents.api_group_list(chosen)
         return documents.api_versions(list(chosen.get("", ())), self.address)
@@ -284,35 +294,20 @@ class Discovery:
 
 
 def _refused(path: str, accept: str) -> ApiError | None:
-    """406 where nothing of the header can be had. The list of groups does not pass upstream's router."""
-    if path == "/apis":
-        is_had = aggregation(accept) != JSON or accepted_for_errors(accept) is not None
-        return None if is_had else not_acceptable(MEDIA_TYPES)
-    types = _PRODUCED.get(path.split("/")[1])
-    return no_representation(types) if types and not passes_router(accept, types) else None
-
-
-def aggregation(accept: str) -> str:
-    """The media type for /api and /apis: the first of the client's list that can be had; plain JSON otherwise."""
-    for entry in accept.split(","):
-        name, *rest = (part.strip() for part in entry.split(";"))
-        parameters = dict(part.partition("=")[::2] for part in rest)
-        if "as" not in parameters:
-            if name in (JSON, "application/*", "*/*"):
-                return JSON
-            continue
-        wanted = (parameters["as"], parameters.get("g"))
-        if (
-            name == JSON
-            and wanted == (aggregated.KIND, aggregated.GROUP)
-            and parameters.get("v") in aggregated.VERSIONS
-        ):
-            return aggregated.media_type(parameters["v"])
-    return JSON
+    """406 where nothing of the header can be had. Groups and their list do not pass upstream's router."""
+    root, *below = path.split("/")[1:]
+    types = _PRODUCED.get(root)
+    if types is None:
+        return None
+    if (root != "apis" or len(below) > 1) and not passes_router(accept, types):
+        return no_representation(types)
+    can_be_had = accepted_discovery if path in _LISTS else accepted_for_errors
+    return not_acceptable(MEDIA_TYPES) if root != "version" and can_be_had(accept) is None else None
 
 
 def _normal(path: str) -> str:
-    return path.rstrip("/") or "/"
+    """OpenAPI's paths are no others with a slash at their end."""
+    return path if path.startswith("/openapi/") else path.rstrip("/") or "/"
 
 
 def _keep(body: bytes, media_type: str, etag: str) -> Stored:

@@ -24,9 +24,12 @@ from apiserver.call import Call, Response
 from apiserver.fairness import concurrency, seats
 from apiserver.fairness.concurrency import Demand, Division, Limits
 from apiserver.fairness.matching import Matcher, Schema, schema_of
+from apiserver.fairness.observed import RATIOS_OF_KINDS, RATIOS_OF_LEVELS, Filling, FlowCounts
 from apiserver.fairness.queueing import RUN, WAIT, Level, Ticket
 from apiserver.fairness.seats import Width
+from apiserver.metrics.stages import FILTER_SECONDS
 from apiserver.resources.api import Api
+from serving.series import Distribution
 
 log = structlog.get_logger("apiserver")
 
@@ -47,8 +50,21 @@ class PriorityLevel:
     spec: Json
     limits: Limits
     state: Level
+    filling: Filling
     demand: Demand = field(default_factory=Demand)
     is_wanted: bool = True  # else its object is gone, and those who are in it still are let out
+
+    def changed(self, now: float) -> None:
+        """Somebody came or went."""
+        state = self.state
+        wanted = state.seats + state.seats_waiting
+        self.demand.set(wanted, now)
+        self.filling.set((state.executing, state.waiting, state.seats, wanted), now)
+
+    def resize(self, now: float) -> None:
+        """Its limits are others: ratios are of them."""
+        seats = self.state.limit or self.limits.nominal
+        self.filling.resize((seats, self.state.capacity, seats, self.limits.nominal), now)
 
 
 @dataclass(slots=True)
@@ -64,21 +80,22 @@ class Flow:
     waiting_seats: int = 0
     dispatched: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    counts: FlowCounts = field(default_factory=FlowCounts)
 
 
 class Fairness:
     """Called with each request and what answers it."""
 
-    def __init__(self, api: Api, *, server_limit: int) -> None:
+    def __init__(self, api: Api, *, reads: int, writes: int) -> None:
         self.levels: dict[str, PriorityLevel] = {}
         self.flows: dict[str, Flow] = {}
-        self.server_limit = server_limit
+        self.server_limit = reads + writes
         self.watchers: Counter[tuple[str, str]] = Counter()  # by group and plural
-        self.waited: Callable[[str, str, float, bool], None] = _unheard
-        self.executed: Callable[[str, str, float], None] = _unheard
         self.division = Division({}, {}, 0.0)
         self.executing = {True: 0, False: 0}  # reads and writes with a seat
         self.queued = {True: 0, False: 0}
+        self.queue_seconds = Distribution(FILTER_SECONDS)  # that requests waited
+        self.filling = Filling((reads, writes, reads, writes), (RATIOS_OF_KINDS,) * 4, _loop_time())
         self.tickets: set[Ticket] = set()  # those that wait or run at a level with a limit
         self._api = api
         self._matcher = Matcher(())
@@ -96,6 +113,8 @@ class Fairness:
         flow = self.flows[schema.name]
         call.marks = flow.marks
         is_read = info.verb in _READS
+        if not is_read:
+            flow.counts.watchers.add(self.watchers[info.group, info.plural])
         if flow.level.limits.exempt:
             return await self._exempt(call, proceed, flow, is_read=is_read)
         return await self._limited(call, proceed, flow, is_read=is_read)
@@ -124,17 +143,23 @@ class Fairness:
         if state.seats + ticket.seats > (state.limit or 0) and now - self._divided >= concurrency.ADJUSTMENT:
             self._divide(now)
         outcome = state.arrive(ticket, now)
+        if ticket.queue is not None:
+            flow.counts.lengths.add(len(ticket.queue.waiting))
         if outcome == WAIT:
+            flow.counts.unaccommodated += 1
             outcome = await self._wait(ticket, flow, loop, is_read=is_read)
-            self.waited(level.name, schema.name, loop.time() - now, outcome == RUN)
+            now = self._waited(call, flow, loop.time() - now, is_run=outcome == RUN)
         if outcome != RUN:
-            return self._refused(flow, outcome)
-        level.demand.set(state.seats + state.seats_waiting, now)
+            return self._refused(call, flow, outcome)
+        level.changed(now)
+        if ticket.seats > 1:
+            flow.counts.seats.add(ticket.seats)
         self.tickets.add(ticket)
         flow.dispatched += 1
         flow.executing += 1
         flow.executing_seats += ticket.seats
         self.executing[is_read] += 1
+        self._kinds_changed(now)
         try:
             response = await proceed(call)
         except BaseException:
@@ -147,6 +172,18 @@ class Fairness:
             response.chunks = _followed(response.chunks, answered)
         return response
 
+    def _waited(self, call: Call, flow: Flow, seconds: float, *, is_run: bool) -> float:
+        """A request has waited, and may run or not. Gives the time."""
+        (flow.counts.waits if is_run else flow.counts.refusals).add(seconds)
+        call.elsewhere += seconds
+        self.queue_seconds.add(seconds)
+        return _loop_time()
+
+    def _kinds_changed(self, now: float) -> None:
+        """A request came or went."""
+        executing, queued = self.executing, self.queued
+        self.filling.set((executing[True], executing[False], queued[True], queued[False]), now)
+
     def _answered(
         self, ticket: Ticket, flow: Flow, level: PriorityLevel, loop: asyncio.AbstractEventLoop, *, is_read: bool
     ) -> None:
@@ -154,8 +191,9 @@ class Fairness:
         now = loop.time()
         served = now - ticket.started  # with the time until its task came to run, which it held seats for
         self.executing[is_read] -= 1
+        self._kinds_changed(now)
         flow.executing -= 1
-        self.executed(level.name, flow.schema.name, served)
+        flow.counts.executions.add(served)
         if ticket.width.seconds:
             loop.call_later(ticket.width.seconds, self._end, ticket, flow, level, served)
         else:
@@ -168,7 +206,7 @@ class Fairness:
         started = state.end(ticket, now, served)
         flow.executing_seats -= ticket.seats
         self.tickets.discard(ticket)
-        level.demand.set(state.seats + state.seats_waiting, now)
+        level.changed(now)
         if started:
             _wake(started)
 
@@ -182,7 +220,8 @@ class Fairness:
         self.queued[is_read] += 1
         self.tickets.add(ticket)
         state = level.state
-        level.demand.set(state.seats + state.seats_waiting, ticket.arrived)
+        level.changed(ticket.arrived)
+        self._kinds_changed(ticket.arrived)
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await future
@@ -197,16 +236,18 @@ class Fairness:
                 _wake(state.end(ticket, loop.time(), 0.0))
             raise
         finally:
-            level.demand.set(state.seats + state.seats_waiting, loop.time())
+            level.changed(loop.time())
             ticket.note = call
             flow.waiting -= 1
             flow.waiting_seats -= ticket.seats
             self.queued[is_read] -= 1
+            self._kinds_changed(loop.time())
             self.tickets.discard(ticket)
         return RUN
 
-    def _refused(self, flow: Flow, why: str) -> Response:
+    def _refused(self, call: Call, flow: Flow, why: str) -> Response:
         flow.rejected[why] += 1
+        call.broken_off_by = "apiserver"
         headers = [("retry-after", "1"), ("x-content-type-options", "nosniff")]
         return Response(status=429, content_type="text/plain; charset=utf-8", headers=headers, body=_TOO_MANY)
 
@@ -260,7 +301,7 @@ class Fairness:
         if level is None or level.limits.exempt != bounds.exempt:
             limit = None if bounds.exempt else bounds.nominal - (bounds.nominal - bounds.lower) // 2
             state = Level(limit=limit, queues=shape[0], hand=shape[1], length=shape[2])
-            level = PriorityLevel(name, "", spec, bounds, state)
+            level = PriorityLevel(name, "", spec, bounds, state, Filling((1,) * 4, RATIOS_OF_LEVELS, _loop_time()))
         elif level.spec != spec:
             level.state.requeue(*shape)
         level.uid = tree["metadata"].get("uid", "") if tree is not None else level.uid
@@ -290,6 +331,7 @@ class Fairness:
         for name, level in self.levels.items():
             if not level.limits.exempt:
                 _wake(level.state.resize(self.division.seats[name], now))
+            level.resize(now)
 
 
 async def _followed(chunks: AsyncIterator[bytes], done: Callable[[], None]) -> AsyncIterator[bytes]:
@@ -324,7 +366,3 @@ def _loop_time() -> float:
         return asyncio.get_running_loop().time()
     except RuntimeError:
         return 0.0
-
-
-def _unheard(*_observation: object) -> None:
-    """No metrics."""

@@ -74,6 +74,7 @@ class Level:
         self.dispatched = 0
         self.rejected = 0
         self.timed_out = 0
+        self.dispatch_r = self.latest_s = -1.0  # when the last one left a queue: R, and when it was due; -1 before
         self._unqueued = 0  # seats in use by those who came when nobody waited
         self.r = 0.0
         self._last = 0.0  # the real time of r
@@ -142,6 +143,7 @@ class Level:
             self._seat(ticket.seats)
             queue.executing += 1
             queue.seats += ticket.seats
+            self.dispatch_r, self.latest_s = self.r, queue.next_r
             queue.next_r += ticket.work
             ticket.started = now
             self._settle(queue)
@@ -163,6 +165,16 @@ class Level:
         while len(self.queues) > queues and not self.queues[-1].is_active:
             self.queues.pop()
         self.queues += [_Queue(i) for i in range(len(self.queues), queues)]
+
+    def next_due(self) -> Sequence[tuple[float, float]]:
+        """Of each queue in which somebody waits: R at which its head is due, and the same less the work in progress."""
+        waiting = [queue for queue in self._active.values() if queue.waiting]
+        return [(queue.next_r, queue.next_r - queue.seats * ESTIMATED) for queue in waiting]
+
+    @property
+    def capacity(self) -> int:
+        """How many may wait."""
+        return len(self.queues) * self._length
 
     @property
     def is_idle(self) -> bool:

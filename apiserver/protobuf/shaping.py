@@ -8,19 +8,14 @@ Source: encoding/json; the structs of k8s.io/api.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from operator import is_
+from typing import Any
 
 from apimachinery.types import Json
 from apiserver.protobuf.table import INLINE, Field, fields, is_scalar, is_special, message_of, speaks, zero
 
+#: Gives the very value that it is given where that has the shape already.
 Shape = Callable[[Any], Any]
-
-
-class _Plan(NamedTuple):
-    """What becomes of one field."""
-
-    inner: Shape | None  # of its value, None where that stays as it is
-    keeps_empty: bool
 
 
 def shaped(tree: Json) -> Json:
@@ -33,28 +28,38 @@ def shaped(tree: Json) -> Json:
 
 @cache
 def _message(name: str) -> Shape:
-    """The function that shapes a message."""
-    plans: dict[str, _Plan] = {}
-    always: list[tuple[str, Shape]] = []
+    """The function that shapes a message. Most trees have the shape already: for these it should be nearly free."""
+    shapes: dict[str, Shape] = {}
+    left_out: set[str] = set()  # when they are empty
+    always: dict[str, Shape] = {}
+    is_ready = False
+
+    def prepare() -> None:  # not before, since a message may contain itself
+        nonlocal is_ready
+        for field in _flat(name):
+            if inner := _value(field.type):
+                shapes[field.name] = inner
+            if not (field.optional or field.kept or _is_struct(field.type)):
+                left_out.add(field.name)
+            if field.kept or (_is_struct(field.type) and not field.optional and not field.dropped):
+                always[field.name] = _absent(field)
+        is_ready = True
 
     def shape(tree: Json) -> Json:
-        if not plans:  # not before, since a message may contain itself
-            for field in _flat(name):
-                plans[field.name] = _Plan(_value(field.type), field.optional or field.kept or _is_struct(field.type))
-                if field.kept or (_is_struct(field.type) and not field.optional and not field.dropped):
-                    always.append((field.name, _absent(field)))
-        out: Json = {}
-        for key, value in tree.items():
-            if value is None:
-                continue
-            plan = plans.get(key)
-            if plan is None:
-                out[key] = value
-            elif value or plan.keeps_empty:
-                out[key] = value if plan.inner is None else plan.inner(value)
-        for key, absent in always:
-            if key not in out:
-                out[key] = absent(None)
+        if not is_ready:
+            prepare()
+        out = tree
+        if not all(tree.values()):
+            out = {key: value for key, value in tree.items() if value or not (value is None or key in left_out)}
+        if not shapes.keys().isdisjoint(out):
+            for key in shapes.keys() & out.keys():
+                value = out[key]
+                made = shapes[key](value)
+                if made is not value:
+                    out = {**tree} if out is tree else out
+                    out[key] = made
+        if always and not always.keys() <= out.keys():
+            out = {**out, **{key: absent(None) for key, absent in always.items() if key not in out}}
         return out
 
     return shape
@@ -85,11 +90,25 @@ def _value(type_: str) -> Shape | None:
 
 
 def _each(inner: Shape | None) -> Shape | None:
-    return None if inner is None else lambda items: [inner(item or {}) for item in items]
+    if inner is None:
+        return None
+
+    def shape(items: list[Any]) -> list[Any]:
+        made = [inner(item or {}) for item in items]
+        return items if all(map(is_, made, items)) else made
+
+    return shape
 
 
 def _each_value(inner: Shape | None) -> Shape | None:
-    return None if inner is None else lambda pairs: {key: inner(value or {}) for key, value in pairs.items()}
+    if inner is None:
+        return None
+
+    def shape(pairs: Json) -> Json:
+        made = {key: inner(value or {}) for key, value in pairs.items()}
+        return pairs if all(map(is_, made.values(), pairs.values())) else made
+
+    return shape
 
 
 def _absent(field: Field) -> Shape:

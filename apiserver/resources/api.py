@@ -5,7 +5,6 @@ The two rules of freshness are here: `fresh()` for consistent reads, `reach(revi
 
 import contextlib
 import random
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,6 +14,7 @@ from apimachinery.types import Json
 from apiserver.admission.subject import Subject
 from apiserver.registry import Registry
 from apiserver.request import Attributes, Decision, Lookup
+from apiserver.resources.reads import Reads
 from apiserver.storage.entry import Decode, no_protobuf
 from apiserver.storage.protocol import Storage
 from apiserver.storage.watchcache import WatchCache
@@ -65,15 +65,6 @@ class Ends(Protocol):
     def end(self) -> None: ...
 
 
-@dataclass(slots=True)
-class WatchCount:
-    """What the watchers of one resource have been sent."""
-
-    events: int = 0
-    bytes: int = 0
-    initial: int = 0  # of those events, the ones a watch began with
-
-
 @dataclass(slots=True, kw_only=True)
 class Api:
     """The parts that handlers share. One per server process."""
@@ -86,7 +77,7 @@ class Api:
     random: random.Random
     admission: Admission = field(init=False)  # reads through this Api, so it comes after it
     watches: set[Ends] = field(default_factory=set)  # those that run
-    watch_counts: defaultdict[tuple[str, str, str], WatchCount] = field(default_factory=lambda: defaultdict(WatchCount))
+    reads: Reads = field(default_factory=Reads)  # what was read, counted
     authorize: Callable[[Attributes], Decision] | None = None  # of a write that turns out to be a create; None: all may
     begins_watches: bool = True  # whether a watch may begin with what is there (sendInitialEvents)
     decode: Decode = no_protobuf  # of values that an upstream server stored as protobuf

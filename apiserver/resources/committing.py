@@ -7,15 +7,17 @@ A write that changes nothing writes nothing. A write that takes the last finaliz
 deletes it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from time import perf_counter
 
 import msgspec
 
 from apimachinery.apply.ownership import MANAGED_FIELDS, without_entries
-from apimachinery.errors import ApiError
+from apimachinery.errors import ApiError, bad_request
 from apimachinery.trees import same
 from apimachinery.types import Json
 from apiserver.authorization.messages import denied
+from apiserver.metrics.requests import COMPARISONS
 from apiserver.registry import Resource
 from apiserver.resources import metadata, presenting
 from apiserver.resources.api import Api
@@ -25,6 +27,7 @@ from apiserver.storage.protocol import ABSENT, Conflict, Full, Stored, TooLarge
 
 #: How often another name is tried for generateName (registry/store.go, maxNameGenerationCreateAttempts).
 NAME_ATTEMPTS = 8
+_EQUAL, _UNEQUAL = COMPARISONS.of("equal_objects"), COMPARISONS.of("unequal_objects_slow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,18 @@ async def create(write: Write) -> Committed:
     while True:
         attempts -= 1
         new = await written(write, None)
+        if not write.options.dry_run and _is_version(write.version):  # the store refuses it, after all others
+            raise bad_request("resourceVersion should not be set on objects to be created")
         try:
             return Committed(await _insert(write, new), created=True)
         except ApiError as error:
             if error.reason != "AlreadyExists" or attempts <= 0:
                 raise
+
+
+def _is_version(text: str) -> bool:
+    """Whether a resourceVersion stands for a revision: others do not count where an object is created."""
+    return text.isdecimal() and int(text) != 0
 
 
 async def _insert(write: Write, new: Json) -> Entry:
@@ -167,7 +177,7 @@ def _check_may_create(write: Write) -> None:
     """Raise 403 unless the user may create what an update turns out to create."""
     if write.api.authorize is None:
         return
-    question = replace(write.attributes, verb="create")
+    question = msgspec.structs.replace(write.attributes, verb="create")
     decision = write.api.authorize(question)
     if not decision.allowed:
         raise denied(question, decision.reason)
@@ -178,7 +188,10 @@ async def _attempt(write: Write, current: Entry, *, is_sure: bool) -> Committed 
     old = await presenting.loaded(write.resource, current)
     new = await written(write, old)
     before = metadata.stored_order(old)
-    if new == before and await _is_stored(write.resource, current, new):
+    began = perf_counter()
+    is_same = new == before
+    (_EQUAL if is_same else _UNEQUAL).add(perf_counter() - began)
+    if is_same and await _is_stored(write.resource, current, new):
         return Committed(current) if is_sure else None
     if finishes(write.resource, new, before):
         return Committed(await remove(write, current, new, before))

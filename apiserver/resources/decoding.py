@@ -28,13 +28,18 @@ class Body:
     duplicates: tuple[str, ...] = ()
 
 
-async def body_of(call: Call, kind: Kind, *, duplicates: bool = False) -> Body:
-    """The body of a request that should carry a `kind`. Raises 413, 415, and 400 for what cannot be read."""
+async def body_of(call: Call, kind: Kind, *, duplicates: bool = False, older: str = "") -> Body:
+    """The body of a request that should carry a `kind`, or its `older` version, which says the same.
+
+    Raises 413, 415, and 400 for what cannot be read.
+    """
     media_type = body_type(call.headers.get("content-type", ""))
     data = await call.body()
     if media_type == PROTOBUF:
-        return Body(check_kind(of_protobuf(data, kind), kind))
+        return Body(check_kind(_renewed(of_protobuf(data, kind), kind, older), kind))
     tree, doubled = strict_json.decode(data, is_yaml=media_type == YAML, duplicates=duplicates, expected=kind.kind)
+    if tree is None:
+        tree = {}
     if not isinstance(tree, dict):
         why = f"json: cannot unmarshal {go_type(tree)} into Go value of type {_STRUCT}"
         why = f"couldn't get version/kind; json parse error: {why}"
@@ -42,7 +47,11 @@ async def body_of(call: Call, kind: Kind, *, duplicates: bool = False) -> Body:
     if not tree.get("kind") and _is_custom(kind):
         why = f"Object 'Kind' is missing in '{data.decode(errors='replace')}'"
         raise strict_json.unrecognized(why, data, kind.kind)
-    return Body(check_kind(tree, kind), tuple(doubled))
+    return Body(check_kind(_renewed(tree, kind, older), kind), tuple(doubled))
+
+
+def _renewed(tree: Json, kind: Kind, older: str) -> Json:
+    return {**tree, "apiVersion": kind.api_version} if older and tree.get("apiVersion") == older else tree
 
 
 def go_type(value: object) -> str:

@@ -180,7 +180,7 @@ async def delete_collection(api: Api, call: Call, resource: Resource) -> Respons
     shown: list[Entry] = []
     for item in found.entries:
         attributes = attributes_of(call, verb="delete", name=item.name, dry_run=options.dry_run)
-        attributes = replace(attributes, namespace=item.namespace or attributes.namespace)
+        attributes = msgspec.structs.replace(attributes, namespace=item.namespace or attributes.namespace)
         try:
             shown.append((await remove(api, resource, item.key, options, attributes, call=call))[1])
         except ApiError as error:

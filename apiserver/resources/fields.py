@@ -11,6 +11,7 @@ import msgspec
 
 from apimachinery import errors, schema, strict_json
 from apimachinery.errors import ApiError, FieldError
+from apimachinery.fields import Mistyped
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.call import Call
@@ -46,7 +47,7 @@ def _checked(
     try:
         decoded, unknown = (decode or partial(_typed, kind))(tree, reports)
     except ApiError as error:
-        raise of_patch(call, tree, undecodable(kind, error.message)) if is_patch else error from None
+        raise of_patch(call, tree, _why(call, kind, error)) if is_patch else error from None
     strict = [*duplicates, *unknown]
     if duplicates and unknown and decode is None and not is_patch:  # elsewhere upstream finds them one after the other
         strict = strict_json.in_order(call.received, strict)
@@ -60,12 +61,25 @@ def _checked(
     return decoded
 
 
-async def typed_body(call: Call, kind: Kind) -> Json:
+async def typed_body(call: Call, kind: Kind, older: str = "") -> Json:
     """The body of a request whose kind is answered and forgotten, as the schema knows it. Raises 400, 413, 415."""
     options = write_options(call)
-    body = await decoding.body_of(call, kind, duplicates=options.field_validation != "Ignore")
+    body = await decoding.body_of(call, kind, duplicates=options.field_validation != "Ignore", older=older)
     decoding.metadata_of(body.tree)
     return _checked(body.tree, kind, options, call, body.duplicates, None, is_patch=False)
+
+
+def patched(call: Call, tree: Json, kind: Kind, options: WriteOptions) -> Json:
+    """What a patch made of an object that is not stored as such. Raises 422."""
+    return _checked(tree, kind, options, call, (), None, is_patch=True)
+
+
+def _why(call: Call, kind: Kind, error: ApiError) -> str:
+    """A strategic patch makes a tree, which upstream decodes in other words than a text."""
+    cause = error.__cause__
+    if isinstance(cause, Mistyped) and media_type_of(call.headers.get("content-type", "")) == STRATEGIC_PATCH:
+        return cause.converted
+    return undecodable(kind, error.message)
 
 
 def undecodable(kind: Kind, message: str) -> str:

@@ -14,6 +14,7 @@ Source: apiserver/pkg/storage/{cacher/cacher.go,etcd3/store.go}, endpoints/filte
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 import msgspec
 from isal import isal_zlib
@@ -28,7 +29,8 @@ from apiserver.resources import presenting, tokens
 from apiserver.resources.api import Api
 from apiserver.resources.committing import as_entry
 from apiserver.resources.options import EXACT, ListOptions, list_options
-from apiserver.resources.selecting import Selects, selector
+from apiserver.resources.reads import ListCount
+from apiserver.resources.selecting import Selects, selector, values_of_a_label
 from apiserver.resources.writing import key_of
 from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import Compacted
@@ -88,23 +90,41 @@ async def select(api: Api, call: Call, resource: Resource, options: ListOptions)
     version = options.revision
     if version and (options.match == EXACT or (options.limit and not options.match)):
         return await _as_of(api, resource, prefix, options, selects, version)
+    count = api.reads.lists[resource.kind.group, resource.kind.plural]
     if not options.resource_version:
-        await api.fresh()
+        await _fresh(api, count)
     elif version:
         await api.reach(version)
-    entries, revision = _cached(api, call, resource, prefix), api.cache.revision
+    entries, revision = _cached(api, call, resource, prefix, options), api.cache.revision
     if options.fields is not None:
         await presenting.prepare(resource, entries)
     limit = options.limit if options.resource_version != "0" else 0  # as upstream: any version, all of it
-    return _page(entries, revision, prefix, selects, limit)
+    selection = _page(entries, revision, prefix, selects, limit)
+    count.lists += 1
+    count.fetched += len(entries)
+    count.returned += len(selection.entries)
+    return selection
 
 
-def _cached(api: Api, call: Call, resource: Resource, prefix: str) -> Sequence[Entry]:
-    """The collection from the cache; one object where the request names it by metadata.name."""
+async def _fresh(api: Api, count: ListCount) -> None:
+    """Wait until the cache is as fresh as the store."""
+    began = perf_counter()
+    try:
+        await api.fresh()
+    except errors.ApiError:
+        count.late += 1
+        raise
+    count.waits.add(perf_counter() - began)
+
+
+def _cached(api: Api, call: Call, resource: Resource, prefix: str, options: ListOptions) -> Sequence[Entry]:
+    """The collection from the cache, at least what is selected; one object where the request names it."""
     name = call.target.name
     if name and (not resource.kind.namespaced or call.target.namespace):
         entry = api.cache.get(key_of(call, resource))
         return [entry] if entry is not None else []
+    if options.labels is not None and (indexed := values_of_a_label(options.labels)) is not None:
+        return api.cache.with_label(prefix, *indexed)
     return api.cache.list(prefix)
 
 

@@ -3,22 +3,43 @@
 Source: apiserver/pkg/registry/rest/{create,update,meta}.go.
 """
 
+from collections.abc import Sequence
+
 from apimachinery.types import Json
 
 #: Never stored: the revision is the key's own, the other is of the past.
 _DROPPED = ("resourceVersion", "selfLink")
 
 
-def stamp_new(metadata: Json, *, uid: str, now: str, has_generation: bool) -> None:
-    """Fill what the server owns on create; deletion marks cannot be brought along."""
-    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+#: What a create cannot bring along.
+_OWN = ("creationTimestamp", "uid", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
+
+
+def wipe(metadata: Json) -> None:
+    """Take out what only the server says of a new object."""
+    for name in _OWN:
         metadata.pop(name, None)
+
+
+def deduplicated(owners: Sequence[Json]) -> tuple[list[Json], list[str]]:
+    """Owners without repetitions, and the uids of those that stood there again."""
+    found: list[Json] = []
+    doubled: list[str] = []
+    for owner in owners:
+        if owner in found:
+            doubled.append(str(owner.get("uid", "")))
+        else:
+            found.append(owner)
+    return found, doubled
+
+
+def stamp_new(metadata: Json, *, uid: str, now: str, has_generation: bool) -> None:
+    """Fill what the server owns on create."""
+    wipe(metadata)
     metadata["uid"] = uid
     metadata["creationTimestamp"] = now
     if has_generation:
         metadata["generation"] = 1
-    else:
-        metadata.pop("generation", None)
 
 
 def stamp_update(metadata: Json, old: Json) -> None:
@@ -29,8 +50,6 @@ def stamp_update(metadata: Json, old: Json) -> None:
     for name in ("deletionTimestamp", "deletionGracePeriodSeconds"):
         if name in old and (name == "deletionTimestamp" or metadata.get(name) is None):
             metadata[name] = old[name]
-        elif name not in old:
-            metadata.pop(name, None)
     if "generation" in old:
         metadata["generation"] = old["generation"]
     else:

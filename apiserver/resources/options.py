@@ -21,7 +21,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 #: A longer number is out of any range (and Python refuses to read very long ones).
 _DIGITS = 40
 _MOST_REVISION = 2**63 - 1  # etcd's
-_TRUE = ("true", "1", "t", "T", "TRUE", "True")
+_FALSE = ("false", "0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,6 @@ def list_options(request: Request, *, watch: bool = False, may_begin: bool = Tru
     version = request.first("resourceVersion")
     check_resource_version(version, of_list=not watch)
     label_text, field_text = request.first("labelSelector"), request.first("fieldSelector")
-    initial = request.first("sendInitialEvents")
     options = ListOptions(
         labels=_selector(label_text),
         fields=_fields(field_text),
@@ -84,8 +83,8 @@ def list_options(request: Request, *, watch: bool = False, may_begin: bool = Tru
         resource_version=version,
         match=request.first("resourceVersionMatch"),
         timeout=_number(request, "timeoutSeconds"),
-        bookmarks=request.first("allowWatchBookmarks") in _TRUE,
-        initial_events=initial in _TRUE if initial else None,
+        bookmarks=flag(request, "allowWatchBookmarks"),
+        initial_events=flag(request, "sendInitialEvents") if "sendInitialEvents" in request.query else None,
     )
     problems = _watch_problems(options, may_begin=may_begin) if watch else _list_problems(options)
     if problems:
@@ -93,6 +92,12 @@ def list_options(request: Request, *, watch: bool = False, may_begin: bool = Tru
     if options.token and version and version != "0":
         raise errors.bad_request("specifying resource version is not allowed when using continue")
     return options
+
+
+def flag(request: Request, name: str) -> bool:
+    """Whether a boolean parameter is set: to anything but false or 0 (conversion.go, Convert_Slice_string_To_bool)."""
+    values = request.query.get(name)
+    return values is not None and values[0].lower() not in _FALSE
 
 
 def _selector(text: str) -> selectors.LabelSelector | None:
@@ -170,8 +175,9 @@ def _watch_problems(options: ListOptions, *, may_begin: bool) -> list[FieldError
             problems.append(_forbidden(where, f"{where} is forbidden for watch unless sendInitialEvents is provided"))
         if match != NOT_OLDER_THAN:
             problems.append(errors.not_supported(where, match, (NOT_OLDER_THAN,)))
-        if options.token:
-            problems.append(_forbidden(where, f"{where} is forbidden when continue is provided"))
+    begins = may_begin and options.initial_events is None and options.resource_version in ("", "0")
+    if options.token and (match or begins):  # a watch from nowhere gets a match by itself
+        problems.append(_forbidden(where, f"{where} is forbidden when continue is provided"))
     return problems
 
 
@@ -186,18 +192,21 @@ def write_options(request: Request) -> WriteOptions:
     """The options of a create, update or patch."""
     validation = request.first("fieldValidation", "Warn") or "Warn"
     kind = {"POST": "CreateOptions", "PUT": "UpdateOptions"}.get(request.method, "PatchOptions")
-    if validation not in ("Strict", "Warn", "Ignore"):
-        problem = errors.not_supported("fieldValidation", validation, ("Ignore", "Strict", "Warn"))
-        raise errors.invalid(_META, kind, "", [problem])
-    manager, force = request.first("fieldManager"), request.query.get("force")
-    if problems := _manager_problems(request, manager, is_forced=force is not None):
+    manager, dry_run = request.first("fieldManager"), list(request.query.get("dryRun", ()))
+    problems = _manager_problems(request, manager, is_forced="force" in request.query) + _dry_run_problems(dry_run)
+    if validation not in _VALIDATIONS:
+        problems.append(errors.not_supported("fieldValidation", validation, _VALIDATIONS))
+    if problems:
         raise errors.invalid(_META, kind, "", problems)
     return WriteOptions(
-        dry_run=_dry_run(request.query.get("dryRun", ()), kind),
+        dry_run=bool(dry_run),
         field_validation=validation,
         field_manager=manager,
-        force=force is not None and force[0].lower() not in ("false", "0"),
+        force=flag(request, "force"),
     )
+
+
+_VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 
 
 def _manager_problems(request: Request, manager: str, *, is_forced: bool) -> list[FieldError]:
@@ -211,11 +220,8 @@ def _manager_problems(request: Request, manager: str, *, is_forced: bool) -> lis
     return problems + manager_problems(manager, "fieldManager") if manager else problems
 
 
-def _dry_run(values: object, kind: str) -> bool:
-    asked = [value for value in values if value] if isinstance(values, list | tuple) else []
-    if any(value != "All" for value in asked):
-        raise errors.invalid(_META, kind, "", [errors.not_supported("dryRun", asked, ("All",))])
-    return bool(asked)
+def _dry_run_problems(values: list[str]) -> list[FieldError]:
+    return [errors.not_supported("dryRun", values, ("All",))] if any(value != "All" for value in values) else []
 
 
 def delete_options(request: Request, body: Json | None) -> DeleteOptions:
@@ -225,23 +231,23 @@ def delete_options(request: Request, body: Json | None) -> DeleteOptions:
     preconditions = tree.get("preconditions") or {}
     orphan = tree.get("orphanDependents")
     propagation = tree.get("propagationPolicy") or ""
-    grace = tree.get("gracePeriodSeconds")
-    _check_delete(propagation, orphan, grace)
+    grace, dry_run = tree.get("gracePeriodSeconds"), list(tree.get("dryRun") or ())
+    _check_delete(propagation, orphan, grace, dry_run)
     return DeleteOptions(
         grace=grace,
         uid=preconditions.get("uid") or "",
         resource_version=preconditions.get("resourceVersion") or "",
         propagation=propagation,
         orphan=orphan,
-        dry_run=_dry_run(tree.get("dryRun") or (), "DeleteOptions"),
+        dry_run=bool(dry_run),
     )
 
 
 def _deletion_query(request: Request) -> Json:
     """The query's parameters, as a body would say them."""
     tree: Json = {"dryRun": list(request.query.get("dryRun", ()))}
-    if text := request.first("orphanDependents"):
-        tree["orphanDependents"] = text in _TRUE
+    if "orphanDependents" in request.query:
+        tree["orphanDependents"] = flag(request, "orphanDependents")
     if text := request.first("propagationPolicy"):
         tree["propagationPolicy"] = text
     if request.first("gracePeriodSeconds"):
@@ -265,7 +271,7 @@ def _check_delete_types(tree: Json) -> None:
         raise errors.bad_request('DeleteOptions in version "v1" cannot be handled as a DeleteOptions: wrong type')
 
 
-def _check_delete(propagation: str, orphan: bool | None, grace: int | None) -> None:  # noqa: FBT001 - the field's type
+def _check_delete(propagation: str, orphan: bool | None, grace: int | None, dry_run: list[str]) -> None:  # noqa: FBT001
     problems: list[FieldError] = []
     if propagation and orphan is not None:
         text = "orphanDependents and deletionPropagation cannot be both set"
@@ -274,5 +280,6 @@ def _check_delete(propagation: str, orphan: bool | None, grace: int | None) -> N
         problems.append(errors.not_supported("propagationPolicy", propagation, (FOREGROUND, BACKGROUND, ORPHAN, "nil")))
     if isinstance(grace, bool) or (grace is not None and not isinstance(grace, int)):
         problems.append(FieldError("gracePeriodSeconds", errors.INVALID, "must be an integer", grace))
+    problems += _dry_run_problems(dry_run)
     if problems:
         raise errors.invalid(_META, "DeleteOptions", "", problems)

@@ -38,6 +38,18 @@ def encoded(call: Call, value: bytes, status: int = 200) -> Response:
     return _in_form(call, call.accepted, value, status)
 
 
+def computed(call: Call, tree: Json, of: str, status: int = 200) -> Response:
+    """An object that no store holds: a review, a Scale, of this Go type. Raises 406 for what it cannot be."""
+    accepted = call.accepted
+    if accepted.transform == TABLE:
+        raise errors.not_acceptable(negotiation.MEDIA_TYPES)  # it has no columns
+    if accepted.transform == PARTIAL_LIST:
+        raise errors.ApiError(406, "NotAcceptable", _NOT_A_LIST.format(of))
+    if accepted.transform:
+        tree = {"kind": PARTIAL, "apiVersion": accepted.meta_version, "metadata": tree.get("metadata") or {}}
+    return encoded(call, msgspec.json.encode(tree), status)
+
+
 def _in_form(call: Call, accepted: Accepted, value: bytes, status: int) -> Response:
     media_type = accepted.media_type
     if media_type == PROTOBUF:
@@ -200,8 +212,8 @@ def row(resource: Resource, accepted: Accepted, entry: Entry, now: float, includ
         line = {"cells": resource.table.cells(msgspec.json.decode(served(resource, entry)), now)}
     if include == "Metadata":
         line["object"] = msgspec.Raw(partial(resource, entry, accepted.version))
-    elif include == "Object":
-        line["object"] = msgspec.Raw(served(resource, entry))
+    else:
+        line["object"] = msgspec.Raw(served(resource, entry)) if include == "Object" else None
     return line
 
 

@@ -6,7 +6,6 @@ options of an exec) there is the one form. Source: endpoints/handlers/{create,up
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 
 import msgspec
@@ -80,7 +79,7 @@ def deleted(
 def posted(call: Call, resource: Resource, attributes: Attributes, of: Kind, options: WriteOptions) -> Subject:
     """A create of something that is not stored: a review, or the object of a subresource."""
     return Subject(
-        attributes=replace(attributes, verb="create"),
+        attributes=msgspec.structs.replace(attributes, verb="create"),
         annotate=call.annotate,
         operation=CREATE,
         own=form(resource.kind, of),

@@ -60,7 +60,7 @@ class Write:
     subresource: str = ""
     #: How webhooks and policies see the write, from the object and the old one; None: as a write of the object itself.
     subject: Callable[["Write", Json, Json | None], Subject] | None = None
-    #: The resourceVersion that a create has brought along: only a dry run gets so far, and shows it.
+    #: The resourceVersion that a create has brought along: it is refused, but a dry run shows it.
     version: str = ""
     now: float
 
@@ -91,7 +91,11 @@ async def default(write: Write, new: Json, _old: Json | None) -> Json:
 
 async def manage(write: Write, new: Json, old: Json | None) -> Json:
     """Whose fields they are now. Then the version that is stored: everything below knows that one only."""
-    resource = write.resource
+    resource, meta = write.resource, metadata_of(new)
+    if old is None:
+        metadata.wipe(meta)
+    if not write.is_patch:
+        _deduplicate(write, meta, "")
     if not write.has_entries:
         served = resource.to_served(old) if old is not None else None
         manager, now = managing.manager_of(write.call, write.options), times.rfc3339(write.now)
@@ -105,7 +109,22 @@ async def mutate(write: Write, new: Json, old: Json | None) -> Json:
     before, subject = new["metadata"].get(MANAGED_FIELDS), _asked(write, new, old)
     admission = write.api.admission
     new = await admission.mutate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
+    _deduplicate(write, metadata_of(new), " after mutating admission happens")
     return managing.after_admission(write.call, new, before)
+
+
+def _deduplicate(write: Write, meta: Json, when: str) -> None:
+    """Take repeated owners out, and say so."""
+    owners = meta.get("ownerReferences") or ()
+    if len(owners) < 2:
+        return
+    meta["ownerReferences"], doubled = metadata.deduplicated(owners)
+    if doubled:
+        write.call.warn(
+            f".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, "
+            "and may reject such requests as early as 1.24; please fix your requests; "
+            f"duplicate UID(s) observed: {', '.join(doubled)}"
+        )
 
 
 def _asked(write: Write, new: Json, old: Json | None) -> Callable[[], Subject] | None:
@@ -125,7 +144,7 @@ def _subject(write: Write, new: Json, old: Json | None) -> Subject:
         creates=old is None,
         name=metadata_of(new).get("name") or "",
     )
-    return replace(found, annotate=write.call.annotate)
+    return replace(found, annotate=write.call.annotate, spend=write.call.spend)
 
 
 async def _settled(write: Write, tree: Json, resource: Resource) -> Json:

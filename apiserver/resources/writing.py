@@ -7,6 +7,7 @@ lost race. Source: endpoints/handlers/{create,update,patch}.go, registry/generic
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -50,8 +51,6 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
     body = await decoding.body_of(call, resource.kind, duplicates=options.field_validation != "Ignore")
     tree = decoding.place(body.tree, resource.kind, call.target.namespace)
     version = decoding.metadata_of(tree).get("resourceVersion") or ""
-    if version and not options.dry_run:  # it is the store that refuses it
-        raise errors.bad_request("resourceVersion should not be set on objects to be created")
     name = tree["metadata"].get("name") or ""
     write = Write(
         api=api,
@@ -72,19 +71,25 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
 async def respond(api: Api, call: Call, resource: Resource) -> Response:
     """POST of a kind that is computed and forgotten: a review."""
     assert resource.respond is not None
-    if call.accepted.transform:
-        raise errors.not_acceptable(negotiation.MEDIA_TYPES)  # it has no columns, and no metadata to show
+    if call.accepted.transform == negotiation.TABLE:
+        raise errors.not_acceptable(negotiation.MEDIA_TYPES)
     tree = await fields.typed_body(call, resource.kind)
     if resource.kind.namespaced:
         decoding.place(tree, resource.kind, call.target.namespace)
     options = write_options(call)
-    manager, now = managing.manager_of(call, options), times.rfc3339(api.clock())
-    decoding.metadata_of(tree)
-    tree = managing.with_entries(tree, managing.ownership(resource, "").update(None, tree, manager, now))
+    tree = owned(api, call, resource, options, tree)
     subject = partial(reviewing.posted, call, resource, attributes_of(call), resource.kind, options)
     tree = await api.admission.review(subject, tree, call.warn)
     answer = await resource.respond(call, tree)
-    return presenting.encoded(call, msgspec.json.encode(answer), 201)
+    return presenting.computed(call, answer, presenting.go_type(resource), 201)
+
+
+def owned(api: Api, call: Call, resource: Resource, options: WriteOptions, tree: Json, subresource: str = "") -> Json:
+    """What is sent once and not stored, with whose fields it has."""
+    manager, now = managing.manager_of(call, options), times.rfc3339(api.clock())
+    decoding.metadata_of(tree)
+    entries = managing.ownership(resource, subresource).update(None, tree, manager, now)
+    return managing.with_entries(tree, entries)
 
 
 async def update(api: Api, call: Call, resource: Resource) -> Response:
@@ -229,20 +234,32 @@ def _patching(apply: Callable[[Json], Json], touches: bool) -> Callable[[Json | 
 
 def patcher(resource: Resource, media_type: str, data: bytes) -> Callable[[Json], Json]:
     """The function that puts a patch onto an object. Raises 400 for a body that is no patch of its type."""
-    body, _ = strict_json.decode(data)
+    body = _patch_body(media_type, data)
     if media_type == negotiation.JSON_PATCH:
-        if not isinstance(body, list):
-            raise errors.bad_request("error decoding patch: json: cannot unmarshal object into Go value of type Patch")
         return lambda old: patch.json_patch(old, body)
-    if not isinstance(body, dict):
-        why = f"json: cannot unmarshal {decoding.go_type(body)} into Go value of type map[string]interface {{}}"
-        raise errors.bad_request(f"error decoding patch: {why}")
     if media_type == negotiation.MERGE_PATCH:
         return lambda old: patch.merge_patch(old, body)
     definition = schema.definition(resource.kind) if resource.is_typed else None
     if definition is None:
         raise errors.unsupported_media_type((negotiation.JSON_PATCH, negotiation.MERGE_PATCH, negotiation.APPLY_PATCH))
     return lambda old: patch.strategic_merge(old, body, definition)
+
+
+def _patch_body(media_type: str, data: bytes) -> Any:
+    """What a patch says. A strategic null changes nothing. Raises 400."""
+    decoding_of = "" if media_type == negotiation.STRATEGIC_PATCH else "error decoding patch: "
+    try:
+        body, _ = strict_json.decode(data)
+    except errors.ApiError as error:
+        raise errors.bad_request(decoding_of + error.message.removeprefix("error decoding patch: ")) from None
+    if media_type == negotiation.JSON_PATCH or isinstance(body, dict):
+        return body
+    if body is None and media_type == negotiation.STRATEGIC_PATCH:
+        return {}
+    if body is None:
+        raise errors.bad_request("Invalid JSON Patch")
+    why = f"json: cannot unmarshal {decoding.go_type(body)} into Go value of type map[string]interface {{}}"
+    raise errors.bad_request(decoding_of + why)
 
 
 def namespace_of(call: Call, resource: Resource) -> str:

@@ -8,7 +8,7 @@ Trees are large (six times their bytes), so only those of the last few used entr
 small and stay. The cache hands the same `Entry` to everybody: nobody may modify what it gives.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -42,6 +42,23 @@ NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 class Undecodable(StorageError):
     """A stored value that is no object. `message` names the key: the only cure is to delete or rewrite it there."""
+
+
+#: How often such a value was asked for, by the folder of its resource: `/registry/pods/`.
+UNDECODABLE: Counter[str] = Counter()
+
+
+def _undecodable(key: str, message: str) -> Undecodable:
+    UNDECODABLE[resource_folder(key)] += 1
+    return Undecodable(message)
+
+
+def resource_folder(key: str) -> str:
+    """`/registry/pods/` of `/registry/pods/default/web`; the resource of a group's or of services' has one more."""
+    end = key.find("/", 10) + 1  # behind "/registry/"
+    if "." in key[:end] or key.startswith("/registry/services/"):
+        end = key.find("/", end) + 1 or end
+    return key[:end]
 
 
 class _Meta(msgspec.Struct, rename="camel", gc=False):
@@ -103,7 +120,7 @@ class Entry(msgspec.Struct, gc=False, eq=False, repr_omit_defaults=True):
         try:
             tree: Json = _tree.decode(self.value)
         except msgspec.DecodeError as error:
-            raise Undecodable(f"the value stored at {self.key} cannot be decoded: {error}") from None
+            raise _undecodable(self.key, f"the value stored at {self.key} cannot be decoded: {error}") from None
         return tree
 
     @property
@@ -155,7 +172,7 @@ class Entry(msgspec.Struct, gc=False, eq=False, repr_omit_defaults=True):
         try:
             meta = _head.decode(self.value).metadata
         except msgspec.DecodeError as error:
-            raise Undecodable(f"{self.key}: {error}") from None
+            raise _undecodable(self.key, f"{self.key}: {error}") from None
         self._namespace, self._labels = meta.namespace, meta.labels or NO_LABELS
 
 
@@ -228,7 +245,7 @@ def _decoded(key: str, value: bytes, revision: int, decode: Decode) -> bytes:
         head = {"kind": tree["kind"], "apiVersion": tree["apiVersion"]}
         return _encode({**head, "metadata": {"resourceVersion": str(revision), **metadata}, **_rest(tree)})
     except (ValueError, KeyError, TypeError) as error:
-        raise Undecodable(f"the value stored at {key} cannot be decoded: {error}") from error
+        raise _undecodable(key, f"the value stored at {key} cannot be decoded: {error}") from error
 
 
 def _rest(tree: Json) -> Json:

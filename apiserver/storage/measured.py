@@ -1,35 +1,41 @@
-"""A store whose every operation is counted and timed: etcd_requests_total, etcd_request_duration_seconds, ..._errors.
+"""A store whose every operation is counted and timed, by operation and folder. metrics/stored.py shows it.
 
-Labels are upstream's: the operation (get, list, create, update, delete) and the resource whose folder the key lies in.
+Operations are called as upstream calls them: get, list, create, update, delete.
 Source: apiserver/pkg/storage/etcd3/metrics/metrics.go.
 """
 
-from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable, Iterator
-from itertools import accumulate
+from collections.abc import AsyncIterator
 from time import perf_counter
-from typing import TypeVar
-
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from apiserver.storage.protocol import ABSENT, Change, Conflict, Page, Progress, Storage, Stored
+from serving.series import Distribution
 
-T = TypeVar("T")
-_SECONDS = (
+SECONDS = (
     0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0,
     45.0, 60.0,
 )  # fmt: skip
-_LABELS = ("operation", "group", "resource")
 
 
-class _Row:
-    __slots__ = ("buckets", "errors", "seconds")
+class Operation:
+    """One operation on the keys of one folder."""
+
+    __slots__ = ("errors", "objects", "seconds")
 
     def __init__(self) -> None:
-        self.buckets = [0] * (len(_SECONDS) + 1)
-        self.seconds = 0.0
+        self.seconds = Distribution(SECONDS)
         self.errors = 0
+        self.objects = 0  # that lists gave
+
+    @property
+    def count(self) -> float:
+        """How often there was one."""
+        return sum(self.seconds.counts)
+
+    def merge(self, other: "Operation") -> None:
+        """Take in another's."""
+        self.seconds.merge(other.seconds)
+        self.errors += other.errors
+        self.objects += other.objects
 
 
 class Measured:
@@ -37,7 +43,8 @@ class Measured:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self.rows: dict[tuple[str, str], _Row] = {}  # by operation and folder
+        self.rows: dict[tuple[str, str], Operation] = {}  # by operation and folder
+        self.size = 0  # of the store's database in bytes, as last asked; 0 where it has none
 
     async def get(self, key: str) -> Stored | None:
         """As the store's."""
@@ -58,7 +65,7 @@ class Measured:
         except BaseException:
             self._add("list", prefix, began, failed=True)
             raise
-        self._add("list", prefix, began)
+        self._add("list", prefix, began).objects += len(found.items)
         return found
 
     async def put(self, key: str, value: bytes, *, expect: int, ttl: int = 0) -> Stored:
@@ -91,45 +98,11 @@ class Measured:
         """As the store's."""
         return await self._storage.revision()
 
-    def _add(self, operation: str, key: str, began: float, *, failed: bool = False) -> None:
-        seconds = perf_counter() - began
+    def _add(self, operation: str, key: str, began: float, *, failed: bool = False) -> Operation:
         row_key = (operation, key[: key.find("/", 10) + 1] or key)  # behind "/registry/"
         row = self.rows.get(row_key)
         if row is None:
-            row = self.rows[row_key] = _Row()
-        row.buckets[bisect_left(_SECONDS, seconds)] += 1
-        row.seconds += seconds
+            row = self.rows[row_key] = Operation()
+        row.seconds.add(perf_counter() - began)
         row.errors += failed
-
-
-class StorageCollector(Collector):
-    """Shows a `Measured`. `resource_of` names the group and resource of a folder, ("", "") where several share it."""
-
-    def __init__(self, measured: Measured, resource_of: Callable[[str], tuple[str, str]]) -> None:
-        self._measured = measured
-        self._resource_of = resource_of
-
-    def collect(self) -> Iterator[Metric]:
-        merged: dict[tuple[str, str, str], _Row] = {}
-        for (operation, folder), row in self._measured.rows.items():
-            into = merged.setdefault((operation, *self._resource_of(folder)), _Row())
-            into.buckets = [a + b for a, b in zip(into.buckets, row.buckets, strict=True)]
-            into.seconds += row.seconds
-            into.errors += row.errors
-        duration = HistogramMetricFamily(
-            "etcd_request_duration_seconds", "Etcd request latency in seconds for each operation and object type.",
-            labels=_LABELS,
-        )  # fmt: skip
-        total = CounterMetricFamily(
-            "etcd_requests_total", "Etcd request counts for each operation and object type.", labels=_LABELS
-        )
-        errors = CounterMetricFamily(
-            "etcd_request_errors_total", "Etcd failed request counts for each operation and object type.",
-            labels=_LABELS,
-        )  # fmt: skip
-        limits = [*(f"{limit:g}" for limit in _SECONDS), "+Inf"]
-        for labels, row in merged.items():
-            duration.add_metric(labels, list(zip(limits, accumulate(row.buckets), strict=True)), row.seconds)
-            total.add_metric(labels, sum(row.buckets))
-            errors.add_metric(labels, row.errors)
-        yield from (duration, total, errors)
+        return row

@@ -19,6 +19,7 @@ then, everything is listed anew and all watchers are cut, as upstream does it: a
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import thread_time
@@ -85,6 +86,7 @@ class WatchCache:
         self._questions = Questions(storage.revision)
         self._turns = Turns(work)
         self._loads = self._resumes = 0
+        self.changes: Counter[str] = Counter()  # that came, by the folder of the resource
 
     async def run(self) -> None:
         """Load and follow, for ever. Storage errors are logged and tried again; anything else is a bug and raised."""
@@ -111,6 +113,10 @@ class WatchCache:
     def list(self, prefix: str) -> Sequence[Entry]:
         """The objects below a prefix that ends in a slash (or at one whole key), in the order of their keys."""
         return self._index.list(prefix)
+
+    def with_label(self, prefix: str, name: str, values: Sequence[str]) -> Sequence[Entry]:
+        """The objects below a prefix that ends in a slash with one of these values of a label. Raises Undecodable."""
+        return self._index.with_label(prefix, name, values)
 
     def size(self, prefix: str) -> tuple[int, int]:
         """Objects below a prefix, and roughly their bytes."""
@@ -224,12 +230,14 @@ class WatchCache:
                 return None
             now = entry(new.key, new.value, revision, self._decode)
             folder = index.folder(new.key)
+            self.changes[folder.resource] += 1
             return CacheEvent(revision, now, index.put(folder, now)), folder.ancestors
         assert change.old is not None
         key = change.old.key
         if index.get(key) is None:
             return None
         folder = index.folder(key)
+        self.changes[folder.resource] += 1
         return CacheEvent(revision, None, index.remove(folder, key)), folder.ancestors
 
     def _ring(self, prefix: str) -> Ring:

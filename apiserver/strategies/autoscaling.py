@@ -65,11 +65,16 @@ def default_v1(tree: Json) -> Json:
 
 
 def check(new: Json, old: Json | None) -> list[FieldError]:
-    had = (((old or {}).get("spec") or {}).get("scaleTargetRef") or {}).get("apiVersion", "")
-    return [*_check(new.get("spec") or {}, is_new=old is None or "/" in had)]
+    return [*_check(new.get("spec") or {}, is_kept=old is not None and _scaled(old) == _scaled(new))]
 
 
-def _check(spec: Json, *, is_new: bool) -> Problems:
+def _scaled(tree: Json) -> tuple[str, str]:
+    """The version and the kind of what is scaled."""
+    reference = (tree.get("spec") or {}).get("scaleTargetRef") or {}
+    return reference.get("apiVersion", ""), reference.get("kind", "")
+
+
+def _check(spec: Json, *, is_kept: bool) -> Problems:
     low, high = spec.get("minReplicas"), spec.get("maxReplicas", 0)
     if low is not None and low < 1:
         yield invalid("spec.minReplicas", low, "must be greater than or equal to 1")
@@ -77,7 +82,9 @@ def _check(spec: Json, *, is_new: bool) -> Problems:
         yield invalid("spec.maxReplicas", high, "must be greater than 0")
     if low is not None and high < low:
         yield invalid("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`")
-    yield from _target_ref("spec.scaleTargetRef", spec.get("scaleTargetRef") or {}, is_new=is_new)
+    reference = spec.get("scaleTargetRef") or {}
+    is_core = reference.get("kind") == "ReplicationController"  # the one of the core group that can be scaled
+    yield from _reference("spec.scaleTargetRef", reference, is_kept=is_kept, may_be_core=is_core)
     percentage = spec.get("targetCPUUtilizationPercentage")
     if percentage is not None and percentage < 1:
         yield invalid("spec.targetCPUUtilizationPercentage", percentage, "must be greater than 0")
@@ -92,16 +99,19 @@ def _check(spec: Json, *, is_new: bool) -> Problems:
             yield from _check_rules(f"spec.behavior.{name}", rules)
 
 
-def _target_ref(path: str, reference: Json, *, is_new: bool) -> Problems:
+def _reference(path: str, reference: Json, *, is_kept: bool = False, may_be_core: bool) -> Problems:
+    """A version that was there before is not looked at again."""
     for name in ("kind", "name"):
         if not reference.get(name):
             yield required(f"{path}.{name}")
         else:
             yield from named(f"{path}.{name}", reference[name], names.path_segment)
+    if is_kept:
+        return
     version = reference.get("apiVersion", "")
     if version.count("/") > 1:
         yield invalid(f"{path}.apiVersion", version, f"unexpected GroupVersion string: {version}")
-    elif is_new and "/" not in version:
+    elif not may_be_core and not version.rpartition("/")[0]:
         yield invalid(f"{path}.apiVersion", version, "apiVersion must specify API group")
 
 
@@ -130,7 +140,7 @@ def _source(path: str, name: str, source: Json) -> Problems:
     target = source.get("target") or {}
     value, average, percentage = (target.get(n) is not None for n in ("value", "averageValue", "averageUtilization"))
     if name == "object":
-        yield from _target_ref(f"{path}.describedObject", source.get("describedObject") or {}, is_new=False)
+        yield from _reference(f"{path}.describedObject", source.get("describedObject") or {}, may_be_core=True)
     if name in ("resource", "containerResource"):
         yield from _resource(path, name, source)
     else:

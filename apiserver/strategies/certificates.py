@@ -18,6 +18,7 @@ from apiserver.strategies.strategy import Part, Strategy, WriteContext, metadata
 
 _BY_SERVER = ("username", "uid", "groups", "extra")
 _LONGEST_DOMAIN, _LONGEST_LABEL = 253, 63
+_LEGACY = "kubernetes.io/legacy-unknown"
 _VERDICTS = ("Approved", "Denied", "Failed")
 _USAGES = frozenset(
     (
@@ -69,16 +70,17 @@ def _stamp_condition(condition: Json, before: Json | None, now: str) -> None:
 
 
 def check(new: Json, old: Json | None) -> list[FieldError]:
-    problems = [*_check(new.get("spec") or {})]
+    was = (old or {}).get("spec") or {}
+    problems = [*_check(new.get("spec") or {}, is_legacy=was.get("signerName") == _LEGACY)]
     if old is not None:
         problems += _conditions_stay(new, old)
     return problems
 
 
-def _check(spec: Json) -> Problems:
+def _check(spec: Json, *, is_legacy: bool) -> Problems:
     problem = _request_problem(spec.get("request", ""))
     if problem:
-        yield invalid("spec.request", spec.get("request") or None, problem)
+        yield invalid("spec.request", spec.get("request"), problem)
     usages = spec.get("usages") or []
     if not usages:
         yield required("spec.usages")
@@ -86,7 +88,11 @@ def _check(spec: Json) -> Problems:
         if usage not in _USAGES:
             yield not_supported(f"spec.usages[{i}]", usage, sorted(_USAGES))
     yield from unique("spec.usages", usages)
-    yield from _signer("spec.signerName", spec.get("signerName", ""))
+    signer = spec.get("signerName", "")
+    if signer == _LEGACY and not is_legacy:
+        yield invalid("spec.signerName", signer, "the legacy signerName is not allowed via this API version")
+    else:
+        yield from _signer("spec.signerName", signer)
     seconds = spec.get("expirationSeconds")
     if seconds is not None and seconds < 600:
         yield invalid(

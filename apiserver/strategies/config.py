@@ -42,7 +42,7 @@ def _config_map(tree: Json) -> Problems:
     for key in binary:
         yield from config_key(f"binaryData[{key}]", key)
     if sum(len(value.encode()) for value in data.values()) + sum(map(_decoded_size, binary.values())) > _MAX_SIZE:
-        yield too_long("", _MAX_SIZE)
+        yield too_long("[]", _MAX_SIZE)
 
 
 def _decoded_size(text: str) -> int:

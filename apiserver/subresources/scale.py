@@ -82,7 +82,14 @@ def handlers(api: Api, places: Places | None = None) -> dict[str, Handler]:
 
     async def patch(call: Call, resource: Resource) -> Response:
         change, applies = _changing(api, call, resource, await call.body())
-        return await _write(api, places, call, resource, change, applies=applies)
+        options = write_options(call)
+
+        def changed(old: Json) -> Json:
+            scale = change(old) if applies else fields.patched(call, change(old), SCALE, options)
+            decoding.check_name(scale, call.target.name)
+            return scale
+
+        return await _write(api, places, call, resource, changed, applies=applies)
 
     return {"get": get, "update": update, "patch": patch}
 
@@ -187,6 +194,7 @@ def _subject(places: Places, write: Write, new: Json, _old: Json | None) -> Subj
         show=show,
         take=take,
         annotate=write.call.annotate,
+        spend=write.call.spend,
     )
 
 
@@ -232,6 +240,8 @@ def _changing(api: Api, call: Call, resource: Resource, data: bytes) -> tuple[Ca
 
 def _answer(call: Call, scale: Json, now: float) -> Response:
     """The Scale in the form asked for: it has columns of its own."""
+    if call.accepted.transform != negotiation.TABLE:
+        return presenting.computed(call, scale, "autoscaling.Scale")
     value = msgspec.json.encode(scale)
     entry = Entry("/" + scale["metadata"]["name"], int(scale["metadata"]["resourceVersion"]), value, len(value))
     return presenting.present(call, RESOURCE, entry, now)

@@ -107,7 +107,7 @@ class Pressure:
                 continue
             why = ranking.message(resource, pod, use.get(uid), due, seen)
             grace = _AT_ONCE if due[0].hard else self.terms.longest_grace
-            metrics.EVICTIONS.labels(due[0].signal).inc()
+            metrics.EVICTIONS.of(due[0].signal).value += 1
             self.evict(uid, Verdict("Evicted", why, disruption=why, grace=grace))
             return
         log.warning("unable to evict any pods from the node")

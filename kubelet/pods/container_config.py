@@ -10,7 +10,7 @@ from pathlib import Path
 
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
-from kubelet.pods import qos
+from kubelet.pods import qos, slices
 from kubelet.pods.admit import dotted
 from kubelet.pods.decide import spec_hash
 from kubelet.pods.env import ConfigProblem
@@ -209,9 +209,7 @@ def cgroup_parent(pod: Pod, machine: Machine) -> str:
     if not root:
         return ""
     quality = qos.qos_class(pod).lower()
+    middle = "" if quality == "guaranteed" else quality
     if machine.systemd_cgroups:
-        name = root.removesuffix(".slice").replace("/", "-").strip("-")
-        middle = "" if quality == "guaranteed" else f"-{quality}"
-        return f"{name}{middle}-pod{pod.metadata.uid.replace('-', '_')}.slice"
-    middle = "" if quality == "guaranteed" else f"{quality}/"
-    return f"/{root.strip('/')}/{middle}pod{pod.metadata.uid}"
+        return slices.below(slices.below(root, middle), slices.pod_name(pod.metadata.uid))
+    return "/" + "/".join(filter(None, (root.strip("/"), middle, f"pod{pod.metadata.uid}")))

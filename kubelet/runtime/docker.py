@@ -257,10 +257,16 @@ class DockerRuntime:
                 await process.close()
 
     async def attach(self, id: str, *, stdin: bool = False) -> Process:
-        inspected = await self._call(self._client.inspect_container, id)
         query = f"stream=1&stdout=1&stderr=1&stdin={int(stdin)}"
         path = f"/v{self._client.api_version}/containers/{id}/attach?{query}"
         reader, writer = await hijack(self._endpoint, path, {})
+        try:
+            inspected = await self._call(self._client.inspect_container, id)
+            if not inspected["State"]["Running"]:  # Docker would wait for its next start; the log has what it wrote
+                raise NoSuchContainer(f"container not running ({id})")
+        except RuntimeError_:
+            writer.close()
+            raise
 
         async def resize(width: int, height: int) -> None:
             with contextlib.suppress(RuntimeError_):

@@ -119,6 +119,17 @@ async def test_a_claim_gets_the_smallest_volume_that_fits():
         assert await phase(c, PERSISTENTVOLUMES, "big") == "Available"
 
 
+async def test_a_bound_claim_says_which_attributes_its_volume_has():
+    """Once, at the binding: what changes them later says so itself. Quotas count by it."""
+    async with Cluster() as c:
+        csi = {"hostPath": None, "csi": {"driver": "d.example.com", "volumeHandle": "h"}}
+        await c.apply(volume("v", volumeAttributesClassName="gold", **csi))
+        await c.apply(claim("a", volumeAttributesClassName="gold"))
+        await c.settle()
+        assert await bound(c, "a") == ("Bound", "v")
+        assert (await c.get(PERSISTENTVOLUMECLAIMS, "a"))["status"]["currentVolumeAttributesClassName"] == "gold"
+
+
 async def test_two_claims_never_share_a_volume():
     async with Cluster() as c:
         await c.apply(*[claim(f"c{i}") for i in range(6)])

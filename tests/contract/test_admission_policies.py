@@ -477,3 +477,15 @@ async def test_match_conditions_see_no_namespace(server):
     await bound(server, policy("p", {"expression": "false", "message": "no"}, matchConditions=[condition]))
     code, _ = await server.call("POST", f"{APPS}/deployments", deployment("web"))
     assert code == 422
+
+
+async def test_a_policy_is_asked_before_the_store_refuses(server):
+    """As upstream's per_node_update.go has it: that a new object has a resourceVersion is the last thing to be told."""
+    await bound(server, policy("p", {"expression": "false", "message": "no"}, resources=("configmaps",), groups=("",)))
+    again = config_map("a")
+    again["metadata"]["resourceVersion"] = "5"
+    code, status = await server.call("POST", f"{CORE}/configmaps", again)
+    assert (code, status["message"]) == (
+        422,
+        "configmaps \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+    )

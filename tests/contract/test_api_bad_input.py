@@ -101,6 +101,17 @@ async def test_field_validation(api):
     assert 'Unsupported value: "Maybe"' in status["message"]
 
 
+async def test_a_timeout_must_be_a_time(api):
+    for path in (MAPS, "/healthz", "/apis/apps/v1"):
+        code, status = await api.call("GET", f"{path}?timeout=soon")
+        assert (code, status["message"]) == (
+            400,
+            'invalid timeout specified in the request URL - time: invalid duration "soon"',
+        )
+        assert (await api.send("GET", f"{path}?timeout=32s")).status_code == 200
+        assert (await api.send("GET", f"{path}?timeout=")).status_code == 200
+
+
 async def test_duplicate_fields(api):
     raw = b'{"metadata":{"name":"a"},"data":{"x":"1"},"data":{"x":"2"}}'
     code, status = await api.call("POST", f"{MAPS}?fieldValidation=Strict", raw=raw)

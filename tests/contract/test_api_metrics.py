@@ -95,7 +95,7 @@ async def test_what_is_stored_and_asked_of_the_store(api):
     creates = (("group", ""), ("operation", "create"), ("resource", "configmaps"))
     assert found["etcd_requests_total", creates] >= 1
     assert found["etcd_request_duration_seconds_count", creates] == found["etcd_requests_total", creates]
-    assert found["etcd_request_errors_total", creates] == 0
+    assert ("etcd_request_errors_total", creates) not in found
 
 
 async def test_deprecated_versions_are_told_and_counted(api):
@@ -130,8 +130,8 @@ async def test_health_checks_by_name(api):
         assert (await api.send("GET", path)).text == "ok", path
     assert (await api.send("GET", "/livez/shutdown")).status_code == 404
     slis = (await api.send("GET", "/metrics/slis")).text
-    assert 'kubernetes_healthcheck{name="etcd",type="readyz"} 1.0' in slis
-    assert 'kubernetes_healthchecks_total{name="ping",status="success",type="livez"} 1.0' in slis
+    assert 'kubernetes_healthcheck{name="etcd",type="readyz"} 1' in slis
+    assert 'kubernetes_healthchecks_total{name="ping",status="success",type="livez"} 1' in slis
 
 
 @pytest.mark.parametrize("path", ["/logs", "/logs/x.log", "/flagz", "/statusz", "/configz"])

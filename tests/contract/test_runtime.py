@@ -301,3 +301,15 @@ async def test_the_network_of_a_sandbox_is_its_own_and_its_containers(more, apar
         _, names = await runtime.exec_sync(id, ["sh", "-c", "cat /proc/net/dev; cat /proc/sys/kernel/hostname"], 5)
         assert (b"eth0" in names) is not apart
         assert apart is (names.split()[-1] == POD.name.encode())
+
+
+async def test_an_attach_needs_a_running_container(runtime):
+    """Docker would wait for the next start of one that has ended: kubectl would hang in place of showing its log."""
+    box = await runtime.run_sandbox(sandbox())
+    id = await runtime.create(container("sleep", "1000"), box.id)
+    await runtime.start(id)
+    await (await runtime.attach(id)).close()
+    await runtime.stop(id, 0)
+    async with asyncio.timeout(10):
+        with pytest.raises(RuntimeError_):
+            await runtime.attach(id)

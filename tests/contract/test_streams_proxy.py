@@ -200,13 +200,18 @@ async def test_a_backend_that_is_away(client, servers, address):
 
 async def test_a_pod_without_a_node_has_no_log_yet(client, servers):
     answer = await client.get("/pods/real/log")
-    assert (answer.status_code, answer.content) == (200, b"")
+    assert (answer.status_code, answer.content) == (204, b"")
 
 
 async def test_logs_come_as_text(client, servers):
     servers.pods.log.write_bytes(docker_line("one\n") + docker_line("two\n", "stderr"))
-    answer = await client.get("/pods/web/log?container=main&stream=Stderr")
-    assert (answer.headers["content-type"], answer.text) == ("text/plain", "two\n")
+    answer = await client.get("/pods/web/log?container=main")
+    assert (answer.headers["content-type"], answer.text) == ("text/plain", "one\ntwo\n")
+
+
+async def test_streams_of_a_log_cannot_be_chosen(client, servers):
+    status = (await client.get("/pods/web/log?container=main&stream=Stderr")).json()
+    assert status["message"] == 'PodLogOptions "web" is invalid: stream: Forbidden: may not be specified'
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
-"""Some thousands of requests as upstream answers them: tests/golden/requests.json.gz, made by this file.
+"""Some thousands of requests as upstream answers them: tests/golden/NAME.json.gz, made by this file.
+
+There are two sets of them: `requests` of one kind or one sort each, and `sequences` that build upon one another.
 
     PORT=17443 run.sh --disable-admission-plugins=ServiceAccount --service-cluster-ip-range=...     (/work/upstream has one)
-    python -m tests.contract.upstream_requests record https://127.0.0.1:17443 FOLDER-OF-PKI
-    python -m tests.contract.upstream_requests compare           what a server in this process answers differently
+    python -m tests.contract.upstream_requests record NAME https://127.0.0.1:17443 FOLDER-OF-PKI
+    python -m tests.contract.upstream_requests compare NAME      what a server in this process answers differently
+    python -m tests.contract.upstream_requests accept NAME       let NAME_differ.json be what differs now
 
 What differs between any two servers is levelled before it is compared: uids, times, revisions, addresses, random names.
 """
@@ -24,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from apiserver import protobuf
 from apiserver.app import Options
-from tests.contract import asked_of_kinds, asked_of_server
+from tests.contract import asked_in_sequence, asked_of_kinds, asked_of_server
 from tests.contract.api_server import running
 from tests.contract.asked_of_kinds import Ask
 
@@ -34,8 +37,11 @@ DELIBERATE = {
         "upstream's deletecollection of definitions leaves the objects of what they define in etcd, unreachable"
     ),
 }
-KNOWN = Path(__file__).parents[1] / "golden" / "requests_differ.json"
-GOLDEN = Path(__file__).parents[1] / "golden" / "requests.json.gz"
+_FOLDER = Path(__file__).parents[1] / "golden"
+SETS = {
+    "requests": lambda: [*asked_of_kinds.every_kind(), *asked_of_server.everything()],
+    "sequences": lambda: [*asked_in_sequence.everything()],
+}
 #: Of each answer, what no client acts on, or what only this machine knows.
 _HEADERS = (
     "content-type",
@@ -66,20 +72,27 @@ _TIME = re.compile(r"20(?!24)\d\d-\d\d-\d\dT[\d:.]+Z")
 _AGE = re.compile(r"<invalid>|\d+s|\d+m\d*s?")
 
 
-def all_requests():
-    return [*asked_of_kinds.every_kind(), *asked_of_server.everything()]
+def _known_file(name):
+    return _FOLDER / f"{name}_differ.json"
+
+
+def _golden_file(name):
+    return _FOLDER / f"{name}.json.gz"
 
 
 class Known:
     """What earlier answers said, for the requests after them."""
 
     def __init__(self):
-        self._values = {"uid": "none", "rv": "0", "continue": "none"}
+        self._values = {"uid": "none", "rv": "0", "continue": "none", "mark": "0"}
 
     def filled(self, text):
         for name, value in self._values.items():
             text = text.replace(f"${name}", value)
         return text
+
+    def mark(self):
+        self._values["mark"] = self._values["rv"]
 
     def learn(self, text):
         try:
@@ -92,8 +105,16 @@ class Known:
 
 
 async def answer(http, known, request):
-    """[code, headers, body]."""
-    method = "GET" if request.method == "WATCH" else request.method
+    """[code, headers, body]. UNTIL asks again until something is there; MARK keeps the revision as `$mark`."""
+    while (found := await _answer(http, known, request))[0] != 200 and request.method == "UNTIL":
+        await asyncio.sleep(0.02)
+    if request.method == "MARK":
+        known.mark()
+    return found
+
+
+async def _answer(http, known, request):
+    method = "GET" if request.method in ("WATCH", "UNTIL", "MARK") else request.method
     content = request.content()
     content = None if content is None else known.filled(content.decode()).encode()
     headers = {"user-agent": AGENT, **request.headers}
@@ -102,6 +123,8 @@ async def answer(http, known, request):
             body = await _first_lines(response, request.events)
         else:
             body = (await response.aread()).decode("utf-8", "surrogateescape")
+    if request.method == "HEAD":
+        body = ""  # what serves HTTP leaves it out, which is not between client and app in this process
     known.learn(body)
     shown = [[name, value] for name, value in sorted(response.headers.multi_items()) if name in _HEADERS]
     return [response.status_code, shown, readable(response, body)]
@@ -130,7 +153,15 @@ def readable(response, body):
     try:
         return yaml.load(body, yaml.CSafeLoader) if type.startswith(asked_of_kinds.YAML) else json.loads(body)
     except ValueError:
-        return body
+        return _lines(body) or body
+
+
+def _lines(body):
+    """The events of a watch that a GET began."""
+    try:
+        return [json.loads(line) for line in body.splitlines()]
+    except ValueError:
+        return []
 
 
 def levelled(value, key=""):
@@ -139,6 +170,8 @@ def levelled(value, key=""):
         value = _of_no_moment(value)
         left_out = _OF_CONTROLLERS if "typeChecking" in value else _OF_THE_BUILD
         return {name: levelled(item, name) for name, item in value.items() if name not in left_out}
+    if isinstance(value, list) and key in ("resourceRules", "nonResourceRules"):
+        value = sorted(value, key=str)  # upstream's order is that of a map
     if key == "managedFields" and isinstance(value, list):
         value = [entry for entry in value if entry.get("manager") != "validatingadmissionpolicy-status"]
         value.sort(key=_writer)  # of what a second has seen, who was first is known to nobody
@@ -163,8 +196,10 @@ def levelled(value, key=""):
         text = re.sub(
             r'patch: Invalid value: "\{.*\}": |^Invalid value: "\{.*\}": ', "PATCH: ", text
         )  # keys in another order
+        if key == "jwks_uri":
+            text = re.sub(r"//[^/]*", "//HOST", text)  # this server has no address
         text = re.sub(r"(in record |[rR]esourceVersion(?: in object meta)?\W+)\(?\d+", r"\1N", text)
-        return re.sub(r"\b(g-|x-)[bcdfghjklmnpqrstvwxz2456789]{5}\b", r"\1RANDOM", text)
+        return re.sub(r"\b(g-|x-|Bad_|x{58})[bcdfghjklmnpqrstvwxz2456789]{5}\b", r"\1RANDOM", text)
     return value
 
 
@@ -208,21 +243,27 @@ async def ask_all(http, requests):
     return answers
 
 
-async def record(url, pki):
+async def record(name, url, pki):
     context = ssl.create_default_context(cafile=f"{pki}/ca.crt")
     context.load_cert_chain(f"{pki}/admin.crt", f"{pki}/admin.key")
     async with httpx.AsyncClient(
         base_url=url, verify=context, timeout=70, headers={"accept": "application/json"}
     ) as http:
-        answers = await ask_all(http, all_requests())
-    rows = [[vars(request), answer] for request, answer in zip(all_requests(), answers, strict=True)]
-    GOLDEN.write_bytes(gzip.compress(json.dumps(rows, separators=(",", ":")).encode(), 9, mtime=0))
+        answers = await ask_all(http, SETS[name]())
+    rows = [[vars(request), answer] for request, answer in zip(SETS[name](), answers, strict=True)]
+    _golden_file(name).write_bytes(gzip.compress(json.dumps(rows, separators=(",", ":")).encode(), 9, mtime=0))
 
 
-def load():
+def load(name):
     """The requests, and upstream's answers."""
-    rows = json.loads(gzip.decompress(GOLDEN.read_bytes()))
-    return [Ask(**request) for request, _ in rows], [levelled(answer) for _, answer in rows]
+    rows = json.loads(gzip.decompress(_golden_file(name).read_bytes()))
+    return [Ask(**request) for request, _ in rows], [levelled(_parsed(answer)) for _, answer in rows]
+
+
+def _parsed(answer):
+    """An answer recorded as text, as it is read now."""
+    code, headers, body = answer
+    return [code, headers, _lines(body) or body if isinstance(body, str) and body.startswith('{"type"') else body]
 
 
 def _signing_key():
@@ -241,9 +282,9 @@ async def ours(requests):
         return await ask_all(server.http, requests)
 
 
-async def differences():
+async def differences(name):
     """Each difference: what was asked, where, theirs, ours."""
-    requests, theirs = load()
+    requests, theirs = load(name)
     for request, expected, got in zip(requests, theirs, await ours(requests), strict=True):
         if request.path.partition("?")[0] == "/api/v1/componentstatuses":
             continue  # depends on what else runs on the machine
@@ -275,15 +316,15 @@ def name_of(request):
     return f"{request.method} {request.path} {digest}"
 
 
-def known():
+def known(name):
     """The requests that are answered differently, and are known to be."""
-    return json.loads(KNOWN.read_text())
+    return json.loads(_known_file(name).read_text())
 
 
-async def accept():
+async def accept(name):
     """Let the list of what differs be what differs now."""
-    names = sorted({name_of(request) async for request, *_ in differences()})
-    KNOWN.write_text(json.dumps(names, indent=0) + "\n")
+    names = sorted({name_of(request) async for request, *_ in differences(name)})
+    _known_file(name).write_text(json.dumps(names, indent=0) + "\n")
 
 
 def show(request, where, a, b):
@@ -292,12 +333,12 @@ def show(request, where, a, b):
     return f"{request.method} {request.path} {headers or ''} {body}\n   {where}\n      theirs {str(a)[:400]}\n      ours   {str(b)[:400]}"
 
 
-async def compare():
+async def compare(name):
     structlog.configure(  # tracebacks without the values of a whole server
         processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    async for found in differences():
+    async for found in differences(name):
         sys.stdout.write(show(*found) + "\n")
 
 

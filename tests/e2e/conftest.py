@@ -96,10 +96,13 @@ def run(argv, environment, *, check=True, stdin=None, timeout=120):
 def end_abandoned():
     """Takes away the clusters of test runs that were killed: nobody else will."""
     for file in Path(tempfile.gettempdir()).glob("pytest-of-*/pytest-*/*/*.pytest-pid"):
-        command = Path("/proc", file.read_text(), "cmdline")
+        try:
+            command = Path("/proc", file.read_text(), "cmdline")
+        except FileNotFoundError:  # another run was quicker, or this one came here by a link
+            continue
         if not command.exists() or b"pytest" not in command.read_bytes():
             Cluster(file.stem, file.parent, ()).down()
-            file.unlink()
+            file.unlink(missing_ok=True)
 
 
 def make(name, home, offset, octet):

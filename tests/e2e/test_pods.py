@@ -189,8 +189,7 @@ def test_a_static_pod_runs_and_comes_back_in_the_api(cluster, namespace):
 
     try:
         first = eventually(running, why="the mirror pod")
-        # To wait for the end, kubectl would list after a look: it never learns of one that is back between the two.
-        cluster.kubectl("-n", namespace, "delete", "pod", name, "--wait=false")
+        cluster.kubectl("-n", namespace, "delete", "pod", name, "--timeout=30s")
         second = eventually(lambda: running(first["metadata"]["uid"]), why="the mirror pod's return")
         ids = [tree["status"]["containerStatuses"][0]["containerID"] for tree in (first, second)]
         assert ids[0] == ids[1]

@@ -69,7 +69,7 @@ def test_what_is_honoured_exists_and_can_be_changed():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "v1=true,apps/v1", "api/ga=true,api/beta=false", "apps/v1beta1=false", f"{MUTATING}=false"]
+    "text", ["", "v1=true,apps/v1", "api/v1", "api/ga=true,api/beta=false", "apps/v1beta1=false", f"{MUTATING}=false"]
 )
 def test_versions_that_are_served_anyway(text):
     assert more_kinds(text) == ()

@@ -200,11 +200,6 @@ def test_taking_out_all_fields_leaves_nothing(tree):
     assert not typed.removed(KIND, tree, typed.with_named(KIND, typed.fields_of(KIND, tree)))
 
 
-@given(TREES, TREES)
-def test_a_create_compares_as_anything_else(blank, tree):
-    assert typed.created(KIND, blank, tree) == typed.compare(KIND, blank, tree)
-
-
 @pytest.mark.parametrize(
     ("left", "right", "merged"),
     [
@@ -318,6 +313,40 @@ def test_applying_twice_is_applying_once(writes):
         live = RULES.apply(live, thing(tree), manager, NOW, force=True)
     manager, tree = writes[-1]
     assert RULES.apply(live, thing(tree), manager, LATER, force=False) == live
+
+
+def rules_of_config_maps():
+    kind = kinds.CONFIGMAPS
+    return Ownership(OneVersion(types.built_in(kind)), kind.kind, "v1", {"apiVersion": "v1", "kind": kind.kind})
+
+
+TEXTS = st.dictionaries(st.sampled_from("ab"), st.sampled_from(("", "x", "y")), max_size=2)
+OWNER_REFERENCES = st.lists(st.sampled_from("uv").map(lambda uid: {"uid": uid, "name": "n"}), max_size=2)
+CONFIG_MAPS = st.fixed_dictionaries(
+    {
+        "metadata": st.fixed_dictionaries(
+            {"name": st.sampled_from("mn")},
+            optional={
+                "labels": TEXTS,
+                "annotations": TEXTS,
+                "generateName": st.just("g-"),
+                "uid": st.just("1"),
+                "ownerReferences": OWNER_REFERENCES,
+                "finalizers": st.lists(st.sampled_from("fg"), unique=True),
+            },
+        )
+    },
+    optional={"data": TEXTS, "immutable": st.booleans()},
+)
+CONFIG_MAP_RULES = rules_of_config_maps()
+
+
+@given(CONFIG_MAPS, MANAGERS)
+def test_the_fields_of_a_new_object_are_those_of_any_other_made_from_its_template(tree, manager):
+    tree = {"apiVersion": "v1", "kind": "ConfigMap", **tree}
+    remembered = CONFIG_MAP_RULES.update(None, tree, manager, NOW)
+    assert remembered == rules_of_config_maps().update(None, tree, manager, NOW)
+    assert not remembered or (remembered[0]["manager"], remembered[0]["time"]) == (manager, NOW)
 
 
 @given(st.lists(st.tuples(MANAGERS, TREES), min_size=1, max_size=5))

@@ -15,7 +15,7 @@ from apiserver.authentication.authenticator import Authenticator
 from apiserver.authentication.certificates import ClientCertificates
 from apiserver.authentication.credentials import Refused
 from apiserver.authentication.front_proxy import FrontProxy
-from apiserver.authentication.impersonation import impersonate
+from apiserver.authentication.impersonation import Nobody, impersonate
 from apiserver.request import Decision, Request, User
 from tests.unit.objects import Objects
 
@@ -244,5 +244,5 @@ def test_impersonation_must_be_allowed():
 
 
 def test_impersonation_needs_a_user():
-    with pytest.raises(ApiError, match="without impersonating a user"):
+    with pytest.raises(Nobody, match=r"^requested \[{Group  g    }\] without impersonating a user$"):
         acting(("Impersonate-Group", "g"))

@@ -7,7 +7,7 @@ import pytest
 from apimachinery.kinds import DEPLOYMENTS, KINDS, PODS, Kind
 from apiserver.discovery import aggregated, custom
 from apiserver.discovery.served import storage_version_hash, version_order
-from apiserver.discovery.state import Discovery, aggregation
+from apiserver.discovery.state import Discovery
 
 STATE = Discovery(address="192.0.2.2:6443", fixed={"/openid/v1/jwks": (b"{}", "application/jwk-set+json")})
 WIDGETS = Kind(group="example.com", version="v1", kind="Widget", plural="widgets", subresources=("status", "scale"))
@@ -106,7 +106,7 @@ def test_storage_version_hashes_are_upstreams():
     assert (storage_version_hash(PODS), storage_version_hash(DEPLOYMENTS)) == ("xPOwRZ+Yhw8=", "8aSe+NMegvE=")
 
 
-V2, V2BETA1 = (aggregated.media_type(version) for version in ("v2", "v2beta1"))
+V2, V2BETA1 = (aggregated.media_type("application/json", version) for version in ("v2", "v2beta1"))
 
 
 @pytest.mark.parametrize(
@@ -116,14 +116,15 @@ V2, V2BETA1 = (aggregated.media_type(version) for version in ("v2", "v2beta1"))
         ("application/json", "application/json"),
         ("*/*", "application/json"),
         (f"{V2},{V2BETA1},application/json", V2),
-        (f"{V2BETA1},application/json", V2BETA1),
+        (f"{V2BETA1},application/json", "application/json"),
+        (f"application/json;q=0.5,{V2}", V2),
+        (V2.replace("json", "vnd.kubernetes.protobuf"), V2.replace("json", "vnd.kubernetes.protobuf")),
         ("application/json;g=apidiscovery.k8s.io;v=v3;as=APIGroupDiscoveryList,application/json", "application/json"),
         ("application/json; g=apidiscovery.k8s.io; v=v2; as=APIGroupDiscoveryList", V2),
         (f"application/json,{V2}", "application/json"),
     ],
 )
 def test_aggregation_is_negotiated(accept, media_type):
-    assert aggregation(accept) == media_type
     assert STATE.document("/apis", accept)[1] == media_type
 
 

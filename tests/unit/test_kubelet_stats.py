@@ -1,6 +1,5 @@
 """What the node and its pods use, as clients read it, and the files that it is read from."""
 
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kubelet.metrics import watch_claims
@@ -11,6 +10,7 @@ from kubelet.usage import FileSystem, Interface, Processes, Usage, interfaces, t
 from kubelet.volume_stats import VolumeStats
 from kubelet.volumes.fake import FakeVolumes
 from kubelet.volumes.protocol import VolumeUse
+from serving.exposition import Families
 from tests.unit.kubelet_builders import pod
 
 DISK = FileSystem(capacity=1000, available=400, inodes=50, inodes_free=30)
@@ -95,16 +95,16 @@ class Slow(FakeVolumes):
 
 
 async def test_the_volumes_of_claims_are_measured_once_a_minute_and_told_once():
-    now, volumes, registry, pods = [0.0], Slow("data", "", "data"), CollectorRegistry(), [pod()]
+    now, volumes, families, pods = [0.0], Slow("data", "", "data"), Families(about_itself=False), [pod()]
     kept = VolumeStats(volumes=volumes, pods=lambda: pods, clock=lambda: now[0])
-    watch_claims(kept.claims, registry=registry)
+    watch_claims(kept.claims, families=families)
     await kept.look()
     now[0] = 59
     assert list((await kept.look())["uid-1"]) == ["v0", "v1", "v2"]
     now[0] = 60
     await kept.look()
     assert volumes.asked == ["uid-1", "uid-1"]
-    found = samples(generate_latest(registry).decode())
+    found = samples(families.text().decode())
     of = (("namespace", "default"), ("persistentvolumeclaim", "data"))
     assert found["kubelet_volume_stats_capacity_bytes", of] == 9.0
     assert found["kubelet_volume_stats_inodes_used", of] == 1.0

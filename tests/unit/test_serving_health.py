@@ -1,9 +1,10 @@
 """Health checks and metrics as a process serves them: names, reasons withheld, Prometheus' text."""
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter
 
+from serving.exposition import Families
 from serving.health import health_app, is_health_path, ping
+from serving.series import Counter
 
 
 async def broken():
@@ -11,9 +12,10 @@ async def broken():
 
 
 def app():
-    registry = CollectorRegistry()
-    Counter("things", "Things.", registry=registry).inc()
-    return health_app({"etcd": broken, "informers": ping}, registry=registry)
+    families, things = Families(), Counter("things_total", "Things.")
+    things.of().value += 1
+    families.add(things)
+    return health_app({"etcd": broken, "informers": ping}, families=families)
 
 
 async def get(path):
@@ -47,7 +49,7 @@ async def test_health(path, code, body):
 async def test_metrics_are_prometheus_text():
     code, body = await get("/metrics")
     assert code == 200
-    assert "things_total 1.0" in body
+    assert "things_total 1\n" in body
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,25 @@
 """Containers, init containers and ephemeral containers. Source: validation.go validateContainers and its callees."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from apimachinery import names
 from apimachinery.errors import not_supported
 from apimachinery.types import Json
 from apiserver.strategies.pod import env, handlers, resources, security, volumes
 from apiserver.strategies.problems import (
     Problems,
-    dns_label,
     duplicate,
     forbidden,
     invalid,
     not_found,
     one_of,
     port,
-    port_name,
     required,
 )
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
-_MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
+_MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
 _NOT_IN_EPHEMERAL = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resizePolicy",
                      "restartPolicy", "restartPolicyRules")  # fmt: skip
 
@@ -34,36 +33,48 @@ def all_of(path: str, spec: Json, context: volumes.MountContext) -> Problems:
     for list_name in ("containers", "initContainers", "ephemeralContainers"):
         for i, container in enumerate(spec.get(list_name) or ()):
             here = f"{path}.{list_name}[{i}]"
-            yield from _name(here, container, seen)
+            yield from _name(f"{here}.name", container.get("name", ""))
             yield from _common(here, container, spec, context, claims)
+            yield from _only_once(f"{here}.name", container.get("name", ""), seen)
             yield from _BY_LIST[list_name](here, container, spec)
     yield from _port_clashes(path, spec)
 
 
-def _name(path: str, container: Json, seen: set[str]) -> Problems:
-    name = container.get("name", "")
+def _name(path: str, name: str) -> Problems:
     if not name:
-        yield required(f"{path}.name")
-        return
-    yield from dns_label(f"{path}.name", name)
+        yield required(path)
+    for message in names.dns_label(name) if name else ():
+        yield invalid(path, name, message)
+
+
+def _only_once(path: str, name: str, seen: set[str]) -> Problems:
     if name in seen:
-        yield duplicate(f"{path}.name", name)
+        yield duplicate(path, name)
     seen.add(name)
 
 
 def _common(path: str, container: Json, spec: Json, context: volumes.MountContext, claims: frozenset[str]) -> Problems:
     yield from image(f"{path}.image", container.get("image", ""))
-    policy = container.get("terminationMessagePolicy", "")
-    yield from one_of(f"{path}.terminationMessagePolicy", policy, ("File", "FallbackToLogsOnError"), in_order=True)
-    yield from ports(f"{path}.ports", container.get("ports") or ())
-    yield from env.variables(f"{path}.env", container.get("env") or ())
-    yield from env.sources(f"{path}.envFrom", container.get("envFrom") or ())
-    yield from volumes.mounts(f"{path}.volumeMounts", container, context)
-    yield from volumes.devices(f"{path}.volumeDevices", container, context)
-    yield from one_of(f"{path}.imagePullPolicy", container.get("imagePullPolicy", ""), PULL_POLICIES)
-    yield from resources.requirements(f"{path}.resources", container.get("resources"), claims)
-    yield from security.container_context(f"{path}.securityContext", container.get("securityContext"), spec)
-    yield from _resize_policy(f"{path}.resizePolicy", container.get("resizePolicy") or ())
+    if (policy := container.get("terminationMessagePolicy", "")) not in _MESSAGE_POLICIES:
+        yield from one_of(f"{path}.terminationMessagePolicy", policy, _MESSAGE_POLICIES, in_order=True)
+    if container.get("ports"):
+        yield from ports(f"{path}.ports", container["ports"])
+    if container.get("env"):
+        yield from env.variables(f"{path}.env", container["env"])
+    if container.get("envFrom"):
+        yield from env.sources(f"{path}.envFrom", container["envFrom"])
+    if container.get("volumeMounts"):
+        yield from volumes.mounts(f"{path}.volumeMounts", container, context)
+    if container.get("volumeDevices"):
+        yield from volumes.devices(f"{path}.volumeDevices", container, context)
+    if (policy := container.get("imagePullPolicy", "")) not in PULL_POLICIES:
+        yield from one_of(f"{path}.imagePullPolicy", policy, PULL_POLICIES)
+    if container.get("resources"):
+        yield from resources.requirements(f"{path}.resources", container["resources"], claims)
+    if container.get("securityContext") is not None:
+        yield from security.container_context(f"{path}.securityContext", container["securityContext"], spec)
+    if container.get("resizePolicy"):
+        yield from _resize_policy(f"{path}.resizePolicy", container["resizePolicy"])
 
 
 def image(path: str, name: str) -> Problems:
@@ -80,14 +91,15 @@ def ports(path: str, entries: Sequence[Json]) -> Problems:
     for i, entry in enumerate(entries):
         here, name = f"{path}[{i}]", entry.get("name", "")
         if name:
-            yield from port_name(f"{here}.name", name)
+            for message in names.port_name(name):
+                yield invalid(f"{here}.name", name, message)
             if name in seen:
                 yield duplicate(f"{here}.name", name)
             seen.add(name)
-        if not entry.get("containerPort"):
+        if not (number := entry.get("containerPort")):
             yield required(f"{here}.containerPort")
         else:
-            yield from port(f"{here}.containerPort", entry["containerPort"])
+            yield from port(f"{here}.containerPort", number)
         if entry.get("hostPort"):
             yield from port(f"{here}.hostPort", entry["hostPort"])
         if not entry.get("protocol"):
@@ -99,19 +111,15 @@ def ports(path: str, entries: Sequence[Json]) -> Problems:
 def _port_clashes(path: str, spec: Json) -> Problems:
     """Two containers of a pod cannot hold one host port."""
     seen: set[tuple[str, str, int]] = set()
-    for at, entry in _all_ports(path, spec):
-        if not entry.get("hostPort"):
-            continue
-        key = (entry.get("protocol", ""), entry.get("hostIP", ""), entry["hostPort"])
-        if key in seen:
-            yield duplicate(f"{at}.hostPort", f"{key[0]}/{key[1]}/{key[2]}" if key[1] else f"{key[0]}//{key[2]}")
-        seen.add(key)
-
-
-def _all_ports(path: str, spec: Json) -> Iterable[tuple[str, Json]]:
     for i, container in enumerate(spec.get("containers") or ()):
         for j, entry in enumerate(container.get("ports") or ()):
-            yield f"{path}.containers[{i}].ports[{j}]", entry
+            if not entry.get("hostPort"):
+                continue
+            key = (entry.get("protocol", ""), entry.get("hostIP", ""), entry["hostPort"])
+            if key in seen:
+                at = f"{path}.containers[{i}].ports[{j}].hostPort"
+                yield duplicate(at, f"{key[0]}/{key[1]}/{key[2]}" if key[1] else f"{key[0]}//{key[2]}")
+            seen.add(key)
 
 
 def _regular(path: str, container: Json, spec: Json) -> Problems:
@@ -150,12 +158,15 @@ def _ephemeral(path: str, container: Json, spec: Json) -> Problems:
 
 
 def _probes_and_hooks(path: str, container: Json, spec: Json) -> Problems:
-    grace = spec.get("terminationGracePeriodSeconds")
-    yield from handlers.lifecycle(f"{path}.lifecycle", container.get("lifecycle"), grace)
+    if container.get("lifecycle"):
+        grace = spec.get("terminationGracePeriodSeconds")
+        yield from handlers.lifecycle(f"{path}.lifecycle", container["lifecycle"], grace)
     for name in ("livenessProbe", "startupProbe"):
-        yield from handlers.probe(f"{path}.{name}", container.get(name))
-        yield from handlers.only_one_success(f"{path}.{name}", container.get(name))
-    yield from handlers.readiness(f"{path}.readinessProbe", container.get("readinessProbe"))
+        if (probe := container.get(name)) is not None:
+            yield from handlers.probe(f"{path}.{name}", probe)
+            yield from handlers.only_one_success(f"{path}.{name}", probe)
+    if container.get("readinessProbe") is not None:
+        yield from handlers.readiness(f"{path}.readinessProbe", container["readinessProbe"])
 
 
 def _resize_policy(path: str, entries: Sequence[Json]) -> Problems:

@@ -25,13 +25,13 @@ _SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef")
 
 def variables(path: str, env: Sequence[Json]) -> Problems:
     for i, variable in enumerate(env):
-        here = f"{path}[{i}]"
-        if not variable.get("name"):
-            yield required(f"{here}.name")
+        if not (name := variable.get("name")):
+            yield required(f"{path}[{i}].name")
         else:
-            yield from named(f"{here}.name", variable["name"], names.env_var_name)
+            for message in names.env_var_name(name):
+                yield invalid(f"{path}[{i}].name", name, message)
         if variable.get("valueFrom") is not None:
-            yield from _value_from(f"{here}.valueFrom", variable)
+            yield from _value_from(f"{path}[{i}].valueFrom", variable)
 
 
 def _value_from(path: str, variable: Json) -> Problems:

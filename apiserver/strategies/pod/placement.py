@@ -25,11 +25,16 @@ _NODE_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
 
 def placement(path: str, spec: Json) -> Problems:
     """Everything of a pod spec that steers the scheduler."""
-    yield from problems.labels(f"{path}.nodeSelector", spec.get("nodeSelector"))
-    yield from affinity(f"{path}.affinity", spec.get("affinity") or {})
-    yield from tolerations(f"{path}.tolerations", spec.get("tolerations") or ())
-    yield from _spread(f"{path}.topologySpreadConstraints", spec.get("topologySpreadConstraints") or ())
-    yield from _gates(f"{path}.schedulingGates", spec.get("schedulingGates") or ())
+    if spec.get("nodeSelector"):
+        yield from problems.labels(f"{path}.nodeSelector", spec["nodeSelector"])
+    if spec.get("affinity"):
+        yield from affinity(f"{path}.affinity", spec["affinity"])
+    if spec.get("tolerations"):
+        yield from tolerations(f"{path}.tolerations", spec["tolerations"])
+    if spec.get("topologySpreadConstraints"):
+        yield from _spread(f"{path}.topologySpreadConstraints", spec["topologySpreadConstraints"])
+    if spec.get("schedulingGates"):
+        yield from _gates(f"{path}.schedulingGates", spec["schedulingGates"])
     for i, gate in enumerate(spec.get("readinessGates") or ()):
         here = f"{path}.readinessGates[{i}].conditionType"
         yield from named(here, gate.get("conditionType", ""), names.qualified_name)
@@ -151,9 +156,10 @@ def _label_keys(path: str, term: Json) -> Problems:
 def tolerations(path: str, entries: Sequence[Json]) -> Problems:
     for i, toleration in enumerate(entries):
         here = f"{path}[{i}]"
-        key, operator, effect = (toleration.get(n, "") for n in ("key", "operator", "effect"))
+        key, operator, effect = toleration.get("key", ""), toleration.get("operator", ""), toleration.get("effect", "")
         if key:
-            yield from named(f"{here}.key", key, names.qualified_name)
+            for message in names.qualified_name(key):
+                yield invalid(f"{here}.key", key, message)
         elif operator != "Exists":
             detail = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
             yield invalid(f"{here}.operator", operator, detail)

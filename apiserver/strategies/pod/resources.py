@@ -79,16 +79,20 @@ def requirements(path: str, resources: Json | None, pod_claims: frozenset[str] =
     resources = resources or {}
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
     for name, value in limits.items():
-        yield from container_resource_name(f"{path}.limits[{name}]", name)
+        if name not in _CONTAINER:
+            yield from container_resource_name(f"{path}.limits[{name}]", name)
         yield from amount(f"{path}.limits[{name}]", name, value)
     for name, value in requests.items():
-        yield from container_resource_name(f"{path}.requests[{name}]", name)
+        if name not in _CONTAINER:
+            yield from container_resource_name(f"{path}.requests[{name}]", name)
         yield from amount(f"{path}.requests[{name}]", name, value)
-        yield from _within_limit(f"{path}.requests", name, value, limits)
+        if limits or name not in _CONTAINER:
+            yield from _within_limit(f"{path}.requests", name, value, limits)
     huge = [n for n in (*limits, *requests) if n.startswith(_HUGE)]
     if huge and not any(n in ("cpu", "memory") for n in (*limits, *requests)):
         yield forbidden(path, "HugePages require cpu or memory")
-    yield from _claims(f"{path}.claims", resources.get("claims") or (), pod_claims)
+    if resources.get("claims"):
+        yield from _claims(f"{path}.claims", resources["claims"], pod_claims)
 
 
 def of_the_pod(path: str, resources: Json | None) -> Problems:

@@ -31,6 +31,8 @@ _FLAGS = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace")
 def pod_context(path: str, spec: Json) -> Problems:
     """`spec.securityContext` and what of the host's namespaces the pod shares."""
     tree = spec.get("securityContext") or {}
+    if not tree and spec.get("hostUsers") is not False and not spec.get("shareProcessNamespace"):
+        return
     for name in ("fsGroup", "runAsUser", "runAsGroup"):
         yield from _identity(f"{path}.{name}", tree.get(name))
     for i, group in enumerate(tree.get("supplementalGroups") or ()):

@@ -1,4 +1,8 @@
-"""A pod spec as a whole, for pods and templates, and the template itself. Source: validation.go ValidatePodSpec."""
+"""A pod spec as a whole, for pods and templates, and the template itself. Source: validation.go ValidatePodSpec.
+
+Most fields of most specs are absent, and specs are checked with every create: what is not there is not looked into (a
+check that is never called costs nothing), and a path is put together only where something is wrong or looked into.
+"""
 
 import re
 
@@ -23,6 +27,7 @@ from apiserver.strategies.problems import (
 
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
+_PREEMPTION_POLICIES = ("PreemptLowerPriority", "Never")
 _OPTION_LIMITS = {"nameservers": 3, "searches": 32}
 _MAX_DEADLINE = 2**31 - 1
 
@@ -30,33 +35,42 @@ _MAX_DEADLINE = 2**31 - 1
 def pod_spec(path: str, spec: Json) -> Problems:
     """Every rule that holds for a PodSpec wherever it stands."""
     broken: set[int] = set()
-    for i, wrong in volumes.volumes(f"{path}.volumes", spec.get("volumes") or ()):
-        broken.add(i)
-        yield wrong
+    if spec.get("volumes"):
+        for i, wrong in volumes.volumes(f"{path}.volumes", spec["volumes"]):
+            broken.add(i)
+            yield wrong
     yield from containers.all_of(path, spec, volumes.MountContext.of(spec, broken))
-    yield from one_of(f"{path}.restartPolicy", spec.get("restartPolicy", ""), _RESTART_POLICIES, in_order=True)
-    yield from one_of(f"{path}.dnsPolicy", spec.get("dnsPolicy", ""), _DNS_POLICIES, in_order=True)
-    yield from _dns_config(f"{path}.dnsConfig", spec)
+    if (policy := spec.get("restartPolicy", "")) not in _RESTART_POLICIES:
+        yield from one_of(f"{path}.restartPolicy", policy, _RESTART_POLICIES, in_order=True)
+    if (policy := spec.get("dnsPolicy", "")) not in _DNS_POLICIES:
+        yield from one_of(f"{path}.dnsPolicy", policy, _DNS_POLICIES, in_order=True)
+    if policy == "None" or spec.get("dnsConfig") is not None:
+        yield from _dns_config(f"{path}.dnsConfig", spec)
     yield from security.pod_context(f"{path}.securityContext", spec)
     yield from placement.placement(path, spec)
-    yield from _host_network(path, spec)
+    if spec.get("hostNetwork"):
+        yield from _host_network(path, spec)
     yield from _names(path, spec)
     yield from _times(path, spec)
-    yield from _aliases(f"{path}.hostAliases", spec)
-    yield from resources.of_the_pod(f"{path}.resources", spec.get("resources"))
+    if spec.get("hostAliases"):
+        yield from _aliases(f"{path}.hostAliases", spec)
+    if spec.get("resources") is not None:
+        yield from resources.of_the_pod(f"{path}.resources", spec["resources"])
     if spec.get("overhead"):
         yield from resources.requirements(f"{path}.overhead", {"limits": spec["overhead"]})
-    yield from _claims(f"{path}.resourceClaims", spec)
-    yield from _operating_system(f"{path}.os", spec.get("os"))
-    if spec.get("preemptionPolicy") is not None:
-        policies = ("PreemptLowerPriority", "Never")
-        yield from one_of(f"{path}.preemptionPolicy", spec["preemptionPolicy"], policies, in_order=True)
+    if spec.get("resourceClaims"):
+        yield from _claims(f"{path}.resourceClaims", spec)
+    if spec.get("os") is not None:
+        yield from _operating_system(f"{path}.os", spec["os"])
+    if (policy := spec.get("preemptionPolicy")) is not None and policy not in _PREEMPTION_POLICIES:
+        yield from one_of(f"{path}.preemptionPolicy", policy, _PREEMPTION_POLICIES, in_order=True)
 
 
 def _names(path: str, spec: Json) -> Problems:
     for name in ("serviceAccountName", "nodeName", "priorityClassName"):
-        if spec.get(name):
-            yield from dns_subdomain(f"{path}.{name}", spec[name])
+        if value := spec.get(name):
+            for message in names.dns_subdomain(value):
+                yield invalid(f"{path}.{name}", value, message)
     if spec.get("runtimeClassName") is not None:
         yield from dns_subdomain(f"{path}.runtimeClassName", spec["runtimeClassName"])
     for name in ("hostname", "subdomain"):
@@ -109,8 +123,6 @@ def _search_name(value: str) -> list[str]:
 
 def _host_network(path: str, spec: Json) -> Problems:
     """On the host's network a container's port and host port are one."""
-    if not spec.get("hostNetwork"):
-        return
     for i, container in enumerate(spec.get("containers") or ()):
         for j, entry in enumerate(container.get("ports") or ()):
             if entry.get("hostPort") != entry.get("containerPort"):
@@ -149,9 +161,7 @@ def _claims(path: str, spec: Json) -> Problems:
                 yield from dns_subdomain(f"{path}[{i}].{member}", value)
 
 
-def _operating_system(path: str, tree: Json | None) -> Problems:
-    if tree is None:
-        return
+def _operating_system(path: str, tree: Json) -> Problems:
     name = tree.get("name", "")
     if not name:
         yield required(f"{path}.name")

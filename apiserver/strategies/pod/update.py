@@ -26,7 +26,10 @@ def pod(new: Json, old: Json) -> Problems:
             return
         for i, container in enumerate(spec.get(name) or ()):
             yield from image(f"spec.{name}[{i}].image", container.get("image", ""))
-    yield from _deadline(spec, before)
+    deadline = list(_deadline(spec, before))
+    yield from deadline
+    if deadline and spec.get("activeDeadlineSeconds") is not None:
+        return
     yield from _tolerations(spec, before)
     yield from _gates(spec, before)
     munged = _munged(spec, before)
@@ -38,6 +41,7 @@ def _diff(old: Json, new: Json) -> str:
     return go_structs.difference("core.PodSpec", old, new)
 
 
+_MAX_DEADLINE = 2**31 - 1
 _WORDS = {"containers": "containers", "initContainers": "init containers"}
 
 
@@ -45,7 +49,9 @@ def _deadline(spec: Json, before: Json) -> Problems:
     """A deadline may be set and shortened, never lengthened or taken back."""
     now, was = spec.get("activeDeadlineSeconds"), before.get("activeDeadlineSeconds")
     if now is not None:
-        if was is not None and now > was:
+        if not 0 <= now <= _MAX_DEADLINE:
+            yield invalid("spec.activeDeadlineSeconds", now, f"must be between 0 and {_MAX_DEADLINE}, inclusive")
+        elif was is not None and now > was:
             yield invalid("spec.activeDeadlineSeconds", now, "must be less than or equal to previous value")
     elif was is not None:
         yield invalid("spec.activeDeadlineSeconds", now, "must not update from a positive integer to nil value")
@@ -150,7 +156,8 @@ def other_containers(new: Json, old: Json) -> Problems:
 def resize(new: Json, old: Json) -> Problems:
     """A resize changes cpu and memory of running containers, not the QoS class."""
     if qos_class(new.get("spec") or {}) != qos_class(old.get("spec") or {}):
-        yield invalid("spec", qos_class(new["spec"]), "Pod QOS Class may not change as a result of resizing")
+        was = (old.get("status") or {}).get("qosClass") or ""  # which a resize does not change
+        yield invalid("spec", was, "Pod QOS Class may not change as a result of resizing")
     for name in ("containers", "initContainers"):
         for i, (now, was) in enumerate(_pairs(new, old, name)):
             yield from _resized(f"spec.{name}[{i}].resources", now.get("resources") or {}, was.get("resources") or {})

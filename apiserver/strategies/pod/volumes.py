@@ -4,12 +4,12 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from apimachinery import names
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver.strategies.pod import volume_sources
 from apiserver.strategies.problems import (
     Problems,
-    dns_label,
     duplicate,
     forbidden,
     invalid,
@@ -37,7 +37,8 @@ def _volume(path: str, volume: Json, seen: Collection[str]) -> Problems:
     if not name:
         yield required(f"{path}.name")
     else:
-        yield from dns_label(f"{path}.name", name)
+        for message in names.dns_label(name):
+            yield invalid(f"{path}.name", name, message)
     if name in seen:
         yield duplicate(f"{path}.name", name)
 
@@ -77,9 +78,12 @@ def mounts(path: str, container: Json, context: MountContext) -> Problems:
             yield invalid(f"{here}.name", name, "must not already exist in volumeDevices")
         if where in taken:
             yield invalid(f"{here}.mountPath", where, "must not already exist as a path in volumeDevices")
-        yield from _sub_path(path, here, mount)
-        yield from _propagation(path, mount, container)
-        yield from _recursive_read_only(path, mount)
+        if mount.get("subPath") or mount.get("subPathExpr"):
+            yield from _sub_path(path, here, mount)
+        if mount.get("mountPropagation") is not None:
+            yield from _propagation(path, mount, container)
+        if mount.get("recursiveReadOnly") is not None:
+            yield from _recursive_read_only(path, mount)
 
 
 def _sub_path(path: str, here: str, mount: Json) -> Problems:
@@ -94,9 +98,7 @@ def _sub_path(path: str, here: str, mount: Json) -> Problems:
 
 
 def _propagation(path: str, mount: Json, container: Json) -> Problems:
-    mode = mount.get("mountPropagation")
-    if mode is None:
-        return
+    mode = mount["mountPropagation"]
     yield from supported(f"{path}.mountPropagation", mode, _PROPAGATION)
     privileged = (container.get("securityContext") or {}).get("privileged")
     if mode == "Bidirectional" and not privileged:
@@ -106,8 +108,8 @@ def _propagation(path: str, mount: Json, container: Json) -> Problems:
 
 
 def _recursive_read_only(path: str, mount: Json) -> Problems:
-    mode = mount.get("recursiveReadOnly")
-    if mode in (None, "Disabled"):
+    mode = mount["recursiveReadOnly"]
+    if mode == "Disabled":
         return
     here = f"{path}.recursiveReadOnly"
     if mode not in ("Enabled", "IfPossible"):
@@ -122,7 +124,7 @@ def _recursive_read_only(path: str, mount: Json) -> Problems:
 def devices(path: str, container: Json, context: MountContext) -> Problems:
     """`volumeDevices`: raw block devices of claims."""
     mounted = {mount.get("name") for mount in container.get("volumeMounts") or ()}
-    names: set[str] = set()
+    seen: set[str] = set()
     paths: set[str] = set()
     for i, device in enumerate(container.get("volumeDevices") or ()):
         here, name, where = f"{path}[{i}]", device.get("name", ""), device.get("devicePath", "")
@@ -133,7 +135,7 @@ def devices(path: str, container: Json, context: MountContext) -> Problems:
         elif name not in context.claims:
             detail = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"
             yield invalid(f"{here}.name", name, detail)
-        if name in names:
+        if name in seen:
             yield invalid(f"{here}.name", name, "must be unique")
         if name in mounted:
             yield invalid(f"{here}.name", name, "must not already exist in volumeMounts")
@@ -143,7 +145,7 @@ def devices(path: str, container: Json, context: MountContext) -> Problems:
             yield invalid(f"{here}.devicePath", where, "must be unique")
         elif ".." in where.split("/"):
             yield invalid(f"{here}.devicePath", where, "can not contain backsteps ('..')")
-        names.add(name)
+        seen.add(name)
         paths.add(where)
 
 

@@ -75,8 +75,11 @@ def _container(path: str, container: Json) -> Iterator[str]:
         for name, value in (resources.get(kind) or {}).items():
             if name in ("memory", "ephemeral-storage") and isinstance(value, str) and value.endswith("m"):
                 yield f'{path}.resources.{kind}[{name}]: fractional byte value "{value}" is invalid, must be an integer'
+    variables = container.get("env") or ()
+    if len({variable.get("name", "") for variable in variables}) == len(variables):
+        return
     seen: set[str] = set()
-    for i, variable in enumerate(container.get("env") or ()):
+    for i, variable in enumerate(variables):
         name = variable.get("name", "")
         if name in seen:
             yield f'{path}.env[{i}]: hides previous definition of "{name}", which may be dropped when using apply'

@@ -18,7 +18,7 @@ def pykube_version() -> str:
     try:
         return installed("pykube")
     except PackageNotFoundError:
-        project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+        project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
         return str(project["project"]["version"])
 
 
