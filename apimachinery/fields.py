@@ -29,6 +29,15 @@ _BASE64_START = re.compile(r"[A-Za-z0-9+/\r\n]*", re.ASCII)
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 #: Whose optional scalars we know to be pointers or not; elsewhere every zero is kept.
 _KNOWN = ("io.k8s.api.", "io.k8s.apimachinery.")
+#: Fields that must be there and are left out all the same when they are empty, by definition.
+_LEFT_OUT = {
+    "core.v1.ContainerRestartRule": ("action",),
+    "core.v1.ContainerRestartRuleOnExitCodes": ("operator",),
+    "core.v1.PodCertificateProjection": ("signerName", "keyType"),
+    "networking.v1.ParentReference": ("resource", "name"),
+    "resource.v1.CounterSet": ("counters",),
+    "resource.v1.DeviceCounterConsumption": ("counters",),
+}
 _JSON_TYPES = {bool: "bool", str: "string", int: "number", float: "number", list: "array", dict: "object"}
 #: The same values once they are decoded.
 _GO_KINDS = {bool: "bool", str: "string", int: "int64", float: "float64", list: "slice", dict: "map"}
@@ -85,19 +94,35 @@ def compiled_struct(name: str, schema: Json, *, rule_of: RuleOf, schema_of: Sche
     properties = schema.get("properties")
     if properties is None:
         return _free
-    known = name.startswith(_KNOWN)
-    pointers, required = POINTERS.get(short(name), frozenset()), frozenset(schema.get("required", ()))
+    keeps = kept_when_empty(name, schema)
     named = NAMED.get(short(name), {})
     version = name.split(".")[-2]
     rows: dict[str, tuple[type | None, Rule, bool]] = {}
     for field, inner in properties.items():
         go_type = f"{version}.{named[field]}" if field in named else go_type_of(inner, schema_of)
-        plain = _plain(inner)
-        scalar = _type(inner) in ("string", "boolean", "integer", "number")
-        keeps = field in required or field in pointers or (scalar and not known) or _is_struct(inner)
-        rows[field] = (plain, _rule(inner, go_type, rule_of, schema_of), keeps)
+        rows[field] = (_plain(inner), _rule(inner, go_type, rule_of, schema_of), field in keeps)
     always = [(field, _maker(properties[field], zero, rule_of)) for field, zero in ALWAYS.get(short(name), {}).items()]
     return _struct(name.rsplit(".", 1)[-1], go_name(name), rows, always)
+
+
+def kept_when_empty(name: str, schema: Json) -> frozenset[str]:
+    """The fields of a definition that are kept although they are empty: Go writes them, or they are not known."""
+    known = name.startswith(_KNOWN)
+    pointers = POINTERS.get(short(name), frozenset())
+    required = frozenset(schema.get("required", ())).difference(_LEFT_OUT.get(short(name), ()))
+    return frozenset(
+        field
+        for field, inner in schema.get("properties", {}).items()
+        if field in required
+        or field in pointers
+        or (not known and _type(inner) in ("string", "boolean", "integer", "number"))
+        or _is_struct(inner)
+    )
+
+
+def always_there(name: str) -> frozenset[str]:
+    """The fields of a definition that decoding puts there where they were not set."""
+    return frozenset(ALWAYS.get(short(name), ()))
 
 
 def _maker(schema: Json, zero: Any, rule_of: RuleOf) -> Callable[[], Any]:
@@ -172,7 +197,7 @@ def _deferred(name: str, rule_of: RuleOf) -> Rule:
 
 def _list(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
     item_rule = _rule(schema, go_type_of(schema, schema_of), rule_of, schema_of)
-    plain, zero = _plain(schema), _zero(schema, schema_of)
+    plain, zero = _plain(schema), _zero(schema, rule_of, schema_of)
 
     def decode(value: Any, unknown: Unknown) -> Any:
         if value.__class__ is not list:
@@ -186,7 +211,7 @@ def _list(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> R
 
 def _map(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
     item_rule = _rule(schema, go_type_of(schema, schema_of), rule_of, schema_of)
-    plain, zero = _plain(schema), _zero(schema, schema_of)
+    plain, zero = _plain(schema), _zero(schema, rule_of, schema_of)
 
     def decode(value: Any, unknown: Unknown) -> Any:
         if value.__class__ is not dict:
@@ -317,13 +342,19 @@ def _is_struct(schema: Json) -> bool:
     return bool(_target(schema)) or (_type(schema) in ("object", "") and not schema.get("additionalProperties"))
 
 
-def _zero(schema: Json, schema_of: SchemaOf) -> Callable[[], Any]:
+def _zero(schema: Json, rule_of: RuleOf, schema_of: SchemaOf) -> Callable[[], Any]:
     """What Go makes of a null inside a list or a map."""
     name = _target(schema)
     if name:
         if not schema_of(name).keys() & {"type", "properties", "oneOf"}:
             return lambda: None  # raw JSON
-        return {_QUANTITY: lambda: "0", _INT_OR_STRING: lambda: 0, _TIME: lambda: None}.get(name, dict)
+        zeros: dict[str, Callable[[], Any]] = {
+            _QUANTITY: lambda: "0",
+            _INT_OR_STRING: lambda: 0,
+            _TIME: lambda: None,
+            _MICRO_TIME: lambda: None,
+        }
+        return zeros.get(name) or (lambda: rule_of(name)({}, []))
     return {"string": str, "integer": int, "boolean": bool, "number": int, "array": list}.get(_type(schema), dict)
 
 

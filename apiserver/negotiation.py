@@ -7,9 +7,10 @@ Source: apiserver/pkg/endpoints/handlers/negotiation/negotiate.go, handlers/rest
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
+
+import msgspec
 
 from apimachinery import errors
 
@@ -38,8 +39,7 @@ APPLY_PATCH = "application/apply-patch+yaml"
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """How to answer: the media type, and the transformation asked for ("" for the object itself)."""
 
     media_type: str = JSON

@@ -66,8 +66,7 @@ class Attributes(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """The authorizer's answer. `reason` is appended to the 403's message."""
 
     allowed: bool

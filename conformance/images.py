@@ -1,7 +1,7 @@
 """The images that the tests name, made here of Debian's packages and upstream's programs: no registry is needed.
 
-They do what the tests ask of them, and are not the originals: Debian's busybox-static is the busybox (one test wants to
-read its shell's words), and stands in for Apache and nginx; agnhost's shell is bash.
+They do what the tests ask of them, and are not the originals: busybox stands in for Apache and nginx, and agnhost's
+shell is bash.
 """
 
 import shutil
@@ -109,10 +109,9 @@ def _build(cache: Path, tag: str, dockerfile: str) -> None:
         (context / "Dockerfile").write_text(dockerfile)
         (context / "pause").write_bytes(program())
         (context / "pause").chmod(0o755)
-        sources = [cache / name for name in ("agnhost", "nnp", "sample-apiserver")]
-        sources += [Path(shutil.which(name) or "") for name in ("busybox", "etcd")]
-        sources += [*(tests / "agnhost/porter").glob("localhost.*"), *(tests / "kitten/html").iterdir()]
-        sources += (tests / "nautilus/html").glob("*.jpg")
+        sources = [cache / name for name in ("agnhost", "busybox", "nnp", "sample-apiserver")]
+        sources += [Path(shutil.which("etcd") or ""), *(tests / "agnhost/porter").glob("localhost.*")]
+        sources += [*(tests / "kitten/html").iterdir(), *(tests / "nautilus/html").glob("*.jpg")]
         copied = {name for line in dockerfile.splitlines() if line.startswith("COPY") for name in line.split()[1:-1]}
         for source in sources:
             if source.name in copied:

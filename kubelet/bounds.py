@@ -51,6 +51,7 @@ def machine_of(options: Options, machine: node_status.Machine, driver: str) -> M
         pods_cpu=quantity.parse(share["cpu"]).milli(),
         pods_memory=quantity.parse(share["memory"]).value(),
         swap=machine.swap if configuration.swap_behavior == "LimitedSwap" and cgroups.is_unified() else 0,
+        ends_whole=cgroups.is_unified() and not configuration.single_process_oom_kill,
         throttling=configuration.memory_throttling_factor if configuration.memory_qos else 0.0,
     )
 
@@ -63,6 +64,8 @@ def check(configuration: Configuration, machine: node_status.Machine, *, unified
         )
     if configuration.memory_qos and not unified:
         raise BadConfiguration("featureGates: MemoryQoS needs cgroup v2, and this machine has v1")
+    if configuration.single_process_oom_kill is False and not unified:
+        raise BadConfiguration("singleProcessOOMKill must not be explicitly set to false when using cgroup v1")
     if configuration.swap_behavior == "LimitedSwap" and not unified:
         raise BadConfiguration("memorySwap: LimitedSwap needs cgroup v2, and this machine has v1")
 

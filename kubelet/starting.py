@@ -177,14 +177,16 @@ class Starter:
         await self._post_start(pod, container, id, sandbox, event)
 
     async def _protect(self, pod: Pod, container: AnyContainer, id: str) -> None:
-        """What of MemoryQoS Docker cannot be told."""
+        """What Docker cannot be told of cgroup v2: MemoryQoS, and that a container ends as a whole."""
         machine = self._node.machine
-        if not machine.throttling or not isinstance(container, core_v1.Container):
+        values = {"memory.oom.group": "1"} if machine.ends_whole else {}
+        if machine.throttling and isinstance(container, core_v1.Container):
+            values |= qos.protection(container, allocatable=machine.pods_memory, factor=machine.throttling)
+        if not values:
             return
-        values = qos.protection(container, allocatable=machine.pods_memory, factor=machine.throttling)
         made = next((c for c in await self._doors.runtime.list(pod.metadata.uid) if c.id == id and c.running), None)
         try:
-            if made is not None and values:
+            if made is not None:
                 await in_thread(cgroups.protect, made.pid, values)
         except (OSError, StopIteration) as error:  # it may have ended already
             log.warning("cannot protect a container's memory", pod=str(ref(pod)), error=str(error))

@@ -18,7 +18,8 @@ from typing import Any
 import httpx
 
 from tests.contract import validating_scenarios
-from tests.contract.policy_scenarios import BAD, BAD_BINDINGS, BINDINGS, POLICIES, SCENARIOS, SETUP, cleaned
+from tests.contract.policy_objects import BINDINGS, POLICIES, SETUP
+from tests.contract.policy_scenarios import BAD, BAD_BINDINGS, SCENARIOS, cleaned
 
 _VALIDATING = {f"validating: {name}": row for name, row in validating_scenarios.SCENARIOS.items()}
 _SECONDS = 1.6

@@ -10,11 +10,14 @@ the session stops reading the connection while a stream holds more than `STREAM_
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 
 from serving import spdy
 from serving.raw import ByteStream
 from serving.unread import Unread
+
+log = logging.getLogger("serving.spdy")
 
 #: Unread bytes of one stream after which the whole connection is not read on.
 STREAM_LIMIT = 1 << 20
@@ -174,8 +177,8 @@ class SpdySession:
             await self._farewell(spdy.GOAWAY_OK)
             if wait:
                 await asyncio.wait_for(self.ended.wait(), wait)
-        except (ConnectionError, TimeoutError):
-            pass
+        except (ConnectionError, TimeoutError) as error:
+            log.debug("the peer did not hear the end of %d streams: %s", len(self._streams), str(error) or "time is up")
         await self._raw.close()
 
     def abort(self) -> None:

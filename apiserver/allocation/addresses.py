@@ -49,10 +49,6 @@ class Addresses:
         """The families offered, the primary one first."""
         return list(dict.fromkeys(f"IPv{network.version}" for network in self.networks()))
 
-    def first(self, family: str) -> str:
-        """The first address of a family, taken or not: what a dry run is told, as upstream tells it."""
-        return next(str(network[usable(network)[0]]) for network in self.networks(family))
-
     async def take(self, address: str, owner: Json) -> None:
         """Take this address for the Service `owner` (its metadata). Raises Refused."""
         began = perf_counter()
@@ -78,6 +74,22 @@ class Addresses:
         if not await self._create(str(ip), owner):
             raise Refused("provided IP is already allocated")
         return str(around[0])
+
+    def check(self, address: str) -> None:
+        """Raise Refused where an address is outside of the ranges: all that a dry run asks."""
+        ip = ipaddress.ip_address(address)
+        networks = self.networks(f"IPv{ip.version}")
+        if networks and not any(ip in network and _is_usable(ip, network) for network in networks):
+            valid = f"The range of valid IPs is {networks[0]}"
+            raise Refused(f"the provided IP ({address}) is not in the valid range. {valid}")
+
+    def some(self, family: str) -> str:
+        """The address of a family that a dry run shows: the first, taken or not. Raises Refused when there is none."""
+        for network in self.networks(family):
+            first, size = usable(network)
+            if size:
+                return str(network[first])
+        raise Refused("range is full")
 
     async def take_any(self, family: str, owner: Json) -> str:
         """Take a free address of a family. Raises Refused when there is none."""

@@ -7,7 +7,6 @@ A write that changes nothing writes nothing. A write that takes the last finaliz
 deletes it.
 """
 
-from dataclasses import dataclass
 from time import perf_counter
 
 import msgspec
@@ -30,8 +29,7 @@ NAME_ATTEMPTS = 8
 _EQUAL, _UNEQUAL = COMPARISONS.of("equal_objects"), COMPARISONS.of("unequal_objects_slow")
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """What a write came to. `entry` is the object as it is now stored, or was when it went."""
 
     entry: Entry

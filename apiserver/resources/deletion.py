@@ -11,7 +11,7 @@ deletionFinalizersForGarbageCollection), pkg/registry/core/pod/strategy.go (Chec
 pkg/registry/core/namespace/storage/storage.go (Delete).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from apimachinery import errors, times
 from apimachinery.types import Json
@@ -116,8 +116,3 @@ def check_preconditions(resource: Resource, tree: Json, options: DeleteOptions) 
         why = f"the {name} in the precondition ({wanted}) does not match the {name} in record ({found}). "
         why += f"The object might have been {hint}"
         raise errors.conflict(resource.stored.group, resource.stored.kind, meta["name"], why)
-
-
-def for_item(options: DeleteOptions) -> DeleteOptions:
-    """The options of a deletecollection for one of its objects: preconditions are about single objects."""
-    return replace(options, uid="", resource_version="")

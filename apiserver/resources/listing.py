@@ -226,6 +226,8 @@ def answer(api: Api, call: Call, resource: Resource, selection: Selection) -> Re
     if accepted.transform == TABLE:
         tree = presenting.table(resource, accepted, entries, api.clock(), metadata, presenting.included(call))
         return _whole(call, msgspec.json.encode(tree))
+    if not resource.is_typed and not accepted.transform:
+        metadata.setdefault("continue", "")  # upstream's untyped lists always have it
     head = presenting.list_head(resource, accepted, metadata)
     if accepted.transform and not entries:
         return _whole(call, head.removesuffix(b"[") + b"null}\n")  # as Go shows a list that nobody has made

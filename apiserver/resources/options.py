@@ -6,6 +6,8 @@ Sources: apimachinery/pkg/apis/meta/v1/types.go, internalversion/validation/vali
 import re
 from dataclasses import dataclass
 
+import msgspec
+
 from apimachinery import errors, selectors
 from apimachinery.errors import FieldError
 from apimachinery.meta import manager_problems
@@ -46,8 +48,7 @@ class ListOptions:
         return int(self.resource_version) if self.resource_version else 0
 
 
-@dataclass(frozen=True, slots=True)
-class WriteOptions:
+class WriteOptions(msgspec.Struct, frozen=True):
     """How a write is to be done."""
 
     dry_run: bool = False

@@ -16,9 +16,11 @@ the new and the old object and has no effect outside them, but for warnings, whi
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
+
+import msgspec
 
 from apimachinery import errors, schema, times
 from apimachinery.apply.ownership import MANAGED_FIELDS
@@ -39,8 +41,7 @@ from apiserver.strategies.strategy import WriteContext
 STATUS = "status"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
+class Write(msgspec.Struct, frozen=True, kw_only=True):
     """One create, update or patch: what the stages need besides the two objects."""
 
     api: Api
@@ -149,8 +150,8 @@ def _subject(write: Write, new: Json, old: Json | None) -> Subject:
 
 async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
     """What a webhook made of an object, in the version stored. Raises 500 for what is none."""
-    options = replace(write.options, field_validation="Ignore")
-    quiet = replace(write, resource=resource, options=options, duplicates=(), is_patch=False)
+    options = msgspec.structs.replace(write.options, field_validation="Ignore")
+    quiet = msgspec.structs.replace(write, resource=resource, options=options, duplicates=(), is_patch=False)
     try:
         found = resource.to_stored(await default(quiet, await prune(quiet, tree, None), None))
     except ApiError as error:
@@ -178,9 +179,12 @@ async def prepare(write: Write, new: Json, old: Json | None) -> Json:
     return managing.with_entries(new, entries)  # they tell of this write, whatever else of the metadata is reset
 
 
-async def shape(_write: Write, new: Json, _old: Json | None) -> Json:
+async def shape(write: Write, new: Json, _old: Json | None) -> Json:
     """The object in the shape that clients know from upstream; what is stored has it too, so that both compare."""
-    return protobuf.shaped(new)
+    kind, stored = write.resource.kind, write.resource.stored
+    if (kind.group, kind.version) != (stored.group, stored.version):  # converted since it was decoded
+        return protobuf.shaped(new)
+    return protobuf.shaped_after_decoding(new, kind)
 
 
 async def stamp(write: Write, new: Json, old: Json | None) -> Json:
@@ -204,8 +208,10 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
 
 
 async def validate(write: Write, new: Json, old: Json | None) -> Json:
-    """Refuse with every problem at once; warn of what is allowed but unwise."""
+    """Refuse what the user may not give; then with every problem at once. Warn of what is allowed but unwise."""
     resource = write.resource
+    if resource.guard is not None:
+        resource.guard(write.attributes.user, new, old)
     strategy = resource.strategy
     standard = not strategy.any_finalizer
     again = (CHANGES,) if write.subresource else strategy.metadata_checks
@@ -235,8 +241,6 @@ async def admit(write: Write, new: Json, old: Json | None) -> Json:
     """Admission that only looks."""
     subject = _asked(write, new, old)
     await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
-    if write.resource.guard is not None:
-        write.resource.guard(write.attributes.user, new, old)
     return new
 
 

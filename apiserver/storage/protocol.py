@@ -15,12 +15,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 #: `expect` of a put that must create.
 ABSENT = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """One key as it was written. `revision` is that of its last write: the object's resourceVersion."""
 
     key: str
@@ -28,8 +29,7 @@ class Stored:
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One committed change. `new` is None for a delete, `old` is None for a create."""
 
     revision: int

@@ -5,6 +5,7 @@ Source: registry/certificates, its validation.
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from cryptography import x509
@@ -12,7 +13,7 @@ from cryptography import x509
 from apimachinery import names, times
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
-from apiserver.strategies.problems import Problems, duplicate, forbidden, invalid, required, too_long, unique
+from apiserver.strategies.problems import Problems, duplicate, forbidden, invalid, one_of, required, too_long, unique
 from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Part, Strategy, WriteContext, metadata_fields, only_status
 
@@ -61,11 +62,10 @@ def stamp(new: Json, old: Json | None, context: WriteContext) -> Json:
 
 
 def _stamp_condition(condition: Json, before: Json | None, now: str) -> None:
-    condition.setdefault("status", "True")
     if not condition.get("lastUpdateTime"):
         condition["lastUpdateTime"] = now
     if not condition.get("lastTransitionTime"):
-        unchanged = before is not None and before.get("status") == condition["status"]
+        unchanged = before is not None and before.get("status") == condition.get("status")
         condition["lastTransitionTime"] = before.get("lastTransitionTime", now) if before and unchanged else now
 
 
@@ -146,29 +146,32 @@ def _request_problem(text: str | None) -> str:
 
 def _conditions_stay(new: Json, old: Json) -> Problems:
     """Verdicts are never taken back."""
-    now, was = ({c.get("type") for c in (t.get("status") or {}).get("conditions") or ()} for t in (new, old))
     for verdict in _VERDICTS:
-        if verdict in was and verdict not in now:
+        if len(_of_type(new, verdict)) < len(_of_type(old, verdict)):
             yield forbidden("status.conditions", f'updates may not remove a condition of type "{verdict}"')
 
 
+def _of_type(tree: Json, kind: str) -> list[Json]:
+    conditions: list[Json] = (tree.get("status") or {}).get("conditions") or []
+    return [condition for condition in conditions if condition.get("type", "") == kind]
+
+
 def _conditions(new: Json) -> Problems:
-    seen: set[str] = set()
+    seen: list[str] = []
     for i, condition in enumerate((new.get("status") or {}).get("conditions") or ()):
         here, kind = f"status.conditions[{i}]", condition.get("type", "")
         if not kind:
             yield required(f"{here}.type")
-        if kind in _VERDICTS and condition.get("status", "True") != "True":
-            yield from _only_true(here, condition)
+        allowed = ("True",) if kind in _VERDICTS else ("False", "True", "Unknown")
+        yield from one_of(f"{here}.status", condition.get("status", ""), allowed)
+        if _OPPOSITE.get(kind) in seen:
+            yield invalid("status.conditions", kind, "Approved and Denied conditions are mutually exclusive")
         if kind in seen:
             yield duplicate(f"{here}.type", kind)
-        seen.add(kind)
-    if {"Approved", "Denied"} <= seen:
-        yield invalid("status.conditions", "Denied", "Approved and Denied conditions are mutually exclusive")
+        seen.append(kind)
 
 
-def _only_true(path: str, condition: Json) -> Problems:
-    yield invalid(f"{path}.status", condition.get("status"), 'must be "True"')
+_OPPOSITE = {"Approved": "Denied", "Denied": "Approved"}
 
 
 def _prepare_approval(new: Json, old: Json | None) -> Json:
@@ -183,30 +186,48 @@ def _prepare_approval(new: Json, old: Json | None) -> Json:
     return kept
 
 
-def _prepare_signing(new: Json, old: Json | None) -> Json:
-    """A signer writes the certificate and `Failed`; the verdicts of approvers stay."""
-    kept = only_status(new, old)
-    if old is None:
-        return kept
-    was = [c for c in (old.get("status") or {}).get("conditions") or () if c.get("type") in ("Approved", "Denied")]
-    others = [
-        c for c in (kept.get("status") or {}).get("conditions") or () if c.get("type") not in ("Approved", "Denied")
-    ]
-    if was or others:
-        kept.setdefault("status", {})["conditions"] = was + others
-    return kept
-
-
 def check_approval(new: Json, old: Json | None) -> list[FieldError]:
+    """Who approves writes verdicts."""
     return [*_conditions(new), *(_conditions_stay(new, old) if old is not None else ())]
 
 
 def check_status(new: Json, old: Json | None) -> list[FieldError]:
-    problems = check_approval(new, old)
-    now, was = ((t.get("status") or {}).get("certificate") for t in (new, old or {}))
-    if was and not same(now, was):
-        problems.append(forbidden("status.certificate", "updates may not change certificate content"))
-    return problems
+    """Who signs writes a certificate, once, and `Failed`."""
+    return [*_conditions(new), *_signed(new), *(_signing(new, old) if old is not None else ())]
+
+
+def _signed(new: Json) -> Problems:
+    if why := _certificate_problem((new.get("status") or {}).get("certificate") or ""):
+        yield invalid("status.certificate", "<certificate data>", why)
+
+
+def _certificate_problem(text: str) -> str:
+    if not text:
+        return ""
+    try:
+        pem = base64.b64decode(text)
+        kinds = re.findall(rb"-----BEGIN ([^-]*)-----", pem)
+        if not kinds:
+            return "must contain at least one CERTIFICATE PEM block"
+        if others := [kind.decode(errors="replace") for kind in kinds if kind != b"CERTIFICATE"]:
+            return f'only CERTIFICATE PEM blocks are allowed, found "{others[0]}"'
+        x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _signing(new: Json, old: Json) -> Problems:
+    yield from _conditions_stay(new, old)
+    for verdict in _VERDICTS[:2]:
+        now, was = _of_type(new, verdict), _of_type(old, verdict)
+        if len(now) > len(was):
+            yield forbidden("status.conditions", f'updates may not add a condition of type "{verdict}"')
+        elif len(now) == len(was) and not same(now, was):
+            yield forbidden("status.conditions", f'updates may not modify a condition of type "{verdict}"')
+    certificate, before = ((tree.get("status") or {}).get("certificate") for tree in (new, old))
+    if before and not same(certificate, before):
+        yield forbidden("status.certificate", "updates may not modify existing certificate content")
 
 
 def fields(tree: Json) -> Mapping[str, str]:
@@ -217,7 +238,7 @@ CERTIFICATESIGNINGREQUESTS = Strategy(
     prepare=prepare,
     stamp=stamp,
     check=check,
-    prepare_status=_prepare_signing,
+    prepare_status=only_status,
     check_status=check_status,
     parts={"approval": Part(_prepare_approval, check_approval)},
     fields=fields,

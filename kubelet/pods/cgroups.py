@@ -266,6 +266,15 @@ def _remove_tree(folder: Path) -> None:
         folder.rmdir()
 
 
+def oom_kills(parent: str) -> int | None:
+    """How often the kernel has killed for memory in this cgroup and below; None where it is not counted (v1)."""
+    try:
+        text = (folder(parent) / "memory.events").read_text() if is_unified() else ""
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill ")), None)
+
+
 def remove_all(parent: str) -> None:
     """The whole tree under which pods were put, in every hierarchy, whichever driver Docker has."""
     for hierarchy in hierarchies():

@@ -43,6 +43,7 @@ class Machine:
     pods_cpu: int = 0  # milli: what all pods together may use
     pods_memory: int = 0  # bytes, 0 for no limit
     swap: int = 0  # bytes that burstable pods may share (LimitedSwap), 0 for none
+    ends_whole: bool = False  # where the kernel kills one process for memory, the container ends (cgroup v2)
     throttling: float = 0.0  # from which part of its memory on a container is slowed down (MemoryQoS), 0 for never
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.contract.api_server import MERGE, running
 from tests.contract.custom_resources import CRDS, WIDGETS, crd, define, followed, version, widget
 from tests.contract.test_admission_policies import BINDINGS, POLICIES, binding
-from tests.contract.test_admission_webhooks import MAPS, MUTATING, VALIDATING, mutate_with, validate_with
+from tests.contract.webhook_configurations import MAPS, MUTATING, VALIDATING, mutate_with, validate_with
 from tests.contract.webhook_servers import allow, authority, deny, hook, patch, rule, webhook
 
 OF_WIDGETS = rule("widgets", operations=("CREATE", "UPDATE", "DELETE"), groups=("example.com",))

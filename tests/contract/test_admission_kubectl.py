@@ -11,7 +11,7 @@ from serving.https import serve
 from tests import needs
 from tests.contract.api_server import pod, running
 from tests.contract.test_admission_policies import binding, policy
-from tests.contract.test_admission_webhooks import MAPS, validate_with
+from tests.contract.webhook_configurations import MAPS, validate_with
 from tests.contract.webhook_servers import hook, patch, rule, webhook
 
 KUBECTL = Path("/usr/lib/google-cloud-sdk/bin/kubectl.1.33")

@@ -11,9 +11,10 @@ import pytest_asyncio
 
 from apiserver.options import Options
 from apiserver.switches import features, more_kinds
+from tests.contract import policy_objects as objects
 from tests.contract import policy_scenarios as scenarios
 from tests.contract.api_server import CORE, config_map, running
-from tests.contract.test_admission_webhooks import MAPS, mutate_with
+from tests.contract.webhook_configurations import MAPS, mutate_with
 from tests.contract.webhook_servers import hook, patch, webhook
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "golden" / "policies.json").read_text())
@@ -28,7 +29,7 @@ ON = Options(
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server():
     async with running(options=ON) as it:
-        for path, tree in scenarios.SETUP:
+        for path, tree in objects.SETUP:
             await it.must("POST", path, tree)
         yield it
 
@@ -54,8 +55,8 @@ async def test_a_scenario_ends_as_upstream_has_it(server, name):
             await server.must("DELETE", f"{path}/{tree['metadata']['name']}")
 
 
-BAD = [("policy", scenarios.POLICIES, name, tree) for name, tree in scenarios.BAD.items()]
-BAD += [("binding", scenarios.BINDINGS, name, tree) for name, tree in scenarios.BAD_BINDINGS.items()]
+BAD = [("policy", objects.POLICIES, name, tree) for name, tree in scenarios.BAD.items()]
+BAD += [("binding", objects.BINDINGS, name, tree) for name, tree in scenarios.BAD_BINDINGS.items()]
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -80,9 +81,7 @@ async def bound(server, *rows):
 
 @pytest.mark.parametrize(("reinvocation", "seen"), [("Never", "false"), ("IfNeeded", "true")])
 async def test_a_policy_sees_what_a_webhook_made_after_it_if_it_asks_for_it(fresh, reinvocation, seen):
-    await bound(
-        fresh, scenarios.policy("p", scenarios.apply(COUNTS), reinvocation=reinvocation), scenarios.binding("b")
-    )
+    await bound(fresh, objects.policy("p", objects.apply(COUNTS), reinvocation=reinvocation), objects.binding("b"))
     async with webhook(lambda _r: patch({"op": "add", "path": "/data/second", "value": "yes"})) as it:
         await mutate_with(fresh, hook("a.example.com", it, MAPS))
         made = await fresh.must("POST", f"{CORE}/configmaps", config_map("a"))
@@ -93,7 +92,7 @@ async def test_a_policy_sees_what_a_webhook_made_after_it_if_it_asks_for_it(fres
 
 @pytest.mark.parametrize(("reinvocation", "asked"), [("Never", 1), ("IfNeeded", 2)])
 async def test_a_webhook_sees_what_a_policy_made_in_the_second_round(fresh, reinvocation, asked):
-    await bound(fresh, scenarios.policy("p", scenarios.apply(COUNTS), reinvocation="IfNeeded"), scenarios.binding("b"))
+    await bound(fresh, objects.policy("p", objects.apply(COUNTS), reinvocation="IfNeeded"), objects.binding("b"))
     async with webhook(lambda _r: patch({"op": "add", "path": "/data/second", "value": "yes"})) as it:
         await mutate_with(fresh, hook("a.example.com", it, MAPS, reinvocationPolicy=reinvocation))
         await fresh.must("POST", f"{CORE}/configmaps", config_map("a"))
@@ -102,7 +101,7 @@ async def test_a_webhook_sees_what_a_policy_made_in_the_second_round(fresh, rein
 
 async def test_without_the_gate_policies_are_kept_and_not_applied():
     async with running(options=Options(more_kinds=more_kinds(VERSIONS))) as server:
-        await bound(server, scenarios.policy("p", scenarios.apply(scenarios.LABELLED)), scenarios.binding("b"))
+        await bound(server, objects.policy("p", objects.apply(objects.LABELLED)), objects.binding("b"))
         made = await server.must("POST", f"{CORE}/configmaps", config_map("a"))
     assert "labels" not in made["metadata"]
 
@@ -110,22 +109,22 @@ async def test_without_the_gate_policies_are_kept_and_not_applied():
 async def test_the_plugin_can_be_turned_off():
     options = Options(features=ON.features, more_kinds=ON.more_kinds, admission_disabled=("MutatingAdmissionPolicy",))
     async with running(options=options) as server:
-        await bound(server, scenarios.policy("p", scenarios.apply(scenarios.LABELLED)), scenarios.binding("b"))
+        await bound(server, objects.policy("p", objects.apply(objects.LABELLED)), objects.binding("b"))
         made = await server.must("POST", f"{CORE}/configmaps", config_map("a"))
     assert "labels" not in made["metadata"]
 
 
 async def test_both_versions_show_the_same_policies(fresh):
-    await bound(fresh, scenarios.policy("p", scenarios.apply(scenarios.LABELLED)), scenarios.binding("b"))
-    older = scenarios.POLICIES.replace("v1beta1", "v1alpha1")
-    one, other = await fresh.must("GET", f"{scenarios.POLICIES}/p"), await fresh.must("GET", f"{older}/p")
+    await bound(fresh, objects.policy("p", objects.apply(objects.LABELLED)), objects.binding("b"))
+    older = objects.POLICIES.replace("v1beta1", "v1alpha1")
+    one, other = await fresh.must("GET", f"{objects.POLICIES}/p"), await fresh.must("GET", f"{older}/p")
     assert one["apiVersion"] == "admissionregistration.k8s.io/v1beta1"
     assert {**one, "apiVersion": "admissionregistration.k8s.io/v1alpha1"} == other
 
 
 async def test_what_became_of_mutations_is_counted(fresh):
-    wrong = scenarios.apply("Object{data: {'x': object.data.nope}}")
-    await bound(fresh, scenarios.policy("p", scenarios.apply("Object{}"), wrong), scenarios.binding("b"))
+    wrong = objects.apply("Object{data: {'x': object.data.nope}}")
+    await bound(fresh, objects.policy("p", objects.apply("Object{}"), wrong), objects.binding("b"))
     await fresh.call("POST", f"{CORE}/configmaps", config_map("a"))
     shown = (await fresh.send("GET", "/metrics")).text
     for error in ("no_error", "invalid_error"):

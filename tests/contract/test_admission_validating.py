@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from apiserver.options import Options
 from tests.contract.api_server import running
-from tests.contract.policy_scenarios import SETUP, cleaned
+from tests.contract.policy_objects import SETUP
+from tests.contract.policy_scenarios import cleaned
 from tests.contract.validating_scenarios import SCENARIOS
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "golden" / "policies.json").read_text())

@@ -1,6 +1,6 @@
 """Scenarios of validating policies, as policy_scenarios.py has them of mutating ones: what is set up, what is asked."""
 
-from tests.contract.policy_scenarios import (
+from tests.contract.policy_objects import (
     APPS,
     CONFIGMAPS,
     CORE,

@@ -166,13 +166,13 @@ def check_revision(new: Json, old: Json | None) -> list[FieldError]:
 
 
 STATEFULSETS = Strategy(
-    name=names.label_name,
     default=default,
     prepare=prepare,
     check=check,
     check_status=check_status,
     has_generation=True,
     warnings=common.template_warnings,
+    name=names.label_name,
 )
 
 CONTROLLERREVISIONS = Strategy(prepare=as_sent, check=check_revision)
