@@ -106,10 +106,16 @@ def _as_it_is(tree: Json) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """How a kind's objects go. `holds`: something besides metadata.finalizers keeps the object. `mark` records it."""
+    """How a kind's objects go. `holds`: something besides metadata.finalizers keeps the object. `mark` records it.
+
+    `is_own`: upstream's kind has a delete of its own, with words of its own where a precondition does not hold.
+    `propagates`: the delete that marks the object heeds the propagation policy.
+    """
 
     holds: Callable[[Json], bool] = _nothing_holds
     mark: Callable[[Json], Json] = _as_it_is
+    is_own: bool = False
+    propagates: bool = True
 
 
 @cache

@@ -19,8 +19,9 @@ from functools import partial
 import structlog
 
 from apimachinery.types import Json
+from apiserver import flow_objects as objects
 from apiserver.call import Call, Response
-from apiserver.fairness import concurrency, objects, seats
+from apiserver.fairness import concurrency, seats
 from apiserver.fairness.concurrency import Demand, Division, Limits
 from apiserver.fairness.matching import Matcher, Schema, schema_of
 from apiserver.fairness.observed import RATIOS_OF_KINDS, RATIOS_OF_LEVELS, Filling, FlowCounts

@@ -107,7 +107,11 @@ def _runtime(tree: Json) -> Problems:
 
 
 PODDISRUPTIONBUDGETS = Strategy(
-    check=check_budget, has_generation=True, allow_unconditional_update=False, any_finalizer=True
+    check=check_budget,
+    has_generation=True,
+    allow_unconditional_update=False,
+    any_finalizer=True,
+    name=names.path_segment_name,  # upstream's validation does not look at the metadata
 )
 PRIORITYCLASSES = Strategy(
     default=default_priority, prepare=as_sent, check=check_priority, has_generation=True, raises_generation=never
@@ -115,6 +119,7 @@ PRIORITYCLASSES = Strategy(
 RUNTIMECLASSES = Strategy(
     prepare=as_sent,
     check=check_runtime,
+    allow_create_on_update=True,
     allow_unconditional_update=False,
     any_finalizer=True,
     warnings=object_warnings.runtime_class,
