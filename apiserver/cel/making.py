@@ -22,12 +22,8 @@ def list_literal(node: ListLiteral, compiled: Compile) -> Step:
         made: list[Any] = []
         for index, item in enumerate(items):
             value = item(run)
-            if index in optional:
-                if not isinstance(value, Optional):
-                    raise EvaluationError(f"cannot initialize optional list element from non-optional value {value}")
-                if not value.present:
-                    continue
-                value = value.value
+            if index in optional and (value := _unwrapped("list element", value)) is _NONE:
+                continue
             made.append(value)
         run.charge(LIST_COST)
         return made
@@ -44,17 +40,24 @@ def map_literal(node: MapLiteral, compiled: Compile) -> Step:
             key, value = key_of(run), value_of(run)
             if not hashable(key):
                 raise EvaluationError(f"unsupported key type: {type_name(key)}")
-            if optional:
-                if not isinstance(value, Optional):
-                    raise EvaluationError(f"cannot initialize optional entry '{key}' from non-optional value {value}")
-                if not value.present:
-                    continue
-                value = value.value
+            if optional and (value := _unwrapped(f"entry '{key}'", value)) is _NONE:
+                continue
             made[key] = value
         run.charge(_MAP_COST)
         return made
 
     return step
+
+
+#: What an optional entry without a value comes to.
+_NONE = object()
+
+
+def _unwrapped(what: str, value: Any) -> Any:
+    """The value of an optional element or entry, _NONE where it has none."""
+    if not isinstance(value, Optional):
+        raise EvaluationError(f"cannot initialize optional {what} from non-optional value {value}")
+    return value.value if value.present else _NONE
 
 
 def object_literal(node: ObjectLiteral, compiled: Compile) -> Step:
@@ -66,12 +69,8 @@ def object_literal(node: ObjectLiteral, compiled: Compile) -> Step:
         made.type_name = type_name
         for name, value_of, optional in entries:
             value = value_of(run)
-            if optional:
-                if not isinstance(value, Optional):
-                    raise EvaluationError(f"cannot initialize optional entry '{name}' from non-optional value {value}")
-                if not value.present:
-                    continue
-                value = value.value
+            if optional and (value := _unwrapped(f"entry '{name}'", value)) is _NONE:
+                continue
             made[name] = value
         run.charge(_OBJECT_COST)
         return made
