@@ -59,6 +59,7 @@ class Mistyped(ValueError):
 
 
 def wrong(value: Any, go_type: str, go_kind: str) -> Mistyped:
+    """The error of a value that Go cannot put into a field of this type and kind."""
     return Mistyped(_JSON_TYPES.get(type(value), "null"), go_type, "", unconvertible(value, go_type, go_kind))
 
 

@@ -15,6 +15,7 @@ LIST_COST, _MAP_COST, _OBJECT_COST = 10, 30, 40
 
 
 def list_literal(node: ListLiteral, compiled: Compile) -> Step:
+    """The step that makes a list."""
     items = [compiled(item) for item in node.items]
     optional = node.optional
 
@@ -32,6 +33,7 @@ def list_literal(node: ListLiteral, compiled: Compile) -> Step:
 
 
 def map_literal(node: MapLiteral, compiled: Compile) -> Step:
+    """The step that makes a map."""
     entries = [(compiled(e.key), compiled(e.value), e.optional) for e in node.entries]
 
     def step(run: Run) -> dict[Any, Any]:
@@ -61,6 +63,7 @@ def _unwrapped(what: str, value: Any) -> Any:
 
 
 def object_literal(node: ObjectLiteral, compiled: Compile) -> Step:
+    """The step that makes an object."""
     entries = [(e.name, compiled(e.value), e.optional) for e in node.entries]
     type_name = node.type.name
 
