@@ -180,8 +180,7 @@ class Fairness:
 
     def _kinds_changed(self, now: float) -> None:
         """A request came or went."""
-        executing, queued = self.executing, self.queued
-        self.filling.set((executing[True], executing[False], queued[True], queued[False]), now)
+        self.filling.set((*self.executing.values(), *self.queued.values()), now)
 
     def _answered(
         self, ticket: Ticket, flow: Flow, level: PriorityLevel, loop: asyncio.AbstractEventLoop, *, is_read: bool
