@@ -27,10 +27,11 @@ State = tuple[int, ...]
 class FlowCounts:
     """Of one flow. Requests that did not wait, and those of one seat, are not observed one by one: there are many."""
 
-    __slots__ = ("executions", "lengths", "refusals", "seats", "unaccommodated", "waits", "watchers")
+    __slots__ = ("executions", "lengths", "refusals", "seats", "unaccommodated", "waits", "watchers", "watches")
 
     def __init__(self) -> None:
         self.executions = Distribution(SECONDS)
+        self.watches = Distribution(SECONDS)  # until they began
         self.waits = Distribution(SECONDS)  # of those that ran in the end
         self.refusals = Distribution(SECONDS)
         self.seats = Distribution(SEATS)
