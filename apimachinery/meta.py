@@ -205,14 +205,17 @@ def _ordered(tree: Json, fields: Sequence[str]) -> Ordered:
 
 
 def name_of(tree: Json) -> str:
+    """The object's name, "" while it has none."""
     return str(tree["metadata"].get("name", ""))
 
 
 def namespace_of(tree: Json) -> str:
+    """The object's namespace, "" for what lives in none."""
     return str(tree["metadata"].get("namespace", ""))
 
 
 def uid_of(tree: Json) -> str:
+    """The object's uid, "" while it has none."""
     return str(tree["metadata"].get("uid", ""))
 
 
@@ -223,10 +226,12 @@ def key_of(tree: Json) -> str:
 
 
 def is_deleting(tree: Json) -> bool:
+    """Whether its deletion has begun."""
     return bool(tree["metadata"].get("deletionTimestamp"))
 
 
 def owners_of(tree: Json) -> Iterator[Json]:
+    """Its owner references."""
     yield from tree["metadata"].get("ownerReferences") or ()
 
 

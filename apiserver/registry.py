@@ -244,8 +244,9 @@ class Registry:
         return list(self._rows.values())
 
     def stored(self) -> list[Kind]:
-        """Every kind that has a folder in the store, in the version stored; each once."""
-        return list(dict.fromkeys(row.stored for row in self._rows.values() if row.kind.is_stored))
+        """The kind of each folder in the store, in the version stored."""
+        rows = (row.stored for row in self._rows.values() if row.kind.is_stored)
+        return list({kind.storage_prefix(): kind for kind in rows}.values())
 
     def kinds(self) -> list[Kind]:
         """Every kind served, in the order added: what discovery lists."""

@@ -30,6 +30,7 @@ from controllers.workload_views import (
 
 
 def selector_of(deployment: Deployment) -> LabelSelector:
+    """Which ReplicaSets and pods may be the Deployment's."""
     return from_label_selector(deployment.spec.selector)
 
 

@@ -17,7 +17,7 @@ from apimachinery.objects.core_v1 import (
     ObjectReference,
 )
 from apimachinery.types import Json
-from controllers.views import Condition, Meta
+from controllers.views import Condition, Object
 
 
 class ReplicaSetSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -36,10 +36,9 @@ class ReplicaSetStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     conditions: tuple[Condition, ...] = ()
 
 
-class ReplicaSet(msgspec.Struct, frozen=True, gc=False):
+class ReplicaSet(Object, frozen=True):
     """A ReplicaSet or a ReplicationController: they differ in the form of the selector only."""
 
-    metadata: Meta = Meta()
     spec: ReplicaSetSpec = ReplicaSetSpec()
     status: ReplicaSetStatus = ReplicaSetStatus()
 
@@ -66,8 +65,7 @@ class DeploymentStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     conditions: tuple[Condition, ...] = ()
 
 
-class Deployment(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class Deployment(Object, frozen=True):
     spec: DeploymentSpec = DeploymentSpec()
     status: DeploymentStatus = DeploymentStatus()
 
@@ -104,8 +102,7 @@ class JobStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     conditions: tuple[JobCondition, ...] = ()
 
 
-class Job(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class Job(Object, frozen=True):
     spec: JobSpec = JobSpec()
     status: JobStatus = JobStatus()
 
@@ -127,8 +124,7 @@ class CronJobStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     last_successful_time: datetime | None = None
 
 
-class CronJob(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class CronJob(Object, frozen=True):
     spec: CronJobSpec = CronJobSpec()
     status: CronJobStatus = CronJobStatus()
 
@@ -159,8 +155,7 @@ class StatefulSetStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     collision_count: int | None = None
 
 
-class StatefulSet(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class StatefulSet(Object, frozen=True):
     spec: StatefulSetSpec = StatefulSetSpec()
     status: StatefulSetStatus = StatefulSetStatus()
 
@@ -185,15 +180,13 @@ class DaemonSetStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     collision_count: int | None = None
 
 
-class DaemonSet(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class DaemonSet(Object, frozen=True):
     spec: DaemonSetSpec = DaemonSetSpec()
     status: DaemonSetStatus = DaemonSetStatus()
 
 
-class Revision(msgspec.Struct, frozen=True, gc=False):
+class Revision(Object, frozen=True):
     """A ControllerRevision."""
 
-    metadata: Meta = Meta()
     revision: int = 0
     data: Any = None  # kept raw: a template that pods are made from
