@@ -142,7 +142,9 @@ class Fairness:
         ticket = Ticket(schema.name, schema.flow(call.asker, call.target), self._width(call, level, now), now, call)
         if state.seats + ticket.seats > (state.limit or 0) and now - self._divided >= concurrency.ADJUSTMENT:
             self._divide(now)
-        outcome = state.arrive(ticket, now)
+        outcome, started = state.arrive(ticket, now)
+        if started:
+            _wake(started)
         if ticket.queue is not None:
             flow.counts.lengths.add(len(ticket.queue.waiting))
         if outcome == WAIT:
@@ -234,11 +236,11 @@ class Fairness:
                 await future
         except TimeoutError:
             if ticket.started < 0:
-                state.give_up(ticket, loop.time())
+                _wake(state.give_up(ticket, loop.time()))
                 return "time-out"
         except asyncio.CancelledError:
             if ticket.started < 0:
-                state.give_up(ticket, loop.time())
+                _wake(state.give_up(ticket, loop.time()))
             else:
                 _wake(state.end(ticket, loop.time(), 0.0))
             raise

@@ -88,8 +88,8 @@ class Level:
 
     # -- the three moments of a request
 
-    def arrive(self, ticket: Ticket, now: float) -> str:
-        """RUN, WAIT, or why it is refused."""
+    def arrive(self, ticket: Ticket, now: float) -> tuple[str, Sequence[Ticket]]:
+        """RUN, WAIT, or why it is refused; and who else starts now."""
         limit = self.limit
         seats = ticket.seats
         if limit is None or (not self.waiting and self.seats + seats <= limit):
@@ -98,14 +98,15 @@ class Level:
             if self._fits(seats):  # wider than the level, which is empty
                 return self._pass(ticket, now)
             self.rejected += 1
-            return NO_SEATS
+            return NO_SEATS, ()
         self._sync(now)
         queue = self._deal(ticket)
         if self.seats >= limit and len(queue.waiting) >= self._length:
             self.rejected += 1
-            return QUEUE_FULL
+            return QUEUE_FULL, ()
         self._enqueue(queue, ticket, now)
-        return RUN if ticket in self.dispatch(now) else WAIT
+        started = self.dispatch(now)
+        return (RUN if ticket in started else WAIT), [one for one in started if one is not ticket]
 
     def end(self, ticket: Ticket, now: float, served: float) -> Sequence[Ticket]:
         """The request was answered in `served` seconds and its last seats are free now. Gives those that start now."""
@@ -123,8 +124,8 @@ class Level:
             self._settle(queue)
         return self.dispatch(now) if self.waiting else ()
 
-    def give_up(self, ticket: Ticket, now: float) -> None:
-        """A waiting request leaves its queue."""
+    def give_up(self, ticket: Ticket, now: float) -> Sequence[Ticket]:
+        """A waiting request leaves its queue. Gives those that start now: it may have been the one in their way."""
         queue = ticket.queue
         assert queue is not None, ticket
         self._sync(now)
@@ -133,6 +134,7 @@ class Level:
         self.rejected += 1
         self.timed_out += 1
         self._settle(queue)
+        return self.dispatch(now) if self.waiting else ()
 
     def dispatch(self, now: float) -> Sequence[Ticket]:
         """Start as many as there are seats for, in fair order. Gives them."""
@@ -183,14 +185,14 @@ class Level:
 
     # -- inside
 
-    def _pass(self, ticket: Ticket, now: float) -> str:
+    def _pass(self, ticket: Ticket, now: float) -> tuple[str, Sequence[Ticket]]:
         """Run without having waited."""
         if self._active:
             self._sync(now)
         ticket.started = now
         self._unqueued += ticket.seats
         self._seat(ticket.seats)
-        return RUN
+        return RUN, ()
 
     def _seat(self, seats: int) -> None:
         self.seats += seats
