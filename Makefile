@@ -45,5 +45,5 @@ lock: ## pin every package anew (needs uv)
 bench: install ## measure, and print a table
 	@$(BIN)/python -m bench
 
-conformance: install ## run upstream's own conformance tests (needs Go and debootstrap; an hour)
+conformance: install ## run upstream's own conformance tests (needs Go, gcc and debootstrap; an hour)
 	@$(BIN)/python -m conformance

@@ -72,9 +72,17 @@ class Ordered(dict[str, Any]):
     """An object that is a struct in Go: shown in its own order, where maps are sorted."""
 
 
+class Pointed(str):
+    """A string that is behind a pointer in Go: shown as JSON, as all that is no plain scalar."""
+
+    __slots__ = ()
+
+
 def _shown(value: Any) -> str:
     """How Go's `%q` / `%v` show a value in a field error: strings quoted, numbers plain, the rest as JSON."""
-    if isinstance(value, str):
+    if isinstance(value, Pointed):
+        value = str(value)
+    elif isinstance(value, str):
         return go_quoted(value)
     if isinstance(value, float):
         return go_number(value)
@@ -301,8 +309,8 @@ def too_large_resource_version(wanted: int, current: int) -> ApiError:
 
 
 def too_many_requests(message: str, retry_after: int) -> ApiError:
-    """429 with advice when to come back, in seconds."""
-    return ApiError(429, "TooManyRequests", message, {"retryAfterSeconds": retry_after})
+    """429, with advice when to come back, in seconds, or without."""
+    return ApiError(429, "TooManyRequests", message, {"retryAfterSeconds": retry_after} if retry_after else {})
 
 
 def request_too_large(message: str) -> ApiError:

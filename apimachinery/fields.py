@@ -29,18 +29,27 @@ _BASE64_START = re.compile(r"[A-Za-z0-9+/\r\n]*", re.ASCII)
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 #: Whose optional scalars we know to be pointers or not; elsewhere every zero is kept.
 _KNOWN = ("io.k8s.api.", "io.k8s.apimachinery.")
-_GO_KINDS = {bool: "bool", str: "string", int: "int64", float: "float64", list: "slice", dict: "map"}
+#: Fields that must be there and are left out all the same when they are empty, by definition.
+_LEFT_OUT = {
+    "core.v1.ContainerRestartRule": ("action",),
+    "core.v1.ContainerRestartRuleOnExitCodes": ("operator",),
+    "core.v1.PodCertificateProjection": ("signerName", "keyType"),
+    "networking.v1.ParentReference": ("resource", "name"),
+    "resource.v1.CounterSet": ("counters",),
+    "resource.v1.DeviceCounterConsumption": ("counters",),
+}
 _JSON_TYPES = {bool: "bool", str: "string", int: "number", float: "number", list: "array", dict: "object"}
+#: The same values once they are decoded.
+_GO_KINDS = {bool: "bool", str: "string", int: "int64", float: "float64", list: "slice", dict: "map"}
 
 
 class Mistyped(ValueError):
     """A value that its field's Go type cannot hold. `str()` is the decoder's text."""
 
-    def __init__(self, value: str, go_type: str, text: str = "", unconvertible: str = "") -> None:
+    def __init__(self, value: str, go_type: str, text: str = "", converted: str = "") -> None:
         super().__init__(text)
         self.value, self.go_type, self.text = value, go_type, text
-        #: What Go's converter says where it takes the place of the decoder: in a strategic patch.
-        self.unconvertible = unconvertible
+        self.converted = converted or text  # the same in the words of who decodes a tree and not a text
         self.struct = ""
         self.path: list[str] = []  # innermost first
 
@@ -58,22 +67,16 @@ class Mistyped(ValueError):
         self.path.append(field)
 
 
-def wrong(value: Any, go_type: str, go_kind: str) -> Mistyped:
-    """The error of a value that Go cannot put into a field of this type and kind."""
-    return Mistyped(_JSON_TYPES.get(type(value), "null"), go_type, "", unconvertible(value, go_type, go_kind))
-
-
-def unconvertible(value: Any, go_type: str, go_kind: str) -> str:
-    """Why Go cannot convert a value to a field of this type and kind (apimachinery/pkg/runtime/converter.go)."""
-    source = _GO_KINDS.get(type(value), "invalid")
-    if go_kind == "struct":
-        return f"cannot restore struct from: {source}"
-    if go_kind in ("map", "slice"):
-        return f"cannot restore {go_kind} from {source}"
-    numbers = ("int64", "float64")
-    if (source in numbers and go_kind not in ("string", "bool")) or (source, go_kind) == ("int64", "string"):
-        return f"cannot convert {source} to {go_type}"  # what Go converts at all, but JSON does not
-    return f"unrecognized type: {go_kind}"
+def wrong(value: Any, go_type: str, sort: str = "") -> Mistyped:
+    """A value of another sort: `sort` says of what else than a scalar the type is."""
+    found = _GO_KINDS.get(type(value), "nil")
+    if sort:
+        converted = f"cannot restore {sort} from{':' if sort == 'struct' else ''} {found}"
+    elif found == "int64" and go_type != "bool":
+        converted = f"cannot convert {found} to {go_type}"
+    else:
+        converted = f"unrecognized type: {'string' if '.' in go_type else go_type}"
+    return Mistyped(_JSON_TYPES.get(type(value), "null"), go_type, converted=converted)
 
 
 def short(name: str) -> str:
@@ -91,19 +94,35 @@ def compiled_struct(name: str, schema: Json, *, rule_of: RuleOf, schema_of: Sche
     properties = schema.get("properties")
     if properties is None:
         return _free
-    known = name.startswith(_KNOWN)
-    pointers, required = POINTERS.get(short(name), frozenset()), frozenset(schema.get("required", ()))
+    keeps = kept_when_empty(name, schema)
     named = NAMED.get(short(name), {})
     version = name.split(".")[-2]
     rows: dict[str, tuple[type | None, Rule, bool]] = {}
     for field, inner in properties.items():
         go_type = f"{version}.{named[field]}" if field in named else go_type_of(inner, schema_of)
-        plain = _plain(inner)
-        scalar = _type(inner) in ("string", "boolean", "integer", "number")
-        keeps = field in required or field in pointers or (scalar and not known) or _is_struct(inner)
-        rows[field] = (plain, _rule(inner, go_type, rule_of, schema_of), keeps)
+        rows[field] = (_plain(inner), _rule(inner, go_type, rule_of, schema_of), field in keeps)
     always = [(field, _maker(properties[field], zero, rule_of)) for field, zero in ALWAYS.get(short(name), {}).items()]
     return _struct(name.rsplit(".", 1)[-1], go_name(name), rows, always)
+
+
+def kept_when_empty(name: str, schema: Json) -> frozenset[str]:
+    """The fields of a definition that are kept although they are empty: Go writes them, or they are not known."""
+    known = name.startswith(_KNOWN)
+    pointers = POINTERS.get(short(name), frozenset())
+    required = frozenset(schema.get("required", ())).difference(_LEFT_OUT.get(short(name), ()))
+    return frozenset(
+        field
+        for field, inner in schema.get("properties", {}).items()
+        if field in required
+        or field in pointers
+        or (not known and _type(inner) in ("string", "boolean", "integer", "number"))
+        or _is_struct(inner)
+    )
+
+
+def always_there(name: str) -> frozenset[str]:
+    """The fields of a definition that decoding puts there where they were not set."""
+    return frozenset(ALWAYS.get(short(name), ()))
 
 
 def _maker(schema: Json, zero: Any, rule_of: RuleOf) -> Callable[[], Any]:
@@ -159,11 +178,11 @@ def _rule(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> R
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
         return _map(schema["additionalProperties"], go_type, rule_of, schema_of)
     if kind == "string":
-        return _bytes if schema.get("format") == "byte" else _other_than_plain(go_type, "string")
+        return _bytes if schema.get("format") == "byte" else _other_than_plain(go_type)
     if kind == "integer":
-        return _integer(go_type, schema.get("format", "int64"))
+        return _integer(go_type, *_RANGES[schema.get("format", "int64")])
     if kind == "boolean":
-        return _other_than_plain(go_type, "bool")
+        return _other_than_plain(go_type)
     return _number(go_type) if kind == "number" else _free
 
 
@@ -178,7 +197,7 @@ def _deferred(name: str, rule_of: RuleOf) -> Rule:
 
 def _list(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
     item_rule = _rule(schema, go_type_of(schema, schema_of), rule_of, schema_of)
-    plain, zero = _plain(schema), _zero(schema, schema_of)
+    plain, zero = _plain(schema), _zero(schema, rule_of, schema_of)
 
     def decode(value: Any, unknown: Unknown) -> Any:
         if value.__class__ is not list:
@@ -192,7 +211,7 @@ def _list(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> R
 
 def _map(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
     item_rule = _rule(schema, go_type_of(schema, schema_of), rule_of, schema_of)
-    plain, zero = _plain(schema), _zero(schema, schema_of)
+    plain, zero = _plain(schema), _zero(schema, rule_of, schema_of)
 
     def decode(value: Any, unknown: Unknown) -> Any:
         if value.__class__ is not dict:
@@ -205,25 +224,24 @@ def _map(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Ru
     return decode
 
 
-def _other_than_plain(go_type: str, go_kind: str) -> Rule:
+def _other_than_plain(go_type: str) -> Rule:
     """Strings and booleans are let through where they are met (`_plain`): only others come here."""
 
     def refuse(value: Any, _unknown: Unknown) -> Any:
-        raise wrong(value, go_type, go_kind)
+        raise wrong(value, go_type)
 
     return refuse
 
 
-def _integer(go_type: str, go_kind: str) -> Rule:
-    low, high = _RANGES[go_kind]
-
+def _integer(go_type: str, low: int, high: int) -> Rule:
     def decode(value: Any, _unknown: Unknown) -> Any:
-        if value.__class__ is int and low <= value <= high:
-            return value
-        if value.__class__ is not int and value.__class__ is not float:
-            raise wrong(value, go_type, go_kind)
-        why = unconvertible(value, go_type, go_kind)
-        raise Mistyped(f"number {value!r}", go_type, "", why)
+        if value.__class__ is int:
+            if low <= value <= high:
+                return value
+            raise Mistyped(f"number {value}", go_type)
+        if value.__class__ is float:
+            raise Mistyped(f"number {value!r}", go_type, converted=f"cannot convert float64 to {go_type}")
+        raise wrong(value, go_type)
 
     return decode
 
@@ -231,7 +249,7 @@ def _integer(go_type: str, go_kind: str) -> Rule:
 def _number(go_type: str) -> Rule:
     def decode(value: Any, _unknown: Unknown) -> Any:
         if value.__class__ is not float and value.__class__ is not int:
-            raise wrong(value, go_type, "float64")
+            raise wrong(value, go_type)
         return value
 
     return decode
@@ -275,7 +293,7 @@ def _micro_time(value: Any, _unknown: Unknown) -> Any:
 def _moment(value: Any, normal: Callable[[str], str]) -> str:
     if value.__class__ is not str:
         found = _JSON_TYPES.get(type(value), "null")
-        raise Mistyped(found, "string", unconvertible=f"json: cannot unmarshal {found} into Go value of type string")
+        raise Mistyped(found, "string", converted=f"json: cannot unmarshal {found} into Go value of type string")
     try:
         return normal(value)
     except ValueError as error:
@@ -283,13 +301,7 @@ def _moment(value: Any, normal: Callable[[str], str]) -> str:
 
 
 def _int_or_string(value: Any, unknown: Unknown) -> Any:
-    if value.__class__ is str:
-        return value
-    try:
-        return _INT32(value, unknown)
-    except Mistyped as error:
-        error.unconvertible = ""  # no converter: it decodes JSON itself
-        raise
+    return value if value.__class__ is str else _INT32(value, unknown)
 
 
 def _free(value: Any, _unknown: Unknown) -> Any:
@@ -299,7 +311,7 @@ def _free(value: Any, _unknown: Unknown) -> Any:
     return [_free(item, _unknown) for item in value] if value.__class__ is list else value
 
 
-_INT32 = _integer("int32", "int32")
+_INT32 = _integer("int32", *_RANGES["int32"])
 _SPECIAL: dict[str, Rule] = {
     _QUANTITY: _quantity,
     _TIME: _time,
@@ -330,13 +342,19 @@ def _is_struct(schema: Json) -> bool:
     return bool(_target(schema)) or (_type(schema) in ("object", "") and not schema.get("additionalProperties"))
 
 
-def _zero(schema: Json, schema_of: SchemaOf) -> Callable[[], Any]:
+def _zero(schema: Json, rule_of: RuleOf, schema_of: SchemaOf) -> Callable[[], Any]:
     """What Go makes of a null inside a list or a map."""
     name = _target(schema)
     if name:
         if not schema_of(name).keys() & {"type", "properties", "oneOf"}:
             return lambda: None  # raw JSON
-        return {_QUANTITY: lambda: "0", _INT_OR_STRING: lambda: 0, _TIME: lambda: None}.get(name, dict)
+        zeros: dict[str, Callable[[], Any]] = {
+            _QUANTITY: lambda: "0",
+            _INT_OR_STRING: lambda: 0,
+            _TIME: lambda: None,
+            _MICRO_TIME: lambda: None,
+        }
+        return zeros.get(name) or (lambda: rule_of(name)({}, []))
     return {"string": str, "integer": int, "boolean": bool, "number": int, "array": list}.get(_type(schema), dict)
 
 

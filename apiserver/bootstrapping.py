@@ -119,19 +119,27 @@ def _list(values: Sequence[str]) -> str:
 async def ensure(api: Api, options: Options) -> None:
     """Make everything above be there. May be run by several servers at once, and again at each start."""
     for name in NAMESPACES:
-        await internal.create(api, k.NAMESPACES, namespace(name))
+        await _create(api, k.NAMESPACES, namespace(name))
     await _ensure_policy(api)
     for tree in priority_classes():
-        await internal.create(api, k.PRIORITYCLASSES, tree)
-    if await internal.create(api, k.SERVICECIDRS, service_cidr(options)):
+        await _create(api, k.PRIORITYCLASSES, tree)
+    if await _create(api, k.SERVICECIDRS, service_cidr(options)):
         status = service_cidr_status(times.rfc3339(api.clock()))
         await internal.merge(api, k.SERVICECIDRS, "", "kubernetes", status, subresource="status")
     await api.fresh()  # the service's address is checked against the ServiceCIDR
     if api.lookup.get(k.SERVICES, "default", "kubernetes") is None:  # else its address is taken, by itself
         await internal.create(api, k.SERVICES, kubernetes_service(options))
     config = authentication_config(options)
-    if not await internal.create(api, k.CONFIGMAPS, config):
+    if not await _create(api, k.CONFIGMAPS, config):
         await internal.merge(api, k.CONFIGMAPS, "kube-system", config["metadata"]["name"], {"data": config["data"]})
+
+
+async def _create(api: Api, kind: Kind, tree: Json) -> bool:
+    """Create an object; False when it is there already, as it nearly always is: then nothing is written or asked."""
+    meta = tree["metadata"]
+    if api.lookup.get(kind, meta.get("namespace", ""), meta["name"]) is not None:
+        return False
+    return await internal.create(api, kind, tree)
 
 
 async def _ensure_policy(api: Api) -> None:

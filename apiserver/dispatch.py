@@ -51,16 +51,17 @@ class Dispatcher:
             await self._api.fresh()
             self._api.catch_up()
             resource = self._api.registry.find(info.group, info.version, info.plural)
-        if resource is None and info.group and not self._api.registry.has_group(info.group):
+        if resource is None and info.group and not self._api.registry.has_built_in(info.group):
             headers = (("x-content-type-options", "nosniff"),)
             return Response(status=404, content_type=_TEXT, headers=headers, body=NOT_FOUND)
         if resource is None or not _fits(resource, call):
             raise errors.path_not_found()
+        if not resource.is_typed:  # upstream looks for what there is of it after it has warned
+            _warn(call, resource)
         handler = self._handler(resource, call)
         if call.method == "PATCH" and resource.warnings:
             negotiation.patch_type(call.headers.get("content-type", ""), negotiation.PATCH_TYPES)
-        for text in resource.warnings:
-            call.warn(text)
+        _warn(call, resource)
         return await handler(call, resource)
 
     def _handler(self, resource: Resource, call: Call) -> Handler:
@@ -70,9 +71,9 @@ class Dispatcher:
         if info.subresource:
             verbs = resource.subresources.get(info.subresource)
             if verbs is None:
-                raise errors.path_not_found()
+                raise errors.path_not_found() if resource.is_typed else resource.not_found(info.name)
             if info.verb not in verbs:
-                raise not_allowed()
+                raise _unsupported(resource, info.verb)
             return verbs[info.verb]
         if info.verb not in resource.kind.verbs or info.verb not in self._verbs or not _has_right_path(resource, call):
             raise not_allowed()
@@ -100,6 +101,17 @@ def _has_right_path(resource: Resource, call: Call) -> bool:
             raise errors.bad_request("Namespace parameter required.")
         return info.is_nameless and info.verb in _UNNAMED  # which is then refused for want of a namespace
     return bool(info.name) or info.verb not in _NAMED
+
+
+def _warn(call: Call, resource: Resource) -> None:
+    for text in resource.warnings:
+        call.warn(text)
+
+
+def _unsupported(resource: Resource, verb: str) -> ApiError:
+    """405 of the router, or of the handler of custom resources, which stands behind no router."""
+    kind = resource.kind
+    return not_allowed() if resource.is_typed else errors.method_not_allowed(kind.group, kind.plural, verb)
 
 
 def not_allowed() -> ApiError:

@@ -41,6 +41,7 @@ def authenticator(options: Options, lookup: Lookup, clock: Callable[[], float]) 
     return Authenticator(
         lookup=lookup,
         now=clock,
+        audiences=audiences(options),
         certificates=_certificates(options.client_ca, options),
         front_proxy=_front_proxy(options),
         static_tokens=options.static_tokens,

@@ -225,9 +225,9 @@ class Registry:
         """The resource at a path, None for 404."""
         return self._rows.get((group, version, plural))
 
-    def has_group(self, group: str) -> bool:
-        """Whether anything of the API group is served."""
-        return any(row[0] == group for row in self._rows)
+    def has_built_in(self, group: str) -> bool:
+        """Whether a kind of the API group is served that is no custom one: only then upstream has a router for it."""
+        return any(row.kind.group == group and row.is_typed for row in self._rows.values())
 
     def of(self, kind: Kind) -> Resource:
         """The resource of a kind that is known to be served."""

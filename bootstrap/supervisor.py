@@ -3,6 +3,7 @@
 Guarantees:
 - A process that ends is started again after a back-off that doubles from 0.1 s to 10 s and is forgotten after a minute
   of good life.
+- What ends again at once is started the ordinary way, not by the warm process: that one may be of an older version.
 - Killing the supervisor itself harms nobody: it records pid and start time of each process in `run/NAME.json`, and the
   next supervisor adopts what still runs. Adopted and started processes are watched alike, by pidfd.
 - SIGTERM stops the processes in the reverse order of their start, each with ten seconds of grace, and then itself.
@@ -16,6 +17,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -175,7 +177,8 @@ class Supervisor:
             running = recorded(self.run, process.name)
             if not is_alive(running):
                 await self._wait_for(process.after)
-                running = await self._start(process)
+                # The forge has an older version's modules where the programs were changed since: not from there, then.
+                running = await self._start(process, warm=backoff <= FIRST_BACKOFF)
             assert running is not None
             born = time.monotonic()
             await wait_ended(running)
@@ -192,10 +195,10 @@ class Supervisor:
                 while urls and not await serves(urls[0]):
                     await asyncio.sleep(POLL)
 
-    async def _start(self, process: Process) -> Running:
+    async def _start(self, process: Process, *, warm: bool) -> Running:
         log = self.logs / f"{process.name}.log"
         pid = 0
-        if process.argv[0].startswith(str(Path(sys.executable).parent)):
+        if warm and process.argv[0].startswith(str(Path(sys.executable).parent)):
             pid = await asyncio.to_thread(self.forge.start, process.argv, log)
         pid = pid or _spawn(process.argv, log)
         running = Running(pid, start_time(pid), process.argv)
@@ -313,7 +316,7 @@ def launch(root: Path, processes: Sequence[Process]) -> None:
         return
     with (logs / "supervisor.log").open("ab") as log:
         child = subprocess.Popen(
-            (sys.executable, "-m", "bootstrap.supervisor", str(root)),
+            (*_out_of_the_session(root), sys.executable, "-m", "bootstrap.supervisor", str(root)),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -323,6 +326,18 @@ def launch(root: Path, processes: Sequence[Process]) -> None:
         )
     record(run, "supervisor", Running(child.pid, start_time(child.pid)))
     child.returncode = 0
+
+
+def _out_of_the_session(root: Path) -> tuple[str, ...]:
+    """What starts the supervisor where systemd is init: in a scope of its own, not in that of who typed the command.
+
+    A session's end may take all that is in it, and a shutdown ends sessions first. systemd-run turns into the program:
+    its pid stays.
+    """
+    if not Path("/run/systemd/system").is_dir() or shutil.which("systemd-run") is None:
+        return ()
+    told = f"--description=PyKube cluster {root.name}"
+    return ("systemd-run", "--scope", "--quiet", "--collect", "--slice=system.slice", told, "--")
 
 
 async def halt(root: Path) -> None:

@@ -17,6 +17,7 @@ from apimachinery.errors import ApiError
 from apimachinery.kinds import LEASES
 from apimachinery.types import Json
 from client.client import Client, Unreachable
+from client.events import NORMAL, EventRecorder, reference
 from client.metrics import IS_LEADER
 
 #: Seconds between attempts while no server answers: asking costs it nothing, and whoever waits is idle.
@@ -44,11 +45,14 @@ class LeaderElection:
         retry: float = 2.0,
         clock: Callable[[], float] = time.time,
         random: Callable[[], float] = random.random,
+        recorder: EventRecorder | None = None,
     ) -> None:
         self._client, self._namespace, self._name, self._identity = client, namespace, name, identity
         self._duration, self._renew_deadline, self._retry = duration, renew_deadline, retry
         self._clock, self._random = clock, random
+        self._recorder = recorder
         self._observed: Json = {}
+        self._about: Json = {}  # the lease, as an event refers to it
         self._observed_at = 0.0
         self._unreachable = False
         self._leads = IS_LEADER.labels(name)
@@ -80,6 +84,8 @@ class LeaderElection:
             await asyncio.sleep(pause * (1 + 1.2 * self._random()))
         self._leads.set(1)
         _log.info("became leader", lease=self._name, identity=self._identity)
+        if self._recorder is not None:
+            self._recorder.event(self._about, NORMAL, "LeaderElection", f"{self._identity} became leader")
 
     async def release(self) -> None:
         """Give the lease up, so that another candidate can take it at once."""
@@ -125,6 +131,7 @@ class LeaderElection:
                 _log.warning("lease not taken", lease=self._name, error=str(error))
             return False
         self._observe(lease)
+        self._about = reference(lease, kind=LEASES.kind, api_version=LEASES.api_version)
         return True
 
     async def _current(self) -> Json | None:

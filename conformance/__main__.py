@@ -5,7 +5,8 @@
     python -m conformance --build                          only build the tests and the images
 
 The tests are upstream's e2e.test, built from its Go modules; the images they name are made here (images.py). Both are
-kept in ~/.cache/pykube-conformance. Needs root, Go, debootstrap, and what `make up` needs. Not part of `make test`.
+kept in ~/.cache/pykube-conformance. Needs root, Go, a C compiler, debootstrap, and what `make up` needs. Not part of
+`make test`.
 """
 
 import os

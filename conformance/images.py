@@ -1,7 +1,7 @@
 """The images that the tests name, made here of Debian's packages and upstream's programs: no registry is needed.
 
-They do what the tests ask of them, and are not the originals: Debian's bash stands in for busybox's shell (one test
-wants to read the latter's words), busybox for Apache and nginx.
+They do what the tests ask of them, and are not the originals: busybox stands in for Apache and nginx, and agnhost's
+shell is bash.
 """
 
 import shutil
@@ -18,6 +18,15 @@ BASE = "pykube-conformance-base:1"
 _PACKAGES = "curl,bind9-dnsutils,netcat-openbsd,net-tools,iproute2,iperf,ca-certificates,busybox-static"
 _APPLETS = "for a in $(/bin/busybox --list); do command -v $a >/dev/null || ln -s /bin/busybox /usr/bin/$a; done"
 _SHELL = f"rm -f /bin/sh && ln -s bash /bin/sh && {_APPLETS}"
+#: busybox alone, as its own image is.
+_BUSYBOX = """FROM scratch
+COPY busybox /bin/
+RUN ["/bin/busybox", "--install", "-s", "/bin"]
+RUN mkdir -p -m 755 /etc /home /usr/bin /usr/sbin /var/spool /var/www && mkdir -m 1777 /tmp && mkdir -m 700 /root && \\
+    ln -s /bin/env /usr/bin/env && echo root:x:0:0:root:/root:/bin/sh >/etc/passwd && echo root:x:0: >/etc/group && \\
+    echo nobody:x:65534:65534:nobody:/home:/bin/false >>/etc/passwd && echo nobody:x:65534: >>/etc/group
+CMD ["sh"]
+"""
 _USERS = (
     "useradd -u 1000 user-defined-in-image && groupadd -g 50000 group-defined-in-image && "
     "usermod -a -G group-defined-in-image user-defined-in-image"
@@ -40,7 +49,7 @@ def _pet(name: str) -> str:
 
 #: Tags and Dockerfiles, in the order of building. COPY takes from the cache and from upstream's folder of test images.
 IMAGES: Mapping[str, str] = {
-    f"{REGISTRY}/busybox:1.37.0-1": f'FROM {BASE}\nRUN {_SHELL}\nCMD ["sh"]\n',
+    f"{REGISTRY}/busybox:1.37.0-1": _BUSYBOX,
     f"{REGISTRY}/agnhost:2.56": (
         f"FROM {BASE}\nRUN mkdir -p /uploads && {_USERS} && {_SHELL} && ln -sf /usr/bin/iperf /usr/local/bin/iperf\n"
         "COPY localhost.crt localhost.key agnhost /\nRUN ln -s agnhost agnhost-2\n"
@@ -100,7 +109,7 @@ def _build(cache: Path, tag: str, dockerfile: str) -> None:
         (context / "Dockerfile").write_text(dockerfile)
         (context / "pause").write_bytes(program())
         (context / "pause").chmod(0o755)
-        sources = [cache / name for name in ("agnhost", "nnp", "sample-apiserver")]
+        sources = [cache / name for name in ("agnhost", "busybox", "nnp", "sample-apiserver")]
         sources += [Path(shutil.which("etcd") or ""), *(tests / "agnhost/porter").glob("localhost.*")]
         sources += [*(tests / "kitten/html").iterdir(), *(tests / "nautilus/html").glob("*.jpg")]
         copied = {name for line in dockerfile.splitlines() if line.startswith("COPY") for name in line.split()[1:-1]}

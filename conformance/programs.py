@@ -1,8 +1,13 @@
-"""Builds upstream's test program and what its images hold, from the Go modules of one version of Kubernetes."""
+"""Builds upstream's test program and what its images hold, from the Go modules of one version of Kubernetes.
+
+And busybox, from the source that Debian has unchanged: its package is patched to drop what is no name of a variable
+from the environment, and tests want to see `data-1`.
+"""
 
 import os
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 VERSION = "v1.34.1"
@@ -13,12 +18,21 @@ PACKAGES = {
     "agnhost": "k8s.io/kubernetes/test/images/agnhost",
     "sample-apiserver": "k8s.io/sample-apiserver",
 }
+#: Where Debian's apt keeps what it knows of a release that the machine need not have.
+_APT = """Dir::State={0}/state Dir::Cache={0}/cache Dir::Etc::sourcelist={0}/sources.list Dir::Etc::sourceparts=/none
+Acquire::Languages=none APT::Sandbox::User=root"""
+_SOURCES = (
+    "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main\n"
+)
 _STAMP = "k8s.io/component-base/version.git"
 
 
 def ensure(cache: Path) -> None:
     """Build what is missing: some ten minutes on two cores the first time, almost all of it e2e.test."""
     cache.mkdir(parents=True, exist_ok=True)
+    if not (cache / "busybox").exists():
+        print("Building busybox ...", flush=True)
+        _busybox(cache)
     missing = {name: package for name, package in PACKAGES.items() if not (cache / name).exists()}
     if not missing and (cache / "e2e.test").exists() and (cache / "nnp").exists():
         return
@@ -35,6 +49,28 @@ def ensure(cache: Path) -> None:
         stamp = f"-X {_STAMP}Version={VERSION} -X {_STAMP}Major={major} -X {_STAMP}Minor={minor}"
         flags = f"-ldflags=-s -w {stamp}"
         _go(module, "test", "-c", flags, "-o", str(cache / "e2e.test"), "k8s.io/kubernetes/test/e2e")
+
+
+def _busybox(cache: Path) -> None:
+    """busybox with everything that it has by default, static; a minute on two cores."""
+    with tempfile.TemporaryDirectory(dir=cache) as name:
+        folder = Path(name)
+        for needed in ("state/lists/partial", "cache/archives/partial"):
+            (folder / needed).mkdir(parents=True)
+        (folder / "sources.list").write_text(_SOURCES)
+        apt = ("apt-get", "-qq", *(f"-o{option}" for option in _APT.format(folder).split()))
+        subprocess.run((*apt, "update"), check=True)
+        subprocess.run((*apt, "source", "--download-only", "busybox"), cwd=folder, check=True)
+        (archive,) = folder.glob("busybox_*.orig.tar.*")
+        subprocess.run(("tar", "-x", "--strip-components=1", "-f", archive.name), cwd=folder, check=True)
+        make = ("make", "--silent", "EXTRA_CFLAGS=-w", f"-j{os.cpu_count()}")
+        subprocess.run((*make, "defconfig"), cwd=folder, stdout=subprocess.DEVNULL, check=True)
+        chosen = (folder / ".config").read_text().replace("# CONFIG_STATIC is not set", "CONFIG_STATIC=y")
+        (folder / ".config").write_text(
+            chosen.replace("CONFIG_TC=y", "CONFIG_TC=n")
+        )  # the kernel's headers have it no more
+        subprocess.run((*make, "busybox"), cwd=folder, stdout=subprocess.DEVNULL, check=True)
+        (folder / "busybox").rename(cache / "busybox")
 
 
 def source(cache: Path) -> Path:

@@ -53,7 +53,6 @@ class EndpointsController:
         if current is not None and _is_same(current, subsets, labels, is_truncated=is_truncated):
             return Plan()
         annotations = {
-            **service.metadata.annotations,
             TRIGGER_TIME: service_pods.trigger_time(service, found),
             OVER_CAPACITY: "truncated" if is_truncated else None,
         }

@@ -11,6 +11,7 @@ import typer
 
 from client import config
 from client.client import Client
+from client.events import EventRecorder
 from client.lease import LeaderElection
 from controllers.catalog import NAMES, Controllers, Settings, select
 from controllers.certificates import authority
@@ -79,13 +80,20 @@ def run(
     async def main(stop: asyncio.Event) -> None:
         async with Client(where, user_agent=LEASE) as client, asyncio.TaskGroup() as tasks:
             working = Controllers(client, settings, names)
+            recorder = EventRecorder(client, LEASE)
+            telling = tasks.create_task(recorder.run())
             election = LeaderElection(
-                client, "kube-system", leader_elect_resource_name, leader_elect_identity or _identity()
+                client,
+                "kube-system",
+                leader_elect_resource_name,
+                leader_elect_identity or _identity(),
+                recorder=recorder,
             )
             work = tasks.create_task(election.run(working.run) if leader_elect else working.run())
             # A lost lease ends the process (the work's error does): the supervisor starts a fresh candidate.
             await serve(health_app({}), host=bind_address, port=secure_port, tls=tls, stop=stop)
             work.cancel()
+            telling.cancel()
 
     process.run(main)
 

@@ -47,6 +47,17 @@ class Sightings:
     """When each node's sign of life was seen to change."""
 
     seen: dict[str, tuple[object, float]] = field(default_factory=dict)
+    uids: dict[str, str] = field(default_factory=dict)  # of the nodes that were told of
+
+    def forget(self, node: str) -> str:
+        """The uid of a node that is gone; "" where none was known."""
+        self.seen.pop(node, None)
+        return self.uids.pop(node, "")
+
+    def is_new(self, node: str, uid: str) -> bool:
+        """Whether the node is met for the first time; it is not the next time."""
+        known, self.uids[node] = self.uids.get(node), uid
+        return known != uid
 
     def since(self, node: str, sign: object, now: float) -> float:
         """Since when `sign` has been the same."""
@@ -100,11 +111,16 @@ class NodeLifecycle:
     def plan(self, key: Key, view: View, now: float) -> Plan:
         node: Node | None = view.get(NODES, key)
         if node is None:
-            self.sightings.seen.pop(key.name, None)
-            return Plan()
+            uid = self.sightings.forget(key.name)
+            return Plan(
+                [_told(key.name, uid, "RemovingNode", f"Removing Node {key.name} from Controller")] if uid else []
+            )
         silent = now - self.sightings.since(key.name, _sign_of_life(node, view), now)
         is_silent = silent >= self.grace
         writes: list[Write | Event] = []
+        if self.sightings.is_new(key.name, node.metadata.uid):
+            told = f"Registered Node {key.name} in Controller"
+            writes.append(_told(key.name, node.metadata.uid, "RegisteredNode", told))
         conditions = {each.type: each.status for each in node.status.conditions}
         if is_silent:
             writes += _silenced(node, now)
@@ -114,6 +130,12 @@ class NodeLifecycle:
         if "Ready" in conditions:  # a node that has just registered keeps the taints it came with
             writes += _taints(node, conditions, now, may_evict=may_evict)
         return Plan(writes, None if is_silent else self.grace - silent)
+
+
+def _told(node: str, uid: str, reason: str, text: str) -> Event:
+    """What becomes of a node with this controller (controller/util/node/controller_utils.go, RecordNodeEvent)."""
+    about = {"apiVersion": NODES.api_version, "kind": NODES.kind, "name": node, "uid": uid}
+    return Event(about, "Normal", reason, f"Node {node} event: {text}")
 
 
 def _sign_of_life(node: Node, view: View) -> object:

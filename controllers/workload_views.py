@@ -32,7 +32,6 @@ class ReplicaSetStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     fully_labeled_replicas: int = 0
     ready_replicas: int = 0
     available_replicas: int = 0
-    terminating_replicas: int | None = None
     observed_generation: int = 0
     conditions: tuple[Condition, ...] = ()
 
@@ -61,7 +60,6 @@ class DeploymentStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     ready_replicas: int = 0
     available_replicas: int = 0
     unavailable_replicas: int = 0
-    terminating_replicas: int | None = None
     observed_generation: int = 0
     collision_count: int | None = None
     conditions: tuple[Condition, ...] = ()

@@ -15,7 +15,7 @@ from kubelet.eviction.thresholds import thresholds
 from kubelet.eviction.watch import Terms as PressureTerms
 from kubelet.eviction.watch import for_all_pods
 from kubelet.options import Options, withheld
-from kubelet.pods import cgroups
+from kubelet.pods import cgroups, slices
 from kubelet.pods.admit import SAFE_SYSCTLS, Terms
 from kubelet.pods.container_config import Machine
 from kubelet.pods.security import Powers
@@ -37,12 +37,13 @@ def machine_of(options: Options, machine: node_status.Machine, driver: str) -> M
     configuration = options.configuration
     powers = Powers(free, lowest, str(options.root_dir / "seccomp"), configuration.seccomp_default)
     wanted = configuration.cgroup_driver or "auto"
+    by_systemd = (driver if wanted == "auto" else wanted) == "systemd"
     share = node_status.allocatable(machine, configuration.max_pods, withheld(configuration))
     return Machine(
         powers=powers,
         memory=machine.memory,
-        cgroup_parent=configuration.cgroup_root,
-        systemd_cgroups=(driver if wanted == "auto" else wanted) == "systemd",
+        cgroup_parent=slices.of_path(configuration.cgroup_root) if by_systemd else configuration.cgroup_root,
+        systemd_cgroups=by_systemd,
         log_root=options.log_dir / "pods",
         log_max_size=configuration.log_max_size,
         log_max_files=configuration.log_max_files,
@@ -50,6 +51,7 @@ def machine_of(options: Options, machine: node_status.Machine, driver: str) -> M
         pods_cpu=quantity.parse(share["cpu"]).milli(),
         pods_memory=quantity.parse(share["memory"]).value(),
         swap=machine.swap if configuration.swap_behavior == "LimitedSwap" and cgroups.is_unified() else 0,
+        ends_whole=cgroups.is_unified() and not configuration.single_process_oom_kill,
         throttling=configuration.memory_throttling_factor if configuration.memory_qos else 0.0,
     )
 
@@ -62,6 +64,8 @@ def check(configuration: Configuration, machine: node_status.Machine, *, unified
         )
     if configuration.memory_qos and not unified:
         raise BadConfiguration("featureGates: MemoryQoS needs cgroup v2, and this machine has v1")
+    if configuration.single_process_oom_kill is False and not unified:
+        raise BadConfiguration("singleProcessOOMKill must not be explicitly set to false when using cgroup v1")
     if configuration.swap_behavior == "LimitedSwap" and not unified:
         raise BadConfiguration("memorySwap: LimitedSwap needs cgroup v2, and this machine has v1")
 

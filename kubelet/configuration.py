@@ -82,6 +82,7 @@ class Configuration:
     log_max_files: int = 5
     swap_behavior: str = ""  # "" and NoSwap are one
     fail_swap_on: bool = True
+    single_process_oom_kill: bool | None = None  # None: as the version of cgroups has it
     memory_qos: bool = False
     memory_throttling_factor: float = 0.9
     raw: Mapping[str, Any] = field(default_factory=dict)  # the file itself, for whoever knows more of it
@@ -235,6 +236,7 @@ _HONOURED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "imageGCLowThresholdPercent": ("image_gc_low", _whole),
     "memorySwap": ("swap_behavior", _swap),
     "failSwapOn": ("fail_swap_on", _flag),
+    "singleProcessOOMKill": ("single_process_oom_kill", _flag),
     "featureGates": ("memory_qos", _gates),
     "memoryThrottlingFactor": ("memory_throttling_factor", _factor),
     "shutdownGracePeriod": ("shutdown_grace_period", parse_duration),
@@ -284,7 +286,6 @@ _FIXED_EMPTY_TEXT = """
 readOnlyPort tlsCipherSuites imageMaximumGCAge preloadedImagesVerificationAllowlist volumePluginDir
 staticPodURL staticPodURLHeader qosReserved podsPerCore systemReservedCgroup kubeReservedCgroup
 reservedSystemCPUs reservedMemory tracing userNamespaces cpuManagerPolicyOptions topologyManagerPolicyOptions
-singleProcessOOMKill
 """
 _FIXED_EMPTY = frozenset(_FIXED_EMPTY_TEXT.split())
 

@@ -29,6 +29,7 @@ from kubelet.eviction.ranking import refusal as under_pressure
 from kubelet.eviction.watch import Pressure, observations, use_of
 from kubelet.handlers import Handlers
 from kubelet.image_gc import ImageKeeper
+from kubelet.logind import Logind
 from kubelet.mirrors import Mirrors
 from kubelet.network.bridge import BridgeNetwork
 from kubelet.network.files import parse_resolver
@@ -286,7 +287,7 @@ def pressure_of(
 
 
 def shutdown_of(ground: Ground, agent: Agent, reporter: NodeReporter, state: State) -> Shutdown:
-    """The end of the node, which init announces by SIGPWR."""
+    """The end of the node, which init announces by SIGPWR, or logind by its own signal."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGPWR, state.ending.set)
     return Shutdown(
         graces=graces(ground.configuration),
@@ -294,6 +295,14 @@ def shutdown_of(ground: Ground, agent: Agent, reporter: NodeReporter, state: Sta
         evict=agent.evict,
         changed=reporter.report,
         begun=state.ending,
+    )
+
+
+def logind_of(ground: Ground, shutdown: Shutdown, reporter: NodeReporter) -> Logind:
+    return Logind(
+        seconds=sum(grace.seconds for grace in shutdown.graces),
+        begun=shutdown.begun,
+        tell=lambda text: reporter.event(ground.name, "Normal", "NodeShutdown", text),
     )
 
 

@@ -1,8 +1,9 @@
 """The end of the node: pods end in the order of their priority before the machine does.
 
-Somebody has to say that it ends: SIGPWR, as init sends it when the power fails, or a script before it halts the
-machine. From then on the node is not ready and takes no pod. Pods of one priority class end together, the least first,
-each class within its time. Source: pkg/kubelet/nodeshutdown/nodeshutdown_manager{,_linux}.go.
+Somebody has to say that it ends: systemd's logind (logind.py), or SIGPWR, as init sends it when the power fails, or a
+script before it halts the machine. From then on the node is not ready and takes no pod. Pods of one priority class end
+together, the least first, each class within its time.
+Source: pkg/kubelet/nodeshutdown/nodeshutdown_manager{,_linux}.go.
 """
 
 import asyncio
@@ -52,7 +53,18 @@ class Shutdown:
     changed: Callable[[], None]
     begun: asyncio.Event = field(default_factory=asyncio.Event)
 
+    async def watch(self, ended: Callable[[], None]) -> None:
+        """Forever: a shutdown may be called off, and another one come. `ended` is called when the pods are gone."""
+        while True:
+            await self.run()
+            ended()
+            while self.begun.is_set():
+                await asyncio.sleep(_LOOK)
+            log.info("the node is not shutting down any more")
+            self.changed()
+
     async def run(self) -> None:
+        """One shutdown, from the word to the pods' end."""
         await self.begun.wait()
         log.info("the node is shutting down")
         self.changed()

@@ -206,11 +206,11 @@ def tree(folder: Path) -> tuple[int, int]:
 
 def of_cgroup(parent: str) -> Usage | None:
     """What everything in a cgroup uses together."""
-    name = parent.strip("/")
     with contextlib.suppress(OSError, ValueError, KeyError):
         if cgroups.is_unified():
-            return _unified(cgroups.ROOT / name)
-        return _split(cgroups.ROOT / "cpuacct" / name, cgroups.ROOT / "memory" / name)
+            return _unified(cgroups.folder(parent))
+        accounting, memory = (cgroups.folder(parent, cgroups.ROOT / name) for name in ("cpuacct", "memory"))
+        return _split(accounting, memory)
     return None
 
 
@@ -218,5 +218,5 @@ def processes_of(parent: str) -> int:
     """How many processes a cgroup has."""
     hierarchy = cgroups.ROOT if cgroups.is_unified() else cgroups.ROOT / "pids"
     with contextlib.suppress(OSError, ValueError):
-        return int((hierarchy / parent.strip("/") / "pids.current").read_text())
+        return int((cgroups.folder(parent, hierarchy) / "pids.current").read_text())
     return 0

@@ -99,10 +99,13 @@ async def _wire(
     pressure = parts.pressure_of(ground, node, agent, keeper, reporter, state)
     volumes = VolumeStats(volumes=doors.volumes, pods=lambda: parts.running_pods(agent), clock=time.time)
     _tell_metrics(ground.name, agent, volumes)
+    shutdown = parts.shutdown_of(ground, agent, reporter, state)
+    logind = parts.logind_of(ground, shutdown, reporter)
     for running in (
         *(cache.run() for cache in (caches.pods, caches.services, caches.own, caches.classes)),
         *(part.run() for part in (ground.recorder, reporter, keeper, mirrors, pressure, drivers, volumes)),
-        parts.shutdown_of(ground, agent, reporter, state).run(),
+        shutdown.watch(logind.release),
+        logind.run(),
         keep_network(caches.own, network, agent, reporter, state.problems, ground.name),
         *([keep_routes(options, network)] if options.network_kubeconfig else []),
         *([_provision(options)] if options.local_path_kubeconfig else []),

@@ -17,7 +17,6 @@ import structlog
 from apimachinery.errors import ApiError
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
-from apimachinery.types import Json
 from kubelet import metrics
 from kubelet.doors import Doors, Node
 from kubelet.network.protocol import NetworkError
@@ -44,13 +43,15 @@ from kubelet.pods.decide import (
     decide,
 )
 from kubelet.pods.phase import finished
-from kubelet.pods.status import Host, differing, patch, status
+from kubelet.pods.status import Host, status
 from kubelet.pods.world import TERMINAL, Failure, Verdict, World, expired, ref, start_time
 from kubelet.prober import Prober
+from kubelet.replacing import Replacing
 from kubelet.resizing import Judge, Resizing
 from kubelet.runtime.protocol import Container, RuntimeError_
 from kubelet.starting import RETRY, NotNow, Starter, field_path
 from kubelet.stopping import Stopper
+from kubelet.telling import Teller
 from kubelet.threads import in_thread
 from kubelet.waiting import heard
 
@@ -96,8 +97,7 @@ class Worker:
         self._failures: dict[str, Failure] = {}
         self._stopper = Stopper(node, doors)
         self._messages: dict[str, str] = {}
-        self._forced: set[str] = set()
-        self._swapping: set[str] = set()
+        self._replacing = Replacing()
         self._ran = False
         self._kept = KEPT_LIVES
         self._waiting_told: set[tuple[str, int]] = set()
@@ -107,8 +107,9 @@ class Worker:
         self.ended = asyncio.Event()  # nothing of it runs, and all that it held is given back
         self._acted = 0  # how many acts have ended: what was seen before the last one is no ground for another
         self._making: asyncio.Task[None] | None = None
-        self._telling: asyncio.Task[None] | None = None
-        self._status: Json | None = None
+        self._teller = Teller(
+            doors.api, pod=lambda: None if self._gone else self.pod, taken=self._answered, failed=self.wake
+        )
 
     # ---------------------------------------------------------------------------------------------- from outside
 
@@ -143,6 +144,10 @@ class Worker:
     def _take(self, pod: Pod) -> None:
         self.api_pod = pod
         self.resizing.update(pod)
+
+    def _answered(self, pod: Pod) -> None:
+        if _revision(pod) > _revision(self.api_pod):
+            self._take(pod)
 
     def evict(self, verdict: Verdict) -> None:
         """End the pod for a reason of the node's own; the first one counts."""
@@ -202,7 +207,7 @@ class Worker:
         self.resizing.learn(self._containers)
         if self.resizing.waits:
             self.resizing.update(self.api_pod)
-        self.resizing.settle(self._containers, self._forced)
+        self.resizing.settle(self._containers, self._replacing.forced)
         world = self._world(now)
         plan = decide(world)
         if plan.ending and not self._ending_since:
@@ -212,7 +217,7 @@ class Worker:
         address = self._node.addresses[0] if self.pod.spec.host_network else world.address
         self._prober.sync(self.pod, self._containers, address=address, ending=plan.ending)
         self._act(plan, tasks)
-        if plan.ending or not self._is_swapping(plan):
+        if not self._is_replacing(plan) or plan.ending:
             self._tell(self._world(now), plan, tasks)
         self._tell_waiting(plan)
         return plan.over and self._making is None, self._next(plan)
@@ -222,15 +227,9 @@ class Worker:
         called_off = self._gone or self._verdict is not None or self.pod.metadata.deletion_timestamp is not None
         return not called_off and finished(world)
 
-    def _is_swapping(self, plan: Plan) -> bool:
-        """Whether a container that we stopped ourselves is just being started again: nothing of that is told.
-
-        As upstream, which does both in one turn: who changes an image, say, sees the pod ready before and after it.
-        """
-        due = {action.name for action in plan.actions if isinstance(action, Start)}
-        stopping = {c.name for c in self._containers if c.id in self._stopper.deadlines}
-        self._swapping &= due | stopping | (self._swapping if self._making is not None else set())
-        return bool(self._swapping)
+    def _is_replacing(self, plan: Plan) -> bool:
+        stopping, making = self._stopper.deadlines, self._making is not None
+        return self._replacing.is_untold(plan.actions, self._containers, stopping, making=making)
 
     def _world(self, now: float) -> World:
         sandbox = next((c for c in self._containers if c.is_sandbox and c.running), None)
@@ -255,7 +254,7 @@ class Worker:
             actuated=self.resizing.actuated(self._containers),
             resize_at=self.resizing.retry_at,
             resizing=self.resizing.conditions(),
-            forced=frozenset(self._forced),
+            forced=self._replacing.forced,
             kept_lives=self._kept,
         )
 
@@ -294,10 +293,8 @@ class Worker:
             if isinstance(action, StopSandbox) and self._making is not None:
                 continue  # a container is just being started in it: first that comes to its end
             if isinstance(action, Stop | StopSandbox):
-                if isinstance(action, Stop) and action.forced:
-                    self._forced.add(action.container.name)
-                if isinstance(action, Stop) and not plan.ending:
-                    self._swapping.add(action.container.name)
+                if isinstance(action, Stop):
+                    self._replacing.stopped(action, ending=plan.ending)
                 tasks.create_task(self._stop(self._stopper.begin(self.pod, action)))
             else:
                 making.append(action)
@@ -365,17 +362,19 @@ class Worker:
             return
         if self._volumes is None:  # the sandbox is older than this kubelet
             self._volumes = await self._starter.mount(self.pod)
+        debt, started = self._replacing.debt(action.name), False
         try:
             await self.resizing.make_room(self._containers)
             await self._starter.start(self.pod, action, sandbox, self._volumes, self._target(action.name))
             await self.resizing.tidy()
+            started = True
         except NotNow as problem:
             self._failures[action.name] = problem.failure
         else:
             self._failures.pop(action.name, None)
-            self._forced.discard(action.name)
         finally:
-            self._swapping.discard(action.name)
+            self._acted += 1
+            self._replacing.tried(action.name, debt, started=started)
             if before is not None:  # not sooner: whoever looks meanwhile would see the one before in its back-off
                 now = self._doors.clock()
                 self._backoff[action.name] = advance(self._backoff.get(action.name), before.finished_at, now)
@@ -408,8 +407,7 @@ class Worker:
 
     async def _forget(self) -> None:
         """The last status first: whoever watches sees how the pod ended."""
-        while self._telling is not None:
-            await asyncio.wait([self._telling])
+        await self._teller.told()
         await self._doors.api.forget(self.pod)
         await heard(self._gone_event, RETRY)  # a finalizer may keep it; then try again
 
@@ -442,40 +440,7 @@ class Worker:
         if told["phase"] == "Running" and self.pod.status.phase == "Pending" and not self._ran:
             self._ran = True
             metrics.POD_START.of().add(max(self._doors.clock() - self._seen_at, 0))
-        self._status = told
-        if self._telling is None and patch(self.pod, told) is not None:
-            self._telling = tasks.create_task(self._write())
-
-    async def _write(self) -> None:
-        again = False
-        try:
-            while not self._gone and self._status is not None:
-                body = patch(self.pod, self._status)
-                if body is None:
-                    return
-                answer = await self._doors.api.patch_status(self.pod, body)
-                if answer is None:
-                    return  # that pod is there no more: the watch will say so
-                if _revision(answer) > _revision(self.api_pod):
-                    self._take(answer)
-                if patch(self.pod, self._status) == body:  # the server does not take it as it is: do not insist
-                    log.warning(
-                        "the API keeps a different status",
-                        pod=str(ref(self.pod)),
-                        fields=differing(self.pod, self._status),
-                        there=self.pod.status,
-                    )
-                    again = True
-                    await asyncio.sleep(RETRY)
-                    return
-        except ApiError as error:
-            again = True
-            log.warning("cannot tell the pod's status", pod=str(ref(self.pod)), error=error.message)
-            await asyncio.sleep(_TROUBLE)
-        finally:
-            self._telling = None
-            if again and not self._gone:
-                self.wake()
+        self._teller.tell(told, tasks)
 
 
 def _revision(pod: Pod) -> int:

@@ -65,7 +65,8 @@ async def _serve(
     async with asyncio.TaskGroup() as tasks:
         work = [tasks.create_task(recorder.run()) for recorder in recorders.values()]
         if identity:
-            election = LeaderElection(client, "kube-system", "kube-scheduler", identity)
+            recorder = recorders[SCHEDULER_NAME]
+            election = LeaderElection(client, "kube-system", "kube-scheduler", identity, recorder=recorder)
             work.append(tasks.create_task(election.run(scheduler.run)))
         else:
             work.append(tasks.create_task(scheduler.run()))

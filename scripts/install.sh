@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what PyKube needs and is not there: Debian packages (as root) and the virtual environment with pinned packages.
 # `install.sh tests` installs what the tests need, too.
-# Packages are installed without starting their services: Debian's etcd-server would take 2379 without authentication.
+# Packages are installed without starting their services, now or at the next boot: Debian's etcd-server would take 2379
+# without authentication, and docker-registry 5000.
 set -eu
 cd "$(dirname "$0")/.."
 need() { command -v "$1" >/dev/null 2>&1 || packages="$packages $2"; }
@@ -41,6 +42,11 @@ if [ -n "$packages" ]; then
         echo "apt-get could not install:$packages (log: /tmp/pykube-apt.log). Install them by hand, then try again." >&2
         exit 1
     }
+    for service in etcd-server docker-registry; do
+        case "$packages " in
+        *" $service "*) systemctl --quiet disable "${service%-server}.service" >/dev/null 2>&1 || true ;;
+        esac
+    done
     [ -n "$python" ] || python=/usr/bin/python3
 fi
 if [ ! -x .venv/bin/python ]; then

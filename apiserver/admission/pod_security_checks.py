@@ -101,19 +101,41 @@ def _host_ports(spec: Json) -> str:
 
 
 def _selinux(spec: Json) -> str:
-    kinds: list[str] = []
-    fixed = False
-    for tree in (spec, *_containers(spec)):
-        options = _context(tree).get("seLinuxOptions") or {}
-        if options.get("type", "") not in _SELINUX:
-            kinds.append(options["type"])
-        fixed = fixed or bool(options.get("user") or options.get("role"))
-    details = []
-    if kinds:
-        details.append(f"type{'s' if len(kinds) > 1 else ''} {_quoted(sorted(set(kinds)))}")
-    if fixed:
-        details.append("user or role may not be set")
-    return f"seLinuxOptions ({'; '.join(details)})" if details else ""
+    who = ["pod"] if _wrong_selinux(spec) else []
+    bad = [container for container in _containers(spec) if _wrong_selinux(container)]
+    if bad:
+        who.append(_named(bad))
+    if not who:
+        return ""
+    options = [_context(tree).get("seLinuxOptions") or {} for tree in (spec, *_containers(spec))]
+    kinds = sorted({kind for each in options if (kind := each.get("type", "")) not in _SELINUX})
+    details = [f"type{'s' if len(kinds) > 1 else ''} {_quoted(kinds)}"] if kinds else []
+    details += [f"{name} may not be set" for name in ("user", "role") if any(each.get(name) for each in options)]
+    return f"seLinuxOptions ({' and '.join(who)} set forbidden securityContext.seLinuxOptions: {'; '.join(details)})"
+
+
+def _wrong_selinux(tree: Json) -> bool:
+    options = _context(tree).get("seLinuxOptions") or {}
+    return options.get("type", "") not in _SELINUX or bool(options.get("user") or options.get("role"))
+
+
+def _probed_hosts(spec: Json) -> str:
+    bad: list[Json] = []
+    hosts = set[str]()
+    for container in _containers(spec):
+        hooks = container.get("lifecycle") or {}
+        handlers = [container.get(name) for name in ("livenessProbe", "readinessProbe", "startupProbe")]
+        handlers += [hooks.get("postStart"), hooks.get("preStop")]
+        actions = [(h or {}).get(way) or {} for h in handlers for way in ("httpGet", "tcpSocket")]
+        found = {action["host"] for action in actions if action.get("host")}
+        if found:
+            bad.append(container)
+            hosts |= found
+    if not bad:
+        return ""
+    bad.sort(key=lambda container: str(container.get("name", "")))
+    uses, s = "use" if len(bad) > 1 else "uses", "s" if len(hosts) > 1 else ""
+    return f"probe or lifecycle host ({_named(bad)} {uses} probe or lifecycle host{s} {_quoted(sorted(hosts))})"
 
 
 def _proc_mount(spec: Json) -> str:
@@ -135,10 +157,34 @@ def _unconfined(spec: Json) -> str:
     return f'seccompProfile ({" and ".join(who)} must not set securityContext.seccompProfile.type to "Unconfined")'
 
 
-def _app_armor(spec: Json) -> str:
-    trees = (spec, *_containers(spec))
-    bad = [t for t in trees if (_context(t).get("appArmorProfile") or {}).get("type") == "Unconfined"]
-    return 'forbidden AppArmor profile ("Unconfined")' if bad else ""
+def _app_armor(pod: Json) -> str:
+    """AppArmor profiles, which may be asked for by annotations as well."""
+    spec = pod.get("spec") or {}
+    who = ["pod"] if _wrong_profile(spec) else []
+    bad = [container for container in _containers(spec) if _wrong_profile(container)]
+    wrong = [tree for tree in (spec, *bad) if _wrong_profile(tree)]
+    values = sorted({_context(tree)["appArmorProfile"].get("type", "") for tree in wrong})
+    if bad:
+        who.append(_named(bad))
+    annotations: Json = (pod.get("metadata") or {}).get("annotations") or {}
+    noted = sorted(f'{key}="{value}"' for key, value in annotations.items() if _is_unconfined(key, str(value)))
+    if noted:
+        who.append("annotations" if len(noted) > 1 else "annotation")
+        values += noted
+    if not who:
+        return ""
+    reason = f"forbidden AppArmor profile{'s' if len(values) > 1 else ''}"
+    return f"{reason} ({' and '.join(who)} must not set AppArmor profile type to {_quoted(values)})"
+
+
+def _wrong_profile(tree: Json) -> bool:
+    profile = _context(tree).get("appArmorProfile")
+    return profile is not None and profile.get("type") not in _PROFILES
+
+
+def _is_unconfined(key: str, value: str) -> bool:
+    allowed = not value or value == "runtime/default" or value.startswith("localhost/")
+    return key.startswith("container.apparmor.security.beta.kubernetes.io/") and not allowed
 
 
 def _sysctls(spec: Json) -> str:
@@ -221,15 +267,16 @@ def _profile(spec: Json) -> str:
     if _is_windows(spec):
         return ""
     own = (_context(spec).get("seccompProfile") or {}).get("type")
-    silent, bad = [], []
-    for container in _containers(spec):
-        kind = (_context(container).get("seccompProfile") or {}).get("type")
-        if kind is None:
-            silent.append(container)
-        elif kind not in _PROFILES:
-            bad.append(container)
+    types = {id(c): (_context(c).get("seccompProfile") or {}).get("type") for c in _containers(spec)}
+    silent = [c for c in _containers(spec) if types[id(c)] is None]
+    bad = [c for c in _containers(spec) if types[id(c)] is not None and types[id(c)] not in _PROFILES]
+    who, values = ([], set[str]()) if own is None or own in _PROFILES else (["pod"], {own})
     if bad:
-        return f'seccompProfile ({_named(bad)} must not set securityContext.seccompProfile.type to "Unconfined")'
+        who.append(_named(bad))
+        values |= {types[id(c)] for c in bad}
+    if who:
+        must = f"must not set securityContext.seccompProfile.type to {_quoted(sorted(values))}"
+        return f"seccompProfile ({' and '.join(who)} {must})"
     if own in _PROFILES or not silent:
         return ""
     must = 'must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"'
@@ -241,24 +288,32 @@ def _is_windows(spec: Json) -> bool:
 
 
 Check = Callable[[Json], str]
+#: In upstream's order. AppArmor's stands before them all.
 _BASELINE: Sequence[Check] = (
-    _app_armor, _added_capabilities, _host_namespaces, _host_paths, _host_ports, _privileged, _proc_mount, _unconfined,
-    _selinux, _sysctls, _host_process,
+    _added_capabilities, _host_namespaces, _host_paths, _host_ports, _probed_hosts, _privileged, _proc_mount, _selinux,
+    _unconfined, _sysctls, _host_process,
 )  # fmt: skip
-#: The restricted level has stricter forms of two of the baseline's, and some of its own.
+#: The restricted level has stricter forms of three of the baseline's, and some of its own.
 _RESTRICTED: Sequence[Check] = (
-    _app_armor, _host_namespaces, _host_ports, _privileged, _proc_mount, _selinux, _sysctls, _host_process,
+    _host_namespaces, _host_ports, _probed_hosts, _privileged, _proc_mount, _selinux, _sysctls, _host_process,
     _escalation, _dropped_capabilities, _volume_types, _not_root, _not_uid_0, _profile,
 )  # fmt: skip
 _LEVELS: dict[str, Sequence[Check]] = {"baseline": _BASELINE, "restricted": _RESTRICTED}
+#: The minor versions since which a check is made.
+_SINCE: dict[Check, int] = {_probed_hosts: 34}
 
 
-def violations(level: str, pod: Json) -> list[str]:
+def violations(level: str, pod: Json, version: str = "latest") -> list[str]:
     """What a pod does that its level forbids; nothing for privileged. An unknown level counts as restricted."""
     if level == "privileged":
         return []
-    return [*_found(_LEVELS.get(level, _RESTRICTED), pod.get("spec") or {})]
+    minor = int(version[3:]) if version.startswith("v1.") and version[3:].isdigit() else None
+    return [*_found(level, pod, minor)]
 
 
-def _found(checks: Sequence[Check], spec: Json) -> Iterator[str]:
-    return (text for check in checks if (text := check(spec)))
+def _found(level: str, pod: Json, minor: int | None) -> Iterator[str]:
+    if text := _app_armor(pod):
+        yield text
+    for check in _LEVELS.get(level, _RESTRICTED):
+        if (minor is None or minor >= _SINCE.get(check, 0)) and (text := check(pod.get("spec") or {})):
+            yield text

@@ -75,6 +75,22 @@ class Addresses:
             raise Refused("provided IP is already allocated")
         return str(around[0])
 
+    def check(self, address: str) -> None:
+        """Raise Refused where an address is outside of the ranges: all that a dry run asks."""
+        ip = ipaddress.ip_address(address)
+        networks = self.networks(f"IPv{ip.version}")
+        if networks and not any(ip in network and _is_usable(ip, network) for network in networks):
+            valid = f"The range of valid IPs is {networks[0]}"
+            raise Refused(f"the provided IP ({address}) is not in the valid range. {valid}")
+
+    def some(self, family: str) -> str:
+        """An address of a family that a dry run may show. Raises Refused when there is none."""
+        for network in self.networks(family):
+            first, size = usable(network)
+            if size:
+                return str(network[first + self.random.randrange(size)])
+        raise Refused("range is full")
+
     async def take_any(self, family: str, owner: Json) -> str:
         """Take a free address of a family. Raises Refused when there is none."""
         tries, began, network = 0, perf_counter(), None

@@ -61,6 +61,14 @@ class Ports:
         await update(self.storage, KEY, change)
         return taken
 
+    async def imagine(self, wanted: Sequence[int]) -> list[int]:
+        """What a dry run shows: the ports named, if nobody has them, and free ones. Takes none. Raises Refused."""
+        bits = bits_of(await self.storage.get(KEY), self.range)
+        outside = [port for port in wanted if port and port not in self.range]  # which upstream's does not ask for
+        start = self.random.randrange(len(self.range))
+        inside = iter(chosen([port for port in wanted if port not in outside], bits, self.range, start))
+        return [port if port in outside else next(inside) for port in wanted]
+
     async def release(self, ports: Iterable[int]) -> None:
         """Give ports back. Calling it again for the same Service would free somebody else's: call it once."""
         given = [port for port in ports if port in self.range]

@@ -27,7 +27,6 @@ from apiserver.allocation.ports import Ports
 _WITH_ADDRESS = ("ClusterIP", "NodePort", "LoadBalancer")
 _WITH_PORTS = ("NodePort", "LoadBalancer")
 #: Stands in for an address or port in a dry run, which must not take any.
-_DRY_RUN_ADDRESS = {"IPv4": "192.0.2.1", "IPv6": "2001:db8::1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class ServiceAllocator:
         before = addresses_of(old)
         wanted = _wanted_addresses(spec)
         if dry_run:
-            _fill_addresses(spec, [address or _DRY_RUN_ADDRESS[family] for family, address in wanted])
+            await self._imagine(new, old, wanted, before)
             return Grant(self, owner)
         got: list[str] = []
         try:
@@ -103,11 +102,31 @@ class ServiceAllocator:
             await self.give_back(owner, [a for a in got if a not in before], ())
             if not isinstance(error, Refused):
                 raise
-            detail = f"failed to allocate IP {wanted[len(got)][1]}: {error}"
-            problem = FieldError("spec.clusterIPs", INVALID, detail, new["spec"].get("clusterIPs"))
-            raise errors.invalid("", "Service", owner.get("name", ""), [problem]) from None
+            raise _address_error(new, wanted[len(got)][1], error) from None
         _fill_addresses(new["spec"], got)
         return got
+
+    async def _imagine(
+        self, new: Json, old: Json | None, wanted: Sequence[tuple[str, str]], before: Sequence[str]
+    ) -> None:
+        """What a dry run shows: nothing is taken, and not all is asked that a real one would be."""
+        got: list[str] = []
+        for family, address in wanted:
+            try:
+                if address and address not in before:
+                    self.addresses.check(address)
+                got.append(address or self.addresses.some(family))
+            except Refused as refused:
+                raise _address_error(new, address, refused) from None
+        _fill_addresses(new["spec"], got)
+        had = set(ports_of(old))
+        missing = [slot for slot in port_slots(new["spec"]) if not slot.number or slot.number not in had]
+        try:
+            found = await self.ports.imagine([slot.number for slot in missing]) if missing else []
+        except Refused as refused:
+            raise _port_error(new, missing, str(refused), self.ports.range) from None
+        for slot, number in zip(missing, found, strict=True):
+            slot.fill(new["spec"], number)
 
     async def _any_address(self, family: str, owner: Json) -> str:
         try:
@@ -203,6 +222,13 @@ def _settle_families(new: Json, offered: Sequence[str]) -> None:
     problems = families.settle(spec, offered)
     if problems:
         raise errors.invalid("", "Service", new["metadata"].get("name", ""), problems)
+
+
+def _address_error(new: Json, address: str, why: Refused) -> errors.ApiError:
+    problem = FieldError(
+        "spec.clusterIPs", INVALID, f"failed to allocate IP {address}: {why}", new["spec"].get("clusterIPs")
+    )
+    return errors.invalid("", "Service", new["metadata"].get("name", ""), [problem])
 
 
 def _port_error(new: Json, slots: Sequence[Slot], text: str, ports: range) -> errors.ApiError:

@@ -24,6 +24,8 @@ class Authenticator:
 
     lookup: Lookup
     now: Callable[[], float]
+    #: Whom tokens for this server are addressed to.
+    audiences: tuple[str, ...] = ()
     certificates: ClientCertificates | None = None
     front_proxy: FrontProxy | None = None
     #: Users by their static tokens.
@@ -75,7 +77,7 @@ class Authenticator:
     def verify(self, token: str, audiences: Collection[str] = ()) -> Verified:
         """Who a bearer token stands for; for TokenReviews also with other audiences. Raises Refused."""
         if (known := self.static_tokens.get(token)) is not None:
-            return Verified(known, tuple(audiences))
+            return self._for_this_server(known, audiences)
         now = self.now()
         if self.service_accounts is not None:
             try:
@@ -87,4 +89,11 @@ class Authenticator:
         user = bootstrap_tokens.identify(token, self.lookup, now) if self.bootstrap_tokens else None
         if user is None:
             raise Refused("invalid bearer token")
-        return Verified(user, tuple(audiences))
+        return self._for_this_server(user, audiences)
+
+    def _for_this_server(self, user: User, audiences: Collection[str]) -> Verified:
+        """A token that names no audience is for this server alone (authentication/authenticator/audagnostic.go)."""
+        common = tuple(each for each in self.audiences if not audiences or each in audiences)
+        if self.audiences and not common:
+            raise Refused("invalid bearer token")
+        return Verified(user, common)

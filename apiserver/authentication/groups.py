@@ -1,5 +1,6 @@
 """The well-known users, groups and extra keys of authentication. Source: apiserver/pkg/authentication/user/user.go."""
 
+from apimachinery import names
 from apiserver.request import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User
 
 BOOTSTRAPPERS = "system:bootstrappers"
@@ -36,6 +37,8 @@ def service_account_groups(namespace: str) -> tuple[str, ...]:
 def split_service_account(username: str) -> tuple[str, str] | None:
     """Namespace and name behind a service account's user name, None for any other user."""
     parts = username.removeprefix(SERVICE_ACCOUNT_PREFIX).split(":")
-    if not username.startswith(SERVICE_ACCOUNT_PREFIX) or len(parts) != 2 or not all(parts):
+    if not username.startswith(SERVICE_ACCOUNT_PREFIX) or len(parts) != 2:
         return None
+    if names.dns_label(parts[0]) or names.dns_subdomain(parts[1]):
+        return None  # neither can be one
     return parts[0], parts[1]

@@ -43,7 +43,7 @@ def nested(tree: Json, path: str, kind: type) -> tuple[Any, bool]:
         if value is None:
             return kind(), False
         if not isinstance(value, dict):
-            raise _wrong(names[: i + 1], value, "map[string]interface {}")
+            raise _wrong(names[: i + 1], value, "map[string]interface{}")
         if name not in value:
             return kind(), False
         value = value[name]

@@ -3,9 +3,9 @@
 Source: apiserver/pkg/endpoints/discovery.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from apimachinery.kinds import Kind
+from apimachinery.kinds import KNOWN, Kind
 from apimachinery.types import Json
 from apiserver.discovery.served import storage_version_hash
 from apiserver.discovery.subresources import subresource
@@ -33,15 +33,18 @@ def _group(group: str, versions: Sequence[str]) -> Json:
     return {"name": group, "versions": found, "preferredVersion": found[0]}
 
 
-def api_resource_list(group_version: str, kinds: Iterable[Kind], *, hashes: bool = True) -> Json:
+def api_resource_list(group_version: str, kinds: Collection[Kind], *, hashes: bool = True) -> Json:
     """What /api/v1 and /apis/G/V answer; `hashes`: with those of the versions stored."""
     resources = [entry for kind in kinds for entry in _entries(kind, hashes=hashes)]
-    return {
-        "kind": "APIResourceList",
-        "apiVersion": "v1",
-        "groupVersion": group_version,
-        "resources": sorted(resources, key=lambda entry: str(entry["name"])),
-    }
+    by_name = sorted(resources, key=lambda entry: str(entry["name"]))
+    ordered = by_name if all(kind in KNOWN for kind in kinds) else sorted(by_name, key=_custom_place)
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": ordered}
+
+
+def _custom_place(entry: Json) -> tuple[str, int]:
+    """Upstream puts a custom resource's status before its scale."""
+    plural, _, subresource = str(entry["name"]).partition("/")
+    return plural, ("", "status", "scale").index(subresource)
 
 
 def _entries(kind: Kind, *, hashes: bool) -> list[Json]:

@@ -12,7 +12,7 @@ Source: apimachinery/pkg/runtime/serializer/protobuf, the generated.pb.go files.
 """
 
 from apiserver.protobuf.reading import decode
-from apiserver.protobuf.shaping import shaped
+from apiserver.protobuf.shaping import shaped, shaped_after_decoding
 from apiserver.protobuf.table import speaks
 from apiserver.protobuf.wire import Malformed, envelope, watch_frame
 from apiserver.protobuf.writing import Unwritable, encode, list_body, raw
@@ -26,6 +26,7 @@ __all__ = [
     "list_body",
     "raw",
     "shaped",
+    "shaped_after_decoding",
     "speaks",
     "watch_frame",
 ]

@@ -3,6 +3,8 @@
 A tree read into upstream's struct and written again loses empty values of fields with omitempty and gains the fields
 that are always there: `status: {}` of a struct, `rules: null` of a list that must not be left out. Here the same is
 done with the facts of the table. Idempotent; fields that are not known stay as they are.
+Decoding by the schema (`apimachinery.schema`) does the same with its own facts, which are the table's for nearly all of
+v1.34: what was decoded so need not be walked through again (`shaped_after_decoding`).
 Source: encoding/json; the structs of k8s.io/api.
 """
 
@@ -11,6 +13,9 @@ from functools import cache
 from operator import is_
 from typing import Any
 
+from apimachinery import schema
+from apimachinery.fields import always_there, kept_when_empty
+from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.protobuf.table import INLINE, Field, fields, is_scalar, is_special, message_of, speaks, zero
 
@@ -26,8 +31,75 @@ def shaped(tree: Json) -> Json:
     return {"kind": tree["kind"], "apiVersion": tree["apiVersion"], **_message(name)(tree)}
 
 
+def shaped_after_decoding(tree: Json, kind: Kind) -> Json:
+    """The same for a tree that has been decoded as this kind since it came, and in which the server has changed values.
+
+    The status is looked at all the same: the server makes it, or takes it over from what is stored.
+    """
+    definition = schema.definition(kind)
+    if definition is None or not speaks(kind.api_version) or not (name := message_of(kind.api_version, kind.kind)):
+        return shaped(tree)
+    shape = _message(name, _shaped_by_decoding(name, definition) - {_STATUS})
+    return {"kind": tree["kind"], "apiVersion": tree["apiVersion"], **shape(tree)}
+
+
+_STATUS = "status"
+
+
 @cache
-def _message(name: str) -> Shape:
+def _shaped_by_decoding(message: str, definition: str) -> frozenset[str]:
+    """The fields of a message in which all is alike whether the schema or the table says what Go shows."""
+    properties = schema.DEFINITIONS[definition].get("properties", {})
+    return frozenset(
+        field.name
+        for field in _flat(message)
+        if all(_agree(*pair) for pair in _pairs(field.type, properties.get(field.name, {})))
+    )
+
+
+def _pairs(type_: str, inner: Json) -> set[tuple[str, str]]:
+    """Every message below a field with its definition ("" where the schema has none)."""
+    found: set[tuple[str, str]] = set()
+    waiting = [(type_, inner)]
+    while waiting:
+        type_, inner = waiting.pop()
+        if type_.startswith("[]"):
+            waiting.append((type_[2:], inner.get("items", {})))
+        elif type_.startswith("map<"):
+            waiting.append((type_[4:-1].partition(",")[2], inner.get("additionalProperties", {})))
+        elif _is_struct(type_) and not is_special(type_) and (pair := (type_, schema.target(inner) or "")) not in found:
+            found.add(pair)
+            properties = schema.DEFINITIONS[pair[1]].get("properties", {}) if pair[1] else {}
+            waiting += [(field.type, properties.get(field.name, {})) for field in _flat(type_)]
+    return found
+
+
+@cache
+def _agree(message: str, definition: str) -> bool:
+    """Whether schema and table say the same of a message itself: what is left out when empty, what is always there."""
+    if not definition:
+        return False
+    described = schema.DEFINITIONS[definition]
+    kept, always = kept_when_empty(definition, described), always_there(definition)
+    return all(
+        not (_is_left_out(field) and field.name in kept) and (field.name in always or not _is_always_there(field))
+        for field in _flat(message)
+        if field.name in described.get("properties", {}) or _is_always_there(field)
+    )
+
+
+def _is_left_out(field: Field) -> bool:
+    """Whether a field is not shown when it is empty."""
+    return not (field.optional or field.kept or _is_struct(field.type))
+
+
+def _is_always_there(field: Field) -> bool:
+    """Whether a field is shown although it was never set."""
+    return field.kept or (_is_struct(field.type) and not field.optional and not field.dropped)
+
+
+@cache
+def _message(name: str, passed_over: frozenset[str] = frozenset()) -> Shape:
     """The function that shapes a message. Most trees have the shape already: for these it should be nearly free."""
     shapes: dict[str, Shape] = {}
     left_out: set[str] = set()  # when they are empty
@@ -37,11 +109,11 @@ def _message(name: str) -> Shape:
     def prepare() -> None:  # not before, since a message may contain itself
         nonlocal is_ready
         for field in _flat(name):
-            if inner := _value(field.type):
+            if field.name not in passed_over and (inner := _value(field.type)):
                 shapes[field.name] = inner
-            if not (field.optional or field.kept or _is_struct(field.type)):
+            if _is_left_out(field):
                 left_out.add(field.name)
-            if field.kept or (_is_struct(field.type) and not field.optional and not field.dropped):
+            if _is_always_there(field):
                 always[field.name] = _absent(field)
         is_ready = True
 
@@ -65,12 +137,13 @@ def _message(name: str) -> Shape:
     return shape
 
 
-def _flat(message: str) -> list[Field]:
+@cache
+def _flat(message: str) -> tuple[Field, ...]:
     """The fields of a message with those that lie in it in JSON."""
-    found = []
+    found: list[Field] = []
     for field in fields(message):
         found += _flat(field.type) if field.name == INLINE else [field]
-    return found
+    return tuple(found)
 
 
 def _is_struct(type_: str) -> bool:

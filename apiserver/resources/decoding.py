@@ -76,7 +76,8 @@ def check_kind(tree: Json, kind: Kind) -> Json:
             why = f"couldn't get version/kind; json parse error: {why}"
             raise strict_json.unrecognized(why, msgspec.json.encode(tree), kind.kind)
     if (version, name) != (kind.api_version, kind.kind):
-        raise _mismatch(version, name, kind)
+        is_of_version = version == kind.api_version and _is_custom(kind)
+        raise mistaken(tree, kind) if is_of_version else _mismatch(version, name, kind)
     if tree.get("apiVersion") and tree.get("kind"):
         return tree
     return {**tree, "kind": name, "apiVersion": version}
@@ -87,12 +88,19 @@ def _is_custom(kind: Kind) -> bool:
     return schema.definition(kind) is None
 
 
+def mistaken(tree: Json, kind: Kind) -> errors.ApiError:
+    """422 for a custom object that says it is another kind: its own validation finds that, and names what it says."""
+    said = {"kind": tree.get("kind") or "", "apiVersion": tree.get("apiVersion") or ""}
+    wanted = {"kind": kind.kind, "apiVersion": kind.api_version}
+    wrong = [name for name in said if said[name] != wanted[name]]
+    problems = [FieldError(name, errors.INVALID, f"must be {wanted[name]}", said[name]) for name in wrong]
+    group = said["apiVersion"].rpartition("/")[0]
+    return errors.invalid(group, said["kind"], str(metadata_of(tree).get("name") or ""), problems)
+
+
 def _mismatch(version: str, name: str, kind: Kind) -> errors.ApiError:
     short = version.rsplit("/", 1)[-1]
     is_custom = _is_custom(kind)
-    if is_custom and version == kind.api_version:
-        problem = FieldError("kind", errors.INVALID, f"must be {kind.kind}", name)
-        return errors.invalid(kind.group, kind.kind, "", [problem])
     if not {(version, name), (version, name.removesuffix("List"))} & BY_KIND.keys() and not is_custom:
         why = f'no kind "{name}" is registered for version "{version}" in scheme "{_SCHEME}"'
         return errors.bad_request(f'{name} in version "{short}" cannot be handled as a {kind.kind}: {why}')

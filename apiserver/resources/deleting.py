@@ -51,6 +51,8 @@ async def _options_body(call: Call) -> Json | None:
     if media_type == negotiation.PROTOBUF:
         return decoding.of_protobuf(data, _OPTIONS)
     tree, _ = strict_json.decode(data, is_yaml=media_type == negotiation.YAML, expected=_OPTIONS.kind)
+    if tree is None:
+        return {}
     if not isinstance(tree, dict):
         raise strict_json.unrecognized("DeleteOptions must be an object", data, _OPTIONS.kind)
     return tree
@@ -172,9 +174,8 @@ def _unheard(_text: str) -> None:
 
 
 async def delete_collection(api: Api, call: Call, resource: Resource) -> Response:
-    """DELETE of all objects that the selectors choose. Answers with the list of them."""
-    selecting = replace(list_options(call), limit=0)
-    options = deletion.for_item(delete_options(call, await _options_body(call)))
+    """DELETE of all objects that the selectors choose, or of a page of them. Answers with the list of them."""
+    selecting, options = list_options(call), delete_options(call, await _options_body(call))
     _warn(call, resource, options)
     found = await listing.select(api, call, resource, selecting)
     shown: list[Entry] = []

@@ -11,7 +11,7 @@ deletionFinalizersForGarbageCollection), pkg/registry/core/pod/strategy.go (Chec
 pkg/registry/core/namespace/storage/storage.go (Delete).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from apimachinery import errors, times
 from apimachinery.types import Json
@@ -113,8 +113,3 @@ def check_preconditions(resource: Resource, tree: Json, options: DeleteOptions) 
             f"in record ({meta['resourceVersion']}). The object might have been modified"
         )
         raise errors.conflict(resource.kind.group, resource.kind.kind, meta["name"], why)
-
-
-def for_item(options: DeleteOptions) -> DeleteOptions:
-    """The options of a deletecollection for one of its objects: preconditions are about single objects."""
-    return replace(options, uid="", resource_version="")

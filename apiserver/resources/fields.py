@@ -75,10 +75,10 @@ def patched(call: Call, tree: Json, kind: Kind, options: WriteOptions) -> Json:
 
 
 def _why(call: Call, kind: Kind, error: ApiError) -> str:
-    """A strategic patch is put onto Go values by a converter, which says of mistyped fields what it would."""
+    """A strategic patch makes a tree, which upstream decodes in other words than a text."""
     cause = error.__cause__
-    if isinstance(cause, Mistyped) and cause.unconvertible and _is_strategic(call):
-        return cause.unconvertible
+    if isinstance(cause, Mistyped) and media_type_of(call.headers.get("content-type", "")) == STRATEGIC_PATCH:
+        return cause.converted
     return undecodable(kind, error.message)
 
 
@@ -89,12 +89,8 @@ def undecodable(kind: Kind, message: str) -> str:
 
 def of_patch(call: Call, tree: Json, why: str) -> ApiError:
     """A patch whose result does not decode into its kind: shown with a strategic patch itself, else with the result."""
-    if _is_strategic(call):
+    if media_type_of(call.headers.get("content-type", "")) == STRATEGIC_PATCH:
         shown = errors.go_value(strict_json.decode(call.received)[0])
     else:
         shown = msgspec.json.encode(tree).decode()
     return errors.invalid("", "", "", [FieldError("patch", errors.INVALID, why, shown)])
-
-
-def _is_strategic(call: Call) -> bool:
-    return media_type_of(call.headers.get("content-type", "")) == STRATEGIC_PATCH

@@ -30,7 +30,7 @@ from apiserver.resources.api import Api
 from apiserver.resources.committing import as_entry
 from apiserver.resources.options import EXACT, ListOptions, list_options
 from apiserver.resources.reads import ListCount
-from apiserver.resources.selecting import Selects, selector
+from apiserver.resources.selecting import Selects, selector, values_of_a_label
 from apiserver.resources.writing import key_of
 from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import Compacted
@@ -95,7 +95,7 @@ async def select(api: Api, call: Call, resource: Resource, options: ListOptions)
         await _fresh(api, count)
     elif version:
         await api.reach(version)
-    entries, revision = _cached(api, call, resource, prefix), api.cache.revision
+    entries, revision = _cached(api, call, resource, prefix, options), api.cache.revision
     if options.fields is not None:
         await presenting.prepare(resource, entries)
     limit = options.limit if options.resource_version != "0" else 0  # as upstream: any version, all of it
@@ -117,12 +117,14 @@ async def _fresh(api: Api, count: ListCount) -> None:
     count.waits.add(perf_counter() - began)
 
 
-def _cached(api: Api, call: Call, resource: Resource, prefix: str) -> Sequence[Entry]:
-    """The collection from the cache; one object where the request names it by metadata.name."""
+def _cached(api: Api, call: Call, resource: Resource, prefix: str, options: ListOptions) -> Sequence[Entry]:
+    """The collection from the cache, at least what is selected; one object where the request names it."""
     name = call.target.name
     if name and (not resource.kind.namespaced or call.target.namespace):
         entry = api.cache.get(key_of(call, resource))
         return [entry] if entry is not None else []
+    if options.labels is not None and (indexed := values_of_a_label(options.labels)) is not None:
+        return api.cache.with_label(prefix, *indexed)
     return api.cache.list(prefix)
 
 
@@ -224,6 +226,8 @@ def answer(api: Api, call: Call, resource: Resource, selection: Selection) -> Re
     if accepted.transform == TABLE:
         tree = presenting.table(resource, accepted, entries, api.clock(), metadata, presenting.included(call))
         return _whole(call, msgspec.json.encode(tree))
+    if not resource.is_typed and not accepted.transform:
+        metadata.setdefault("continue", "")  # upstream's untyped lists always have it
     head = presenting.list_head(resource, accepted, metadata)
     if len(entries) <= CHUNK or accepted.media_type != JSON or presenting.pretty(call):
         return _whole(call, head + presenting.joined(resource, accepted, entries) + b"]}\n")

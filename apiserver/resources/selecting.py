@@ -40,6 +40,14 @@ def _by_labels(labels: selectors.LabelSelector) -> Selects:
     return lambda entry: labels.matches(entry.labels)
 
 
+def values_of_a_label(labels: selectors.LabelSelector) -> tuple[str, tuple[str, ...]] | None:
+    """A label and the values of which one is needed to be selected; None where the selector names none."""
+    for each in labels.requirements:
+        if each.operator in (selectors.EQUAL, selectors.DOUBLE_EQUAL, selectors.IN):
+            return each.key, each.values
+    return None
+
+
 def fields_of(resource: Resource, entry: Entry) -> Mapping[str, str]:
     """The selectable fields of one object."""
     transforms = resource.transforms

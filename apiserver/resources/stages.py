@@ -176,9 +176,12 @@ async def prepare(write: Write, new: Json, old: Json | None) -> Json:
     return managing.with_entries(new, entries)  # they tell of this write, whatever else of the metadata is reset
 
 
-async def shape(_write: Write, new: Json, _old: Json | None) -> Json:
+async def shape(write: Write, new: Json, _old: Json | None) -> Json:
     """The object in the shape that clients know from upstream; what is stored has it too, so that both compare."""
-    return protobuf.shaped(new)
+    kind, stored = write.resource.kind, write.resource.stored
+    if (kind.group, kind.version) != (stored.group, stored.version):  # converted since it was decoded
+        return protobuf.shaped(new)
+    return protobuf.shaped_after_decoding(new, kind)
 
 
 async def stamp(write: Write, new: Json, old: Json | None) -> Json:
@@ -200,8 +203,10 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
 
 
 async def validate(write: Write, new: Json, old: Json | None) -> Json:
-    """Refuse with every problem at once; warn of what is allowed but unwise."""
+    """Refuse what the user may not give; then with every problem at once. Warn of what is allowed but unwise."""
     resource = write.resource
+    if resource.guard is not None:
+        resource.guard(write.attributes.user, new, old)
     strategy = resource.strategy
     standard = not strategy.any_finalizer
     problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard)
@@ -230,8 +235,6 @@ async def admit(write: Write, new: Json, old: Json | None) -> Json:
     """Admission that only looks."""
     subject = _asked(write, new, old)
     await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
-    if write.resource.guard is not None:
-        write.resource.guard(write.attributes.user, new, old)
     return new
 
 

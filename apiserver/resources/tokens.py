@@ -5,12 +5,16 @@ Source: apiserver/pkg/storage/continue.go.
 
 import base64
 import binascii
+import posixpath
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from apimachinery import errors
+from apimachinery.json_syntax import complaint
+from apiserver.resources.decoding import go_type
 
 _VERSION = "meta.k8s.io/v1"
 #: The revision of a token that goes on with whatever is there now.
@@ -40,18 +44,30 @@ def decode(text: str) -> Token:
     try:
         tree = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_"))
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-        cut = "truncated" in str(error)
-        raise _invalid("unexpected end of JSON input" if cut else str(error)) from None
-    if not isinstance(tree, dict) or tree.get("v") != _VERSION:
-        raise _invalid("server does not recognize this encoded version")
-    start, revision = tree.get("start"), tree.get("rv")
-    if not isinstance(start, str) or not start:
-        raise _invalid("encoded start key empty (version meta.k8s.io/v1)")
-    if not isinstance(revision, int) or revision == 0:
-        raise _invalid("incorrect encoded start resourceVersion")
-    if start.startswith("/") or ".." in start.split("/"):
-        raise _invalid("encoded start key is invalid")
-    return Token(start, revision)
+        raise _invalid(complaint(base64.b64decode(padded, altchars=b"-_", validate=False)) or str(error)) from None
+    if not isinstance(tree, dict):
+        raise _mistyped(tree, "value of type storage.continueToken")
+    version, start, revision = tree.get("v", ""), tree.get("start", ""), tree.get("rv", 0)
+    for name, value, wanted in (("v", version, str), ("rv", revision, int), ("start", start, str)):
+        if value.__class__ is not wanted:
+            raise _mistyped(value, f"struct field continueToken.{name} of type {_GO_TYPES[wanted]}")
+    if version != _VERSION:
+        raise _invalid(f"server does not recognize this encoded version {version}")
+    if revision == 0:
+        raise _invalid(f"incorrect encoded start resourceVersion (version {_VERSION})")
+    if not start:
+        raise _invalid(f"encoded start key empty (version {_VERSION})")
+    rooted = start if start.startswith("/") else f"/{start}"
+    if posixpath.normpath(rooted) != rooted:  # it must not lead out of the folder that is listed
+        raise _invalid(start)
+    return Token(rooted[1:], revision)
+
+
+_GO_TYPES: dict[type, str] = {str: "string", int: "int64"}
+
+
+def _mistyped(value: Any, what: str) -> errors.ApiError:
+    return _invalid(f"json: cannot unmarshal {go_type(value)} into Go {what}")
 
 
 _WRONG = re.compile(r"[^A-Za-z0-9_-]")

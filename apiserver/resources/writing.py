@@ -179,12 +179,20 @@ def _kind_kept(call: Call, resource: Resource, new: Json) -> Json:
     media_type = negotiation.media_type_of(call.headers["content-type"])
     if media_type == negotiation.STRATEGIC_PATCH:  # merged into what has its type already
         return {**new, "kind": resource.kind.kind, "apiVersion": resource.kind.api_version}
+    if not resource.is_typed and media_type != negotiation.APPLY_PATCH and _claims(new, resource):
+        raise decoding.mistaken(new, resource.kind)
     try:
         return decoding.check_kind(new, resource.kind)
     except errors.ApiError as error:
         if not resource.is_typed or media_type == negotiation.APPLY_PATCH:
             raise
         raise fields.of_patch(call, new, fields.undecodable(resource.kind, error.message)) from None
+
+
+def _claims(tree: Json, resource: Resource) -> bool:
+    """Whether an object says, in words, that it is of another kind."""
+    said, kind = (tree.get("apiVersion"), tree.get("kind")), resource.kind
+    return all(isinstance(word, str) and word for word in said) and said != (kind.api_version, kind.kind)
 
 
 def applier(

@@ -5,16 +5,17 @@ the folders below it. Order is that of the keys' text, as etcd's. No I/O, no rev
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from apiserver.storage.entry import Entry, resource_folder
+from apiserver.storage.label_index import LabelIndex
 
 
 class Folder:
     """The entries of one folder. `ancestors` are the prefixes that a change here concerns, the shortest last."""
 
-    __slots__ = ("_keys", "_listed", "ancestors", "entries", "resource")
+    __slots__ = ("_keys", "_labels", "_listed", "ancestors", "entries", "resource")
 
     def __init__(self, name: str) -> None:
         self.entries: dict[str, Entry] = {}
@@ -22,6 +23,7 @@ class Folder:
         self.ancestors = tuple(name[: i + 1] for i in range(len(name) - 1, 0, -1) if name[i] == "/")
         self._keys: list[str] = []  # sorted
         self._listed: Sequence[Entry] | None = None  # the last list, until something changes
+        self._labels: LabelIndex | None = None  # once a list asked by label
 
     def put(self, entry: Entry) -> Entry | None:
         """Insert or replace; what was there."""
@@ -32,7 +34,7 @@ class Folder:
             else:
                 self._keys.append(entry.key)  # how a first load comes
         self.entries[entry.key] = entry
-        self._listed = None
+        self._changed(entry.key)
         return old
 
     def remove(self, key: str) -> Entry | None:
@@ -40,8 +42,13 @@ class Folder:
         old = self.entries.pop(key, None)
         if old is not None:
             del self._keys[bisect_left(self._keys, key)]
-            self._listed = None
+            self._changed(key)
         return old
+
+    def _changed(self, key: str) -> None:
+        self._listed = None
+        if self._labels is not None and not self._labels.changed(key):
+            self._labels = None
 
     def list(self) -> Sequence[Entry]:
         """In the order of the keys."""
@@ -49,6 +56,12 @@ class Folder:
             entries = self.entries
             self._listed = tuple([entries[key] for key in self._keys])
         return self._listed
+
+    def with_label(self, name: str, values: Sequence[str]) -> Sequence[Entry]:
+        """Those with one of these values of a label, in the order of the keys. Raises Undecodable."""
+        if self._labels is None:
+            self._labels = LabelIndex(self.entries)
+        return self._labels.with_label(name, values)
 
 
 class Index:
@@ -98,10 +111,17 @@ class Index:
         if not prefix.endswith("/"):
             entry = self.get(prefix)
             return (entry,) if entry is not None else ()
+        return self._joined(prefix, Folder.list)
+
+    def with_label(self, prefix: str, name: str, values: Sequence[str]) -> Sequence[Entry]:
+        """Of these, the ones with one of these values of a label. `prefix` ends in a slash. Raises Undecodable."""
+        return self._joined(prefix, lambda folder: folder.with_label(name, values))
+
+    def _joined(self, prefix: str, listed: Callable[[Folder], Sequence[Entry]]) -> Sequence[Entry]:
         names = self._below(prefix)
         if len(names) == 1:
-            return self._folders[names[0]].list()
-        found = [entry for name in names for entry in self._folders[name].list()]
+            return listed(self._folders[names[0]])
+        found = [entry for name in names for entry in listed(self._folders[name])]
         if any(after.startswith(before) for before, after in pairwise(names)):
             found.sort(key=_key)  # a folder with both objects and folders: their keys interleave
         return found

@@ -42,6 +42,13 @@ class MemoryStorage:
         self._history: list[Change] = []  # ascending; all changes above `_compacted` are here
         self._changed: asyncio.Future[None] | None = None  # shared by all waiting watches
 
+    def copy(self) -> "MemoryStorage":
+        """Another store with the same content and history, where nothing ends by itself. The values are shared."""
+        made = MemoryStorage(keep=self._keep, max_bytes=self._max_bytes)
+        made._now, made._keys, made._history = dict(self._now), self._keys.copy(), self._history.copy()
+        made._revision, made._compacted = self._revision, self._compacted
+        return made
+
     async def get(self, key: str) -> Stored | None:
         """The key as it is now."""
         await asyncio.sleep(0)

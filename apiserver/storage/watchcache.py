@@ -114,6 +114,10 @@ class WatchCache:
         """The objects below a prefix that ends in a slash (or at one whole key), in the order of their keys."""
         return self._index.list(prefix)
 
+    def with_label(self, prefix: str, name: str, values: Sequence[str]) -> Sequence[Entry]:
+        """The objects below a prefix that ends in a slash with one of these values of a label. Raises Undecodable."""
+        return self._index.with_label(prefix, name, values)
+
     def size(self, prefix: str) -> tuple[int, int]:
         """Objects below a prefix, and roughly their bytes."""
         return self._index.size(prefix)

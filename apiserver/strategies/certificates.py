@@ -5,14 +5,15 @@ Source: registry/certificates, its validation.
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 
 from cryptography import x509
 
 from apimachinery import names, times
-from apimachinery.errors import FieldError
+from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
-from apiserver.strategies.problems import Problems, duplicate, forbidden, invalid, named, required
+from apiserver.strategies.problems import Problems, duplicate, forbidden, invalid, named, one_of, required
 from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Part, Strategy, WriteContext, metadata_fields, only_status
 
@@ -26,12 +27,6 @@ _USAGES = frozenset(
         "ocsp signing", "microsoft sgc", "netscape sgc",
     )
 )  # fmt: skip
-
-
-def default(tree: Json) -> Json:
-    if tree.get("spec", {}).get("usages") is None and tree.get("spec") is not None:
-        tree["spec"]["usages"] = ["digital signature", "key encipherment"]
-    return tree
 
 
 def prepare(new: Json, old: Json | None) -> Json:
@@ -65,38 +60,41 @@ def stamp(new: Json, old: Json | None, context: WriteContext) -> Json:
 
 
 def _stamp_condition(condition: Json, before: Json | None, now: str) -> None:
-    condition.setdefault("status", "True")
     if not condition.get("lastUpdateTime"):
         condition["lastUpdateTime"] = now
     if not condition.get("lastTransitionTime"):
-        unchanged = before is not None and before.get("status") == condition["status"]
+        unchanged = before is not None and before.get("status") == condition.get("status")
         condition["lastTransitionTime"] = before.get("lastTransitionTime", now) if before and unchanged else now
 
 
 def check(new: Json, old: Json | None) -> list[FieldError]:
-    problems = [*_check(new.get("spec") or {})]
-    if old is not None:
-        problems += _conditions_stay(new, old)
-    return problems
+    """What a request is; once it is there it does not change."""
+    return [*_check(new.get("spec") or {})] if old is None else [*_conditions_stay(new, old)]
 
 
 def _check(spec: Json) -> Problems:
-    if not spec.get("usages"):
+    problem = _request_problem(spec.get("request", ""))
+    if problem:
+        yield invalid("spec.request", spec.get("request", ""), problem)
+    usages = spec.get("usages") or []
+    if not usages:
         yield required("spec.usages")
-    for i, usage in enumerate(spec.get("usages") or ()):
+    for i, usage in enumerate(usages):
         if usage not in _USAGES:
-            yield invalid(f"spec.usages[{i}]", usage, "unknown usage")
-        if usage in (spec["usages"])[:i]:
+            yield not_supported(f"spec.usages[{i}]", usage, sorted(_USAGES))
+    for i, usage in enumerate(usages):
+        if usage in usages[:i]:
             yield duplicate(f"spec.usages[{i}]", usage)
-    yield from _signer("spec.signerName", spec.get("signerName", ""))
+    signer = spec.get("signerName", "")
+    if signer == "kubernetes.io/legacy-unknown":
+        yield invalid("spec.signerName", signer, "the legacy signerName is not allowed via this API version")
+    else:
+        yield from _signer("spec.signerName", signer)
     seconds = spec.get("expirationSeconds")
     if seconds is not None and seconds < 600:
         yield invalid(
             "spec.expirationSeconds", seconds, "may not specify a duration less than 600 seconds (10 minutes)"
         )
-    problem = _request_problem(spec.get("request", ""))
-    if problem:
-        yield invalid("spec.request", spec.get("request", ""), problem)
 
 
 def _signer(path: str, name: str) -> Problems:
@@ -131,29 +129,32 @@ def _request_problem(text: str | None) -> str:
 
 def _conditions_stay(new: Json, old: Json) -> Problems:
     """Verdicts are never taken back."""
-    now, was = ({c.get("type") for c in (t.get("status") or {}).get("conditions") or ()} for t in (new, old))
     for verdict in _VERDICTS:
-        if verdict in was and verdict not in now:
+        if len(_of_type(new, verdict)) < len(_of_type(old, verdict)):
             yield forbidden("status.conditions", f'updates may not remove a condition of type "{verdict}"')
 
 
+def _of_type(tree: Json, kind: str) -> list[Json]:
+    conditions: list[Json] = (tree.get("status") or {}).get("conditions") or []
+    return [condition for condition in conditions if condition.get("type", "") == kind]
+
+
 def _conditions(new: Json) -> Problems:
-    seen: set[str] = set()
+    seen: list[str] = []
     for i, condition in enumerate((new.get("status") or {}).get("conditions") or ()):
         here, kind = f"status.conditions[{i}]", condition.get("type", "")
         if not kind:
             yield required(f"{here}.type")
-        if kind in _VERDICTS and condition.get("status", "True") != "True":
-            yield from _only_true(here, condition)
+        allowed = ("True",) if kind in _VERDICTS else ("False", "True", "Unknown")
+        yield from one_of(f"{here}.status", condition.get("status", ""), allowed)
+        if _OPPOSITE.get(kind) in seen:
+            yield invalid("status.conditions", kind, "Approved and Denied conditions are mutually exclusive")
         if kind in seen:
             yield duplicate(f"{here}.type", kind)
-        seen.add(kind)
-    if {"Approved", "Denied"} <= seen:
-        yield invalid("status.conditions", "Denied", "Approved and Denied conditions are mutually exclusive")
+        seen.append(kind)
 
 
-def _only_true(path: str, condition: Json) -> Problems:
-    yield invalid(f"{path}.status", condition.get("status"), 'must be "True"')
+_OPPOSITE = {"Approved": "Denied", "Denied": "Approved"}
 
 
 def _prepare_approval(new: Json, old: Json | None) -> Json:
@@ -168,30 +169,48 @@ def _prepare_approval(new: Json, old: Json | None) -> Json:
     return kept
 
 
-def _prepare_signing(new: Json, old: Json | None) -> Json:
-    """A signer writes the certificate and `Failed`; the verdicts of approvers stay."""
-    kept = only_status(new, old)
-    if old is None:
-        return kept
-    was = [c for c in (old.get("status") or {}).get("conditions") or () if c.get("type") in ("Approved", "Denied")]
-    others = [
-        c for c in (kept.get("status") or {}).get("conditions") or () if c.get("type") not in ("Approved", "Denied")
-    ]
-    if was or others:
-        kept.setdefault("status", {})["conditions"] = was + others
-    return kept
-
-
 def check_approval(new: Json, old: Json | None) -> list[FieldError]:
+    """Who approves writes verdicts."""
     return [*_conditions(new), *(_conditions_stay(new, old) if old is not None else ())]
 
 
 def check_status(new: Json, old: Json | None) -> list[FieldError]:
-    problems = check_approval(new, old)
-    now, was = ((t.get("status") or {}).get("certificate") for t in (new, old or {}))
-    if was and not same(now, was):
-        problems.append(forbidden("status.certificate", "updates may not change certificate content"))
-    return problems
+    """Who signs writes a certificate, once, and `Failed`."""
+    return [*_conditions(new), *_signed(new), *(_signing(new, old) if old is not None else ())]
+
+
+def _signed(new: Json) -> Problems:
+    if why := _certificate_problem((new.get("status") or {}).get("certificate") or ""):
+        yield invalid("status.certificate", "<certificate data>", why)
+
+
+def _certificate_problem(text: str) -> str:
+    if not text:
+        return ""
+    try:
+        pem = base64.b64decode(text)
+        kinds = re.findall(rb"-----BEGIN ([^-]*)-----", pem)
+        if not kinds:
+            return "must contain at least one CERTIFICATE PEM block"
+        if others := [kind.decode(errors="replace") for kind in kinds if kind != b"CERTIFICATE"]:
+            return f'only CERTIFICATE PEM blocks are allowed, found "{others[0]}"'
+        x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _signing(new: Json, old: Json) -> Problems:
+    yield from _conditions_stay(new, old)
+    for verdict in _VERDICTS[:2]:
+        now, was = _of_type(new, verdict), _of_type(old, verdict)
+        if len(now) > len(was):
+            yield forbidden("status.conditions", f'updates may not add a condition of type "{verdict}"')
+        elif len(now) == len(was) and not same(now, was):
+            yield forbidden("status.conditions", f'updates may not modify a condition of type "{verdict}"')
+    certificate, before = ((tree.get("status") or {}).get("certificate") for tree in (new, old))
+    if before and not same(certificate, before):
+        yield forbidden("status.certificate", "updates may not modify existing certificate content")
 
 
 def fields(tree: Json) -> Mapping[str, str]:
@@ -199,11 +218,10 @@ def fields(tree: Json) -> Mapping[str, str]:
 
 
 CERTIFICATESIGNINGREQUESTS = Strategy(
-    default=default,
     prepare=prepare,
     stamp=stamp,
     check=check,
-    prepare_status=_prepare_signing,
+    prepare_status=only_status,
     check_status=check_status,
     parts={"approval": Part(_prepare_approval, check_approval)},
     fields=fields,

@@ -8,6 +8,7 @@ from typing import Any
 from apimachinery import names, quantity
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
+from apiserver.strategies import object_warnings
 from apiserver.strategies.defaulting import part
 from apiserver.strategies.problems import Problems, forbidden, invalid, label_selector, named, required, supported
 from apiserver.strategies.sameness import same
@@ -162,4 +163,6 @@ def _growth(spec: Json, before: Json, status: Json) -> Problems:
         yield forbidden("spec.resources.requests.storage", "field can not be less than status.capacity")
 
 
-PERSISTENTVOLUMECLAIMS = Strategy(default=default_claim, prepare=prepare_claim, check=check_claim)
+PERSISTENTVOLUMECLAIMS = Strategy(
+    default=default_claim, prepare=prepare_claim, check=check_claim, warnings=object_warnings.claim
+)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from apimachinery import names
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
+from apiserver.strategies import object_warnings
 from apiserver.strategies.defaulting import items, part
 from apiserver.strategies.problems import (
     Problems,
@@ -306,6 +307,12 @@ def _kept_ranges(now: Sequence[str], before: Sequence[str]) -> Problems:
 
 INGRESSES = Strategy(check=check_ingress, has_generation=True)
 INGRESSCLASSES = Strategy(default=default_class, prepare=as_sent, check=check_class, has_generation=True)
-NETWORKPOLICIES = Strategy(default=default_policy, prepare=as_sent, check=check_policy, has_generation=True)
+NETWORKPOLICIES = Strategy(
+    default=default_policy,
+    prepare=as_sent,
+    check=check_policy,
+    has_generation=True,
+    warnings=object_warnings.network_policy,
+)
 IPADDRESSES = Strategy(prepare=as_sent, check=check_address, name=address_name)
 SERVICECIDRS = Strategy(check=check_service_cidr, prepare_status=status_without())

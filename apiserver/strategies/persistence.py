@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from apimachinery import times
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
+from apiserver.strategies import object_warnings
 from apiserver.strategies.claims import VOLUME_MODES, access_modes, positive_amount
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.pod import placement
@@ -175,5 +176,13 @@ def _topologies(terms: Sequence[Json]) -> Problems:
             yield from qualified_name(f"{here}[{j}].key", key)
 
 
-PERSISTENTVOLUMES = Strategy(default=default_volume, prepare=prepare_volume, stamp=stamp_volume, check=check_volume)
-STORAGECLASSES = Strategy(default=default_class, prepare=as_sent, check=check_class)
+PERSISTENTVOLUMES = Strategy(
+    default=default_volume,
+    prepare=prepare_volume,
+    stamp=stamp_volume,
+    check=check_volume,
+    warnings=object_warnings.volume,
+)
+STORAGECLASSES = Strategy(
+    default=default_class, prepare=as_sent, check=check_class, warnings=object_warnings.storage_class
+)

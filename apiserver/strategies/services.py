@@ -31,6 +31,7 @@ from apiserver.strategies.problems import (
     required,
     supported,
 )
+from apiserver.strategies.service_warnings import of_service
 from apiserver.strategies.strategy import Strategy, metadata_fields
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
@@ -351,4 +352,5 @@ SERVICES = Strategy(
     field_labels=("metadata.name", "metadata.namespace", "spec.clusterIP", "spec.type"),
     allow_create_on_update=True,
     name=names.label_1035_name,
+    warnings=of_service,
 )

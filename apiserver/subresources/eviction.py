@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from apimachinery import errors, selectors, times
-from apimachinery.errors import ApiError
+from apimachinery.errors import ApiError, FieldError
 from apimachinery.kinds import CREATE_ONLY, PODDISRUPTIONBUDGETS, PODS, Kind
 from apimachinery.types import Json
 from apiserver.call import Call, Response
@@ -23,6 +23,9 @@ _MOST_DISRUPTED = 2000
 _VIOLATES = "Cannot evict pod as it would violate the pod's disruption budget."
 _SEVERAL = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
 _TARGET = "DisruptionTarget"
+_ALLOWED = "DisruptionAllowed"
+_IGNORE_STORE = "ignoreStoreReadErrorWithClusterBreakingPotential"
+_NOT_HERE = "can not be set for pod eviction, try after removing the option"
 
 
 def handlers(api: Api) -> dict[str, Handler]:
@@ -44,15 +47,24 @@ async def evict(api: Api, call: Call, resource: Resource) -> Response:
     entry = await committing.read(api, key)
     if entry is None:
         raise resource.not_found(name)
-    pod = entry.tree
+    pod, unready = entry.tree, ""
     if not _ignores_budgets(pod):
+        await api.fresh()  # a budget may have been made just now
         budgets = [b for b in api.lookup.list(PODDISRUPTIONBUDGETS, namespace) if _covers(b, pod)]
         if len(budgets) > 1:
-            raise errors.internal(_SEVERAL)
+            raise ApiError(500, "", _SEVERAL)
         if budgets and _needs_permission(budgets[0], pod):
             await _take(api, budgets[0], name, dry_run=options.dry_run)
+        elif budgets:
+            unready = budgets[0]["metadata"]["name"]
     now = times.rfc3339(api.clock())
-    await raw.modify(api, resource, key, lambda tree: marked(tree, now), dry_run=options.dry_run)
+
+    def mark(tree: Json) -> Json:
+        if unready and _is_ready(tree):
+            raise _processed(unready)  # it has become ready since: now the budget counts it
+        return marked(tree, now)
+
+    await raw.modify(api, resource, key, mark, dry_run=options.dry_run)
     pinned = replace(options, uid=options.uid or pod["metadata"]["uid"])  # never a namesake that came later
     await deleting.remove(api, resource, key, pinned, attributes_of(call, verb="delete"), call=call)
     return presenting.status(call, code=201)
@@ -62,7 +74,11 @@ def _options(call: Call, eviction: Json, name: str) -> DeleteOptions:
     said = decoding.metadata_of(eviction).get("name")
     if said != name:
         raise errors.bad_request("name in URL does not match name in Eviction object")
-    return delete_options(call, eviction.get("deleteOptions") or {})
+    options = eviction.get("deleteOptions") or {}
+    if options.get(_IGNORE_STORE):
+        problem = FieldError(f"deleteOptions.{_IGNORE_STORE}", errors.INVALID, _NOT_HERE, value=True)
+        raise errors.invalid(EVICTION.group, EVICTION.kind, name, [problem])
+    return delete_options(call, options)
 
 
 def _ignores_budgets(pod: Json) -> bool:
@@ -78,13 +94,17 @@ def _covers(budget: Json, pod: Json) -> bool:
 
 def _needs_permission(budget: Json, pod: Json) -> bool:
     """Whether the pod counts: one that is not ready may go where enough others are healthy, or always."""
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    if any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions):
+    if _is_ready(pod):
         return True
     if (budget.get("spec") or {}).get("unhealthyPodEvictionPolicy") == "AlwaysAllow":
         return False
     status = budget.get("status") or {}
     return not status.get("currentHealthy", 0) >= status.get("desiredHealthy", 0) > 0
+
+
+def _is_ready(pod: Json) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +119,7 @@ class _Ticket:
         name, status = budget["metadata"]["name"], budget.setdefault("status", {})
         allowed = status.get("disruptionsAllowed", 0)
         if status.get("observedGeneration", 0) < budget["metadata"].get("generation", 0):
-            raise _too_many(f"The disruption budget {name} is still being processed by the server.")
+            raise _processed(name)
         if allowed < 0:
             raise _forbidden(name, "pdb disruptions allowed is negative")
         if len(status.get("disruptedPods") or {}) > _MOST_DISRUPTED:
@@ -109,7 +129,21 @@ class _Ticket:
             raise _too_many(f"The disruption budget {name} needs {desired} healthy pods and has {current} currently")
         status["disruptionsAllowed"] = allowed - 1
         status["disruptedPods"] = {**(status.get("disruptedPods") or {}), self.pod: self.now}
+        if allowed == 1:
+            status["conditions"] = self._none_left(status)
         return budget
+
+    def _none_left(self, status: Json) -> list[Json]:
+        """The conditions, with that which says that no more may go."""
+        said: Json = {}
+        conditions = list(status.get("conditions") or ())
+        for condition in conditions:
+            if condition.get("type") == _ALLOWED:
+                said = condition
+        since = self.now if said.get("status") != "False" else said.get("lastTransitionTime")
+        made: Json = {"type": _ALLOWED, "status": "False", "reason": "InsufficientPods", "message": ""}
+        made |= {"lastTransitionTime": since, "observedGeneration": status.get("observedGeneration", 0)}
+        return [made if each is said else each for each in conditions] if said else [*conditions, made]
 
 
 async def _take(api: Api, budget: Json, pod: str, *, dry_run: bool) -> None:
@@ -119,14 +153,19 @@ async def _take(api: Api, budget: Json, pod: str, *, dry_run: bool) -> None:
     await raw.modify(api, api.registry.of(PODDISRUPTIONBUDGETS), key, ticket.taken, dry_run=dry_run)
 
 
-def _too_many(cause: str) -> ApiError:
-    error = errors.too_many_requests(_VIOLATES, _RETRY_SECONDS)
+def _processed(budget: str) -> ApiError:
+    return _too_many(f"The disruption budget {budget} is still being processed by the server.", _RETRY_SECONDS)
+
+
+def _too_many(cause: str, retry_after: int = 0) -> ApiError:
+    """Without advice when to come back clients of themselves do not: the one who evicts is to decide."""
+    error = errors.too_many_requests(_VIOLATES, retry_after)
     error.details["causes"] = [{"reason": "DisruptionBudget", "message": cause}]
     return error
 
 
 def _forbidden(name: str, why: str) -> ApiError:
-    return errors.forbidden(PODDISRUPTIONBUDGETS.group, PODDISRUPTIONBUDGETS.plural, name, why)
+    return errors.forbidden(PODDISRUPTIONBUDGETS.group, "poddisruptionbudget", name, why)
 
 
 def marked(pod: Json, now: str) -> Json:

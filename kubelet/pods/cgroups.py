@@ -1,28 +1,32 @@
 """The pod's own cgroup, around those of its containers: made before the sandbox, taken away after it.
 
 Docker makes a container's cgroup under the parent it is told, and would make the parent too, but it sets no limits on
-it and never removes it. With the systemd driver the slices are systemd's, which does both by itself.
+it and never removes it. Where its driver is systemd the parent is a slice, and systemd is told what else is written
+into files (slices.py).
 Source: pkg/kubelet/cm/pod_container_manager_linux.go, helpers_linux.go (ResourceConfigForPod).
 """
 
 import contextlib
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from apimachinery import quantity
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
-from kubelet.pods import qos
+from kubelet import systemd
+from kubelet.pods import qos, slices
 from kubelet.pods.admit import requested
 from kubelet.pods.container_config import Machine
 from kubelet.pods.world import is_sidecar
 
 ROOT = Path("/sys/fs/cgroup")
 _PERIOD = 100_000
+_PAGE = 4096
 _OF_CLASSES = ("cpu.shares", "cpu.weight", "memory.min")
 _OF_ALL = (*_OF_CLASSES, "cpu.cfs_quota_us", "cpu.max", "memory.limit_in_bytes", "memory.max", "pids.max")
+_CLASSES = ("", "burstable", "besteffort")
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.0)  # seconds between tries to remove a cgroup
 
 
@@ -104,13 +108,16 @@ def _sum_of_limits(pod: Pod, resource: str) -> int:
 
 
 def ensure(parent: str, pod: Pod, machine: Machine) -> None:
-    """The pod's cgroup with its limits; nothing where Docker or systemd keep it."""
-    if parent and not machine.systemd_cgroups:
+    """The pod's cgroup with its limits; nothing where Docker keeps it."""
+    if parent:
         write(parent, limits(pod, machine))
 
 
 def write(parent: str, wanted: Limits) -> None:
     """Make the cgroup where it is missing, and set its limits. OSError where the kernel refuses one."""
+    if slices.is_slice(parent):
+        systemd.keep_slice(parent, slices.properties(settings(wanted, unified=is_unified())))
+        return
     for hierarchy in hierarchies():
         folder = hierarchy / parent.strip("/")
         _make(hierarchy, folder)
@@ -121,23 +128,44 @@ def write(parent: str, wanted: Limits) -> None:
 
 def keep_classes(machine: Machine, pods: Collection[Pod]) -> None:
     """What all pods together may use, and how the classes share it: best effort last, burstable by what they ask."""
-    if not machine.cgroup_parent or machine.systemd_cgroups:
+    if not machine.cgroup_parent:
         return
     burstable = [requested(pod) for pod in pods if qos.qos_class(pod) == "Burstable"]
     asked = sum(one.get("cpu", 0) for one in burstable)
     kept = sum(one.get("memory", 0) for one in burstable) if machine.throttling else 0
     all_kept = sum(requested(pod).get("memory", 0) for pod in pods) if machine.throttling else 0
+    whole = Limits(cpu=machine.pods_cpu, memory_limit=machine.pods_memory, memory_kept=all_kept)
+    rows = {"": whole, "burstable": Limits(asked, memory_kept=kept), "besteffort": Limits()}
+    for name, wanted in rows.items():
+        files = _OF_CLASSES if name else _OF_ALL
+        values = [row for row in settings(wanted, unified=is_unified()) if row[0] in files]
+        with contextlib.suppress(OSError):  # more is in use than is to be: evictions bring it down
+            _keep_class(machine, name, values)
+
+
+def _keep_class(machine: Machine, name: str, values: Sequence[tuple[str, str]]) -> None:
+    if machine.systemd_cgroups:
+        parent = slices.below(machine.cgroup_parent, name)
+        if not all(_has(ROOT / slices.folder(parent) / file, value) for file, value in values):
+            systemd.keep_slice(parent, slices.properties(values))
+        return
     for hierarchy in hierarchies():
-        root = hierarchy / machine.cgroup_parent.strip("/")
-        whole = Limits(cpu=machine.pods_cpu, memory_limit=machine.pods_memory, memory_kept=all_kept)
-        burst, effort = Limits(asked, memory_kept=kept), Limits()
-        rows = [(root, whole), (root / "burstable", burst), (root / "besteffort", effort)]
-        for folder, wanted in rows:
-            _make(hierarchy, folder)
-            for name, value in settings(wanted, unified=is_unified()):
-                with contextlib.suppress(OSError):  # more is in use than is to be: evictions bring it down
-                    if (folder / name).exists() and name in (_OF_ALL if folder == root else _OF_CLASSES):
-                        (folder / name).write_text(value)
+        folder = hierarchy / machine.cgroup_parent.strip("/") / name
+        _make(hierarchy, folder)
+        for file, value in values:
+            with contextlib.suppress(OSError):
+                if (folder / file).exists():
+                    (folder / file).write_text(value)
+
+
+def _has(file: Path, value: str) -> bool:
+    """Whether it says this already; the kernel rounds amounts of memory down to pages."""
+    try:
+        there = file.read_text().strip()
+    except OSError:
+        return False
+    rounded = str(int(value) // _PAGE * _PAGE) if value.isdigit() and file.name.startswith("memory") else value
+    return there in (value, rounded)
 
 
 def _make(hierarchy: Path, folder: Path) -> None:
@@ -171,11 +199,19 @@ def settings(wanted: Limits, *, unified: bool) -> Iterator[tuple[str, str]]:
     yield "pids.max", str(wanted.pids or "max")
 
 
+def folder(parent: str, root: Path = ROOT) -> Path:
+    """Where the files of a cgroup are, below one hierarchy (or the only one)."""
+    return root / (slices.folder(parent) if slices.is_slice(parent) else parent.strip("/"))
+
+
 def pods(machine: Machine, root: Path = ROOT) -> set[str]:
     """The uids of all pods that have a cgroup."""
-    if not machine.cgroup_parent or machine.systemd_cgroups:
+    if not machine.cgroup_parent:
         return set()
-    tops = [hierarchy / machine.cgroup_parent.strip("/") for hierarchy in hierarchies(root)]
+    tops = [folder(machine.cgroup_parent, hierarchy) for hierarchy in hierarchies(root)]
+    if machine.systemd_cgroups:
+        found = {path.name for top in tops for path in (*top.glob("*.slice"), *top.glob("*/*.slice"))}
+        return {uid for name in found if (uid := slices.pod_uid(name))}
     return {path.name.removeprefix("pod") for top in tops for path in (*top.glob("pod*"), *top.glob("*/pod*"))}
 
 
@@ -184,17 +220,42 @@ def remove(uid: str, machine: Machine, root: Path = ROOT, pauses: Iterable[float
 
     The kernel may hold one for a moment after the last process has left it: so this is tried more than once.
     """
-    if not machine.cgroup_parent or machine.systemd_cgroups:
+    if not machine.cgroup_parent:
         return True
-    tops = [hierarchy / machine.cgroup_parent.strip("/") for hierarchy in hierarchies(root)]
-    found = [top / middle / f"pod{uid}" for top in tops for middle in ("", "burstable", "besteffort")]
+    top = machine.cgroup_parent
+    if machine.systemd_cgroups:
+        names = [slices.below(slices.below(top, middle), slices.pod_name(uid)) for middle in _CLASSES]
+    else:
+        names = [str(Path(top, middle, f"pod{uid}")) for middle in _CLASSES]
+    return _remove(names, root, pauses)
+
+
+def _remove(names: Sequence[str], root: Path, pauses: Iterable[float]) -> bool:
+    found = {folder(name, hierarchy): name for hierarchy in hierarchies(root) for name in names}
     for pause in pauses:
-        for folder in found:
-            _remove_tree(folder)
-        if not any(folder.exists() for folder in found):
+        for path, name in found.items():
+            if slices.is_slice(name):
+                _stop_slice(path, name)
+            else:
+                _remove_tree(path)
+        if not any(path.exists() for path in found):
             return True
         time.sleep(pause)
     return False
+
+
+def _stop_slice(folder: Path, name: str) -> None:
+    if folder.exists() and not _is_used(folder):
+        with contextlib.suppress(OSError):
+            systemd.stop_slice(name)
+
+
+def _is_used(folder: Path) -> bool:
+    """Whether a process is in it, or below it."""
+    try:
+        return any(path.read_text() for path in folder.rglob("cgroup.procs"))
+    except OSError:  # something ends just now
+        return True
 
 
 def _remove_tree(folder: Path) -> None:
@@ -205,14 +266,32 @@ def _remove_tree(folder: Path) -> None:
         folder.rmdir()
 
 
-def remove_all(root: str) -> None:
-    """The whole tree under which pods were put, in every hierarchy."""
+def oom_kills(parent: str) -> int | None:
+    """How often the kernel has killed for memory in this cgroup and below; None where it is not counted (v1)."""
+    try:
+        text = (folder(parent) / "memory.events").read_text() if is_unified() else ""
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill ")), None)
+
+
+def remove_all(parent: str) -> None:
+    """The whole tree under which pods were put, in every hierarchy, whichever driver Docker has."""
     for hierarchy in hierarchies():
-        _remove_tree(hierarchy / root.strip("/"))
+        _remove_tree(hierarchy / parent.strip("/"))
+    _remove([slices.of_path(parent)], ROOT, _PAUSES)
 
 
 def protect(pid: int, values: Mapping[str, str]) -> None:
     """Write into the own cgroup (v2) of a container's process. OSError where the kernel refuses."""
-    path = next(line for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines() if line.startswith("0::"))
+    if not values:
+        return
+    line = next(line for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines() if line.startswith("0::"))
+    path = line.removeprefix("0::").strip("/")
+    unit = path.rsplit("/", 1)[-1]
+    told = list(slices.properties(values.items())) if unit.endswith(".scope") else []
+    if told:
+        systemd.set_properties(unit, told)
     for name, value in values.items():
-        (ROOT / path.removeprefix("0::").strip("/") / name).write_text(value)
+        if not told or name not in slices.FILES:
+            (ROOT / path / name).write_text(value)

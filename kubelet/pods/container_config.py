@@ -10,7 +10,7 @@ from pathlib import Path
 
 from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
-from kubelet.pods import qos
+from kubelet.pods import qos, slices
 from kubelet.pods.admit import dotted
 from kubelet.pods.decide import spec_hash
 from kubelet.pods.env import ConfigProblem
@@ -43,6 +43,7 @@ class Machine:
     pods_cpu: int = 0  # milli: what all pods together may use
     pods_memory: int = 0  # bytes, 0 for no limit
     swap: int = 0  # bytes that burstable pods may share (LimitedSwap), 0 for none
+    ends_whole: bool = False  # where the kernel kills one process for memory, the container ends (cgroup v2)
     throttling: float = 0.0  # from which part of its memory on a container is slowed down (MemoryQoS), 0 for never
 
 
@@ -209,9 +210,15 @@ def cgroup_parent(pod: Pod, machine: Machine) -> str:
     if not root:
         return ""
     quality = qos.qos_class(pod).lower()
+    middle = "" if quality == "guaranteed" else quality
     if machine.systemd_cgroups:
-        name = root.removesuffix(".slice").replace("/", "-").strip("-")
-        middle = "" if quality == "guaranteed" else f"-{quality}"
-        return f"{name}{middle}-pod{pod.metadata.uid.replace('-', '_')}.slice"
-    middle = "" if quality == "guaranteed" else f"{quality}/"
-    return f"/{root.strip('/')}/{middle}pod{pod.metadata.uid}"
+        return slices.below(slices.below(root, middle), slices.pod_name(pod.metadata.uid))
+    return "/" + "/".join(filter(None, (root.strip("/"), middle, f"pod{pod.metadata.uid}")))
+
+
+def unified(container: AnyContainer, machine: Machine) -> dict[str, str]:
+    """What Docker cannot be told of cgroup v2: MemoryQoS, and that a container ends as a whole."""
+    values = {"memory.oom.group": "1"} if machine.ends_whole else {}
+    if machine.throttling and isinstance(container, core_v1.Container):
+        values |= qos.protection(container, allocatable=machine.pods_memory, factor=machine.throttling)
+    return values

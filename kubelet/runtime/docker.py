@@ -19,9 +19,11 @@ import docker
 import structlog
 from docker import errors
 
+from kubelet.pods import cgroups
 from kubelet.runtime import docker_json, pause
 from kubelet.runtime.docker_json import Owner
 from kubelet.runtime.docker_streams import DockerProcess, hijack
+from kubelet.runtime.ooms import OomKills
 from kubelet.runtime.protocol import (
     CREATED,
     Container,
@@ -60,6 +62,7 @@ class DockerRuntime:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="docker")
         self._refusals = 0  # how many sandboxes in a row could not make their own network namespace
         self._seen: dict[str, tuple[str, Container]] = {}  # id -> (state in the list, as inspected then)
+        self._ooms = OomKills(cgroups.oom_kills)
 
     async def _call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """One call of the SDK in a thread; its errors become ours."""
@@ -120,6 +123,7 @@ class DockerRuntime:
         if not uid:
             alive = {row["Id"] for row in rows}
             self._seen = {id: seen for id, seen in self._seen.items() if id in alive}
+            self._ooms.forget()
         return docker_json.order([container for container in found if container is not None])
 
     async def _look(self, id: str, state: str) -> Container | None:
@@ -165,12 +169,19 @@ class DockerRuntime:
 
     def _known(self, inspected: Mapping[str, Any]) -> Container:
         """Remember what was just seen: the next list need not ask again."""
+        parent = inspected["HostConfig"].get("CgroupParent", "")
         container = docker_json.observed(inspected)
+        before = self._seen.get(container.id)
+        if before is None or before[1].state != container.state:
+            container = self._ooms.told(container, parent)
+        elif before[1].oom_killed:
+            container = before[1]
         self._seen[container.id] = (inspected["State"]["Status"], container)
         return container
 
     async def _create(self, name: str, body: Mapping[str, Any]) -> str:
         """Create; what an earlier life of ours left under the name without starting it is removed first."""
+        self._ooms.begin(body["HostConfig"]["CgroupParent"])
         try:
             made = await self._through(self._client.create_container_from_config, body, name)
         except RuntimeError_ as error:

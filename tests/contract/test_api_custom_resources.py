@@ -134,7 +134,7 @@ async def test_objects_must_be_what_they_say():
         code, tree = await server.call("POST", WIDGETS, {**widget("a"), "kind": "Gadget"})
         assert (code, tree["message"]) == (
             422,
-            'Widget.example.com "" is invalid: kind: Invalid value: "Gadget": must be Widget',
+            'Gadget.example.com "a" is invalid: kind: Invalid value: "Gadget": must be Widget',
         )
         code, tree = await server.call("POST", WIDGETS, {"metadata": {"name": "a"}})
         assert code == 400
@@ -272,7 +272,7 @@ async def test_scale_follows_the_json_paths():
         code, tree = await server.call("PATCH", f"{WIDGETS}/a/scale", {"spec": {"replicas": -1}}, type=MERGE)
         assert code == 422
         listed = await server.must("GET", "/apis/example.com/v1")
-        assert [r["name"] for r in listed["resources"]] == ["widgets", "widgets/scale", "widgets/status"]
+        assert [r["name"] for r in listed["resources"]] == ["widgets", "widgets/status", "widgets/scale"]
 
 
 async def test_versions_convert_by_their_name_alone_and_migrate_when_written():

@@ -125,7 +125,55 @@ async def test_eviction_asks_the_budget(api):
         "message": "The disruption budget b needs 1 healthy pods and has 2 currently",
     }
     assert code == 429
-    assert status["details"]["causes"] == [cause]
+    assert status["details"] == {"causes": [cause]}  # no advice when to come back: clients would follow it
+    assert (budget["conditions"][0]["status"], budget["conditions"][0]["reason"]) == ("False", "InsufficientPods")
+
+
+async def guarded(api, *budgets, **spec):
+    """Pods `a` (ready) and `b` (not ready) with budgets that allow nothing."""
+    for name in ("a", "b"):
+        await running_pod(api, name)
+    unready = {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}
+    await api.must("PATCH", f"{PODS}/b/status", unready, type=MERGE)
+    for name in budgets:
+        made = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}, **spec}
+        await api.must("POST", PDBS, {"metadata": {"name": name}, "spec": made})
+        status = {"observedGeneration": 1, "desiredHealthy": 1, "currentHealthy": 1, "expectedPods": 2}
+        await api.must("PATCH", f"{PDBS}/{name}/status", {"status": {**status, "disruptionsAllowed": 0}}, type=MERGE)
+
+
+def evicted(name, **options):
+    return {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}, "deleteOptions": options}
+
+
+async def test_two_budgets_are_one_too_many(api):
+    await guarded(api, "one", "two")
+    code, status = await api.call("POST", f"{PODS}/a/eviction", evicted("a"))
+    assert code == 500
+    assert status == {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+        "code": 500,
+    }
+
+
+async def test_an_unready_pod_may_go_where_the_others_are_healthy(api):
+    await guarded(api, "one")
+    assert (await api.call("POST", f"{PODS}/a/eviction", evicted("a")))[0] == 429
+    assert (await api.call("POST", f"{PODS}/b/eviction", evicted("b")))[0] == 201
+
+
+async def test_an_eviction_is_no_place_for_an_unsafe_delete(api):
+    await guarded(api, "one")
+    unsafe = evicted("a", ignoreStoreReadErrorWithClusterBreakingPotential=True)
+    code, status = await api.call("POST", f"{PODS}/a/eviction", unsafe)
+    assert code == 422
+    assert status["details"]["causes"][0]["message"] == (
+        "Invalid value: true: can not be set for pod eviction, try after removing the option"
+    )
 
 
 async def test_eviction_without_a_budget_deletes(api):

@@ -1,8 +1,11 @@
-"""Some thousands of requests as upstream answers them: tests/golden/requests.json.gz, made by this file.
+"""Some thousands of requests as upstream answers them: tests/golden/NAME.json.gz, made by this file.
+
+There are two sets of them: `requests` of one kind or one sort each, and `sequences` that build upon one another.
 
     PORT=17443 run.sh --disable-admission-plugins=ServiceAccount --service-cluster-ip-range=...     (/work/upstream has one)
-    python -m tests.contract.upstream_requests record https://127.0.0.1:17443 FOLDER-OF-PKI
-    python -m tests.contract.upstream_requests compare           what a server in this process answers differently
+    python -m tests.contract.upstream_requests record NAME https://127.0.0.1:17443 FOLDER-OF-PKI
+    python -m tests.contract.upstream_requests compare NAME      what a server in this process answers differently
+    python -m tests.contract.upstream_requests accept NAME       let NAME_differ.json be what differs now
 
 What differs between any two servers is levelled before it is compared: uids, times, revisions, addresses, random names.
 """
@@ -14,6 +17,7 @@ import json
 import re
 import ssl
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -23,13 +27,16 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from apiserver import protobuf
-from apiserver.app import Options
-from tests.contract import asked_of_kinds, asked_of_server
+from apiserver.app import Administrators, Options
+from tests.contract import asked_in_sequence, asked_of_kinds, asked_of_server
 from tests.contract.api_server import running
 from tests.contract.asked_of_kinds import Ask
 
-KNOWN = Path(__file__).parents[1] / "golden" / "requests_differ.json"
-GOLDEN = Path(__file__).parents[1] / "golden" / "requests.json.gz"
+_FOLDER = Path(__file__).parents[1] / "golden"
+SETS = {
+    "requests": lambda: [*asked_of_kinds.every_kind(), *asked_of_server.everything()],
+    "sequences": lambda: [*asked_in_sequence.everything()],
+}
 #: Of each answer, what no client acts on, or what only this machine knows.
 _HEADERS = (
     "content-type",
@@ -58,20 +65,27 @@ _TIME = re.compile(r"20(?!24)\d\d-\d\d-\d\dT[\d:.]+Z")
 _AGE = re.compile(r"<invalid>|\d+s|\d+m\d*s?")
 
 
-def all_requests():
-    return [*asked_of_kinds.every_kind(), *asked_of_server.everything()]
+def _known_file(name):
+    return _FOLDER / f"{name}_differ.json"
+
+
+def _golden_file(name):
+    return _FOLDER / f"{name}.json.gz"
 
 
 class Known:
     """What earlier answers said, for the requests after them."""
 
     def __init__(self):
-        self._values = {"uid": "none", "rv": "0", "continue": "none"}
+        self._values = {"uid": "none", "rv": "0", "continue": "none", "mark": "0"}
 
     def filled(self, text):
         for name, value in self._values.items():
             text = text.replace(f"${name}", value)
         return text
+
+    def mark(self):
+        self._values["mark"] = self._values["rv"]
 
     def learn(self, text):
         try:
@@ -84,8 +98,16 @@ class Known:
 
 
 async def answer(http, known, request):
-    """[code, headers, body]."""
-    method = "GET" if request.method == "WATCH" else request.method
+    """[code, headers, body]. UNTIL asks again until something is there; MARK keeps the revision as `$mark`."""
+    while (found := await _answer(http, known, request))[0] != 200 and request.method == "UNTIL":
+        await asyncio.sleep(0.02)
+    if request.method == "MARK":
+        known.mark()
+    return found
+
+
+async def _answer(http, known, request):
+    method = "GET" if request.method in ("WATCH", "UNTIL", "MARK") else request.method
     content = request.content()
     content = None if content is None else known.filled(content.decode()).encode()
     headers = {"user-agent": AGENT, **request.headers}
@@ -138,7 +160,11 @@ def _lines(body):
 def levelled(value, key=""):
     """The value without what is random or of the moment."""
     if isinstance(value, dict):
+        if _is_unordered(value):
+            value = {**value, "message": "", "causes": sorted(value["details"]["causes"], key=str), "details": {}}
         return {name: levelled(item, name) for name, item in value.items() if name not in _OF_THE_BUILD}
+    if key == "managedFields" and isinstance(value, list):
+        value = sorted(value, key=_writer)  # their order is that of the seconds in which they wrote
     if isinstance(value, list) and key in ("resourceRules", "nonResourceRules"):
         value = sorted(value, key=str)  # upstream's order is that of a map
     if isinstance(value, list):
@@ -162,11 +188,26 @@ def levelled(value, key=""):
         text = re.sub(
             r'patch: Invalid value: "\{.*\}": |^Invalid value: "\{.*\}": ', "PATCH: ", text
         )  # keys in another order
+        text = re.sub(r"X509SHA256=\w+", "X509SHA256", text)
         if key == "jwks_uri":
             text = re.sub(r"//[^/]*", "//HOST", text)  # this server has no address
         text = re.sub(r"(in record |resourceVersion\W+)\(?\d+", r"\1N", text)
         return re.sub(r"\b(g-|x-|Bad_|x{58})[bcdfghjklmnpqrstvwxz2456789]{5}\b", r"\1RANDOM", text)
     return value
+
+
+def _writer(entry):
+    names = ("operation", "manager", "subresource", "apiVersion")
+    return [str(entry.get(name, "")) for name in names] if isinstance(entry, dict) else [str(entry)]
+
+
+def _is_unordered(value):
+    """Whether an error lists what upstream finds in the order of a map: conflicts of an apply, a custom object's fields."""
+    details = value.get("details") if value.get("kind") == "Status" else None
+    if not isinstance(details, dict) or len(details.get("causes") or ()) < 2:
+        return False
+    is_custom = details.get("group", "").endswith(".example.com")
+    return is_custom or details["causes"][0].get("reason") == "FieldManagerConflict"
 
 
 async def ask_all(http, requests):
@@ -182,20 +223,20 @@ async def ask_all(http, requests):
     return answers
 
 
-async def record(url, pki):
+async def record(name, url, pki):
     context = ssl.create_default_context(cafile=f"{pki}/ca.crt")
     context.load_cert_chain(f"{pki}/admin.crt", f"{pki}/admin.key")
     async with httpx.AsyncClient(
         base_url=url, verify=context, timeout=70, headers={"accept": "application/json"}
     ) as http:
-        answers = await ask_all(http, all_requests())
-    rows = [[vars(request), answer] for request, answer in zip(all_requests(), answers, strict=True)]
-    GOLDEN.write_bytes(gzip.compress(json.dumps(rows, separators=(",", ":")).encode(), 9, mtime=0))
+        answers = await ask_all(http, SETS[name]())
+    rows = [[vars(request), answer] for request, answer in zip(SETS[name](), answers, strict=True)]
+    _golden_file(name).write_bytes(gzip.compress(json.dumps(rows, separators=(",", ":")).encode(), 9, mtime=0))
 
 
-def load():
+def load(name):
     """The requests, and upstream's answers."""
-    rows = json.loads(gzip.decompress(GOLDEN.read_bytes()))
+    rows = json.loads(gzip.decompress(_golden_file(name).read_bytes()))
     return [Ask(**request) for request, _ in rows], [levelled(_parsed(answer)) for _, answer in rows]
 
 
@@ -203,6 +244,14 @@ def _parsed(answer):
     """An answer recorded as text, as it is read now."""
     code, headers, body = answer
     return [code, headers, _lines(body) or body if isinstance(body, str) and body.startswith('{"type"') else body]
+
+
+class _Admin(Administrators):
+    """The user that the certificate names with which upstream was asked."""
+
+    def authenticate(self, request):
+        user = super().authenticate(request)
+        return replace(user, name="admin", extra={"authentication.kubernetes.io/credential-id": ("X509SHA256=0",)})
 
 
 def _signing_key():
@@ -216,14 +265,14 @@ async def ours(requests):
         signing_key=_signing_key(),
         issuer="https://kubernetes.default.svc.cluster.local",
     )
-    async with running(options=options) as server:
+    async with running(options=options, authenticator=_Admin()) as server:
         server.http.headers["accept"] = "application/json"
         return await ask_all(server.http, requests)
 
 
-async def differences():
+async def differences(name):
     """Each difference: what was asked, where, theirs, ours."""
-    requests, theirs = load()
+    requests, theirs = load(name)
     for request, expected, got in zip(requests, theirs, await ours(requests), strict=True):
         if request.path.partition("?")[0] == "/api/v1/componentstatuses":
             continue  # depends on what else runs on the machine
@@ -253,15 +302,15 @@ def name_of(request):
     return f"{request.method} {request.path} {digest}"
 
 
-def known():
+def known(name):
     """The requests that are answered differently, and are known to be."""
-    return json.loads(KNOWN.read_text())
+    return json.loads(_known_file(name).read_text())
 
 
-async def accept():
+async def accept(name):
     """Let the list of what differs be what differs now."""
-    names = sorted({name_of(request) async for request, *_ in differences()})
-    KNOWN.write_text(json.dumps(names, indent=0) + "\n")
+    names = sorted({name_of(request) async for request, *_ in differences(name)})
+    _known_file(name).write_text(json.dumps(names, indent=0) + "\n")
 
 
 def show(request, where, a, b):
@@ -270,12 +319,12 @@ def show(request, where, a, b):
     return f"{request.method} {request.path} {headers or ''} {body}\n   {where}\n      theirs {str(a)[:400]}\n      ours   {str(b)[:400]}"
 
 
-async def compare():
+async def compare(name):
     structlog.configure(  # tracebacks without the values of a whole server
         processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    async for found in differences():
+    async for found in differences(name):
         sys.stdout.write(show(*found) + "\n")
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import random
 import signal
@@ -14,6 +13,7 @@ import pytest
 
 from apimachinery.errors import ApiError
 from apimachinery.kinds import PODS
+from bootstrap.spec import load
 from client.client import Client
 from client.config import load_kubeconfig
 from tests.e2e.conftest import eventually
@@ -23,17 +23,13 @@ NUMBER, AT_A_TIME, KILLS = 300, 24, 7
 WITHIN = 30.0  # seconds until nothing is left
 
 
-def kubelet_flag(cluster, name):
-    argv = json.loads((cluster.root / "run/kubelet.json").read_bytes())["argv"]
-    return next(word.split("=", 1)[1] for word in argv if word.startswith(f"--{name}="))
-
-
 def leftovers(cluster):
     """Everything of pods on this machine."""
     (node,) = (cluster.root / "nodes").iterdir()
-    chains = f"-A {kubelet_flag(cluster, 'chain-prefix')}-POD-"
-    links = output("ip", "-o", "link", "show", "master", kubelet_flag(cluster, "bridge"))
-    parents = kubelet_flag(cluster, "cgroup-parent").lstrip("/")
+    spec = load(cluster.name, str(cluster.home))
+    chains = f"-A {spec.chain_prefix}-POD-"
+    links = output("ip", "-o", "link", "show", "master", spec.bridge)
+    parents = spec.cgroup_parent.lstrip("/")
     cgroups = [p for here in ("", "*/") for p in Path("/sys/fs/cgroup").glob(f"{here}{parents}/**/pod*")]
     return {
         "containers": set(output("docker", "ps", "-aq", "--filter", f"label=io.pykube.cluster={cluster.name}").split()),

@@ -82,10 +82,11 @@ def test_killing_up_anywhere_is_mended_by_up_or_down(tmp_path, seconds, cluster)
 
 def test_a_taken_port_is_one_sentence(tmp_path):
     one = make("taken", tmp_path, 16000, 91)
+    port = 6443 + int(one.flags[0].removeprefix("--port-offset="))
     with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 6443 + 16000))
+        holder.bind(("127.0.0.1", port))
         holder.listen()
         done = one.up(check=False)
     assert done.returncode == 1
-    assert f"Port {6443 + 16000} (apiserver) is taken" in done.stderr
+    assert f"Port {port} (apiserver) is taken" in done.stderr
     assert "Traceback" not in done.stderr

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from apimachinery import kinds, schema
 from apimachinery.errors import ApiError
-from apimachinery.fields import Mistyped, unconvertible
+from apimachinery.fields import Mistyped
 from apimachinery.kinds import Kind
 
 WIDGETS = Kind(group="example.com", kind="Widget", plural="widgets")
@@ -325,20 +325,3 @@ def test_decoding_twice_changes_nothing_more(tree):
     except ApiError:
         return
     assert schema.decode_object(kinds.SERVICES, once, strict=True) == (once, [])
-
-
-@pytest.mark.parametrize(
-    ("value", "go_type", "go_kind", "said"),
-    [
-        ("x", "map[string]string", "map", "cannot restore map from string"),
-        (5, "[]v1.Container", "slice", "cannot restore slice from int64"),
-        ([], "v1.PodSpec", "struct", "cannot restore struct from: slice"),
-        (5, "v1.RestartPolicy", "string", "cannot convert int64 to v1.RestartPolicy"),
-        (1.5, "string", "string", "unrecognized type: string"),
-        (1.5, "int32", "int32", "cannot convert float64 to int32"),
-        ("x", "int32", "int32", "unrecognized type: int32"),
-        (1, "bool", "bool", "unrecognized type: bool"),
-    ],
-)
-def test_what_the_converter_says_of_a_mistyped_field(value, go_type, go_kind, said):
-    assert unconvertible(value, go_type, go_kind) == said

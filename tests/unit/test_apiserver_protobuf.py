@@ -3,9 +3,12 @@
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from apimachinery import kinds as k
+from apimachinery import schema
+from apiserver import protobuf
 from apiserver.protobuf import Malformed, Unwritable, decode, encode
 
 
@@ -128,3 +131,44 @@ def test_micro_times_are_exact():
 def test_nonsense_is_refused(data):
     with pytest.raises(Malformed):
         decode(data)
+
+
+def trees_of(definition, depth=4):
+    """Trees that decoding knows, with nulls and empty values."""
+    described = schema.DEFINITIONS[definition]
+    properties = {**described.get("properties", {})} if depth else {}
+    return st.fixed_dictionaries({}, optional={name: values_of(inner, depth) for name, inner in properties.items()})
+
+
+def values_of(inner, depth):
+    if (name := schema.target(inner)) is not None:
+        short = name.rpartition(".")[2]
+        special = {"Quantity": "1", "IntOrString": 0, "Time": "2020-01-01T00:00:00Z", "FieldsV1": {}, "JSON": {}}
+        special |= {"MicroTime": "2020-01-01T00:00:00.000000Z", "RawExtension": {}}
+        if short in special or not schema.DEFINITIONS[name].get("properties"):
+            return st.sampled_from([None, special.get(short)])
+        return st.none() | trees_of(name, depth - 1)
+    kind = inner.get("type", "")
+    kind = next((k for k in kind if k != "null"), "") if isinstance(kind, list) else kind
+    if kind == "array":
+        return st.none() | st.lists(values_of(inner["items"], depth), max_size=2)
+    if kind == "object":
+        more = inner.get("additionalProperties")
+        return st.none() | st.dictionaries(st.sampled_from("ab"), values_of(more, depth) if more else st.none())
+    plain = {"string": "" if inner.get("format") == "byte" else "x", "integer": 1, "boolean": True, "number": 1}
+    return st.sampled_from([None, plain[kind], type(plain[kind])()])
+
+
+DECODED = [k.PODS, k.SERVICES, k.INGRESSES, k.DEPLOYMENTS, k.ENDPOINTSLICES, k.IPADDRESSES, k.RESOURCESLICES, k.EVENTS]
+
+
+@pytest.mark.parametrize("kind", [*DECODED, k.CUSTOMRESOURCEDEFINITIONS, k.APISERVICES], ids=lambda kind: kind.kind)
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_what_was_decoded_has_its_shape_but_for_what_is_looked_at_again(kind, data):
+    tree = data.draw(trees_of(schema.definition(kind)))
+    tree = {**tree, "apiVersion": kind.api_version, "kind": kind.kind}
+    decoded, _ = schema.decode_object(kind, tree, strict=False)
+    assert protobuf.shaped_after_decoding(decoded, kind) == protobuf.shaped(decoded)
+    if kind in DECODED:
+        assert protobuf.shaped(decoded) == decoded

@@ -6,6 +6,7 @@ import signal
 import stat
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import yaml
@@ -182,3 +183,31 @@ async def test_the_supervisor_brings_back_what_dies_and_adopts_what_lives(tmp_pa
     await supervisor.halt(tmp_path)
     assert not running()
     assert not running("supervisor")
+
+
+class OldForge:
+    """A warm process that was there before the programs were changed: nothing that it starts lives."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def start(self, _argv, log):
+        self.asked += 1
+        return supervisor._spawn(("false",), log)
+
+
+async def test_what_the_warm_process_cannot_run_is_started_the_ordinary_way(tmp_path):
+    for folder in ("run", "logs"):
+        (tmp_path / folder).mkdir()
+    forge = OldForge()
+    one = supervisor.Supervisor(tmp_path, [SLEEPER], forge)
+    serving = asyncio.create_task(one.serve())
+
+    def runs():
+        found = supervisor.recorded(tmp_path / "run", "sleeper")
+        return supervisor.is_alive(found) and b"signal.pause" in Path(f"/proc/{found.pid}/cmdline").read_bytes()
+
+    await until(runs)
+    assert forge.asked == 2
+    one.stopping.set()
+    await serving

@@ -340,6 +340,22 @@ def test_a_lease_records_who_and_how_often():
     }
 
 
+def test_who_leads_is_told_in_an_event_of_the_lease():
+    async def main():
+        server = Server()
+        recorder = EventRecorder(server, "kube-controller-manager")
+        await LeaderElection(server, "kube-system", "l", "me", clock=lambda: 1.25, recorder=recorder).acquire()
+        sending = asyncio.create_task(recorder.run())
+        while not recorder.idle:
+            await asyncio.sleep(0)
+        sending.cancel()
+        return [tree for (plural, _, _), tree in server.objects.items() if plural == EVENTS.plural]
+
+    (event,) = run(main())
+    assert (event["reason"], event["message"]) == ("LeaderElection", "me became leader")
+    assert (event["involvedObject"]["kind"], event["involvedObject"]["name"]) == ("Lease", "l")
+
+
 def test_a_patch_names_the_object_it_was_decided_for():
     patch = Patch(CONFIGMAPS, Key("d", "a"), "u", {"metadata": {"labels": {}}, "data": {}}, resource_version="7")
     assert _preconditioned(patch) == {"metadata": {"labels": {}, "uid": "u", "resourceVersion": "7"}, "data": {}}

@@ -141,6 +141,15 @@ def test_endpoints_are_ready_or_not():
     assert made["metadata"]["labels"]["endpoints.kubernetes.io/managed-by"] == "endpoint-controller"
 
 
+def test_endpoints_have_the_labels_of_their_service_and_not_its_annotations():
+    """`kubectl apply --prune` takes what has the annotation of an apply for its own."""
+    svc = service()
+    svc["metadata"] |= {"labels": {"a": "b"}, "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}
+    (made,) = endpoints_of(svc, pod("a", ip="10.0.0.1"))
+    assert made["metadata"]["labels"]["a"] == "b"
+    assert "kubectl.kubernetes.io/last-applied-configuration" not in made["metadata"].get("annotations", {})
+
+
 def test_endpoints_hold_a_thousand_addresses_and_say_that_there_were_more():
     (made,) = endpoints_of(
         service(), *[pod(f"p{n}", ip=f"10.0.{n // 250}.{n % 250}", ready=n % 2 == 0) for n in range(1500)]

@@ -59,6 +59,19 @@ def test_a_silent_node_becomes_unknown_after_the_grace_period():
 def test_a_skewed_clock_does_not_condemn_a_node():
     controller = NodeLifecycle()
     known = FakeView({NODES: [node()], LEASES: [lease(NOW - 9999)], PODS: []})
+    (event,) = controller.plan(N1, known, NOW).writes
+    assert event.reason == "RegisteredNode"
+
+
+def test_a_node_is_told_of_when_it_comes_and_when_it_goes():
+    controller = NodeLifecycle()
+    known = FakeView({NODES: [node()], LEASES: [lease(NOW)], PODS: []})
+    (event,) = controller.plan(N1, known, NOW).writes
+    assert (event.regarding["uid"], event.message) == ("uid-n1", "Node n1 event: Registered Node n1 in Controller")
+    assert not controller.plan(N1, known, NOW).writes
+    known.trees[NODES] = {}
+    (event,) = controller.plan(N1, known, NOW).writes
+    assert (event.regarding["uid"], event.message) == ("uid-n1", "Node n1 event: Removing Node n1 from Controller")
     assert not controller.plan(N1, known, NOW).writes
 
 

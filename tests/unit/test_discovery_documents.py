@@ -203,7 +203,7 @@ def test_a_custom_resource_comes_and_goes():
     pods, before = state.document("/api/v1"), state.hashes
     state.serve((*KINDS, WIDGETS), custom.schemas(WIDGETS, SCHEMA))
     names = [r["name"] for r in json.loads(state.document("/apis/example.com/v1")[0])["resources"]]
-    assert names == ["widgets", "widgets/scale", "widgets/status"]
+    assert names == ["widgets", "widgets/status", "widgets/scale"]
     schemas = json.loads(state.document("/openapi/v3/apis/example.com/v1")[0])["components"]["schemas"]
     assert {"com.example.v1.WidgetList", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"} <= set(schemas)
     assert "com.example.v1.Widget" in json.loads(state.document("/openapi/v2")[0])["definitions"]

@@ -42,3 +42,12 @@ def test_the_authenticator_asks_them_first():
     assert authenticator.verify("a").user == User("admin")
     with pytest.raises(Refused):
         authenticator.verify("b")
+
+
+def test_they_are_for_this_server_alone():
+    known = {"a": User("admin")}
+    authenticator = Authenticator(lookup=Objects(), now=lambda: 0.0, static_tokens=known, audiences=("here", "near"))
+    assert authenticator.verify("a").audiences == ("here", "near")
+    assert authenticator.verify("a", ["far", "near"]).audiences == ("near",)
+    with pytest.raises(Refused):
+        authenticator.verify("a", ["far"])

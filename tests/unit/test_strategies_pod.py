@@ -318,7 +318,7 @@ def test_image_tolerations_and_deadline_may_change():
         ({"nodeName": "n"}, "spec: Forbidden: pod updates may not change fields"),
         (
             {"schedulingGates": [{"name": "g"}]},
-            "spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gate 'g'",
+            "spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'g'",
         ),
     ],
 )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from apimachinery import names
-from apimachinery.errors import FieldError, not_supported
+from apimachinery.errors import FieldError, Pointed, not_supported
 from apimachinery.types import Json
 from apiserver.strategies.definitions import approval, columns, defaults, inner, rules, schemas, structure, walking
 from apiserver.strategies.definitions.certificates import bundle_problem
@@ -214,9 +214,9 @@ def _selectable(path: str, fields: Sequence[Json], schema: Json) -> Problems:
 
 
 def _warning(path: str, version: Json) -> Problems:
-    text = version.get("deprecationWarning")
-    if text is None:
+    if version.get("deprecationWarning") is None:
         return
+    text = Pointed(version["deprecationWarning"])
     if not version.get("deprecated"):
         yield invalid(path, text, "can only be set for deprecated versions")
         return

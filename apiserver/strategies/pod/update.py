@@ -8,7 +8,7 @@ import msgspec
 from apimachinery.qos import qos_class
 from apimachinery.types import Json
 from apiserver.strategies.pod.containers import image
-from apiserver.strategies.problems import Problems, dns_subdomain, forbidden, invalid
+from apiserver.strategies.problems import Problems, dns_subdomain, forbidden, invalid, ip_address
 from apiserver.strategies.sameness import same
 
 _UPDATABLE = (
@@ -25,7 +25,7 @@ def pod(new: Json, old: Json) -> Problems:
     spec, before = new.get("spec") or {}, old.get("spec") or {}
     for name in ("containers", "initContainers"):
         if len(spec.get(name) or ()) != len(before.get(name) or ()):
-            yield forbidden(f"spec.{name}", f"pod updates may not add or remove {_WORDS[name]}")
+            yield forbidden(f"spec.{name}", "pod updates may not add or remove containers")
             return
         for i, container in enumerate(spec.get(name) or ()):
             yield from image(f"spec.{name}[{i}].image", container.get("image", ""))
@@ -41,7 +41,6 @@ def pod(new: Json, old: Json) -> Problems:
 
 
 _MAX_DEADLINE = 2**31 - 1
-_WORDS = {"containers": "containers", "initContainers": "init containers"}
 
 
 def _deadline(spec: Json, before: Json) -> Problems:
@@ -73,9 +72,10 @@ def _without_seconds(toleration: Json) -> Json:
 def _gates(spec: Json, before: Json) -> Problems:
     """Scheduling gates are only taken away."""
     was = [gate.get("name") for gate in before.get("schedulingGates") or ()]
-    added = [g.get("name") for g in spec.get("schedulingGates") or () if g.get("name") not in was]
-    if added:
-        yield forbidden("spec.schedulingGates", f"only deletion is allowed, but found new scheduling gate '{added[0]}'")
+    for i, name in enumerate([gate.get("name") for gate in spec.get("schedulingGates") or ()]):
+        if name not in was:
+            why = f"only deletion is allowed, but found new scheduling gate '{name}'"
+            yield forbidden(f"spec.schedulingGates[{i}].name", why)
 
 
 def _munged(spec: Json, before: Json) -> Json:
@@ -120,6 +120,25 @@ def status(new: Json, old: Json) -> Problems:
     policy = (new.get("spec") or {}).get("restartPolicy", "Always")
     if policy != "Always":
         yield from _transitions("status.containerStatuses", now, was, policy)
+    yield from _addresses(now, was)
+
+
+def _ips(status: Json) -> list[str]:
+    """A pod's addresses; an old writer says the first alone."""
+    first = [status["podIP"]] if status.get("podIP") else []
+    return [str(entry.get("ip", "")) for entry in status.get("podIPs") or ()] or first
+
+
+def _addresses(now: Json, was: Json) -> Problems:
+    """One address a family; a bad one that is there already may stay."""
+    found, before = _ips(now), _ips(was)
+    for i, address in enumerate(found):
+        if address not in before:
+            yield from ip_address(f"status.podIPs[{i}]", address)
+    versions = [":" in address for address in found]
+    if len(found) > 1 and (len(found) > 2 or versions[0] == versions[1]):
+        why = "may specify no more than one IP for each IP family"
+        yield invalid("status.podIPs", [{"IP": address} for address in found], why)
 
 
 def _transitions(path: str, now: Json, was: Json, policy: str) -> Problems:

@@ -1,5 +1,6 @@
 """StatefulSets and ControllerRevisions. Source: pkg/apis/apps/validation ValidateStatefulSet, v1/defaults.go."""
 
+from apimachinery import names
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver.strategies.claims import claim_spec, default_claim
@@ -162,6 +163,7 @@ STATEFULSETS = Strategy(
     check_status=check_status,
     has_generation=True,
     warnings=common.template_warnings,
+    name=names.label_name,
 )
 
 CONTROLLERREVISIONS = Strategy(prepare=as_sent, check=check_revision)

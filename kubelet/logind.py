@@ -1,0 +1,70 @@
+"""The word of systemd's logind that the machine goes down: it waits for the pods' end, and tells when to begin.
+
+Nothing is asked for where no grace period is configured, or where systemd is not init: then a shutdown ends containers
+as it ends all else. One that is called off makes the node take pods again.
+Source: pkg/kubelet/nodeshutdown/nodeshutdown_manager_linux.go (start).
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from jeepney import MatchRule, message_bus
+from jeepney.io.asyncio import Proxy, open_dbus_router
+
+from kubelet import systemd
+from kubelet.threads import in_thread
+
+log = structlog.get_logger("kubelet.shutdown")
+
+_AGAIN = 30.0  # seconds until it is tried anew where the bus ended
+_RULE = MatchRule(
+    type="signal",
+    interface="org.freedesktop.login1.Manager",
+    member="PrepareForShutdown",
+    path="/org/freedesktop/login1",
+)
+
+
+@dataclass
+class Logind:
+    """Holds a delay of `seconds`; sets `begun`, and clears it when a shutdown is called off."""
+
+    seconds: float
+    begun: asyncio.Event
+    tell: Callable[[str], None]
+    _delay: systemd.Delay | None = None
+
+    async def run(self) -> None:
+        if not self.seconds or not systemd.is_running():
+            return
+        while True:
+            try:
+                await self._watch()
+            except (OSError, EOFError) as error:
+                log.warning("cannot hear of a shutdown from logind", error=str(error))
+            self.release()
+            await asyncio.sleep(_AGAIN)
+
+    async def _watch(self) -> None:
+        async with open_dbus_router("SYSTEM") as router:
+            with router.filter(_RULE, bufsize=8) as signals:
+                await Proxy(message_bus, router).AddMatch(_RULE)
+                self._delay = await in_thread(systemd.delay_shutdown, self.seconds)
+                log.info("a shutdown waits for the pods", seconds=self.seconds)
+                while True:
+                    (begins,) = (await signals.get()).body
+                    self.tell(f"Shutdown manager detected shutdown {'event' if begins else 'cancellation'}")
+                    if begins:
+                        self.begun.set()
+                        continue
+                    self.begun.clear()
+                    self.release()
+                    self._delay = await in_thread(systemd.delay_shutdown, self.seconds)
+
+    def release(self) -> None:
+        """The pods have ended: the machine may go down."""
+        delay, self._delay = self._delay, None
+        if delay is not None:
+            delay.end()
