@@ -129,7 +129,13 @@ def encode(managed: Managed) -> list[Json]:
     """The entries, sorted as upstream sorts them: applied ones first, then by age and name."""
     found = [_entry(managed, owner, owned) for owner, owned in managed.owners.items()]
     found.sort(
-        key=lambda e: (e["operation"], e.get("time", ""), e["manager"], e["apiVersion"], e.get("subresource", ""))
+        key=lambda e: (
+            e["operation"],
+            e.get("time", ""),
+            e.get("manager", ""),
+            e["apiVersion"],
+            e.get("subresource", ""),
+        )
     )
     return found
 
@@ -138,7 +144,9 @@ def _entry(managed: Managed, owner: Owner, owned: Owned) -> Json:
     time = managed.times.get(owner, "")
     if (kept := managed.kept.get(owner)) is not None and kept[0] is owned and kept[1] == time:
         return kept[2]
-    entry: Json = {"manager": owner.manager, "operation": owner.operation, "apiVersion": owned.version}
+    entry: Json = {"operation": owner.operation, "apiVersion": owned.version}
+    if owner.manager:
+        entry = {"manager": owner.manager, **entry}
     if time:
         entry["time"] = time
     entry |= {"fieldsType": _FIELDS_V1, "fieldsV1": owned.fields}
