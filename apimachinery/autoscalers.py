@@ -77,9 +77,11 @@ _TARGET_TYPES = (("averageUtilization", "Utilization"), ("averageValue", "Averag
 
 
 def to_v1(tree: Json) -> Json:
-    """From v2: the CPU utilization becomes a field, all else annotations."""
+    """From v2: the CPU utilization becomes a field, all else annotations; a status always says how many there are."""
     tree = copied(tree)
     spec, status = tree.setdefault("spec", {}), tree.get("status") or {}
+    if "status" in tree:
+        tree["status"] = status = {"currentReplicas": 0, **status}
     metrics, current = spec.pop("metrics", None) or [], status.pop("currentMetrics", None) or []
     cpu = [m["resource"]["target"]["averageUtilization"] for m in metrics if _is_cpu(m, "target")]
     used = [m["resource"]["current"]["averageUtilization"] for m in current if _is_cpu(m, "current")]
@@ -112,6 +114,8 @@ def to_v2(tree: Json) -> Json:
     current = [_metric_to_v2(m, "current") for m in _objects(kept.get(CURRENT))] or current
     _set(spec, metrics=metrics, behavior=kept.get(BEHAVIOR))
     _set(status, currentMetrics=current, conditions=kept.get(CONDITIONS))
+    if not status.get("currentReplicas"):
+        status.pop("currentReplicas", None)
     return tree | ({"status": status} if status else {})
 
 

@@ -37,4 +37,5 @@ def with_condition(conditions: Sequence[Json], new: Json, now: str) -> list[Json
 
 
 def without_condition(conditions: Sequence[Json], type: str) -> list[Json]:
+    """The conditions but for those of a type."""
     return [condition for condition in conditions if condition.get("type") != type]

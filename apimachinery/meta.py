@@ -19,28 +19,49 @@ FOREGROUND = "foregroundDeletion"
 _STANDARD_FINALIZERS = ("kubernetes", ORPHAN, FOREGROUND)
 #: How long the name of a field manager and of its subresource may be (v1/validation/validation.go).
 FIELD_MANAGER_BYTES, _SUBRESOURCE_BYTES = 128, 256
+#: How upstream looks at the metadata of an update: as at that of a create, and at what may not change.
+WHOLE, CHANGES = "whole", "changes"
 #: What a client can neither set nor change, in upstream's order.
 _FIXED = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
 def check_metadata(
-    kind: Kind, tree: Json, old: Json | None, rule: names.NameRule, *, standard_finalizers: bool = True
+    kind: Kind,
+    tree: Json,
+    old: Json | None,
+    rule: names.NameRule,
+    *,
+    standard_finalizers: bool = True,
+    again: Sequence[str] = (CHANGES,),
 ) -> list[FieldError]:
     """What is wrong with the metadata of a write; `old` is None on create. `rule` is the kind's for names.
 
-    Finalizers without a domain are refused where only `standard_finalizers` may be so.
+    Finalizers without a domain are refused where only `standard_finalizers` may be so. An update is looked at for all
+    kinds alike, as a WHOLE and for its CHANGES, and then `again` by the kind's own validation: like upstream this lists
+    what is found each time.
     """
     metadata = tree.get("metadata") or {}
+    finalizers = metadata.get("finalizers") or []
+    domains = _check_finalizer_kinds(finalizers) if standard_finalizers and finalizers else []
+    whole = _check_members(metadata, _check_finalizers(finalizers))
     if old is None:
-        problems = _check_names(kind, metadata, rule)
-        problems += _check_finalizers(metadata.get("finalizers") or [])
-    else:
-        problems = _check_changes(metadata, old.get("metadata") or {})
-    problems += names.check_labels(metadata.get("labels") or {}, "metadata.labels")
+        return _check_names(kind, metadata, rule) + whole + domains
+    new = _check_changes(metadata, old.get("metadata") or {})
+    if not (new or whole or domains):
+        return []
+    changes = new + _check_members(metadata, [])
+    found = whole + changes
+    for part in again:
+        found += (whole if part == WHOLE else changes) + domains
+    return found
+
+
+def _check_members(metadata: Json, finalizers: list[FieldError]) -> list[FieldError]:
+    """What is wrong with the metadata's members, whatever they were before."""
+    problems = names.check_labels(metadata.get("labels") or {}, "metadata.labels")
     problems += names.check_annotations(metadata.get("annotations") or {}, "metadata.annotations")
     problems += check_owners(metadata.get("ownerReferences") or [])
-    problems += _check_finalizer_kinds(metadata.get("finalizers") or []) if standard_finalizers else []
-    return problems + _check_managers(metadata.get("managedFields") or [])
+    return problems + finalizers + _check_managers(metadata.get("managedFields") or [])
 
 
 def _invalid(field: str, value: object, why: str) -> FieldError:
@@ -184,14 +205,17 @@ def _ordered(tree: Json, fields: Sequence[str]) -> Ordered:
 
 
 def name_of(tree: Json) -> str:
+    """The object's name, "" while it has none."""
     return str(tree["metadata"].get("name", ""))
 
 
 def namespace_of(tree: Json) -> str:
+    """The object's namespace, "" for what lives in none."""
     return str(tree["metadata"].get("namespace", ""))
 
 
 def uid_of(tree: Json) -> str:
+    """The object's uid, "" while it has none."""
     return str(tree["metadata"].get("uid", ""))
 
 
@@ -202,10 +226,12 @@ def key_of(tree: Json) -> str:
 
 
 def is_deleting(tree: Json) -> bool:
+    """Whether its deletion has begun."""
     return bool(tree["metadata"].get("deletionTimestamp"))
 
 
 def owners_of(tree: Json) -> Iterator[Json]:
+    """Its owner references."""
     yield from tree["metadata"].get("ownerReferences") or ()
 
 

@@ -44,10 +44,12 @@ def _rule(text: str, pattern: str, *examples: str, most: int = 0) -> Callable[[s
 
 
 def too_long(most: int) -> str:
+    """What upstream says of a text that is longer than that."""
     return f"must be no more than {most} characters"
 
 
 def between(low: int, high: int) -> str:
+    """What upstream says of a number outside these bounds."""
     return f"must be between {low} and {high}, inclusive"
 
 
@@ -182,6 +184,7 @@ def port_name(value: str) -> list[str]:
 
 
 def port_number(value: int) -> list[str]:
+    """Why a number is no port, nothing where it is one."""
     return [] if 1 <= value <= 65535 else [between(1, 65535)]
 
 
@@ -208,14 +211,17 @@ def _masked(name: str, prefix: bool) -> str:  # noqa: FBT001 - a NameRule's seco
 
 
 def subdomain_name(name: str, prefix: bool) -> list[str]:  # noqa: FBT001 - a NameRule
+    """Why a name is no DNS subdomain; with `prefix` it is to be completed."""
     return dns_subdomain(_masked(name, prefix))
 
 
 def label_name(name: str, prefix: bool) -> list[str]:  # noqa: FBT001 - a NameRule
+    """Why a name is no DNS label; with `prefix` it is to be completed."""
     return dns_label(_masked(name, prefix))
 
 
 def label_1035_name(name: str, prefix: bool) -> list[str]:  # noqa: FBT001 - a NameRule
+    """Why a name is no DNS label that begins with a letter; with `prefix` it is to be completed."""
     return dns_1035_label(_masked(name, prefix))
 
 

@@ -113,6 +113,7 @@ def _subresources(api: Api, parts: Parts, kind: Kind, stored: Kind) -> dict[str,
         "patch": partial(writing.patch_object, api),
         "update": partial(writing.update, api),
     }
+    of_part: dict[str, Handler] = {**written, "get": partial(reading.get_part, api)}
     special = _special(api, parts)
     own_parts = strategy_of(stored).parts
     for name in kind.subresources:
@@ -123,9 +124,9 @@ def _subresources(api: Api, parts: Parts, kind: Kind, stored: Kind) -> dict[str,
         elif name == "scale":
             found[name] = scale.handlers(api)
         elif name == STATUS:
-            found[name] = written
+            found[name] = written if kind not in _STATUS_WITHOUT_TABLE else of_part
         elif name in own_parts:
-            found[name] = {**written, "get": partial(reading.get_part, api)}
+            found[name] = of_part
     if kind is k.COMPONENTSTATUSES:
         found[""] = components.handlers(api)
     if kind is k.BINDINGS:
@@ -194,7 +195,10 @@ def _namespace_terminates(tree: Json) -> Json:
     return tree
 
 
+#: Whose status upstream shows by no columns.
+_STATUS_WITHOUT_TABLE = (k.CUSTOMRESOURCEDEFINITIONS, k.APISERVICES, k.RESOURCECLAIMS)
+
 _DELETIONS: Mapping[Kind, Deletion] = {
-    k.NAMESPACES: Deletion(holds=_namespace_is_held, mark=_namespace_terminates),
+    k.NAMESPACES: Deletion(holds=_namespace_is_held, mark=_namespace_terminates, is_own=True),
     k.CUSTOMRESOURCEDEFINITIONS: cleanup.DELETION,
 }

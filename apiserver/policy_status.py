@@ -19,6 +19,8 @@ from apiserver.storage.protocol import Compacted, StorageError
 
 log = structlog.get_logger("apiserver")
 _RETRY_SECONDS = 1.0
+#: As whom upstream writes it.
+_MANAGER = "validatingadmissionpolicy-status"
 
 
 async def keep(api: Api) -> None:
@@ -43,15 +45,11 @@ async def _settled(api: Api, policy: Json) -> bool:
     except Exception as error:  # the top of a policy's check: what another version stored must not stop the rest
         log.exception("a policy cannot be type checked", name=policy["metadata"].get("name"), error=repr(error))
         checked = []
-    status: Json = {
-        "observedGeneration": generation,
-        "typeChecking": {"expressionWarnings": checked or None},  # merged: none take away those of before
-    }
-    patch = {"metadata": {"uid": policy["metadata"]["uid"]}, "status": status}
+    types = {"expressionWarnings": checked} if checked else {}
+    status = {"observedGeneration": generation, "typeChecking": types}
+    named = {"metadata": {"name": policy["metadata"]["name"]}, "status": status}
     try:
-        await internal.merge(
-            api, VALIDATINGADMISSIONPOLICIES, "", policy["metadata"]["name"], patch, subresource="status"
-        )
+        await internal.apply(api, VALIDATINGADMISSIONPOLICIES, named, _MANAGER, subresource="status")
     except ApiError as error:
         return error.code in (404, 409)
     except StorageError as error:

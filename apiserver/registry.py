@@ -106,10 +106,16 @@ def _as_it_is(tree: Json) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """How a kind's objects go. `holds`: something besides metadata.finalizers keeps the object. `mark` records it."""
+    """How a kind's objects go. `holds`: something besides metadata.finalizers keeps the object. `mark` records it.
+
+    `is_own`: upstream's kind has a delete of its own, with words of its own where a precondition does not hold.
+    `propagates`: the delete that marks the object heeds the propagation policy.
+    """
 
     holds: Callable[[Json], bool] = _nothing_holds
     mark: Callable[[Json], Json] = _as_it_is
+    is_own: bool = False
+    propagates: bool = True
 
 
 @cache
@@ -238,8 +244,9 @@ class Registry:
         return list(self._rows.values())
 
     def stored(self) -> list[Kind]:
-        """Every kind that has a folder in the store, in the version stored; each once."""
-        return list(dict.fromkeys(row.stored for row in self._rows.values() if row.kind.is_stored))
+        """The kind of each folder in the store, in the version stored."""
+        rows = (row.stored for row in self._rows.values() if row.kind.is_stored)
+        return list({kind.storage_prefix(): kind for kind in rows}.values())
 
     def kinds(self) -> list[Kind]:
         """Every kind served, in the order added: what discovery lists."""

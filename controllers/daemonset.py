@@ -34,6 +34,7 @@ GENERATION_LABEL = "pod-template-generation"
 
 
 def selector_of(owner: DaemonSet) -> LabelSelector:
+    """Which pods may be the DaemonSet's."""
     return from_label_selector(owner.spec.selector)
 
 

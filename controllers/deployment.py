@@ -30,6 +30,7 @@ from controllers.workload_views import (
 
 
 def selector_of(deployment: Deployment) -> LabelSelector:
+    """Which ReplicaSets and pods may be the Deployment's."""
     return from_label_selector(deployment.spec.selector)
 
 
@@ -288,7 +289,6 @@ def _status_patch(step: _Step, status: Json) -> Sequence[Patch]:
         "readyReplicas": old.ready_replicas,
         "availableReplicas": old.available_replicas,
         "unavailableReplicas": old.unavailable_replicas,
-        "terminatingReplicas": old.terminating_replicas,
         "collisionCount": old.collision_count,
         "conditions": progress.conditions_of(deployment),
     }
@@ -297,8 +297,6 @@ def _status_patch(step: _Step, status: Json) -> Sequence[Patch]:
     if after != before:
         body["status"] = {name: value or None for name, value in after.items()}
         body["status"]["conditions"] = list(step.conditions.values())
-        if status["terminatingReplicas"] == 0:
-            body["status"]["terminatingReplicas"] = 0
     if step.revision is not None and deployment.metadata.annotations.get(REVISION) != str(step.revision):
         # Through the status, as upstream: a change of the annotation there does not raise the generation.
         body["metadata"] = {"annotations": {REVISION: str(step.revision)}}

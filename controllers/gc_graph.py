@@ -195,6 +195,7 @@ def _blocks(dependent: Item, uid: str) -> bool:
 
 
 def without_owner(item: Item, uid: str) -> tuple[Owner, ...]:
+    """The owners of an object but for the one of this uid."""
     return tuple(owner for owner in item.meta.owner_references if owner.uid != uid)
 
 

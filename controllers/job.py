@@ -62,6 +62,7 @@ MAX_AT_ONCE = 500
 
 
 def selector_of(job: Job) -> LabelSelector:
+    """Which pods may be the Job's."""
     return from_label_selector(job.spec.selector)
 
 

@@ -54,6 +54,7 @@ def creation(job: Job, index: int | None, replaced: Pod | None = None) -> Create
 
 
 def about_job(job: Job) -> Json:
+    """What an event about a Job refers to."""
     return reference(job, kind=JOBS.kind, api_version=JOBS.api_version)
 
 

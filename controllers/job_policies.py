@@ -48,6 +48,7 @@ def is_tracked(pod: Pod) -> bool:
 
 
 def is_indexed(job: Job) -> bool:
+    """Whether each of the Job's completions has an index."""
     return job.spec.completion_mode == "Indexed"
 
 

@@ -34,6 +34,7 @@ class Verdict:
 
 
 def condition_of(job: Job, type: str) -> JobCondition | None:
+    """The Job's condition of a type."""
     return next((each for each in job.status.conditions if each.type == type), None)
 
 
@@ -52,6 +53,7 @@ def told(job: Job) -> Verdict | None:
 
 
 def trees(conditions: Sequence[JobCondition]) -> list[Json]:
+    """Conditions as they are written into a status."""
     return [_tree(each) for each in conditions]
 
 

@@ -80,10 +80,12 @@ def _readiness_changed(old: Node | None, new: Node | None) -> bool:
 
 
 def condition(node: Node, type: str) -> NodeCondition | None:
+    """The node's condition of a type."""
     return next((each for each in node.status.conditions if each.type == type), None)
 
 
 def is_ready(node: Node | None) -> bool:
+    """Whether the node says that it is ready."""
     found = condition(node, "Ready") if node is not None else None
     return found is not None and found.status == "True"
 

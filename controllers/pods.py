@@ -23,10 +23,12 @@ def is_active(pod: Pod) -> bool:
 
 
 def condition(pod: Pod, type: str) -> PodCondition | None:
+    """The pod's condition of a type."""
     return next((each for each in pod.status.conditions if each.type == type), None)
 
 
 def is_ready(pod: Pod) -> bool:
+    """Whether the pod is ready."""
     found = condition(pod, "Ready")
     return found is not None and found.status == "True"
 

@@ -80,7 +80,6 @@ def counts(deployment: Deployment, new: ReplicaSet | None, everything: Sequence[
     """The numbers of the status, from the statuses of the ReplicaSets."""
     total = sum(each.status.replicas for each in everything)
     available = sum(each.status.available_replicas for each in everything)
-    terminating = [each.status.terminating_replicas for each in everything]
     return {
         "observedGeneration": deployment.metadata.generation,
         "replicas": total,
@@ -88,7 +87,6 @@ def counts(deployment: Deployment, new: ReplicaSet | None, everything: Sequence[
         "readyReplicas": sum(each.status.ready_replicas for each in everything),
         "availableReplicas": available,
         "unavailableReplicas": max(0, total - available),
-        "terminatingReplicas": None if None in terminating else sum(each or 0 for each in terminating),
     }
 
 

@@ -89,14 +89,12 @@ class ReplicaSetController:
     def _status(self, owner: ReplicaSet, mine: Sequence[Pod], failure: Failure | None, now: float) -> Json:
         live = [pod for pod in mine if pods.is_active(pod)]
         labels = ((owner.spec.template.get("metadata") or {}).get("labels") or {}).items()
-        terminating = sum(not pods.is_terminal(pod) and pod.metadata.deletion_timestamp is not None for pod in mine)
         available = [pods.available_in(pod, owner.spec.min_ready_seconds, now) == 0 for pod in live]
         return {
             "replicas": len(live),
             "fullyLabeledReplicas": sum(labels <= pod.metadata.labels.items() for pod in live),
             "readyReplicas": sum(map(pods.is_ready, live)),
             "availableReplicas": sum(available),
-            "terminatingReplicas": terminating,
             "observedGeneration": owner.metadata.generation,
             "conditions": _conditions(owner, failure, now),
         }
@@ -108,17 +106,12 @@ class ReplicaSetController:
             "fullyLabeledReplicas": old.fully_labeled_replicas,
             "readyReplicas": old.ready_replicas,
             "availableReplicas": old.available_replicas,
-            "terminatingReplicas": old.terminating_replicas,
             "observedGeneration": old.observed_generation,
             "conditions": [_condition(each) for each in old.conditions],
         }
-        if self.kind is REPLICATIONCONTROLLERS:  # the older kind never got this field
-            status["terminatingReplicas"] = None
         if status == before:
             return ()
         kept = {name: value if value or name == "replicas" else None for name, value in status.items()}
-        if status["terminatingReplicas"] == 0:
-            kept["terminatingReplicas"] = 0
         return (Patch(self.kind, key_of(owner), owner.metadata.uid, {"status": kept}, subresource="status"),)
 
 

@@ -81,6 +81,7 @@ def current(deployment: Deployment, replica_sets: Sequence[ReplicaSet]) -> Repli
 
 
 def revision(replica_set: ReplicaSet) -> int:
+    """The revision that a ReplicaSet was given, 0 for none."""
     return number(replica_set.metadata.annotations, REVISION) or 0
 
 

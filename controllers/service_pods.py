@@ -28,6 +28,7 @@ def is_selecting(service: Service) -> bool:
 
 
 def is_headless(service: Service) -> bool:
+    """Whether the service has no address of its own."""
     return service.spec.cluster_ip in ("", "None")
 
 

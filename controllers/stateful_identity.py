@@ -32,6 +32,7 @@ def is_in_range(owner: StatefulSet, ordinal: int) -> bool:
 
 
 def pod_name(owner: StatefulSet, ordinal: int) -> str:
+    """The name of the pod with this ordinal."""
     return f"{owner.metadata.name}-{ordinal}"
 
 

@@ -39,6 +39,7 @@ from controllers.workload_views import (
 
 
 def selector_of(owner: StatefulSet) -> LabelSelector:
+    """Which pods may be the StatefulSet's."""
     return from_label_selector(owner.spec.selector)
 
 
@@ -78,10 +79,12 @@ class _Step:
 
 
 def is_terminating(pod: Pod) -> bool:
+    """Whether the pod's deletion has begun."""
     return pod.metadata.deletion_timestamp is not None
 
 
 def is_running_and_ready(pod: Pod) -> bool:
+    """Whether the pod runs and is ready: then the next one may come."""
     return pod.status.phase == "Running" and pods.is_ready(pod)
 
 

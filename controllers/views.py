@@ -61,7 +61,7 @@ class Meta(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class Object(msgspec.Struct, frozen=True, gc=False):
-    """Any object at all: what the garbage collector and the namespace controller need of it."""
+    """Any object at all: what the garbage collector and the namespace controller need of it. Other views have more."""
 
     metadata: Meta = Meta()
 
@@ -143,32 +143,27 @@ class PodStatus(
     init_container_statuses: tuple[ContainerStatus, ...] = ()
 
 
-class Pod(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class Pod(Object, frozen=True):
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
 
-class Budget(msgspec.Struct, frozen=True, gc=False):
+class Budget(Object, frozen=True):
     """A PodDisruptionBudget."""
 
-    metadata: Meta = Meta()
     spec: PodDisruptionBudgetSpec = PodDisruptionBudgetSpec()
     status: PodDisruptionBudgetStatus = PodDisruptionBudgetStatus()
 
 
-class Service(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class Service(Object, frozen=True):
     spec: ServiceSpec = ServiceSpec()
 
 
-class Endpoints(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class Endpoints(Object, frozen=True):
     subsets: tuple[EndpointSubset, ...] = ()
 
 
-class EndpointSlice(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    metadata: Meta = Meta()
+class EndpointSlice(Object, frozen=True, rename="camel"):
     address_type: str = ""
     endpoints: tuple[Endpoint, ...] = ()
     ports: tuple[EndpointPort, ...] = ()
@@ -187,14 +182,12 @@ class NodeStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     volumes_in_use: tuple[str, ...] = ()
 
 
-class Node(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class Node(Object, frozen=True):
     spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
 
 
-class Lease(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class Lease(Object, frozen=True):
     spec: LeaseSpec = LeaseSpec()
 
 
@@ -212,24 +205,20 @@ class NamespaceStatus(msgspec.Struct, frozen=True, gc=False):
     conditions: tuple[Condition, ...] = ()
 
 
-class Namespace(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class Namespace(Object, frozen=True):
     status: NamespaceStatus = NamespaceStatus()
 
 
-class ConfigMap(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class ConfigMap(Object, frozen=True):
     data: Mapping[str, str] = {}
 
 
-class Secret(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class Secret(Object, frozen=True):
     type: str = ""
     data: Mapping[str, bytes] = {}
 
 
-class ResourceQuota(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class ResourceQuota(Object, frozen=True):
     spec: Json = {}
     status: Json = {}
 
@@ -238,8 +227,7 @@ class AggregationRule(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     cluster_role_selectors: tuple[Json, ...] = ()
 
 
-class ClusterRole(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    metadata: Meta = Meta()
+class ClusterRole(Object, frozen=True, rename="camel"):
     rules: tuple[Json, ...] | None = ()
     aggregation_rule: AggregationRule | None = None
 
@@ -267,10 +255,9 @@ class ClaimStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     conditions: tuple[PersistentVolumeClaimCondition, ...] = ()
 
 
-class Claim(msgspec.Struct, frozen=True, gc=False):
+class Claim(Object, frozen=True):
     """A PersistentVolumeClaim."""
 
-    metadata: Meta = Meta()
     spec: ClaimSpec = ClaimSpec()
     status: ClaimStatus = ClaimStatus()
 
@@ -291,38 +278,33 @@ class VolumeStatus(msgspec.Struct, frozen=True, gc=False):
     phase: str = ""
 
 
-class Volume(msgspec.Struct, frozen=True, gc=False):
+class Volume(Object, frozen=True):
     """A PersistentVolume."""
 
-    metadata: Meta = Meta()
     spec: VolumeSpec = VolumeSpec()
     status: VolumeStatus = VolumeStatus()
 
 
-class StorageClass(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    metadata: Meta = Meta()
+class StorageClass(Object, frozen=True, rename="camel"):
     provisioner: str = ""
     volume_binding_mode: str = ""
     allow_volume_expansion: bool | None = None
 
 
-class VolumeAttachment(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class VolumeAttachment(Object, frozen=True):
     spec: VolumeAttachmentSpec = VolumeAttachmentSpec()
     status: VolumeAttachmentStatus = VolumeAttachmentStatus()
 
 
-class Driver(msgspec.Struct, frozen=True, gc=False):
+class Driver(Object, frozen=True):
     """A CSIDriver."""
 
-    metadata: Meta = Meta()
     spec: CSIDriverSpec = CSIDriverSpec()
 
 
-class SigningRequest(msgspec.Struct, frozen=True, gc=False):
+class SigningRequest(Object, frozen=True):
     """A CertificateSigningRequest."""
 
-    metadata: Meta = Meta()
     spec: CertificateSigningRequestSpec = CertificateSigningRequestSpec()
     status: CertificateSigningRequestStatus = CertificateSigningRequestStatus()
 

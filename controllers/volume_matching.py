@@ -24,11 +24,13 @@ def class_of(item: Claim | Volume) -> str:
 
 
 def requested(claim: Claim) -> Quantity:
+    """How much storage a claim asks for."""
     wanted = claim.spec.resources.requests if claim.spec.resources else {}
     return quantity.parse(wanted.get(STORAGE, "0"))
 
 
 def capacity(volume: Volume) -> Quantity:
+    """How much storage a volume has."""
     return quantity.parse(volume.spec.capacity.get(STORAGE, "0"))
 
 

@@ -24,6 +24,7 @@ Steps = list[Write | Event]
 
 
 def about_claim(claim: Claim, type: str, reason: str, message: str) -> Event:
+    """An event about a claim."""
     about = reference(claim, kind=PERSISTENTVOLUMECLAIMS.kind, api_version=PERSISTENTVOLUMECLAIMS.api_version)
     return Event(about, type, reason, message)
 

@@ -17,7 +17,7 @@ from apimachinery.objects.core_v1 import (
     ObjectReference,
 )
 from apimachinery.types import Json
-from controllers.views import Condition, Meta
+from controllers.views import Condition, Object
 
 
 class ReplicaSetSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -32,15 +32,13 @@ class ReplicaSetStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     fully_labeled_replicas: int = 0
     ready_replicas: int = 0
     available_replicas: int = 0
-    terminating_replicas: int | None = None
     observed_generation: int = 0
     conditions: tuple[Condition, ...] = ()
 
 
-class ReplicaSet(msgspec.Struct, frozen=True, gc=False):
+class ReplicaSet(Object, frozen=True):
     """A ReplicaSet or a ReplicationController: they differ in the form of the selector only."""
 
-    metadata: Meta = Meta()
     spec: ReplicaSetSpec = ReplicaSetSpec()
     status: ReplicaSetStatus = ReplicaSetStatus()
 
@@ -62,14 +60,12 @@ class DeploymentStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     ready_replicas: int = 0
     available_replicas: int = 0
     unavailable_replicas: int = 0
-    terminating_replicas: int | None = None
     observed_generation: int = 0
     collision_count: int | None = None
     conditions: tuple[Condition, ...] = ()
 
 
-class Deployment(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class Deployment(Object, frozen=True):
     spec: DeploymentSpec = DeploymentSpec()
     status: DeploymentStatus = DeploymentStatus()
 
@@ -106,8 +102,7 @@ class JobStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     conditions: tuple[JobCondition, ...] = ()
 
 
-class Job(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class Job(Object, frozen=True):
     spec: JobSpec = JobSpec()
     status: JobStatus = JobStatus()
 
@@ -129,8 +124,7 @@ class CronJobStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     last_successful_time: datetime | None = None
 
 
-class CronJob(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class CronJob(Object, frozen=True):
     spec: CronJobSpec = CronJobSpec()
     status: CronJobStatus = CronJobStatus()
 
@@ -161,8 +155,7 @@ class StatefulSetStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     collision_count: int | None = None
 
 
-class StatefulSet(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class StatefulSet(Object, frozen=True):
     spec: StatefulSetSpec = StatefulSetSpec()
     status: StatefulSetStatus = StatefulSetStatus()
 
@@ -187,15 +180,13 @@ class DaemonSetStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     collision_count: int | None = None
 
 
-class DaemonSet(msgspec.Struct, frozen=True, gc=False):
-    metadata: Meta = Meta()
+class DaemonSet(Object, frozen=True):
     spec: DaemonSetSpec = DaemonSetSpec()
     status: DaemonSetStatus = DaemonSetStatus()
 
 
-class Revision(msgspec.Struct, frozen=True, gc=False):
+class Revision(Object, frozen=True):
     """A ControllerRevision."""
 
-    metadata: Meta = Meta()
     revision: int = 0
     data: Any = None  # kept raw: a template that pods are made from

@@ -20,6 +20,7 @@ _RETRY = 30.0
 
 
 async def start_servers(options: Options, served: ServedPods, client: Client, tasks: asyncio.TaskGroup) -> None:
+    """Begin to serve: the API, and health beside it."""
     configuration, never = options.configuration, asyncio.Event()  # the task group ends the servers
     if configuration.healthz_port:
         tasks.create_task(_serve_health(configuration, health_app({"kubelet": served.check}), never))

@@ -82,6 +82,7 @@ class NodeFacts:
 
 
 def capacity(machine: Machine, max_pods: int) -> dict[str, str]:
+    """What the machine has."""
     return {
         "cpu": str(machine.cpus),
         "ephemeral-storage": f"{machine.disk // 1024}Ki",
@@ -114,6 +115,7 @@ def extended(before: Node | None) -> dict[str, str]:
 
 
 def labels(facts: NodeFacts) -> dict[str, str]:
+    """The labels that a node has by itself."""
     architecture = facts.machine.architecture
     return {
         "beta.kubernetes.io/arch": architecture,

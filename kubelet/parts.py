@@ -100,6 +100,7 @@ class Caches:
 async def ground_of(
     options: Options, client: Client, runtime: ContainerRuntime, handlers: Handlers, tasks: asyncio.TaskGroup
 ) -> Ground:
+    """What the other parts stand on: the machine, the configuration, the runtime's version, the recorder."""
     options.root_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
     if not await asyncio.to_thread(mounts.share, options.root_dir):
         log.warning("mounts do not propagate from here: pods with mountPropagation will be refused by Docker")
@@ -120,6 +121,7 @@ async def ground_of(
 
 
 def caches_of(client: Client, name: str) -> Caches:
+    """What the kubelet keeps in memory of the API."""
     return Caches(
         pods=Cache(client, PODS, Pod, fields=f"spec.nodeName={name}"),
         services=Cache(client, SERVICES, Service),
@@ -129,6 +131,7 @@ def caches_of(client: Client, name: str) -> Caches:
 
 
 def network_of(options: Options) -> BridgeNetwork:
+    """The network of pods, as far as this node has one."""
     return BridgeNetwork(
         options.root_dir / "network",
         bridge=options.bridge,
@@ -139,6 +142,7 @@ def network_of(options: Options) -> BridgeNetwork:
 
 
 def image_keeper(ground: Ground) -> ImageKeeper:
+    """What removes images that nobody uses."""
     about = {"kind": "Node", "apiVersion": "v1", "name": ground.name, "uid": ground.name}
     return ImageKeeper(
         ground.runtime,
@@ -157,6 +161,7 @@ def doors_of(
     keeper: ImageKeeper,
     mirrors: Mirrors,
 ) -> Doors:
+    """The doors by which pods reach the runtime, the network, volumes and the API."""
     options, events = ground.options, ApiEvents(ground.recorder)
     most = 1 if ground.configuration.pulls_are_serial else ground.configuration.max_parallel_image_pulls
     images = Images(ground.runtime, keyrings=_keyrings(options), pulled=keeper.pulled, at_once=most)
@@ -183,6 +188,7 @@ def doors_of(
 
 
 def node_of(ground: Ground, caches: Caches, state: State) -> Node:
+    """What pods must know of their node."""
     options, configuration = ground.options, ground.configuration
     resolver_file, terms = Path(configuration.resolv_conf), measures(options, ground.allocatable, caches.own)
 
@@ -211,6 +217,7 @@ def node_of(ground: Ground, caches: Caches, state: State) -> Node:
 
 
 def reporter_of(ground: Ground, caches: Caches, state: State) -> NodeReporter:
+    """What keeps the Node object up to date."""
     options, configuration = ground.options, ground.configuration
 
     async def facts() -> node_status.NodeFacts:
@@ -252,6 +259,8 @@ def reporter_of(ground: Ground, caches: Caches, state: State) -> NodeReporter:
 def pressure_of(
     ground: Ground, node: Node, agent: Agent, keeper: ImageKeeper, reporter: NodeReporter, state: State
 ) -> Pressure:
+    """What watches the node's resources and evicts."""
+
     async def reclaim() -> None:
         try:
             await agent.discard()
@@ -298,6 +307,7 @@ def logind_of(ground: Ground, shutdown: Shutdown, reporter: NodeReporter) -> Log
 
 
 def running_pods(agent: Agent) -> list[Pod]:
+    """The pods that run here."""
     return [pod for pod, _ in agent.pods().values()]
 
 

@@ -15,7 +15,7 @@ from apimachinery.types import Json
 from kubelet import usage
 from kubelet.doors import Doors, Node
 from kubelet.pods import cgroups, qos
-from kubelet.pods.container_config import cgroup_parent
+from kubelet.pods.container_config import cgroup_parent, unified
 from kubelet.pods.resize import (
     SIZE_LABEL,
     allocated,
@@ -132,6 +132,7 @@ class Resizing:
                 spec = specs[container.name]
                 given = qos.container_resources(self.pod, spec, capacity=machine.memory, swap=machine.swap)
                 await self._doors.runtime.update(container.id, given)
+                await in_thread(cgroups.protect, container.pid, unified(spec, machine))
                 self._given[container.id] = tree(spec)
             self._write()
             await self._limit(parent, then)

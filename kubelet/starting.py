@@ -18,13 +18,14 @@ from kubelet.doors import Doors, Node
 from kubelet.hooks import HookProblem, run_hook
 from kubelet.network import files as names
 from kubelet.network.protocol import HostPort, NetworkError
-from kubelet.pods import cgroups, qos
+from kubelet.pods import cgroups
 from kubelet.pods.container_config import (
     AnyContainer,
     Prepared,
     container_config,
     log_link,
     sandbox_config,
+    unified,
 )
 from kubelet.pods.decide import Start
 from kubelet.pods.env import ConfigProblem, Fetched, environment, references
@@ -41,6 +42,7 @@ from kubelet.volumes.subpaths import check as check_subpath
 
 log = structlog.get_logger("kubelet.starting")
 
+_PROFILES = Path("/sys/kernel/security/apparmor/profiles")
 RETRY = 10.0
 _TYPES = {
     "init": "init_container",
@@ -162,6 +164,7 @@ class Starter:
             raise self._later("CreateContainerConfigError", str(problem)) from problem
         id = ""
         try:
+            _refuse_unknown_profile(config.security.apparmor)
             id = await self._doors.runtime.create(config, sandbox.id)
             event("Normal", "Created", f"Created container: {container.name}")
             await self._doors.runtime.start(id)
@@ -177,11 +180,8 @@ class Starter:
         await self._post_start(pod, container, id, sandbox, event)
 
     async def _protect(self, pod: Pod, container: AnyContainer, id: str) -> None:
-        """What Docker cannot be told of cgroup v2: MemoryQoS, and that a container ends as a whole."""
-        machine = self._node.machine
-        values = {"memory.oom.group": "1"} if machine.ends_whole else {}
-        if machine.throttling and isinstance(container, core_v1.Container):
-            values |= qos.protection(container, allocatable=machine.pods_memory, factor=machine.throttling)
+        """What Docker cannot be told."""
+        values = unified(container, self._node.machine)
         if not values:
             return
         made = next((c for c in await self._doors.runtime.list(pod.metadata.uid) if c.id == id and c.running), None)
@@ -330,6 +330,13 @@ def _refuse_user_namespace(pod: Pod, runtime: str) -> None:
     if pod.spec.host_users is False:
         who = f'RuntimeClass handler "{runtime}"' if runtime else "runtime"
         raise LookupError(f"can't set `spec.hostUsers: false`, {who} does not support user namespaces")
+
+
+def _refuse_unknown_profile(profile: str) -> None:
+    """A profile that the kernel has not: Docker would find out only when the container has begun."""
+    known = _PROFILES.read_text() if profile and profile != "unconfined" and _PROFILES.exists() else ""
+    if known and not any(line.rpartition(" (")[0] == profile for line in known.splitlines()):
+        raise RuntimeError_(f"failed to generate apparmor spec opts: apparmor profile not found {profile}")
 
 
 def subpath_of(mount: core_v1.VolumeMount, env: Mapping[str, str]) -> str:

@@ -40,6 +40,7 @@ class BadManifest(ValueError):
 
 
 def is_mirror(pod: Pod) -> bool:
+    """Whether a pod of the API only shows a static one."""
     return MIRROR in pod.metadata.annotations
 
 

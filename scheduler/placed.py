@@ -38,6 +38,7 @@ def placed(pod: Pod, node: str) -> Placed:
 
 
 def claim_key(pod: Pod, claim: str) -> str:
+    """How a pod's claim is known: by its namespace and name."""
     return f"{pod.metadata.namespace}/{claim}"
 
 

@@ -10,5 +10,6 @@ def program(name, hint="make test installs it"):
     """The path of a program (a name on PATH, or a path)."""
     found = shutil.which(name)
     if found is None:
+        hint = "put a kubectl of 1.27 to 1.34 on PATH" if name == "kubectl" else hint
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{name} is not here: {hint}")
     return found

@@ -144,9 +144,8 @@ def _entry(managed: Managed, owner: Owner, owned: Owned) -> Json:
     time = managed.times.get(owner, "")
     if (kept := managed.kept.get(owner)) is not None and kept[0] is owned and kept[1] == time:
         return kept[2]
-    entry: Json = {"operation": owner.operation, "apiVersion": owned.version}
-    if owner.manager:
-        entry = {"manager": owner.manager, **entry}
+    entry: Json = {"manager": owner.manager} if owner.manager else {}
+    entry |= {"operation": owner.operation, "apiVersion": owned.version}
     if time:
         entry["time"] = time
     entry |= {"fieldsType": _FIELDS_V1, "fieldsV1": owned.fields}

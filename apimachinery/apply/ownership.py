@@ -100,15 +100,11 @@ class Ownership:
     def _first(self, new: Json, manager: str, now: str) -> list[Json]:
         """The one entry of a new object that brings none.
 
-        Whose fields they are says nothing of their values. Most objects are made from a template, as many others were:
-        they have the same fields, which are found by what the object is but for the values that do not matter.
+        Which fields there are says nothing of their values. Most objects are made as many others were, from a template
+        or by the same program: they have the same fields, which are found by what the object is but for such values.
         """
-        named = {
-            name: list(value) if value.__class__ is dict else value  # of labels and annotations only the keys count
-            for name, value in new["metadata"].items()
-            if name not in _META_OF_THE_SERVER
-        }
-        template = msgspec.json.encode({**new, "metadata": named})
+        metadata = {name: value for name, value in new["metadata"].items() if name not in _META_OF_THE_SERVER}
+        template = msgspec.json.encode(_template({**new, "metadata": metadata}, self.blank))
         fields = self._created.get(template)
         if fields is None:
             settled = self._after(None, new, Managed(), manager, now)
@@ -263,6 +259,27 @@ class Ownership:
         for part in (changes.modified, changes.added, changes.removed):
             fields = fieldset.difference(fields, part)
         return fields
+
+
+def _template(tree: Json, blank: Json) -> Json:
+    """The tree without the values that do not decide which fields there are.
+
+    Lists stay, since their elements may be fields by what they are; and so do values of which the blank object has one,
+    since what is as it was is nobody's.
+    """
+    return {
+        name: _template(value, _below(blank, name))
+        if value.__class__ is dict
+        else value
+        if value.__class__ is list or name in blank
+        else 0
+        for name, value in tree.items()
+    }
+
+
+def _below(tree: Json, name: str) -> Json:
+    found = tree.get(name)
+    return found if found.__class__ is dict else {}
 
 
 def _entries_of(tree: Json, *, or_none: bool = False) -> Any:

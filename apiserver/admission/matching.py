@@ -69,6 +69,7 @@ class Criteria:
 
 
 def labels_of(tree: Json | None) -> dict[str, str]:
+    """The labels of an object, none where there is none."""
     labels: dict[str, str] = ((tree or {}).get("metadata") or {}).get("labels") or {}
     return labels
 
@@ -102,4 +103,5 @@ def _in_scope(scope: str, subject: Subject) -> bool:
 
 
 def selector(tree: Json | None) -> LabelSelector:
+    """A label selector, compiled; one that is not there selects everything."""
     return from_label_selector(tree) if tree else _EVERYTHING

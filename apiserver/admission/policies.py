@@ -84,9 +84,7 @@ class Policies:
 
 
 def _error_type(failure: Failure) -> str:
-    """The metric's word for what went wrong, read from the message as upstream reads it."""
-    if not failure.is_error:
-        return "no_error"
+    """The metric's word for what went wrong, read from the message as upstream reads it: also a plain denial is one."""
     if failure.message.startswith("compilation"):
         return "compile_error"
     return "out_of_budget" if failure.message.startswith(OUT_OF_BUDGET) else "invalid_error"

@@ -174,4 +174,5 @@ def failed(name: str, why: str) -> ApiError:
 
 
 def no_dry_run(name: str) -> ApiError:
+    """The refusal of a dry run by a webhook with side effects."""
     return errors.bad_request(f'admission webhook "{name}" does not support dry run')

@@ -84,11 +84,11 @@ class Addresses:
             raise Refused(f"the provided IP ({address}) is not in the valid range. {valid}")
 
     def some(self, family: str) -> str:
-        """An address of a family that a dry run may show. Raises Refused when there is none."""
+        """The address of a family that a dry run shows: the first, taken or not. Raises Refused when there is none."""
         for network in self.networks(family):
             first, size = usable(network)
             if size:
-                return str(network[first + self.random.randrange(size)])
+                return str(network[first])
         raise Refused("range is full")
 
     async def take_any(self, family: str, owner: Json) -> str:

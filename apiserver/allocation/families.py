@@ -15,6 +15,7 @@ _DUAL = ("PreferDualStack", "RequireDualStack")
 
 
 def family_of(address: str) -> str:
+    """IPv4 or IPv6, by an address."""
     return f"IPv{ipaddress.ip_address(address).version}"
 
 

@@ -26,7 +26,6 @@ from apiserver.allocation.ports import Ports
 
 _WITH_ADDRESS = ("ClusterIP", "NodePort", "LoadBalancer")
 _WITH_PORTS = ("NodePort", "LoadBalancer")
-#: Stands in for an address or port in a dry run, which must not take any.
 
 
 @dataclass(frozen=True, slots=True)

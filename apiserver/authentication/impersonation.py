@@ -33,7 +33,10 @@ class Wish:
 
 def wish(scope: Mapping[str, Any]) -> Wish | None:
     """The headers of a request; None without any. Raises `Nobody` where the user is missing."""
-    if not any(name.startswith(b"impersonate-") for name, _ in scope.get("headers") or ()):
+    for name, _ in scope.get("headers") or ():  # of every request: no generator
+        if name.startswith(b"impersonate-"):
+            break
+    else:
         return None
     user = next(iter(header_values(scope, "impersonate-user")), "")
     groups = tuple(header_values(scope, "impersonate-group"))

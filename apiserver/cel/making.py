@@ -15,6 +15,7 @@ LIST_COST, _MAP_COST, _OBJECT_COST = 10, 30, 40
 
 
 def list_literal(node: ListLiteral, compiled: Compile) -> Step:
+    """The step that makes a list."""
     items = [compiled(item) for item in node.items]
     optional = node.optional
 
@@ -22,12 +23,8 @@ def list_literal(node: ListLiteral, compiled: Compile) -> Step:
         made: list[Any] = []
         for index, item in enumerate(items):
             value = item(run)
-            if index in optional:
-                if not isinstance(value, Optional):
-                    raise EvaluationError(f"cannot initialize optional list element from non-optional value {value}")
-                if not value.present:
-                    continue
-                value = value.value
+            if index in optional and (value := _unwrapped("list element", value)) is _NONE:
+                continue
             made.append(value)
         run.charge(LIST_COST)
         return made
@@ -36,6 +33,7 @@ def list_literal(node: ListLiteral, compiled: Compile) -> Step:
 
 
 def map_literal(node: MapLiteral, compiled: Compile) -> Step:
+    """The step that makes a map."""
     entries = [(compiled(e.key), compiled(e.value), e.optional) for e in node.entries]
 
     def step(run: Run) -> dict[Any, Any]:
@@ -44,12 +42,8 @@ def map_literal(node: MapLiteral, compiled: Compile) -> Step:
             key, value = key_of(run), value_of(run)
             if not hashable(key):
                 raise EvaluationError(f"unsupported key type: {type_name(key)}")
-            if optional:
-                if not isinstance(value, Optional):
-                    raise EvaluationError(f"cannot initialize optional entry '{key}' from non-optional value {value}")
-                if not value.present:
-                    continue
-                value = value.value
+            if optional and (value := _unwrapped(f"entry '{key}'", value)) is _NONE:
+                continue
             made[key] = value
         run.charge(_MAP_COST)
         return made
@@ -57,7 +51,19 @@ def map_literal(node: MapLiteral, compiled: Compile) -> Step:
     return step
 
 
+#: What an optional entry without a value comes to.
+_NONE = object()
+
+
+def _unwrapped(what: str, value: Any) -> Any:
+    """The value of an optional element or entry, _NONE where it has none."""
+    if not isinstance(value, Optional):
+        raise EvaluationError(f"cannot initialize optional {what} from non-optional value {value}")
+    return value.value if value.present else _NONE
+
+
 def object_literal(node: ObjectLiteral, compiled: Compile) -> Step:
+    """The step that makes an object."""
     entries = [(e.name, compiled(e.value), e.optional) for e in node.entries]
     type_name = node.type.name
 
@@ -66,12 +72,8 @@ def object_literal(node: ObjectLiteral, compiled: Compile) -> Step:
         made.type_name = type_name
         for name, value_of, optional in entries:
             value = value_of(run)
-            if optional:
-                if not isinstance(value, Optional):
-                    raise EvaluationError(f"cannot initialize optional entry '{name}' from non-optional value {value}")
-                if not value.present:
-                    continue
-                value = value.value
+            if optional and (value := _unwrapped(f"entry '{name}'", value)) is _NONE:
+                continue
             made[name] = value
         run.charge(_OBJECT_COST)
         return made

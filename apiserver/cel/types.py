@@ -68,30 +68,37 @@ TYPE_NAMES: dict[str, Type] = {
 
 
 def list_of(element: Type) -> Type:
+    """The type of lists of a type."""
     return Type("list", "list", (element,))
 
 
 def map_of(key: Type, value: Type) -> Type:
+    """The type of maps."""
     return Type("map", "map", (key, value))
 
 
 def optional_of(value: Type) -> Type:
+    """The type of an optional value of a type."""
     return Type("opaque", "optional_type", (value,))
 
 
 def type_of(value: Type) -> Type:
+    """The type of a type."""
     return Type("type", "type", (value,))
 
 
 def opaque(name: str) -> Type:
+    """A type with no structure that expressions could see."""
     return Type("opaque", name)
 
 
 def object_type(name: str, fields: Mapping[str, Property]) -> Type:
+    """A type with fields."""
     return Type("object", name, (), fields)
 
 
 def unwrap_optional(type: Type) -> tuple[Type, bool]:
+    """The type inside an optional one and True; any other as it is, and False."""
     if type.kind == "opaque" and type.name == "optional_type":
         return type.params[0], True
     return type, False
@@ -153,6 +160,7 @@ class _Reader:
 
 
 def parse_type(text: str) -> Type:
+    """A type as it is written."""
     return _Reader(text).type()
 
 

@@ -32,7 +32,7 @@ def _mark(tree: Json) -> Json:
 
 
 #: How definitions are deleted.
-DELETION = Deletion(holds=_is_not_marked, mark=_mark)
+DELETION = Deletion(holds=_is_not_marked, mark=_mark, is_own=True, propagates=False)
 
 
 def needs(tree: Json) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 
 from apimachinery import jsonpath, times
 from apimachinery.types import Json
-from apiserver.tables import description_of_name
+from apiserver.tables import description_of
 from apiserver.tables.ages import since
 from apiserver.tables.table import NAME, Cells, Column, Table, name_of
 
@@ -36,7 +36,7 @@ def table(columns: Sequence[Json]) -> Table:
     def cells(tree: Json, now: float) -> Cells:
         return [name_of(tree), *(make(tree, now) for make in makers)]
 
-    return Table((replace(NAME, description=description_of_name()), *map(_column, rows)), cells)
+    return Table((replace(NAME, description=description_of("Name")), *map(_column, rows)), cells)
 
 
 def _column(row: Json) -> Column:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
+from apimachinery import times
 from apimachinery.errors import ApiError
 from apimachinery.kinds import CUSTOMRESOURCEDEFINITIONS, KNOWN, Kind
 from apimachinery.types import Json
@@ -22,7 +23,7 @@ from apiserver.customresources.serving import Served, mark_of, serve
 from apiserver.customresources.transforms import Converts
 from apiserver.discovery.state import Discovery
 from apiserver.metrics import custom as metrics
-from apiserver.resources import committing, metadata, presenting, raw
+from apiserver.resources import committing, internal, managing, metadata, presenting, raw
 from apiserver.resources.api import Api
 from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import Compacted, Conflict, StorageError
@@ -165,9 +166,15 @@ class CustomResources:
 
     async def _write(self, name: str, decide: Callable[[Json], Json]) -> None:
         """Change a definition by a decision about it as it is stored. Raises ApiError, StorageError."""
-        resource = self._api.registry.of(CUSTOMRESOURCEDEFINITIONS)
+        resource, now = self._api.registry.of(CUSTOMRESOURCEDEFINITIONS), times.rfc3339(self._api.clock())
+        rules = managing.ownership(resource, "status")
+
+        def change(tree: Json) -> Json:
+            new = decide(tree)
+            return new if new is tree else managing.with_entries(new, rules.update(tree, new, internal.MANAGER, now))
+
         try:
-            await raw.modify(self._api, resource, self._prefix + name, decide)
+            await raw.modify(self._api, resource, self._prefix + name, change)
         except ApiError as error:
             if error.code != 404:  # gone meanwhile: nothing is due any more
                 raise

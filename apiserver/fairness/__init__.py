@@ -1,6 +1,5 @@
 """Priority and fairness: who may be answered now, who waits, who is sent away. KEP-1040.
 
-objects         the FlowSchemas and PriorityLevelConfigurations that every cluster has, and how they are kept (pure)
 matching        a request -> its FlowSchema (pure)
 concurrency     how many seats each priority level has; lending and borrowing (pure)
 queueing        one priority level's queues: shuffle sharding and fair queuing by virtual time (pure)

@@ -19,8 +19,9 @@ from functools import partial
 import structlog
 
 from apimachinery.types import Json
+from apiserver import flow_objects as objects
 from apiserver.call import Call, Response
-from apiserver.fairness import concurrency, objects, seats
+from apiserver.fairness import concurrency, seats
 from apiserver.fairness.concurrency import Demand, Division, Limits
 from apiserver.fairness.matching import Matcher, Schema, schema_of
 from apiserver.fairness.observed import RATIOS_OF_KINDS, RATIOS_OF_LEVELS, Filling, FlowCounts
@@ -159,15 +160,16 @@ class Fairness:
         flow.executing_seats += ticket.seats
         self.executing[is_read] += 1
         self._kinds_changed(now)
+        times = flow.counts.watches if call.target.verb == "watch" else flow.counts.executions
         try:
             response = await proceed(call)
         except BaseException:
-            self._answered(ticket, flow, level, loop, is_read=is_read)
+            self._answered(ticket, flow, level, loop, times, is_read=is_read)
             raise
         if response.chunks is None:
-            self._answered(ticket, flow, level, loop, is_read=is_read)
+            self._answered(ticket, flow, level, loop, times, is_read=is_read)
         else:
-            answered = partial(self._answered, ticket, flow, level, loop, is_read=is_read)
+            answered = partial(self._answered, ticket, flow, level, loop, times, is_read=is_read)
             response.chunks = _followed(response.chunks, answered)
         return response
 
@@ -180,11 +182,17 @@ class Fairness:
 
     def _kinds_changed(self, now: float) -> None:
         """A request came or went."""
-        executing, queued = self.executing, self.queued
-        self.filling.set((executing[True], executing[False], queued[True], queued[False]), now)
+        self.filling.set((*self.executing.values(), *self.queued.values()), now)
 
     def _answered(
-        self, ticket: Ticket, flow: Flow, level: PriorityLevel, loop: asyncio.AbstractEventLoop, *, is_read: bool
+        self,
+        ticket: Ticket,
+        flow: Flow,
+        level: PriorityLevel,
+        loop: asyncio.AbstractEventLoop,
+        times: Distribution,
+        *,
+        is_read: bool,
     ) -> None:
         """The answer is made. `level` is that of its beginning: the flow may have another one by now."""
         now = loop.time()
@@ -192,7 +200,7 @@ class Fairness:
         self.executing[is_read] -= 1
         self._kinds_changed(now)
         flow.executing -= 1
-        flow.counts.executions.add(served)
+        times.add(served)
         if ticket.width.seconds:
             loop.call_later(ticket.width.seconds, self._end, ticket, flow, level, served)
         else:

@@ -13,7 +13,7 @@ from apimachinery import times
 from apimachinery.errors import ApiError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
-from apiserver.fairness import objects
+from apiserver import flow_objects as objects
 from apiserver.fairness.gate import Fairness
 from apiserver.registry import stored_kind
 from apiserver.resources import internal
@@ -27,6 +27,8 @@ _KINDS = (k.PRIORITYLEVELCONFIGURATIONS, k.FLOWSCHEMAS)
 _MEND_SECONDS = 60.0
 _RETRY_SECONDS = 5.0
 _DANGLING = "Dangling"
+#: As whom upstream writes the objects that must be there, and the conditions.
+_PRODUCER, _CONSUMER = (f"api-priority-and-fairness-config-{role}-v1" for role in ("producer", "consumer"))
 
 
 class Keeper:
@@ -86,9 +88,9 @@ class Keeper:
         for kind, wanted in ((_KINDS[0], objects.LEVELS), (_KINDS[1], objects.SCHEMAS)):
             existing = self._api.lookup.list(kind)
             for tree in objects.missing(wanted, existing):
-                await internal.create(self._api, kind, tree)
+                await internal.create(self._api, kind, tree, manager=_PRODUCER)
             for tree in objects.revised(wanted, existing):
-                await internal.replace(self._api, kind, tree)
+                await internal.replace(self._api, kind, tree, manager=_PRODUCER)
             for tree in objects.unwanted(wanted, existing):
                 await internal.delete(self._api, kind, "", tree["metadata"]["name"], tree["metadata"]["uid"])
 
@@ -102,13 +104,12 @@ class Keeper:
         for tree in schemas:
             found = dangling(tree, levels, times.rfc3339(self._api.clock()))
             if found is not None:
-                meta = tree["metadata"]
-                patch = {"metadata": {"uid": meta["uid"]}, "status": {"conditions": found}}
-                await internal.merge(self._api, k.FLOWSCHEMAS, "", meta["name"], patch, subresource="status")
+                named = {"metadata": {"name": tree["metadata"]["name"]}, "status": {"conditions": [found]}}
+                await internal.apply(self._api, k.FLOWSCHEMAS, named, _CONSUMER, subresource="status")
 
 
-def dangling(tree: Json, levels: set[str], now: str) -> list[Json] | None:
-    """A FlowSchema's conditions with the right Dangling one; None where it is right already."""
+def dangling(tree: Json, levels: set[str], now: str) -> Json | None:
+    """The condition that a FlowSchema should have; None where it has it already."""
     level = tree["spec"]["priorityLevelConfiguration"]["name"]
     is_found = level in levels
     text = f'This FlowSchema references the PriorityLevelConfiguration object named "{level}" '
@@ -123,5 +124,4 @@ def dangling(tree: Json, levels: set[str], now: str) -> list[Json] | None:
     if all(before.get(name) == value for name, value in wanted.items()):
         return None
     since = before.get("lastTransitionTime") if before.get("status") == wanted["status"] else now
-    others = [c for c in conditions if c.get("type") != _DANGLING]
-    return [*others, {**wanted, "lastTransitionTime": since or now}]
+    return {**wanted, "lastTransitionTime": since or now}

@@ -153,7 +153,10 @@ def _of_requests(fairness: Fairness) -> Iterator[Family]:
         f"{_P}request_execution_seconds",
         "How long requests held their seats until they were answered; watches until they began.",
         (*_FLOW, "type"),
-        _seen(fairness, lambda flow: flow.counts.executions, "regular"),
+        lambda: [
+            *_seen(fairness, lambda flow: flow.counts.executions, "regular")(),
+            *_seen(fairness, lambda flow: flow.counts.watches, "watch")(),
+        ],
         buckets=SECONDS,
     )
     yield Shown(

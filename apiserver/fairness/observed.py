@@ -4,6 +4,7 @@ How full is told as upstream's TimingRatioHistograms do: each nanosecond observe
 state is added up by the state, and becomes observations when somebody asks: a change costs a look into a dict.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from serving.series import Distribution
@@ -18,8 +19,6 @@ _SEATS_IN_USE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1
 _SEATS_WANTED = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0, 2.8, 4.0, 6.0)
 RATIOS_OF_LEVELS = (_REQUESTS, _REQUESTS, _SEATS_IN_USE, _SEATS_WANTED)
 RATIOS_OF_KINDS = (0.0, 0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
-#: States whose time is kept apart before it is added up.
-_MOST_STATES = 1000
 _NANOSECONDS = 1e9
 
 State = tuple[int, ...]
@@ -28,10 +27,11 @@ State = tuple[int, ...]
 class FlowCounts:
     """Of one flow. Requests that did not wait, and those of one seat, are not observed one by one: there are many."""
 
-    __slots__ = ("executions", "lengths", "refusals", "seats", "unaccommodated", "waits", "watchers")
+    __slots__ = ("executions", "lengths", "refusals", "seats", "unaccommodated", "waits", "watchers", "watches")
 
     def __init__(self) -> None:
         self.executions = Distribution(SECONDS)
+        self.watches = Distribution(SECONDS)  # until they began
         self.waits = Distribution(SECONDS)  # of those that ran in the end
         self.refusals = Distribution(SECONDS)
         self.seats = Distribution(SEATS)
@@ -48,26 +48,21 @@ class Filling:
     def __init__(self, limits: Sequence[float], buckets: Sequence[Sequence[float]], now: float) -> None:
         self.limits = limits
         self._histograms = [Distribution(row) for row in buckets]
-        self._spent: dict[State, float] = {}
+        self._spent: defaultdict[State, float] = defaultdict(float)
         self._state: State = (0,) * len(buckets)
         self._since = now
 
     def set(self, state: State, now: float) -> None:
         """From now on it is in this state."""
-        seconds = now - self._since
-        if seconds > 0:
-            before = self._state
-            self._spent[before] = self._spent.get(before, 0.0) + seconds
+        if now > self._since:
+            self._spent[self._state] += now - self._since
             self._since = now
-            if len(self._spent) > _MOST_STATES:
-                self._fold()
         self._state = state
 
     def resize(self, limits: Sequence[float], now: float) -> None:
-        """Ratios are of others from now on."""
-        if list(limits) != list(self.limits):
-            self.histograms(now)
-            self.limits = limits
+        """Ratios are of these from now on. What was kept apart becomes observations, so that it does not grow."""
+        self.histograms(now)
+        self.limits = limits
 
     def histograms(self, now: float) -> Sequence[Distribution]:
         """The ratios up to now, one histogram for each number of the state."""

@@ -160,8 +160,8 @@ def judged(name: str, kind: str, step: str, operation: str, seconds: float, *, e
     _CONDITION.of(*labels).add(seconds)
     if failed:
         _CONDITION_ERRORS.of(*labels).value += 1
-    elif excluded:
-        _EXCLUSIONS.of(*labels).value += 1
+    elif excluded:  # upstream calls the step by another name there
+        _EXCLUSIONS.of(name, kind, "validate" if step == "validating" else step, operation).value += 1
 
 
 def checked(policy: str, binding: str, action: str, error: str, seconds: float) -> None:

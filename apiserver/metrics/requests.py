@@ -149,16 +149,21 @@ class RequestRows:
         info = call.info
         if info is None:
             return self._found(("OTHER", "", "", "", "", "", False, False, ""))
+        if not info.is_resource:
+            return self._rows.get(key := (call.method, "", "", "/", info.path, "", False, False, "")) or self._made(
+                key, info
+            )
+        is_apply = info.verb == "patch" and call.headers.get("content-type", "").startswith(_APPLY)
         key = (
-            call.method if not info.is_resource else info.verb,
+            info.verb,
             info.group,
             info.version,
-            info.plural if info.is_resource else "/",
-            info.subresource if info.is_resource else info.path,
+            info.plural,
+            info.subresource,
             "All" if "dryRun" in call.query else "",
             bool(info.name),
             bool(info.namespace),
-            "APPLY" if info.verb == "patch" and call.headers.get("content-type", "").startswith(_APPLY) else "",
+            "APPLY" if is_apply else "",
         )
         row = self._rows.get(key)
         return row if row is not None else self._made(key, info)

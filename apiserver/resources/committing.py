@@ -53,13 +53,18 @@ async def create(write: Write) -> Committed:
     while True:
         attempts -= 1
         new = await written(write, None)
-        if write.has_version and not write.options.dry_run:  # upstream's store refuses it: after all others had a say
+        if not write.options.dry_run and _is_version(write.version):  # the store refuses it, after all others
             raise bad_request("resourceVersion should not be set on objects to be created")
         try:
             return Committed(await _insert(write, new), created=True)
         except ApiError as error:
             if error.reason != "AlreadyExists" or attempts <= 0:
                 raise
+
+
+def _is_version(text: str) -> bool:
+    """Whether a resourceVersion stands for a revision: others do not count where an object is created."""
+    return text.isdecimal() and int(text) != 0
 
 
 async def _insert(write: Write, new: Json) -> Entry:
@@ -81,7 +86,7 @@ async def _put(write: Write, key: str, new: Json, old: Json | None, expect: int)
     grant = await reserves.allocate(new, old, dry_run=dry_run) if reserves is not None else None
     value = msgspec.json.encode(new)
     if dry_run:
-        return entry(key, value, expect) if expect else Entry(key, 0, value, len(value))
+        return entry(key, value, expect) if expect else _imagined(key, new, write.version)
     try:
         stored = await _stored(write, key, new, value, expect)
     except (Conflict, Full, TooLarge):  # not where the write may have happened: then a repair has to find out
@@ -94,6 +99,13 @@ async def _put(write: Write, key: str, new: Json, old: Json | None, expect: int)
         await write.api.follow(stored.revision)
         write.api.catch_up()
     return as_entry(write.api, stored)
+
+
+def _imagined(key: str, new: Json, version: str) -> Entry:
+    """What a dry run has not created: no revision is its own, one that was sent is told back."""
+    metadata = {"resourceVersion": version, **new["metadata"]} if version else new["metadata"]
+    value = msgspec.json.encode({**new, "metadata": metadata})
+    return Entry(key, 0, value, len(value))
 
 
 async def _stored(write: Write, key: str, new: Json, value: bytes, expect: int) -> Stored:

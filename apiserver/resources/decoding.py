@@ -125,16 +125,12 @@ def metadata_of(tree: Json) -> Json:
 
 
 def place(tree: Json, kind: Kind, namespace: str) -> Json:
-    """The tree in the request's namespace. Raises 400 when it says another."""
+    """The tree in the request's namespace, in none where the kind has none. Raises 400 when it says another."""
     metadata = metadata_of(tree)
-    said = metadata.get("namespace") or ""
     if not kind.namespaced:
-        if said:
-            raise errors.bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request"
-            )
-        metadata.pop("namespace", None)
+        metadata.pop("namespace", None)  # whatever it says (EnsureObjectNamespaceMatchesRequestNamespace)
         return tree
+    said = metadata.get("namespace") or ""
     if said and said != namespace:
         raise errors.bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"

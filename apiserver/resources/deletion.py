@@ -41,7 +41,7 @@ def decide(resource: Resource, tree: Json, options: DeleteOptions, now: float) -
         return Outcome(tree)  # on its way, and this delete cannot make it go sooner
     before = list(meta.get("finalizers") or ())
     finalizers = before
-    if not resource.strategy.has_no_dependents:
+    if not resource.strategy.has_no_dependents and (is_marked or resource.deletion.propagates):
         finalizers = with_propagation(before, options, orphans=resource.strategy.orphans)
     _set_or_drop(meta, "finalizers", finalizers)
     held = bool(finalizers) or resource.deletion.holds(tree)
@@ -50,7 +50,10 @@ def decide(resource: Resource, tree: Json, options: DeleteOptions, now: float) -
             _mark(tree, now, 0)
         return Outcome(tree, removes=True)
     if is_marked and not is_graceful:
-        return Outcome(tree, changes=finalizers != before)
+        is_complete = "deletionGracePeriodSeconds" in meta or resource.deletion.holds(tree)
+        if not is_complete:  # marked by a delete of its own
+            meta["deletionGracePeriodSeconds"] = 0
+        return Outcome(tree, changes=finalizers != before or not is_complete)
     _mark(tree, now, grace)
     return Outcome(resource.deletion.mark(tree), changes=True)
 
@@ -101,15 +104,15 @@ def _set_or_drop(meta: Json, name: str, value: list[str]) -> None:
 def check_preconditions(resource: Resource, tree: Json, options: DeleteOptions) -> None:
     """Raise 409 unless the object is the one that the client means."""
     meta = tree["metadata"]
-    if options.uid and options.uid != meta.get("uid"):
-        why = (
-            f"the UID in the precondition ({options.uid}) does not match the UID in record ({meta.get('uid', '')}). "
-            "The object might have been deleted and then recreated"
-        )
-        raise errors.conflict(resource.kind.group, resource.kind.kind, meta["name"], why)
-    if options.resource_version and options.resource_version != meta["resourceVersion"]:
-        why = (
-            f"the ResourceVersion in the precondition ({options.resource_version}) does not match the ResourceVersion "
-            f"in record ({meta['resourceVersion']}). The object might have been modified"
-        )
-        raise errors.conflict(resource.kind.group, resource.kind.kind, meta["name"], why)
+    for name, wanted, found, hint in (
+        ("UID", options.uid, meta.get("uid", ""), "deleted and then recreated"),
+        ("ResourceVersion", options.resource_version, meta["resourceVersion"], "modified"),
+    ):
+        if not wanted or wanted == found:
+            continue
+        if resource.deletion.is_own:
+            why = f"Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {found}"
+            raise resource.conflict(meta["name"], why)
+        why = f"the {name} in the precondition ({wanted}) does not match the {name} in record ({found}). "
+        why += f"The object might have been {hint}"
+        raise errors.conflict(resource.stored.group, resource.stored.kind, meta["name"], why)

@@ -17,13 +17,13 @@ from apiserver.resources.api import Api
 #: Upstream's loopback identity.
 USER = User("system:apiserver", (MASTERS, AUTHENTICATED))
 #: Upstream's program, and so the manager of what the server itself writes.
-_AGENT = "kube-apiserver"
+MANAGER = "kube-apiserver"
 
 
-async def create(api: Api, kind: Kind, tree: Json) -> bool:
+async def create(api: Api, kind: Kind, tree: Json, *, manager: str = "") -> bool:
     """Create an object; False when it is there already."""
     meta = tree["metadata"]
-    call = _call(kind, "create", meta.get("namespace", ""), "", tree)
+    call = _call(kind, "create", meta.get("namespace", ""), "", tree, manager=manager)
     try:
         await writing.create(api, call, api.registry.of(kind))
     except ApiError as error:
@@ -33,16 +33,24 @@ async def create(api: Api, kind: Kind, tree: Json) -> bool:
     return True
 
 
-async def replace(api: Api, kind: Kind, tree: Json, *, subresource: str = "") -> Json:
+async def replace(api: Api, kind: Kind, tree: Json, *, subresource: str = "", manager: str = "") -> Json:
     """Replace an object; what is now stored."""
     meta = tree["metadata"]
-    call = _call(kind, "update", meta.get("namespace", ""), meta["name"], tree, subresource)
+    call = _call(kind, "update", meta.get("namespace", ""), meta["name"], tree, subresource, manager=manager)
     return _tree(await writing.update(api, call, api.registry.of(kind)))
 
 
 async def merge(api: Api, kind: Kind, namespace: str, name: str, patch: Json, *, subresource: str = "") -> Json:
     """Merge a patch into an object; what is now stored."""
     call = _call(kind, "patch", namespace, name, patch, subresource, negotiation.MERGE_PATCH)
+    return _tree(await writing.patch_object(api, call, api.registry.of(kind)))
+
+
+async def apply(api: Api, kind: Kind, tree: Json, manager: str, *, subresource: str = "") -> Json:
+    """Apply a configuration to an object, whoever owns its fields; what is now stored."""
+    meta, described = tree["metadata"], {"apiVersion": kind.api_version, "kind": kind.kind, **tree}
+    where = (kind, "patch", meta.get("namespace", ""), meta["name"], described, subresource, negotiation.APPLY_PATCH)
+    call = _call(*where, manager=manager, force=True)
     return _tree(await writing.patch_object(api, call, api.registry.of(kind)))
 
 
@@ -80,14 +88,17 @@ def _call(
     body: Json,
     subresource: str = "",
     media_type: str = "application/json",
+    *,
+    manager: str = "",
+    force: bool = False,
 ) -> Call:
     path = kind.path(namespace, name, subresource)
     call = Call(
         scope={"type": "http", "path": path, "query_string": b"", "headers": []},
         method={"create": "POST", "update": "PUT", "delete": "DELETE"}.get(verb, "PATCH"),
         path=path,
-        query={},
-        headers={"content-type": media_type, "user-agent": _AGENT},
+        query=({"fieldManager": [manager]} if manager else {}) | ({"force": ["true"]} if force else {}),
+        headers={"content-type": media_type, "user-agent": MANAGER},
         receive=_nothing,
         send=_nowhere,
         user=USER,

@@ -100,7 +100,7 @@ def go_type(resource: Resource) -> str:
     """What upstream calls the type of an object in its messages."""
     if not resource.is_typed:
         return "unstructured.Unstructured"
-    return f"{resource.kind.group.split('.')[0] or 'core'}.{resource.kind.kind}"
+    return f"{resource.stored.group.split('.')[0] or 'core'}.{resource.stored.kind}"
 
 
 async def prepare(resource: Resource, entries: Sequence[Entry]) -> None:

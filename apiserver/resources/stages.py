@@ -25,7 +25,7 @@ import msgspec
 from apimachinery import errors, schema, times
 from apimachinery.apply.ownership import MANAGED_FIELDS
 from apimachinery.errors import ApiError, FieldError
-from apimachinery.meta import check_metadata
+from apimachinery.meta import CHANGES, check_metadata
 from apimachinery.types import Json
 from apiserver import protobuf
 from apiserver.admission.subject import Subject
@@ -59,9 +59,10 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     has_entries: bool = False
     #: Metadata and status as sent, without strategy: the server's own writes (binding).
     subresource: str = ""
-    has_version: bool = False  # whether an object to be created has a resourceVersion
     #: How webhooks and policies see the write, from the object and the old one; None: as a write of the object itself.
     subject: Callable[["Write", Json, Json | None], Subject] | None = None
+    #: The resourceVersion that a create has brought along: it is refused, but a dry run shows it.
+    version: str = ""
     now: float
 
     @property
@@ -157,7 +158,9 @@ async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
         _, _, why = error.message.partition(f"cannot be handled as a {resource.kind.kind}: ")
         raise errors.internal(why or error.message) from None
     meta = metadata_of(found)
-    if resource.kind.namespaced and (meta.get("namespace") or "") != write.attributes.namespace:
+    if not resource.kind.namespaced:
+        meta.pop("namespace", None)
+    elif (meta.get("namespace") or "") != write.attributes.namespace:
         raise errors.bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"
         )
@@ -168,7 +171,7 @@ async def prepare(write: Write, new: Json, old: Json | None) -> Json:
     """The kind's own rules: what a client cannot set is reset or kept."""
     strategy, entries = write.resource.strategy, metadata_of(new).get(MANAGED_FIELDS) or []
     if write.subresource == STATUS:
-        new = strategy.prepare_status(new, old)
+        new = strategy.default(strategy.prepare_status(new, old))  # as upstream, when it reads what it has stored
     elif part := strategy.parts.get(write.subresource):
         new = part.prepare(new, old)
     else:
@@ -191,6 +194,8 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
     if old is None:
         if not meta.get("name") and (base := meta.get("generateName")):
             meta["name"] = write.api.name_after(base)
+        elif not meta.get("name") and strategy.has_own_name:
+            meta["name"] = write.api.new_uid()
         now = times.rfc3339(write.now)
         metadata.stamp_new(meta, uid=write.api.new_uid(), now=now, has_generation=strategy.has_generation)
     else:
@@ -209,12 +214,13 @@ async def validate(write: Write, new: Json, old: Json | None) -> Json:
         resource.guard(write.attributes.user, new, old)
     strategy = resource.strategy
     standard = not strategy.any_finalizer
-    problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard)
+    again = (CHANGES,) if write.subresource else strategy.metadata_checks
+    problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard, again=again)
     problems += _checked(write, new, old)
     if not problems and resource.authorizes is not None and not write.call.is_own:
         problems = resource.authorizes(write.attributes.user, new, old)
     if problems:
-        kind, name = resource.kind, new["metadata"].get("name", "")
+        kind, name = resource.stored, new["metadata"].get("name", "")
         raise errors.invalid(kind.group, kind.kind, name, problems)
     if not write.subresource:
         for text in resource.strategy.warnings(new, old):

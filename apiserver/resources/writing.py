@@ -50,7 +50,7 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
     options = write_options(call)
     body = await decoding.body_of(call, resource.kind, duplicates=options.field_validation != "Ignore")
     tree = decoding.place(body.tree, resource.kind, call.target.namespace)
-    decoding.metadata_of(tree)
+    version = decoding.metadata_of(tree).get("resourceVersion") or ""
     name = tree["metadata"].get("name") or ""
     write = Write(
         api=api,
@@ -60,17 +60,12 @@ async def create(api: Api, call: Call, resource: Resource) -> Response:
         options=options,
         source=_copies(resource, tree),
         duplicates=body.duplicates,
-        has_version=_is_version(tree["metadata"].get("resourceVersion")),
+        version=version if isinstance(version, str) else "",
         now=api.clock(),
     )
     committed = await committing.create(write)
     await presenting.prepare(resource, [committed.entry])
     return presenting.present(call, resource, committed.entry, api.clock(), 201)
-
-
-def _is_version(text: Any) -> bool:
-    """Whether a resourceVersion stands for a revision: others do not count where an object is created."""
-    return isinstance(text, str) and text.isdecimal() and int(text) != 0
 
 
 async def respond(api: Api, call: Call, resource: Resource) -> Response:
@@ -109,9 +104,10 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
     def source(old: Json | None) -> Json:
         new = sent(old)
         if old is not None:
-            check_version(resource, new, old, is_needed=not resource.strategy.allow_unconditional_update)
+            is_needed = not resource.strategy.allow_unconditional_update
+            check_version(call, resource, options, new, old, is_needed=is_needed)
         elif uid := new["metadata"].get("uid"):
-            raise uid_conflict(resource, call.target.namespace, call.target.name, uid, "")
+            raise uid_conflict(call, resource, options, uid, "")
         return new
 
     write = Write(
@@ -151,7 +147,7 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         new = decoding.place(_kind_kept(call, resource, new), resource.kind, namespace_of(call, resource))
         decoding.check_name(new, call.target.name)
         if old is not None:
-            check_version(resource, new, old, is_needed=False, is_patch=True)
+            check_version(call, resource, options, new, old, is_needed=False, is_patch=True)
         elif uid := new["metadata"].get("uid"):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise resource.conflict(call.target.name, why)
@@ -292,17 +288,27 @@ def _copies(resource: Resource, tree: Json) -> Callable[[Json | None], Json]:
     return lambda _old: msgspec.json.decode(data)
 
 
-def uid_conflict(resource: Resource, namespace: str, name: str, wanted: str, found: str) -> errors.ApiError:
-    """409: the object is not the one that the client means."""
+def uid_conflict(call: Call, resource: Resource, options: WriteOptions, wanted: str, found: str) -> errors.ApiError:
+    """409: the object is not the one that the client means. A dry run of upstream's does not know its store's root."""
+    key = key_of(call, resource)
     why = (
-        f"StorageError: invalid object, Code: 4, Key: {resource.stored.storage_key(namespace, name)}, "
+        f"StorageError: invalid object, Code: 4, Key: {key.removeprefix('/registry') if options.dry_run else key}, "
         "ResourceVersion: 0, AdditionalErrorMsg: "
         f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
     )
-    return resource.conflict(name, why)
+    return resource.conflict(call.target.name, why)
 
 
-def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool, is_patch: bool = False) -> None:
+def check_version(
+    call: Call,
+    resource: Resource,
+    options: WriteOptions,
+    new: Json,
+    old: Json,
+    *,
+    is_needed: bool,
+    is_patch: bool = False,
+) -> None:
     """Raise 409 when the object was changed or replaced since the client read it, 422 when a version is missing.
 
     Another uid in a patch is no precondition, but a change of what cannot be changed: validation's business.
@@ -314,7 +320,7 @@ def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool, 
         raise errors.invalid(resource.kind.group, resource.kind.kind, name, [problem])
     uid = meta.get("uid") or ""
     if uid and uid != before.get("uid") and not is_patch:
-        raise uid_conflict(resource, before.get("namespace", ""), name, uid, before.get("uid", ""))
+        raise uid_conflict(call, resource, options, uid, before.get("uid", ""))
     if version in ("", "0") and is_needed:
         problem = FieldError("metadata.resourceVersion", errors.INVALID, "must be specified for an update", 0)
         raise errors.invalid(resource.kind.group, resource.kind.plural, name, [problem])

@@ -16,8 +16,8 @@ from apiserver.strategies.problems import (
     invalid,
     label_selector,
     named,
-    one_of,
     required,
+    supported,
     too_many,
 )
 
@@ -41,8 +41,7 @@ def rule_with_operations(path: str, rule: Json) -> Problems:
         if not version:
             yield required(f"{path}.apiVersions[{i}]")
     yield from _resources(f"{path}.resources", rule.get("resources") or ())
-    if rule.get("scope") is not None:
-        yield from one_of(f"{path}.scope", rule["scope"], _SCOPES)
+    yield from supported(f"{path}.scope", rule.get("scope"), _SCOPES)
 
 
 def _resources(path: str, resources: Sequence[str]) -> Problems:
@@ -72,7 +71,7 @@ def _resources(path: str, resources: Sequence[str]) -> Problems:
 
 def match_resources(path: str, match: Json) -> Problems:
     """The matchConstraints of a policy, the matchResources of a binding."""
-    yield from one_of(f"{path}.matchPolicy", match.get("matchPolicy"), ("Equivalent", "Exact"))
+    yield from supported(f"{path}.matchPolicy", match.get("matchPolicy"), ("Equivalent", "Exact"))
     for name in ("namespaceSelector", "objectSelector"):
         if match.get(name) is None:
             yield required(f"{path}.{name}")

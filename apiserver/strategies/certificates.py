@@ -6,18 +6,20 @@ Source: registry/certificates, its validation.
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from cryptography import x509
 
 from apimachinery import names, times
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
-from apiserver.strategies.problems import Problems, duplicate, forbidden, invalid, named, one_of, required
+from apiserver.strategies.problems import Problems, duplicate, forbidden, invalid, one_of, required, too_long, unique
 from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Part, Strategy, WriteContext, metadata_fields, only_status
 
 _BY_SERVER = ("username", "uid", "groups", "extra")
+_LONGEST_DOMAIN, _LONGEST_LABEL = 253, 63
+_LEGACY = "kubernetes.io/legacy-unknown"
 _VERDICTS = ("Approved", "Denied", "Failed")
 _USAGES = frozenset(
     (
@@ -68,25 +70,26 @@ def _stamp_condition(condition: Json, before: Json | None, now: str) -> None:
 
 
 def check(new: Json, old: Json | None) -> list[FieldError]:
-    """What a request is; once it is there it does not change."""
-    return [*_check(new.get("spec") or {})] if old is None else [*_conditions_stay(new, old)]
+    was = (old or {}).get("spec") or {}
+    problems = [*_check(new.get("spec") or {}, is_legacy=was.get("signerName") == _LEGACY)]
+    if old is not None:
+        problems += _conditions_stay(new, old)
+    return problems
 
 
-def _check(spec: Json) -> Problems:
+def _check(spec: Json, *, is_legacy: bool) -> Problems:
     problem = _request_problem(spec.get("request", ""))
     if problem:
-        yield invalid("spec.request", spec.get("request", ""), problem)
+        yield invalid("spec.request", spec.get("request"), problem)
     usages = spec.get("usages") or []
     if not usages:
         yield required("spec.usages")
     for i, usage in enumerate(usages):
         if usage not in _USAGES:
             yield not_supported(f"spec.usages[{i}]", usage, sorted(_USAGES))
-    for i, usage in enumerate(usages):
-        if usage in usages[:i]:
-            yield duplicate(f"spec.usages[{i}]", usage)
+    yield from unique("spec.usages", usages)
     signer = spec.get("signerName", "")
-    if signer == "kubernetes.io/legacy-unknown":
+    if signer == _LEGACY and not is_legacy:
         yield invalid("spec.signerName", signer, "the legacy signerName is not allowed via this API version")
     else:
         yield from _signer("spec.signerName", signer)
@@ -98,19 +101,33 @@ def _check(spec: Json) -> Problems:
 
 
 def _signer(path: str, name: str) -> Problems:
-    """`domain/name`: a domain of two labels or more, a name of dotted parts."""
+    """`domain/name`: a domain of two labels or more, a name of dotted parts (ValidateSignerName)."""
     if not name:
         yield required(path)
         return
-    domain, _, rest = name.partition("/")
-    if not rest or "/" in rest:
+    domain, slash, rest = name.partition("/")
+    if not slash or "/" in rest:
         yield invalid(path, name, "must be a fully qualified domain and path of the form 'example.com/signer-name'")
         return
-    yield from named(path, domain, names.dns_subdomain)
-    if "." not in domain:
+    if len(domain) > _LONGEST_DOMAIN:
+        yield too_long(path, _LONGEST_DOMAIN)
+    labels = domain.split(".")
+    yield from _first_wrong(path, domain, labels, names.dns_label)
+    if len(labels) < 2:
         yield invalid(path, domain, "should be a domain with at least two segments separated by dots")
-    if len(name) > 571:
-        yield invalid(path, name, "too long")
+    yield from _first_wrong(path, rest, rest.split("."), names.dns_subdomain)
+    longest = _LONGEST_DOMAIN + 1 + _LONGEST_DOMAIN + 1 + _LONGEST_LABEL
+    if len(name) > longest:
+        yield too_long(path, longest)
+
+
+def _first_wrong(path: str, whole: str, parts: Sequence[str], rule: Callable[[str], list[str]]) -> Problems:
+    """What is wrong with the first part that is."""
+    for part in parts:
+        if messages := rule(part):
+            for message in messages:
+                yield invalid(path, whole, f'validating label "{part}": {message}')
+            return
 
 
 def _request_problem(text: str | None) -> str:
@@ -226,4 +243,5 @@ CERTIFICATESIGNINGREQUESTS = Strategy(
     parts={"approval": Part(_prepare_approval, check_approval)},
     fields=fields,
     field_labels=("metadata.name", "spec.signerName"),
+    name=names.path_segment_name,
 )

@@ -8,9 +8,18 @@ from typing import Any
 from apimachinery import names, quantity
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
+from apiserver.strategies import go_structs, object_warnings
 from apiserver.strategies.defaulting import part
-from apiserver.strategies.problems import Problems, forbidden, invalid, label_selector, named, required, supported
-from apiserver.strategies.sameness import same
+from apiserver.strategies.problems import (
+    Problems,
+    forbidden,
+    immutable,
+    invalid,
+    label_selector,
+    named,
+    required,
+    supported,
+)
 from apiserver.strategies.strategy import Strategy
 
 _MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
@@ -59,7 +68,7 @@ def _mirrored(claim: Json) -> Json:
 
 def check_claim(new: Json, old: Json | None) -> list[FieldError]:
     problems = [*claim_spec("spec", new["spec"])]
-    return problems if old is None else [*problems, *_claim_changes(new, old)]
+    return problems if old is None else [*problems, *problems, *_claim_changes(new, old)]  # upstream looks twice
 
 
 def claim_spec(path: str, spec: Json) -> Problems:
@@ -129,37 +138,44 @@ def positive_amount(path: str, value: Any) -> Problems:
 
 
 def _claim_changes(new: Json, old: Json) -> Problems:
-    """Bound claims may grow; the class may be filled in; the volume is set once."""
-    spec, before = new["spec"], old["spec"]
-    kept = {**spec}
+    """Bound claims may grow, and get other attributes; the class may be filled in, the volume is set once."""
+    spec, before, status = new["spec"], old["spec"], old.get("status") or {}
+    now, was = {**spec}, {**before}
     if not before.get("volumeName"):
-        kept.pop("volumeName", None)
-    if before.get("storageClassName") is None and spec.get("storageClassName") is not None:
-        kept.pop("storageClassName")  # assigned by the controller to claims older than the default class
-    for name in ("resources", "volumeAttributesClassName"):
-        kept.pop(name, None)
-        if name in before:
-            kept[name] = before[name]
-    was = {**before}
-    if not before.get("volumeName"):
-        was.pop("volumeName", None)
-    if not same(kept, was):
-        yield forbidden("spec", _IMMUTABLE_CLAIM)
-    yield from _growth(spec, before, old.get("status") or {})
+        was["volumeName"] = spec.get("volumeName")
+    if before.get("storageClassName") is None:
+        now["storageClassName"] = None  # assigned by the controller to claims older than the default class
+    asked, before_that = ((tree.get("resources") or {}).get("requests") or {} for tree in (spec, before))
+    if status.get("phase") == "Bound":
+        now["volumeAttributesClassName"] = before.get("volumeAttributesClassName")
+        if asked:
+            requests = {**asked, "storage": before_that.get("storage", "0")}
+            now["resources"] = {**(spec.get("resources") or {}), "requests": requests}
+    if not go_structs.equal("core.PersistentVolumeClaimSpec", now, was):
+        shown = go_structs.difference("core.PersistentVolumeClaimSpec", was, now)
+        yield forbidden("spec", f"{_IMMUTABLE_CLAIM}\n{shown}")
+    yield from _shrinkage(asked.get("storage", "0"), before_that.get("storage", "0"), status)
+    yield from immutable("volumeMode", spec.get("volumeMode"), before.get("volumeMode"))
+    yield from _attributes_class(spec.get("volumeAttributesClassName"), before, status)
 
 
-def _growth(spec: Json, before: Json, status: Json) -> Problems:
-    """A claim may grow, and what could not grow may be asked for less again, down to more than it has."""
-    now, was = ((tree.get("resources") or {}).get("requests") or {} for tree in (spec, before))
-    if same(now, was):
-        return
-    has = (status.get("capacity") or {}).get("storage")
-    if status.get("phase") != "Bound":
-        yield forbidden("spec", _IMMUTABLE_CLAIM)
-        return
-    asked, before_that = (quantity.parse((tree or {}).get("storage", 0)) for tree in (now, was))
-    if asked < before_that and asked <= quantity.parse(has or 0):
+def _shrinkage(asked: Any, before: Any, status: Json) -> Problems:
+    """What could not grow may be asked for less again, down to more than it has."""
+    size, has = quantity.parse(asked), (status.get("capacity") or {}).get("storage", "0")
+    if size < quantity.parse(before) and size <= quantity.parse(has):
         yield forbidden("spec.resources.requests.storage", "field can not be less than status.capacity")
 
 
-PERSISTENTVOLUMECLAIMS = Strategy(default=default_claim, prepare=prepare_claim, check=check_claim)
+def _attributes_class(name: str | None, before: Json, status: Json) -> Problems:
+    """Once a class of attributes is applied, some class is."""
+    if name == before.get("volumeAttributesClassName") or status.get("currentVolumeAttributesClassName") is None:
+        return
+    if not name:
+        to = "nil" if name is None else "empty string"
+        detail = f"update to {to} is forbidden when status.currentVolumeAttributesClassName is not nil"
+        yield forbidden("spec.volumeAttributesClassName", detail)
+
+
+PERSISTENTVOLUMECLAIMS = Strategy(
+    default=default_claim, prepare=prepare_claim, check=check_claim, warnings=object_warnings.claim
+)

@@ -11,6 +11,7 @@ from typing import Any
 
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
+from apiserver.strategies import object_warnings
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.problems import Problems, config_key, forbidden, invalid, required, too_long
 from apiserver.strategies.sameness import same
@@ -121,4 +122,4 @@ SECRETS = Strategy(
     fields=secret_fields,
     field_labels=("metadata.name", "metadata.namespace", "type"),
 )
-SERVICEACCOUNTS = Strategy(prepare=as_sent)
+SERVICEACCOUNTS = Strategy(prepare=as_sent, warnings=object_warnings.service_account)

@@ -12,6 +12,12 @@ def fill(tree: Json, name: str, value: Any) -> None:
         tree[name] = value
 
 
+def fill_absent(tree: Json, name: str, value: Any) -> None:
+    """Set a field that upstream keeps a pointer to: the empty text is a value, if a wrong one."""
+    if tree.get(name) is None:
+        tree[name] = value
+
+
 def fill_zero(tree: Json, name: str, value: int) -> None:
     """Set a number that is absent or zero (upstream's fields without a pointer)."""
     if not tree.get(name):

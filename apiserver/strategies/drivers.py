@@ -3,10 +3,14 @@
 Source: storage/validation.
 """
 
+from collections.abc import Sequence
+
 from apimachinery import quantity
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
-from apiserver.strategies.defaulting import fill, part
+from apiserver.strategies.defaulting import fill_absent, part
+from apiserver.strategies.persistence import inline_volume, parameters, provisioner
+from apiserver.strategies.pod.remote_sources import csi_driver
 from apiserver.strategies.problems import (
     Problems,
     dns_subdomain,
@@ -15,8 +19,11 @@ from apiserver.strategies.problems import (
     immutable,
     invalid,
     label_selector,
-    one_of,
+    non_negative,
+    qualified_name,
     required,
+    supported,
+    too_long,
 )
 from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Strategy, WriteContext, as_sent, keep_status, never, status_without
@@ -24,7 +31,10 @@ from apiserver.strategies.strategy import Strategy, WriteContext, as_sent, keep_
 _FLAGS = (("attachRequired", True), ("podInfoOnMount", False), ("storageCapacity", False), ("requiresRepublish", False),
           ("seLinuxMount", False))  # fmt: skip
 _FS_GROUP = ("File", "None", "ReadWriteOnceWithFSType")
-_MODES = ("Ephemeral", "Persistent")
+_MODES = ("Persistent", "Ephemeral")
+_GATED = "nodeAllocatableUpdatePeriodSeconds"
+_LONGEST_NODE_ID = 256
+_METADATA_BYTES, _MESSAGE_BYTES = 256 * 1024, 1024
 
 
 def default_driver(tree: Json) -> Json:
@@ -32,56 +42,106 @@ def default_driver(tree: Json) -> Json:
     for name, value in _FLAGS:
         if spec.get(name) is None:
             spec[name] = value
-    fill(spec, "fsGroupPolicy", "ReadWriteOnceWithFSType")
+    fill_absent(spec, "fsGroupPolicy", "ReadWriteOnceWithFSType")
     if not spec.get("volumeLifecycleModes"):
         spec["volumeLifecycleModes"] = ["Persistent"]
     return tree
 
 
+def _prepare_driver(new: Json, old: Json | None) -> Json:
+    """How often a node's driver is asked how many volumes it takes is behind a gate that is off, but stays."""
+    if ((old or {}).get("spec") or {}).get(_GATED) is None:
+        new["spec"].pop(_GATED, None)
+    return new
+
+
 def check_driver(new: Json, old: Json | None) -> list[FieldError]:
-    spec = new.get("spec") or {}
-    problems = [*dns_subdomain("metadata.name", (new.get("metadata") or {}).get("name", "").lower())]
-    for i, mode in enumerate(spec.get("volumeLifecycleModes") or ()):
-        problems += one_of(f"spec.volumeLifecycleModes[{i}]", mode, _MODES)
-    problems += one_of("spec.fsGroupPolicy", spec.get("fsGroupPolicy"), _FS_GROUP)
+    problems = [*_driver(new.get("spec") or {})]
     if old is not None:
-        before = old.get("spec") or {}
-        for name in ("attachRequired", "volumeLifecycleModes"):
-            problems += immutable(f"spec.{name}", spec.get(name), before.get(name))
+        now, was = new.get("spec") or {}, old.get("spec") or {}
+        for name, path in (("attachRequired", "attachedRequired"), ("volumeLifecycleModes", "volumeLifecycleModes")):
+            problems += immutable(f"spec.{path}", now.get(name), was.get(name))
     return problems
 
 
-def check_node(new: Json, old: Json | None) -> list[FieldError]:
-    return [*_node(new), *(_node_changes(new, old) if old is not None else ())]
+def _driver(spec: Json) -> Problems:
+    yield from supported("spec.fsGroupPolicy", spec.get("fsGroupPolicy"), _FS_GROUP)
+    yield from _token_requests("spec.tokenRequests", spec.get("tokenRequests") or ())
+    for mode in spec.get("volumeLifecycleModes") or ():
+        yield from supported("spec.volumeLifecycleModes", mode, _MODES)
 
 
-def _node(tree: Json) -> Problems:
+def _token_requests(path: str, requests: Sequence[Json]) -> Problems:
+    """No audience twice; how long a token is good for is bounded."""
     seen: set[str] = set()
-    for i, driver in enumerate((tree.get("spec") or {}).get("drivers") or ()):
+    for i, request in enumerate(requests):
+        audience, seconds = request.get("audience", ""), request.get("expirationSeconds")
+        if audience in seen:
+            yield duplicate(f"{path}[{i}].audience", audience)
+            continue
+        seen.add(audience)
+        if seconds is not None and seconds < 600:
+            yield invalid(f"{path}[{i}].expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
+        if seconds is not None and seconds > 1 << 32:
+            detail = "may not specify a duration larger than 2^32 seconds"
+            yield invalid(f"{path}[{i}].expirationSeconds", seconds, detail)
+
+
+def check_node(new: Json, old: Json | None) -> list[FieldError]:
+    drivers = (new.get("spec") or {}).get("drivers") or ()
+    problems = [*_node(drivers)]
+    if old is None:
+        return problems
+    return [*problems, *problems, *_node_changes(drivers, (old.get("spec") or {}).get("drivers") or ())]
+
+
+def _node(drivers: Sequence[Json]) -> Problems:
+    seen: set[str] = set()
+    for i, driver in enumerate(drivers):
         here, name = f"spec.drivers[{i}]", driver.get("name", "")
-        if not name:
-            yield required(f"{here}.name")
-        if not driver.get("nodeID"):
-            yield required(f"{here}.nodeID")
+        yield from csi_driver(f"{here}.name", name)
+        yield from _node_id(f"{here}.nodeID", driver.get("nodeID", ""))
+        count = (driver.get("allocatable") or {}).get("count")
+        yield from non_negative(f"{here}.allocatable.count", count)
         if name in seen:
             yield duplicate(f"{here}.name", name)
         seen.add(name)
+        yield from _topology_keys(here, driver.get("topologyKeys") or ())
 
 
-def _node_changes(new: Json, old: Json) -> Problems:
-    before = {d.get("name"): d for d in (old.get("spec") or {}).get("drivers") or ()}
-    for i, driver in enumerate((new.get("spec") or {}).get("drivers") or ()):
-        was = before.get(driver.get("name"))
-        if was is not None and not same({**driver, "allocatable": None}, {**was, "allocatable": None}):
-            yield invalid(f"spec.drivers[{i}]", driver, "field is immutable")
+def _node_id(path: str, value: str) -> Problems:
+    if not value:
+        yield required(path)
+    if len(value.encode()) > _LONGEST_NODE_ID:
+        yield invalid(path, value, f"must be {_LONGEST_NODE_ID} characters or less")
+
+
+def _topology_keys(path: str, keys: Sequence[str]) -> Problems:
+    """Upstream's paths are those of the driver."""
+    seen: set[str] = set()
+    for key in keys:
+        if not key:
+            yield required(path)
+        if key in seen:
+            yield duplicate(path, key)
+        seen.add(key)
+        yield from qualified_name(path, key)
+
+
+def _node_changes(drivers: Sequence[Json], before: Sequence[Json]) -> Problems:
+    """A driver stays as it has registered, but for how many volumes it can have."""
+    for was in before:
+        for driver in drivers:
+            if driver.get("name") == was.get("name"):
+                now, then = ({**it, "allocatable": None} for it in (driver, was))
+                yield from immutable("spec.drivers", now, then)
 
 
 def check_capacity(new: Json, old: Json | None) -> list[FieldError]:
-    problems = [*dns_subdomain("storageClassName", new.get("storageClassName", ""))]
-    problems += label_selector("nodeTopology", new.get("nodeTopology"))
-    for name in ("capacity", "maximumVolumeSize"):
-        if new.get(name) is not None and quantity.parse(new[name]).nanos < 0:
-            problems.append(invalid(name, new[name], "must be greater than or equal to 0"))
+    problems = [*label_selector("nodeTopology", new.get("nodeTopology"))]
+    problems += dns_subdomain("storageClassName", new.get("storageClassName", ""))
+    if new.get("capacity") is not None and quantity.parse(new["capacity"]).nanos < 0:
+        problems.append(invalid("capacity", new["capacity"], "must be greater than or equal to 0"))
     if old is not None:
         for name in ("nodeTopology", "storageClassName"):
             problems += immutable(name, new.get(name), old.get(name))
@@ -90,33 +150,74 @@ def check_capacity(new: Json, old: Json | None) -> list[FieldError]:
 
 def check_attachment(new: Json, old: Json | None) -> list[FieldError]:
     spec = new.get("spec") or {}
-    problems = [required(f"spec.{name}") for name in ("attacher", "nodeName") if not spec.get(name)]
-    source = spec.get("source") or {}
-    given = [name for name in ("persistentVolumeName", "inlineVolumeSpec") if source.get(name)]
-    if len(given) != 1:
-        words = (
-            "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
-            if not given
-            else ("must specify exactly one of inlineVolumeSpec or persistentVolumeName")
-        )
-        problems.append(required("spec.source", words) if not given else forbidden("spec.source", words))
-    if old is not None and not same(spec, old.get("spec")):
+    problems = [*_attachment(spec), *_attachment_status(new.get("status") or {})]
+    if old is None:
+        return [*problems, *_attachment_in_v1(spec)]
+    problems += problems
+    if not same(spec, old.get("spec")):
         problems.append(invalid("spec", spec, "field is immutable"))
     return problems
 
 
+def _attachment(spec: Json) -> Problems:
+    if not spec.get("attacher"):
+        yield required("spec.attacher")
+    source, here = spec.get("source") or {}, "spec.source"
+    inline, volume = source.get("inlineVolumeSpec"), source.get("persistentVolumeName")
+    detail = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
+    if inline is None and volume is None:
+        yield required(here, detail)
+    elif inline is not None and volume is not None:
+        yield forbidden(here, detail)
+    elif volume is not None:
+        if not volume:
+            yield required(f"{here}.persistentVolumeName", "must specify non empty persistentVolumeName")
+    else:
+        yield from inline_volume(f"{here}.inlineVolumeSpec", inline or {})
+    yield from dns_subdomain("spec.nodeName", spec.get("nodeName", ""))
+
+
+def _attachment_in_v1(spec: Json) -> Problems:
+    """What v1 asks for beyond its betas."""
+    yield from csi_driver("spec.attacher", spec.get("attacher", ""))
+    volume = (spec.get("source") or {}).get("persistentVolumeName")
+    if volume is not None:
+        yield from dns_subdomain("spec.source.persistentVolumeName", volume)
+
+
+def _attachment_status(status: Json) -> Problems:
+    metadata = status.get("attachmentMetadata") or {}
+    if sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items()) > _METADATA_BYTES:
+        yield too_long("status.attachmentMetadata", _METADATA_BYTES)
+    for name in ("attachError", "detachError"):
+        error = status.get(name) or {}
+        if len((error.get("message") or "").encode()) > _MESSAGE_BYTES:
+            yield too_long(f"status.{name}.message", _METADATA_BYTES)  # upstream names the other bound
+        if (error.get("errorCode") or 0) < 0:
+            detail = "must be between 0 and 2147483647, inclusive"
+            yield invalid(f"status.{name}.errorCode", error["errorCode"], detail)
+
+
+def check_attachment_status(new: Json, _old: Json | None) -> list[FieldError]:
+    problems = [*_attachment(new.get("spec") or {}), *_attachment_status(new.get("status") or {})]
+    return [*problems, *problems]
+
+
 def check_attributes(new: Json, old: Json | None) -> list[FieldError]:
-    problems = [] if new.get("driverName") else [required("driverName")]
+    problems = [*provisioner("driverName", new.get("driverName", "")), *parameters(new.get("parameters") or {})]
     if not new.get("parameters"):
         problems.append(required("parameters", "must contain at least one key/value pair"))
-    if old is not None:
-        problems += immutable("driverName", new.get("driverName"), old.get("driverName"))
-        if not same(new.get("parameters"), old.get("parameters")):
-            problems.append(forbidden("parameters", "updates to parameters are forbidden."))
-    return problems
+    if old is None:
+        return problems
+    changes = [
+        forbidden(name, f"updates to {name} are forbidden.")
+        for name in ("driverName", "parameters")
+        if not same(new.get(name), old.get(name))
+    ]
+    return [*problems, *changes, *problems]
 
 
-_RAISES = ("tokenRequests", "requiresRepublish", "seLinuxMount", "nodeAllocatableUpdatePeriodSeconds")
+_RAISES = ("tokenRequests", "requiresRepublish", "seLinuxMount", _GATED)
 
 
 def stamp_driver(new: Json, old: Json | None, _context: WriteContext) -> Json:
@@ -130,7 +231,7 @@ def stamp_driver(new: Json, old: Json | None, _context: WriteContext) -> Json:
 
 CSIDRIVERS = Strategy(
     default=default_driver,
-    prepare=as_sent,
+    prepare=_prepare_driver,
     stamp=stamp_driver,
     check=check_driver,
     raises_generation=never,
@@ -139,6 +240,10 @@ CSIDRIVERS = Strategy(
 CSINODES = Strategy(prepare=as_sent, check=check_node, allow_unconditional_update=False)
 CSISTORAGECAPACITIES = Strategy(prepare=as_sent, check=check_capacity, allow_unconditional_update=False)
 VOLUMEATTACHMENTS = Strategy(
-    prepare=keep_status, prepare_status=status_without(), check=check_attachment, allow_unconditional_update=False
+    prepare=keep_status,
+    prepare_status=status_without(),
+    check=check_attachment,
+    check_status=check_attachment_status,
+    allow_unconditional_update=False,
 )
 VOLUMEATTRIBUTESCLASSES = Strategy(prepare=as_sent, check=check_attributes)

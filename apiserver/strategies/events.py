@@ -3,16 +3,42 @@
 from collections.abc import Mapping
 from typing import Any
 
-from apimachinery import conversion, names
+from apimachinery import names
 from apimachinery.errors import FieldError
-from apimachinery.kinds import EVENTS_V1 as EVENTS_KIND
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import part
-from apiserver.strategies.problems import Problems, immutable, invalid, one_of, qualified_name, required
+from apiserver.strategies.problems import (
+    IMMUTABLE,
+    Problems,
+    go_struct,
+    immutable,
+    invalid,
+    named,
+    qualified_name,
+    required,
+)
+from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Strategy, as_sent, metadata_fields
 
 _OBJECT = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
-_FOR_LIFE = ("involvedObject", "reason", "action", "related", "reportingComponent", "reportingInstance", "type")
+_NO_OBJECT = dict.fromkeys(_OBJECT, "")
+_GO_NAMES = {"uid": "UID", "apiVersion": "APIVersion", "resourceVersion": "ResourceVersion", "fieldPath": "FieldPath"}
+#: What of an event does not change, the path by which upstream names it, and how nothing is shown.
+_FOR_LIFE: tuple[tuple[str, str, Any], ...] = (
+    ("reason", "reason", ""),
+    ("message", "message", ""),
+    ("source", "source", {}),
+    ("firstTimestamp", "firstTimestamp", None),
+    ("lastTimestamp", "lastTimestamp", None),
+    ("count", "count", 0),
+    ("reason", "reason", ""),
+    ("type", "type", ""),
+    ("eventTime", "eventTime", None),
+    ("action", "action", ""),
+    ("related", "related", None),
+    ("reportingComponent", "reportingController", ""),
+    ("reportingInstance", "reportingInstance", ""),
+)
 
 
 def default(tree: Json) -> Json:
@@ -25,45 +51,79 @@ def default(tree: Json) -> Json:
 
 
 def check(new: Json, _old: Json | None) -> list[FieldError]:
-    return [*_namespaces("involvedObject.namespace", new.get("involvedObject") or {}, new)]
-
-
-def _namespaces(path: str, regarding: Json, event: Json) -> Problems:
-    """An event lives beside what it is about; that of a cluster-wide object in `default`."""
-    namespace = (event.get("metadata") or {}).get("namespace", "")
-    about = regarding.get("namespace", "")
-    if not about:
-        if namespace not in ("", "default", "kube-system"):
-            yield invalid(path, about, "does not match event.namespace")
-    elif about != namespace:
-        yield invalid(path, about, "does not match event.namespace")
+    return [*_check(new, "reportingComponent")]
 
 
 def check_v1(new: Json, old: Json | None) -> list[FieldError]:
-    """The rules of events.k8s.io, stricter than those of the core group, for an event as it is stored."""
-    new = conversion.convert(new, EVENTS_KIND)
-    old = conversion.convert(old, EVENTS_KIND) if old is not None else None
-    problems = [*_namespaces("regarding.namespace", new.get("regarding") or {}, new), *_v1(new)]
-    if old is not None:
-        for name in ("regarding", *_FOR_LIFE[1:]):
-            problems += immutable(name, new.get(name), old.get(name))
+    """The rules of events.k8s.io, stricter than those of the core group; as both, they look at the event as stored."""
+    problems = [*_check(new, "reportingController")]
+    if old is None:
+        return [*problems, *_series(new), *_only_new_fields(new)]
+    if not same(new.get("series"), old.get("series")):
+        problems += _series(new)
+    about, before = ({**_NO_OBJECT, **(it.get("involvedObject") or {})} for it in (new, old))
+    shown = go_struct(**{_GO_NAMES.get(name, name.capitalize()): about[name] for name in _OBJECT})
+    problems += [invalid("involvedObject", shown, IMMUTABLE)] if about != before else []
+    for name, path, blank in _FOR_LIFE:
+        problems += immutable(path, new.get(name) or blank, old.get(name) or blank)
     return problems
 
 
-def _v1(tree: Json) -> Problems:
-    if not tree.get("eventTime"):
-        yield required("eventTime")
-    for name, limit in (("reportingController", 0), ("reportingInstance", 128), ("action", 128), ("reason", 128)):
-        value = tree.get(name, "")
-        if not value:
+def _check(event: Json, reporter: str) -> Problems:
+    """What holds for events of either group; `reporter` is the group's name for who reports."""
+    namespace = (event.get("metadata") or {}).get("namespace", "")
+    yield from _beside(namespace, (event.get("involvedObject") or {}).get("namespace", ""), event.get("eventTime"))
+    if event.get("eventTime"):
+        yield from _of_today(event, reporter)
+    yield from named("namespace", namespace, names.dns_subdomain)
+
+
+def _beside(namespace: str, about: str, time: Any) -> Problems:
+    """An event lives beside what it is about; that of a cluster-wide object in `default`."""
+    if time:
+        fits = bool(about) or namespace in ("default", "kube-system")
+    else:
+        fits = about == namespace if about else namespace in ("", "default")
+    if not fits:
+        yield invalid("involvedObject.namespace", about, "does not match event.namespace")
+
+
+def _of_today(event: Json, reporter: str) -> Problems:
+    """An event with an eventTime says who reports it, and what was done."""
+    who = event.get("reportingComponent") or ""
+    if not who:
+        yield required(reporter)
+    yield from qualified_name(reporter, who)
+    for name, limit in (("reportingInstance", 128), ("action", 128), ("reason", 128), ("message", 1024)):
+        value = event.get(name) or ""
+        if not value and name != "message":
             yield required(name)
-        elif limit and len(value) > limit:
-            yield invalid(name, value, f"can have at most {limit} characters")
-    if tree.get("reportingController"):
-        yield from qualified_name("reportingController", tree["reportingController"])
-    if len(tree.get("note") or "") > 1024:
-        yield invalid("note", "", "can have at most 1024 characters")
-    yield from one_of("type", tree.get("type", ""), ("Normal", "Warning"))
+        if len(value.encode()) > limit:
+            yield invalid(name, "", f"can have at most {limit} characters")
+
+
+def _series(event: Json) -> Problems:
+    series = event.get("series")
+    if series is None:
+        return
+    if series.get("count", 0) < 2:
+        yield invalid("series.count", "", "should be at least 2")
+    if not series.get("lastObservedTime"):
+        yield required("series.lastObservedTime")
+
+
+def _only_new_fields(event: Json) -> Problems:
+    """What is created through events.k8s.io has a time and a type, and none of the fields of old."""
+    if not event.get("eventTime"):
+        yield required("eventTime")
+    if event.get("type") not in ("Normal", "Warning"):
+        yield invalid("type", "", f"has invalid value: {event.get('type') or ''}")
+    for name in ("firstTimestamp", "lastTimestamp", "count"):
+        if event.get(name):
+            yield invalid(name, "", "needs to be unset")
+    source = event.get("source") or {}
+    if source.get("component") or source.get("host"):
+        yield invalid("source", "", "needs to be unset")
 
 
 def fields(tree: Json) -> Mapping[str, str]:
@@ -105,8 +165,6 @@ EVENTS = Strategy(
 )
 EVENTS_V1 = Strategy(
     has_no_dependents=True,
-    any_finalizer=True,
-    name=names.path_segment_name,
     prepare=as_sent,
     check=check_v1,
     fields=fields_v1,

@@ -10,7 +10,7 @@ from apiserver.strategies.problems import (
     port,
     required,
 )
-from apiserver.strategies.strategy import Strategy, WriteContext
+from apiserver.strategies.strategy import Strategy, WriteContext, status_without
 
 
 def default_service(tree: Json) -> Json:
@@ -27,7 +27,7 @@ def check_service(new: Json, _old: Json | None) -> list[FieldError]:
 def _service(tree: Json) -> Problems:
     spec = tree.get("spec") or {}
     name, group, version = (tree.get("metadata") or {}).get("name", ""), spec.get("group", ""), spec.get("version", "")
-    if name != f"{version}.{group}":
+    if name and name != f"{version}.{group}":
         yield invalid("metadata.name", name, 'must be `spec.version+"."+spec.group`: "' + f'{version}.{group}"')
     if group:
         yield from named("spec.group", group, names.dns_subdomain)
@@ -72,5 +72,7 @@ APISERVICES = Strategy(
     stamp=stamp_service,
     check=check_service,
     name=names.path_segment_name,
+    any_finalizer=True,
+    prepare_status=status_without("labels", "annotations", "finalizers", "ownerReferences"),
     allow_unconditional_update=False,
 )

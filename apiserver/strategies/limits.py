@@ -211,4 +211,6 @@ def _ordered(path: str, low: str, high: str, limit: Json, words: Callable[[Any, 
 
 
 RESOURCEQUOTAS = Strategy(check=check_quota, check_status=check_quota_status)
-LIMITRANGES = Strategy(default=default_range, prepare=as_sent, check=check_range, allow_create_on_update=True)
+LIMITRANGES = Strategy(
+    default=default_range, prepare=as_sent, check=check_range, allow_create_on_update=True, has_own_name=True
+)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from apimachinery import names
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
-from apiserver.strategies.defaulting import part
+from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.problems import Problems, invalid, named
 from apiserver.strategies.strategy import Part, Strategy, metadata_fields
 
@@ -14,10 +14,11 @@ _NAME_LABEL = "kubernetes.io/metadata.name"
 
 
 def default(tree: Json) -> Json:
-    """The label that lets selectors name a namespace cannot be taken off."""
+    """The label that lets selectors name a namespace cannot be taken off; a namespace is in some phase."""
     metadata = part(tree, "metadata")
     if metadata.get("name"):
         part(metadata, "labels")[_NAME_LABEL] = metadata["name"]
+    fill(part(tree, "status"), "phase", "Active")
     return tree
 
 

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from apimachinery import names
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
+from apiserver.strategies import object_warnings
 from apiserver.strategies.defaulting import items, part
 from apiserver.strategies.problems import (
+    IMMUTABLE,
     Problems,
     cidr,
     dns_subdomain,
     forbidden,
+    go_struct,
     immutable,
     invalid,
     label_selector,
@@ -132,14 +135,14 @@ def _service_backend(path: str, service: Json) -> Problems:
 
 def check_class(new: Json, old: Json | None) -> list[FieldError]:
     spec = new.get("spec") or {}
-    controller = spec.get("controller", "")
-    problems = [*_class_controller(controller)] if controller else [required("spec.controller")]
+    controller, problems = spec.get("controller", ""), list[FieldError]()
+    if old is not None:
+        problems += immutable("spec.controller", controller, (old.get("spec") or {}).get("controller"))
+    problems += _class_controller(controller) if controller else [required("spec.controller")]
     reference = spec.get("parameters")
     if reference is not None:
         problems += [required(f"spec.parameters.{name}") for name in ("kind", "name") if not reference.get(name)]
         problems += _parameters("spec.parameters", reference)
-    if old is not None:
-        problems += immutable("spec.controller", controller, (old.get("spec") or {}).get("controller"))
     return problems
 
 
@@ -189,8 +192,9 @@ def default_policy(tree: Json) -> Json:
     return tree
 
 
-def check_policy(new: Json, _old: Json | None) -> list[FieldError]:
-    return [*_policy(new.get("spec") or {})]
+def check_policy(new: Json, old: Json | None) -> list[FieldError]:
+    problems = [*_policy(new.get("spec") or {})]
+    return problems if old is None else [*problems, *problems]  # upstream looks twice
 
 
 def _policy(spec: Json) -> Problems:
@@ -262,10 +266,8 @@ def _strictly_inside(inner: str, outer: str) -> bool:
 
 
 def check_address(new: Json, old: Json | None) -> list[FieldError]:
-    """An IPAddress is named by the address, canonically, and says who has it."""
-    name = (new.get("metadata") or {}).get("name", "")
-    reference = (new.get("spec") or {}).get("parentRef")
-    problems = [invalid("metadata.name", name, m) for m in address_name(name, False)]
+    """An IPAddress says who has the address that is its name."""
+    reference, problems = (new.get("spec") or {}).get("parentRef"), list[FieldError]()
     if reference is None:
         problems.append(required("spec.parentRef"))
     else:
@@ -284,28 +286,49 @@ def address_name(name: str, prefix: bool) -> list[str]:  # noqa: FBT001 - a Name
     return [] if canonical == name else [f'must be in canonical form ("{canonical}")']
 
 
+_ONE_EACH = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+
+
 def check_service_cidr(new: Json, old: Json | None) -> list[FieldError]:
-    ranges = (new.get("spec") or {}).get("cidrs") or ()
-    problems = [] if ranges else [required("spec.cidrs", "at least one CIDR required")]
+    ranges, before = ((tree.get("spec") or {}).get("cidrs") or [] for tree in (new, old or {}))
+    return [*(_ranges(ranges) if old is None else _kept_ranges(ranges, before))]
+
+
+def _ranges(ranges: Sequence[str]) -> Problems:
+    """One range, or one of each family."""
+    here = "spec.cidrs"
+    if not ranges:
+        yield required(here, "at least one CIDR required")
+        return
     if len(ranges) > 2:
-        problems.append(invalid("spec.cidrs", list(ranges), "may only hold up to 2 values"))
-    problems += [p for i, text in enumerate(ranges) for p in cidr(f"spec.cidrs[{i}]", text)]
-    if old is not None:
-        problems += _kept_ranges(ranges, (old.get("spec") or {}).get("cidrs") or ())
-    return problems
+        yield invalid(here, go_struct(CIDRs=list(ranges)), "may only hold up to 2 values")
+        return
+    problems = [problem for i, text in enumerate(ranges) for problem in cidr(f"{here}[{i}]", text)]
+    yield from problems
+    if not problems and len({ipaddress.ip_network(text, strict=False).version for text in ranges}) < len(ranges):
+        yield invalid(here, list(ranges), _ONE_EACH)
 
 
 def _kept_ranges(now: Sequence[str], before: Sequence[str]) -> Problems:
     """A range stays; a second one of the other family may still be added."""
-    if len(now) not in (len(before), len(before) + 1):
-        yield invalid("spec.cidrs", list(now), "field is immutable")
-        return
-    for i, text in enumerate(before):
-        yield from immutable(f"spec.cidrs[{i}]", now[i], text)
+    if len(now) == len(before):
+        for i, (new, old) in enumerate(zip(now, before, strict=True)):
+            yield from immutable(f"spec.cidrs[{i}]", new, old)
+    elif len(before) == 1 and len(now) == 2:
+        yield from immutable("spec.cidrs[0]", now[0], before[0])
+        yield from _ranges(now)
+    else:
+        yield invalid("spec.cidrs", list(now) or None, IMMUTABLE)
 
 
 INGRESSES = Strategy(check=check_ingress, has_generation=True)
 INGRESSCLASSES = Strategy(default=default_class, prepare=as_sent, check=check_class, has_generation=True)
-NETWORKPOLICIES = Strategy(default=default_policy, prepare=as_sent, check=check_policy, has_generation=True)
+NETWORKPOLICIES = Strategy(
+    default=default_policy,
+    prepare=as_sent,
+    check=check_policy,
+    has_generation=True,
+    warnings=object_warnings.network_policy,
+)
 IPADDRESSES = Strategy(prepare=as_sent, check=check_address, name=address_name)
 SERVICECIDRS = Strategy(check=check_service_cidr, prepare_status=status_without())

@@ -8,14 +8,9 @@ from apimachinery.types import Json
 from apiserver.strategies.defaulting import part
 from apiserver.strategies.pod import resources
 from apiserver.strategies.pod.placement import EFFECTS
-from apiserver.strategies.problems import Problems, cidr, duplicate, forbidden, invalid, named, required
+from apiserver.strategies.problems import Problems, cidr, duplicate, forbidden, go_struct, invalid, named, required
 from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Strategy, metadata_fields
-
-_SPEC_ONLY = (
-    "node updates may only change labels, taints, or capacity (or configSource, if the DynamicKubeletConfig feature "
-    "gate is enabled)"
-)
 
 
 def default(tree: Json) -> Json:
@@ -38,7 +33,11 @@ def prepare(new: Json, old: Json | None) -> Json:
 
 def check(new: Json, old: Json | None) -> list[FieldError]:
     problems = [*_check(new)]
-    return problems if old is None else [*problems, *_changes(new.get("spec") or {}, old.get("spec") or {})]
+    if old is None:
+        return problems
+    spec = new.get("spec") or {}
+    again = taints("metadata.taints", spec.get("taints") or ())  # upstream looks at them twice
+    return [*problems, *_changes(spec, old.get("spec") or {}), *again]
 
 
 def _check(tree: Json) -> Problems:
@@ -79,14 +78,19 @@ def _changes(spec: Json, before: Json) -> Problems:
         yield forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')
     if before.get("providerID") and spec.get("providerID") != before["providerID"]:
         yield forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid')
-    mutable = ("taints", "unschedulable", "podCIDR", "podCIDRs", "providerID", "configSource")
-    rest = [{n: v for n, v in tree.items() if n not in mutable} for tree in (spec, before)]
-    if not same(*rest):
-        yield forbidden("", _SPEC_ONLY)
+    if spec.get("externalID", "") != before.get("externalID", ""):
+        yield forbidden("spec.externalID", "may not be updated")
 
 
 def check_status(new: Json, _old: Json | None) -> list[FieldError]:
-    return [*_capacity(new)]
+    return [*_capacity(new), *_addresses((new.get("status") or {}).get("addresses") or ())]
+
+
+def _addresses(entries: Sequence[Json]) -> Problems:
+    for i, entry in enumerate(entries):
+        if entry in entries[:i]:
+            shown = go_struct(Type=entry.get("type", ""), Address=entry.get("address", ""))
+            yield duplicate(f"status.addresses[{i}]", shown)
 
 
 def fields(tree: Json) -> Mapping[str, str]:

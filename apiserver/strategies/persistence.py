@@ -3,13 +3,15 @@
 Source: validation.go ValidatePersistentVolume*, storage/validation.
 """
 
+import posixpath
 from collections.abc import Sequence
 
 from apimachinery import times
-from apimachinery.errors import FieldError
+from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
+from apiserver.strategies import go_structs, object_warnings
 from apiserver.strategies.claims import VOLUME_MODES, access_modes, positive_amount
-from apiserver.strategies.defaulting import fill, part
+from apiserver.strategies.defaulting import fill, fill_absent, part
 from apiserver.strategies.pod import placement
 from apiserver.strategies.pod.defaults import persistent_volume_source
 from apiserver.strategies.pod.volume_sources import one_source
@@ -20,17 +22,15 @@ from apiserver.strategies.problems import (
     forbidden,
     immutable,
     invalid,
-    one_of,
     qualified_name,
     required,
     supported,
+    too_long,
 )
 from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Strategy, WriteContext, as_sent
 
-_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _RECLAIM = ("Delete", "Recycle", "Retain")
-_BINDING = ("Immediate", "WaitForFirstConsumer")
 _PV_FIELDS = frozenset(
     (
         "accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity", "persistentVolumeReclaimPolicy",
@@ -38,16 +38,18 @@ _PV_FIELDS = frozenset(
     )
 )  # fmt: skip
 _SOURCES = {"local": ("path",), "csi": ("driver", "volumeHandle")}
+#: What may come to a CSI volume that has none.
+_ADDED = "controllerExpandSecretRef"
+_NOT_INLINE = "may not be specified in the context of inline volumes"
+_MOST_PARAMETERS, _PARAMETER_BYTES = 512, 256 * 1024
+_SHOWN = {"cephfs": "cephFS"}
 _IMMUTABLE_SOURCE = "spec.persistentvolumesource is immutable after creation"
-_IMMUTABLE_CLAIM = (
-    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
-)
 
 
 def default_volume(volume: Json) -> Json:
     spec = part(volume, "spec")
     fill(spec, "persistentVolumeReclaimPolicy", "Retain")
-    fill(spec, "volumeMode", "Filesystem")
+    fill_absent(spec, "volumeMode", "Filesystem")
     fill(part(volume, "status"), "phase", "Pending")
     persistent_volume_source(spec)
     return volume
@@ -68,64 +70,119 @@ def stamp_volume(new: Json, old: Json | None, context: WriteContext) -> Json:
 
 
 def check_volume(new: Json, old: Json | None) -> list[FieldError]:
-    problems = [*_volume(new["spec"])]
-    if old is None:
-        return problems
-    spec, before = new["spec"], old["spec"]
-    if not same(_source_of(spec), _source_of(before)):
-        problems.append(forbidden("spec.persistentvolumesource", _IMMUTABLE_SOURCE))
-    problems += immutable("spec.volumeMode", spec.get("volumeMode"), before.get("volumeMode"))
+    problems = [*volume_spec("spec", new["spec"])]
+    return problems if old is None else [*problems, *problems, *_volume_changes(new["spec"], old["spec"])]
+
+
+def _volume_changes(spec: Json, before: Json) -> Problems:
+    """Where a volume lies stays; upstream has no `spec` in these paths."""
+    source, was = _source_of(spec), _source_of(before)
+    if "csi" in was and "csi" in source and was["csi"].get(_ADDED) is None:
+        source["csi"] = {**source["csi"], _ADDED: None}
+    if not go_structs.equal("core.PersistentVolumeSource", source, was):
+        shown = go_structs.difference("core.PersistentVolumeSource", was, source)
+        yield forbidden("spec.persistentvolumesource", f"{_IMMUTABLE_SOURCE}\n{shown}")
+    yield from immutable("volumeMode", spec.get("volumeMode"), before.get("volumeMode"))
     if before.get("nodeAffinity") is not None:
-        problems += immutable("spec.nodeAffinity", spec.get("nodeAffinity"), before["nodeAffinity"])
-    return problems
+        yield from immutable("nodeAffinity", spec.get("nodeAffinity"), before["nodeAffinity"])
+    if before.get("volumeAttributesClassName") is not None and spec.get("volumeAttributesClassName") is None:
+        yield forbidden("spec.volumeAttributesClassName", "update from non-nil value to nil is forbidden")
 
 
 def _source_of(spec: Json) -> Json:
     return {name: value for name, value in spec.items() if name not in _PV_FIELDS and value is not None}
 
 
-def _volume(spec: Json) -> Problems:
+def volume_spec(path: str, spec: Json, *, inline: bool = False) -> Problems:
+    """ValidatePersistentVolumeSpec; `inline`: of a VolumeAttachment that names no volume."""
+    if inline:
+        yield from _inline(path, spec)
     if not spec.get("accessModes"):
-        yield required("spec.accessModes")
-    yield from access_modes("spec", spec)
-    capacity = spec.get("capacity") or {}
+        yield required(f"{path}.accessModes")
+    yield from access_modes(path, spec)
+    policy, mode = spec.get("persistentVolumeReclaimPolicy"), spec.get("volumeMode")
+    if not inline:
+        yield from _capacity(f"{path}.capacity", spec.get("capacity") or {})
+        yield from supported(f"{path}.persistentVolumeReclaimPolicy", policy or None, _RECLAIM)
+        yield from _affinity(f"{path}.nodeAffinity", spec.get("nodeAffinity"))
+    yield from _one_volume_source(path, spec)
+    host = spec.get("hostPath") or {}
+    if posixpath.normpath(host.get("path") or ".") == "/" and policy == "Recycle":
+        yield forbidden(f"{path}.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'")
+    if not inline:
+        if spec.get("storageClassName"):
+            yield from dns_subdomain(f"{path}.storageClassName", spec["storageClassName"])
+        yield from supported(f"{path}.volumeMode", mode, VOLUME_MODES)
+    yield from _attributes_class(path, spec)
+
+
+def inline_volume(path: str, spec: Json) -> Problems:
+    """A volume's spec in a VolumeAttachment."""
+    yield from volume_spec(path, spec, inline=True)
+
+
+def _inline(path: str, spec: Json) -> Problems:
+    """What a volume without an object of its own may not say."""
+    for name in ("claimRef", "capacity", "nodeAffinity", "storageClassName"):
+        if spec.get(name):
+            yield forbidden(f"{path}.{name}", _NOT_INLINE)
+    if spec.get("csi") is None:
+        yield required(f"{path}.csi", "has to be specified in the context of inline volumes")
+    if spec.get("persistentVolumeReclaimPolicy") not in (None, "", "Retain"):
+        detail = "may only be Retain in the context of inline volumes"
+        yield forbidden(f"{path}.persistentVolumeReclaimPolicy", detail)
+    if spec.get("volumeMode") not in (None, "Filesystem"):
+        detail = "may not specify volumeMode other than Filesystem in the context of inline volumes"
+        yield forbidden(f"{path}.volumeMode", detail)
+
+
+def _capacity(path: str, capacity: Json) -> Problems:
     if not capacity:
-        yield required("spec.capacity")
-    elif set(capacity) != {"storage"}:
-        yield from one_of("spec.capacity", next(n for n in capacity if n != "storage"), ("storage",))
+        yield required(path)
+    if set(capacity) != {"storage"}:
+        yield not_supported(path, capacity or None, ("storage",))
     for name, value in capacity.items():
-        yield from positive_amount(f"spec.capacity[{name}]", value)
-    yield from one_of("spec.persistentVolumeReclaimPolicy", spec.get("persistentVolumeReclaimPolicy", ""), _RECLAIM)
-    yield from _one_volume_source(spec)
-    if spec.get("storageClassName"):
-        yield from dns_subdomain("spec.storageClassName", spec["storageClassName"])
-    if spec.get("volumeMode") is not None:
-        yield from one_of("spec.volumeMode", spec["volumeMode"], VOLUME_MODES)
-    needed = (spec.get("nodeAffinity") or {}).get("required")
-    if spec.get("nodeAffinity") is not None:
-        if needed is None:
-            yield required("spec.nodeAffinity.required", "must specify required node constraints")
-        else:
-            yield from placement.node_selector("spec.nodeAffinity.required", needed)
-    if spec.get("local") is not None and needed is None:
-        yield required("spec.nodeAffinity", "Local volume requires node affinity")
+        yield from positive_amount(f"{path}[{name}]", value)
 
 
-def _one_volume_source(spec: Json) -> Problems:
+def _affinity(path: str, affinity: Json | None) -> Problems:
+    if affinity is None:
+        return
+    if affinity.get("required") is None:
+        yield required(f"{path}.required", "must specify required node constraints")
+    else:
+        yield from placement.node_selector(f"{path}.required", affinity["required"])
+
+
+def _attributes_class(path: str, spec: Json) -> Problems:
+    name = spec.get("volumeAttributesClassName")
+    if name is None:
+        return
+    if name:
+        yield from dns_subdomain(f"{path}.volumeAttributesClassName", name)
+    else:
+        yield required(f"{path}.volumeAttributesClassName", "an empty string is disallowed")
+    if spec.get("csi") is None:
+        yield required(f"{path}.csi", "has to be specified when using volumeAttributesClassName")
+
+
+def _one_volume_source(path: str, spec: Json) -> Problems:
     sources = [*_source_of(spec)]
     if not sources:
-        yield required("spec", "must specify a volume type")
+        yield required(path, "must specify a volume type")
+    sources.sort(key=lambda name: name == "flexVolume")  # it is the one that upstream lets stand beside another
     for name in sources[1:]:
-        yield forbidden(f"spec.{name}", "may not specify more than 1 volume type")
-    for name in sources[:1]:
+        if name != "flexVolume":
+            shown = _SHOWN.get(name, name)
+            yield forbidden(f"{path}.{shown}", "may not specify more than 1 volume type")
+    for name in (*sources[:1], *(name for name in sources[1:] if name == "flexVolume")):
         for member in _SOURCES.get(name, ()):
             if not spec[name].get(member):
-                yield required(f"spec.{name}.{member}")
+                yield required(f"{path}.{name}.{member}")
         if name not in _SOURCES:
-            yield from one_source(f"spec.{name}", name, spec[name])
-    host = spec.get("hostPath") or {}
-    if host.get("path") == "/" and spec.get("persistentVolumeReclaimPolicy") == "Recycle":
-        yield forbidden("spec.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'")
+            yield from one_source(f"{path}.{name}", name, spec[name])
+        if name == "local" and (spec.get("nodeAffinity") or {}).get("required") is None:
+            yield required(f"{path}.nodeAffinity", "Local volume requires node affinity")
 
 
 def default_class(tree: Json) -> Json:
@@ -140,25 +197,37 @@ def check_class(new: Json, old: Json | None) -> list[FieldError]:
     if old is not None:
         if not same(new.get("parameters"), old.get("parameters")):
             problems.append(forbidden("parameters", "updates to parameters are forbidden."))
-        if new.get("provisioner") != old.get("provisioner"):
-            problems.append(forbidden("provisioner", "updates to provisioner are forbidden."))
-        if new.get("reclaimPolicy") != old.get("reclaimPolicy"):
-            problems.append(forbidden("reclaimPolicy", "updates to reclaimPolicy are forbidden."))
+        changed = [name for name in ("provisioner", "reclaimPolicy") if new.get(name) != old.get(name)]
+        problems += [forbidden(name, f"updates to {name} are forbidden.") for name in changed]
         problems += immutable("volumeBindingMode", new.get("volumeBindingMode"), old.get("volumeBindingMode"))
     return problems
 
 
 def _class(tree: Json) -> Problems:
-    if not tree.get("provisioner"):
-        yield required("provisioner")
-    else:
-        yield from qualified_name("provisioner", tree["provisioner"].lower())
-    for key in tree.get("parameters") or {}:
-        if not key:
-            yield invalid("parameters", key, "field can not be empty.")
-    yield from one_of("reclaimPolicy", tree.get("reclaimPolicy", ""), ("Delete", "Retain"), needed=False)
+    yield from provisioner("provisioner", tree.get("provisioner", ""))
+    yield from parameters(tree.get("parameters") or {})
+    yield from supported("reclaimPolicy", tree.get("reclaimPolicy") or None, ("Delete", "Retain"))
     yield from supported("volumeBindingMode", tree.get("volumeBindingMode"), ("Immediate", "WaitForFirstConsumer"))
     yield from _topologies(tree.get("allowedTopologies") or ())
+
+
+def provisioner(path: str, name: str) -> Problems:
+    """Who makes volumes, or changes them: a qualified name in any case."""
+    if not name:
+        yield required(path)
+    else:
+        yield from qualified_name(path, name.lower())
+
+
+def parameters(values: Json) -> Problems:
+    """What a class tells its driver: not too much."""
+    if len(values) > _MOST_PARAMETERS:
+        yield too_long("parameters", _MOST_PARAMETERS)
+        return
+    if "" in values:
+        yield invalid("parameters", "", "field can not be empty.")
+    if sum(len(key.encode()) + len(value.encode()) for key, value in values.items()) > _PARAMETER_BYTES:
+        yield too_long("parameters", _PARAMETER_BYTES)
 
 
 def _topologies(terms: Sequence[Json]) -> Problems:
@@ -175,5 +244,13 @@ def _topologies(terms: Sequence[Json]) -> Problems:
             yield from qualified_name(f"{here}[{j}].key", key)
 
 
-PERSISTENTVOLUMES = Strategy(default=default_volume, prepare=prepare_volume, stamp=stamp_volume, check=check_volume)
-STORAGECLASSES = Strategy(default=default_class, prepare=as_sent, check=check_class)
+PERSISTENTVOLUMES = Strategy(
+    default=default_volume,
+    prepare=prepare_volume,
+    stamp=stamp_volume,
+    check=check_volume,
+    warnings=object_warnings.volume,
+)
+STORAGECLASSES = Strategy(
+    default=default_class, prepare=as_sent, check=check_class, warnings=object_warnings.storage_class
+)

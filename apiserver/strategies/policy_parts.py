@@ -10,8 +10,8 @@ from apimachinery.errors import INTERNAL_FIELD, FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.admission.policy_programs import Compiler, Expression
 from apiserver.strategies.admission_rules import match_resources
-from apiserver.strategies.defaulting import fill, items, part
-from apiserver.strategies.problems import Problems, forbidden, invalid, label_selector, named, one_of, required
+from apiserver.strategies.defaulting import fill_absent, items, part
+from apiserver.strategies.problems import Problems, forbidden, invalid, label_selector, named, required, supported
 
 _IDENTIFIER = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _RESERVED = frozenset(
@@ -25,7 +25,7 @@ _RESERVED = frozenset(
 def default(tree: Json) -> Json:
     """The defaults of a policy."""
     spec = part(tree, "spec")
-    fill(spec, "failurePolicy", "Fail")
+    fill_absent(spec, "failurePolicy", "Fail")
     if spec.get("matchConstraints") is not None:
         _default_match(spec["matchConstraints"])
     return tree
@@ -39,17 +39,17 @@ def default_binding(tree: Json) -> Json:
 
 
 def _default_match(match: Json) -> None:
-    fill(match, "matchPolicy", "Equivalent")
+    fill_absent(match, "matchPolicy", "Equivalent")
     part(match, "namespaceSelector")
     part(match, "objectSelector")
     for rule in items(match, "resourceRules", "excludeResourceRules"):
-        fill(rule, "scope", "*")
+        fill_absent(rule, "scope", "*")
 
 
 def scope(spec: Json) -> Problems:
     """What a policy is about, and what happens when it fails."""
     match = spec.get("matchConstraints")
-    yield from one_of("spec.failurePolicy", spec.get("failurePolicy"), ("Fail", "Ignore"))
+    yield from supported("spec.failurePolicy", spec.get("failurePolicy"), ("Fail", "Ignore"))
     if spec.get("paramKind") is not None:
         yield from _param_kind("spec.paramKind", spec["paramKind"])
     if match is None:

@@ -24,6 +24,7 @@ from apimachinery.errors import (
     not_supported,
 )
 from apimachinery.types import Json
+from apiserver.strategies import go_structs
 from apiserver.strategies.sameness import same
 
 Problems = Iterator[FieldError]
@@ -220,7 +221,7 @@ def label_selector(path: str, selector: Json | None) -> Problems:
 
 def shown_selector(selector: Json) -> Any:
     """A selector as Go shows it: its fields in the order of the struct."""
-    return go_struct(**{name: selector[name] for name in ("matchLabels", "matchExpressions") if selector.get(name)})
+    return go_structs.shown("metav1.LabelSelector", selector)
 
 
 def is_empty_selector(selector: Json | None) -> bool:

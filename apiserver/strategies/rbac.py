@@ -9,16 +9,17 @@ from apimachinery import names
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, items, part
-from apiserver.strategies.problems import Problems, immutable, invalid, label_selector, named, required
+from apiserver.strategies.problems import Problems, go_struct, invalid, label_selector, named, required
+from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Strategy, as_sent
 
 _GROUP = "rbac.authorization.k8s.io"
 
 
 def _role(*, namespaced: bool) -> Strategy:
-    def check(new: Json, _old: Json | None) -> list[FieldError]:
-        rules = [*_rules(new.get("rules") or (), namespaced=namespaced)]
-        return [*rules, *_aggregation(new)]
+    def check(new: Json, old: Json | None) -> list[FieldError]:
+        problems = [*_rules(new.get("rules") or (), namespaced=namespaced), *_aggregation(new)]
+        return problems if old is None else [*problems, *problems]  # upstream looks twice
 
     return Strategy(prepare=as_sent, check=check, allow_create_on_update=True, name=names.path_segment_name)
 
@@ -56,6 +57,10 @@ def _aggregation(tree: Json) -> Problems:
             yield invalid(f"{here}[{i}]", None, "invalid label selector.")
 
 
+#: A reference as Go shows it.
+_REFERENCE = (("APIGroup", "apiGroup"), ("Kind", "kind"), ("Name", "name"))
+
+
 def default_binding(tree: Json) -> Json:
     if tree.get("roleRef") is not None:
         fill(part(tree, "roleRef"), "apiGroup", _GROUP)
@@ -72,8 +77,13 @@ def _binding(*, namespaced: bool) -> Strategy:
         problems = [*_role_ref(new.get("roleRef") or {}, kinds)]
         for i, subject in enumerate(new.get("subjects") or ()):
             problems += _subject(f"subjects[{i}]", subject, namespaced=namespaced)
-        if old is not None:
-            problems += immutable("roleRef", new.get("roleRef"), old.get("roleRef"), "cannot change roleRef")
+        if old is None:
+            return problems
+        problems += problems
+        reference = new.get("roleRef") or {}
+        if not same(reference, old.get("roleRef")):
+            shown = {go: reference.get(name, "") for go, name in _REFERENCE}
+            problems.append(invalid("roleRef", go_struct(**shown), "cannot change roleRef"))
         return problems
 
     return Strategy(

@@ -3,6 +3,7 @@
 from apimachinery import names
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
+from apiserver.strategies import object_warnings
 from apiserver.strategies.defaulting import fill
 from apiserver.strategies.pod.placement import tolerations
 from apiserver.strategies.pod.resources import requirements
@@ -106,9 +107,20 @@ def _runtime(tree: Json) -> Problems:
 
 
 PODDISRUPTIONBUDGETS = Strategy(
-    check=check_budget, has_generation=True, allow_unconditional_update=False, any_finalizer=True
+    check=check_budget,
+    has_generation=True,
+    allow_unconditional_update=False,
+    any_finalizer=True,
+    name=names.path_segment_name,  # upstream's validation does not look at the metadata
 )
 PRIORITYCLASSES = Strategy(
     default=default_priority, prepare=as_sent, check=check_priority, has_generation=True, raises_generation=never
 )
-RUNTIMECLASSES = Strategy(prepare=as_sent, check=check_runtime, allow_unconditional_update=False, any_finalizer=True)
+RUNTIMECLASSES = Strategy(
+    prepare=as_sent,
+    check=check_runtime,
+    allow_create_on_update=True,
+    allow_unconditional_update=False,
+    any_finalizer=True,
+    warnings=object_warnings.runtime_class,
+)

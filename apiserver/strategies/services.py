@@ -13,7 +13,7 @@ from typing import Any
 from apimachinery import names
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
-from apiserver.strategies.defaulting import fill, items, part
+from apiserver.strategies.defaulting import fill, fill_absent, items, part
 from apiserver.strategies.problems import (
     Problems,
     cidr,
@@ -55,7 +55,7 @@ def default(tree: Json) -> Json:
     if has_node_ports(spec):
         fill(spec, "externalTrafficPolicy", "Cluster")
     if spec["type"] != "ExternalName":
-        fill(spec, "internalTrafficPolicy", "Cluster")
+        fill_absent(spec, "internalTrafficPolicy", "Cluster")
     if spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is None:
         spec["allocateLoadBalancerNodePorts"] = True
     return tree
@@ -312,7 +312,7 @@ def _load_balancer(spec: Json) -> Problems:
         if spec.get(name) not in (None, []) and not is_balancer:
             yield forbidden(f"spec.{name}", "may only be used when `type` is 'LoadBalancer'")
     for i, source in enumerate(spec.get("loadBalancerSourceRanges") or ()):
-        yield from cidr(f"spec.loadBalancerSourceRanges[{i}]", source.strip())
+        yield from cidr(f"spec.LoadBalancerSourceRanges[{i}]", source.strip())
     if spec.get("loadBalancerClass") and is_balancer:
         yield from named("spec.loadBalancerClass", spec["loadBalancerClass"], names.qualified_name)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from apimachinery import names
 from apimachinery.errors import FieldError
+from apimachinery.meta import CHANGES
 from apimachinery.types import Json
 from apiserver.request import User
 
@@ -173,6 +174,10 @@ class Strategy:
     grace_period: Callable[[Json, int | None], int] = no_grace
     #: Finalizers need no domain: custom resources, their definitions, and kinds outside upstream's core validation.
     any_finalizer: bool = False
+    #: An object without a name gets a random one.
+    has_own_name: bool = False
+    #: How the kind's own validation of an update looks at the metadata, after what is done for all kinds.
+    metadata_checks: tuple[str, ...] = (CHANGES,)
     #: The rule for `metadata.name` (and, as a prefix, generateName).
     name: names.NameRule = names.subdomain_name
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from apimachinery import kinds, names
 from apimachinery.errors import FieldError
 from apimachinery.kinds import Kind
+from apimachinery.meta import CHANGES, WHOLE
 from apimachinery.types import Json
 from apiserver.strategies import (
     autoscaling,
@@ -144,9 +145,56 @@ _SHOWN_WHEN_DELETED = (
     kinds.RESOURCESLICES,
 )
 
-STRATEGIES: Mapping[Kind, Strategy] = {
-    kind: replace(strategy, shows_deleted=True) if kind in _SHOWN_WHEN_DELETED else strategy for kind, strategy in _ROWS
+#: How the validation of an update looks at the metadata, where that is not for changes only, once.
+_METADATA_CHECKS: Mapping[tuple[str, ...], tuple[Kind, ...]] = {
+    (): (kinds.EVENTS, kinds.PODDISRUPTIONBUDGETS),
+    (WHOLE,): (
+        kinds.ENDPOINTSLICES,
+        kinds.LIMITRANGES,
+        kinds.MUTATINGWEBHOOKCONFIGURATIONS,
+        kinds.VALIDATINGWEBHOOKCONFIGURATIONS,
+        kinds.VALIDATINGADMISSIONPOLICIES,
+        kinds.VALIDATINGADMISSIONPOLICYBINDINGS,
+        kinds.MUTATINGADMISSIONPOLICIES_V1ALPHA1,
+        kinds.MUTATINGADMISSIONPOLICYBINDINGS_V1ALPHA1,
+        kinds.FLOWSCHEMAS,
+        kinds.PRIORITYLEVELCONFIGURATIONS,
+    ),
+    (WHOLE, WHOLE): (kinds.PERSISTENTVOLUMES, kinds.CSINODES, kinds.VOLUMEATTACHMENTS),
+    (CHANGES, WHOLE): (
+        kinds.CONFIGMAPS,
+        kinds.SECRETS,
+        kinds.SERVICEACCOUNTS,
+        kinds.ENDPOINTS,
+        kinds.INGRESSCLASSES,
+        kinds.APISERVICES,
+    ),
+    (WHOLE, CHANGES): (
+        kinds.NODES,
+        kinds.NAMESPACES,
+        kinds.REPLICATIONCONTROLLERS,
+        kinds.JOBS,
+        kinds.CERTIFICATESIGNINGREQUESTS,
+        kinds.NETWORKPOLICIES,
+        kinds.IPADDRESSES,
+        kinds.RUNTIMECLASSES,
+        kinds.STORAGECLASSES,
+        kinds.CSISTORAGECAPACITIES,
+        kinds.RESOURCECLAIMS,
+        kinds.RESOURCECLAIMTEMPLATES,
+        kinds.DEVICECLASSES,
+    ),
+    (WHOLE, CHANGES, WHOLE): (kinds.PERSISTENTVOLUMECLAIMS,),
+    (WHOLE, WHOLE, CHANGES): (kinds.ROLES, kinds.ROLEBINDINGS, kinds.CLUSTERROLES, kinds.CLUSTERROLEBINDINGS),
 }
+
+
+def _completed(kind: Kind, strategy: Strategy) -> Strategy:
+    found = next((checks for checks, those in _METADATA_CHECKS.items() if kind in those), strategy.metadata_checks)
+    return replace(strategy, shows_deleted=strategy.shows_deleted or kind in _SHOWN_WHEN_DELETED, metadata_checks=found)
+
+
+STRATEGIES: Mapping[Kind, Strategy] = {kind: _completed(kind, strategy) for kind, strategy in _ROWS}
 
 #: Kinds that are answered and not kept, and those whose objects are stored as they come.
 PLAIN = Strategy(prepare=as_sent, name=names.path_segment_name)
@@ -157,7 +205,15 @@ def strategy_of_version(kind: Kind, stored: Kind) -> Strategy:
     own, base = STRATEGIES.get(kind), strategy_of(stored)
     if own is None or kind is stored:
         return base
-    return replace(base, check=own.check, fields=own.fields, field_labels=own.field_labels)
+    return replace(
+        base,
+        check=own.check,
+        fields=own.fields,
+        field_labels=own.field_labels,
+        metadata_checks=own.metadata_checks,
+        any_finalizer=own.any_finalizer,
+        name=own.name,
+    )
 
 
 def strategy_of(kind: Kind) -> Strategy:

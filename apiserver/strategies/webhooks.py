@@ -4,22 +4,23 @@ Source: pkg/apis/admissionregistration/validation, v1/defaults.go.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from apimachinery import names
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies.admission_rules import match_conditions, rule_with_operations
-from apiserver.strategies.defaulting import fill, items, part
+from apiserver.strategies.defaulting import fill_absent, items, part
 from apiserver.strategies.problems import (
     Problems,
     duplicate,
     invalid,
     label_selector,
     named,
-    one_of,
     port,
     required,
+    supported,
 )
 from apiserver.strategies.strategy import Strategy, as_sent
 
@@ -27,18 +28,18 @@ from apiserver.strategies.strategy import Strategy, as_sent
 def default(tree: Json) -> Json:
     for hook in items(tree, "webhooks"):
         for name, value in (("failurePolicy", "Fail"), ("matchPolicy", "Equivalent"), ("timeoutSeconds", 10)):
-            fill(hook, name, value)
+            fill_absent(hook, name, value)
         part(hook, "namespaceSelector")
         part(hook, "objectSelector")
         _default_service((hook.get("clientConfig") or {}).get("service"))
         for rule in items(hook, "rules"):
-            fill(rule, "scope", "*")
+            fill_absent(rule, "scope", "*")
     return tree
 
 
 def default_mutating(tree: Json) -> Json:
     for hook in items(default(tree), "webhooks"):
-        fill(hook, "reinvocationPolicy", "Never")
+        fill_absent(hook, "reinvocationPolicy", "Never")
     return tree
 
 
@@ -85,8 +86,9 @@ def qualified(path: str, name: str) -> Problems:
     if not name:
         yield required(path)
         return
-    yield from named(path, name, names.dns_subdomain)
-    if len(name.split(".")) < 3:
+    if wrong := names.dns_subdomain(name):
+        yield invalid(path, name, ",".join(wrong))
+    elif len(name.split(".")) < 3:
         yield invalid(path, name, "should be a domain with at least three segments separated by dots")
 
 
@@ -115,8 +117,8 @@ def _webhook(path: str, hook: Json, allow: _Allowed) -> Problems:
     yield from qualified(f"{path}.name", hook.get("name", ""))
     for i, rule in enumerate(hook.get("rules") or ()):
         yield from rule_with_operations(f"{path}.rules[{i}]", rule)
-    yield from one_of(f"{path}.failurePolicy", hook.get("failurePolicy"), ("Fail", "Ignore"))
-    yield from one_of(f"{path}.matchPolicy", hook.get("matchPolicy"), ("Equivalent", "Exact"))
+    yield from supported(f"{path}.failurePolicy", hook.get("failurePolicy"), ("Fail", "Ignore"))
+    yield from supported(f"{path}.matchPolicy", hook.get("matchPolicy"), ("Equivalent", "Exact"))
     effects = hook.get("sideEffects")
     options = ("None", "NoneOnDryRun", "Some", "Unknown") if allow.side_effects else _NO_EFFECTS
     if effects is None:
@@ -128,8 +130,7 @@ def _webhook(path: str, hook: Json, allow: _Allowed) -> Problems:
         yield invalid(f"{path}.timeoutSeconds", seconds, "the timeout value must be between 1 and 30 seconds")
     for name in ("namespaceSelector", "objectSelector"):
         yield from label_selector(f"{path}.{name}", hook.get(name))
-    if hook.get("reinvocationPolicy") is not None:
-        yield from one_of(f"{path}.reinvocationPolicy", hook["reinvocationPolicy"], ("IfNeeded", "Never"))
+    yield from supported(f"{path}.reinvocationPolicy", hook.get("reinvocationPolicy"), ("IfNeeded", "Never"))
     yield from client_config(f"{path}.clientConfig", hook.get("clientConfig") or {})
 
 
@@ -141,14 +142,33 @@ def client_config(path: str, config: Json) -> Problems:
     elif url is not None:
         yield from _url(f"{path}.url", url)
     else:
-        yield from _service(path, service or {})
+        yield from _service(f"{path}.service", service or {})
 
 
 def _service(path: str, service: Json) -> Problems:
     for name in ("name", "namespace"):
         if not service.get(name):
-            yield required(f"{path}.service.{name}", f"service {name} is required")
-    yield from port(f"{path}.service.port", service.get("port", 443))
+            yield required(f"{path}.{name}")
+    for problem in port(f"{path}.port", service.get("port", 443)):
+        yield replace(problem, detail=f"port is not valid: {problem.detail}")
+    yield from _url_path(f"{path}.path", service.get("path") or "")
+
+
+def _url_path(path: str, value: str) -> Problems:
+    """The path of a Service's URL: segments that are DNS subdomains."""
+    if value in ("", "/"):
+        return
+    if value == "//":
+        yield invalid(path, value, "segment[0] may not be empty")
+        return
+    if not value.startswith("/"):
+        yield invalid(path, value, "must start with a '/'")
+    for i, segment in enumerate(value[1:].removesuffix("/").split("/")):
+        if not segment:
+            yield invalid(path, value, f"segment[{i}] may not be empty")
+            continue
+        for message in names.dns_subdomain(segment):
+            yield invalid(path, value, f"segment[{i}]: {message}")
 
 
 def _url(path: str, url: str) -> Problems:

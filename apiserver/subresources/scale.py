@@ -7,8 +7,11 @@ Source: pkg/registry/apps/deployment/storage/storage.go (ScaleREST).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
+
+import msgspec
 
 from apimachinery import errors, selectors, times
 from apimachinery.apply import scaling
@@ -24,13 +27,33 @@ from apiserver.resources import committing, decoding, fields, managing, presenti
 from apiserver.resources.api import Api
 from apiserver.resources.options import WriteOptions, write_options
 from apiserver.resources.stages import Write
+from apiserver.storage.entry import Entry
 from apiserver.strategies.strategy import Strategy
+from apiserver.tables import description_of
+from apiserver.tables.table import AGE, Column, Table, age
 
 #: No resource of its own: it exists as a subresource only.
 SCALE = Kind(group="autoscaling", kind="Scale", plural="scales", verbs=())
 NAME = "scale"
-#: For the merge of what is applied to a Scale.
-RESOURCE = Resource(kind=SCALE, stored=SCALE, strategy=Strategy())
+_COUNT = "replicas is the {} number of {}."
+
+
+def _cells(scale: Json, now: float) -> list[Any]:
+    counts = ((scale.get(part) or {}).get("replicas", 0) for part in ("spec", "status"))
+    return [scale["metadata"]["name"], *counts, age(scale, now)]
+
+
+_TABLE = Table(
+    (
+        Column("Name", description=description_of("Name")),
+        Column("Desired", "integer", description=_COUNT.format("desired", "instances for the scaled object")),
+        Column("Available", "integer", description=_COUNT.format("actual", "observed instances of the scaled object")),
+        replace(AGE, description=description_of("Age")),
+    ),
+    _cells,
+)
+#: For what is done with a Scale as with other objects: merging what is applied, showing it.
+RESOURCE = Resource(kind=SCALE, stored=SCALE, strategy=Strategy(), table=_TABLE)
 _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
@@ -50,7 +73,7 @@ def handlers(api: Api, places: Places | None = None) -> dict[str, Handler]:
 
     async def get(call: Call, resource: Resource) -> Response:
         entry = await reading.find(api, call, resource, call.first("resourceVersion"))
-        return _answer(call, places.read(await presenting.loaded(resource, entry)))
+        return _answer(call, places.read(await presenting.loaded(resource, entry)), api.clock())
 
     async def update(call: Call, resource: Resource) -> Response:
         body = await fields.typed_body(call, SCALE)
@@ -124,14 +147,16 @@ def _selector_text(selector: Json | None) -> str:
 async def _write(
     api: Api, places: Places, call: Call, resource: Resource, change: Callable[[Json], Json], *, applies: bool = False
 ) -> Response:
-    options, now = write_options(call), api.clock()
+    options, now, is_patch = write_options(call), api.clock(), call.method == "PATCH" and not applies
 
     def source(old: Json | None) -> Json:
         assert old is not None
         before = _with_entries(resource, places.begin(old), old)
         scale = change(before)
         decoding.metadata_of(scale)
-        writing.check_version(resource, scale, old, is_needed=False)
+        if is_patch:  # a body has been looked at
+            fields.checked(scale, RESOURCE, options, call, (), is_patch=True)
+        writing.check_version(call, resource, options, scale, old, is_needed=False)
         new = places.put(old, scale)
         return _with_owner(call, resource, options, new, before, scale, now=now, applies=applies)
 
@@ -148,7 +173,7 @@ async def _write(
         now=now,
     )
     committed = await committing.update(write, writing.key_of(call, resource))
-    return _answer(call, places.show(await presenting.loaded(resource, committed.entry)))
+    return _answer(call, places.show(await presenting.loaded(resource, committed.entry)), now)
 
 
 def _subject(places: Places, write: Write, new: Json, _old: Json | None) -> Subject:
@@ -213,5 +238,10 @@ def _changing(api: Api, call: Call, resource: Resource, data: bytes) -> tuple[Ca
     return writing.applier(rules, call, write_options(call), data, times.rfc3339(api.clock())), True
 
 
-def _answer(call: Call, scale: Json) -> Response:
-    return presenting.computed(call, scale, "autoscaling.Scale")
+def _answer(call: Call, scale: Json, now: float) -> Response:
+    """The Scale in the form asked for: it has columns of its own."""
+    if call.accepted.transform != negotiation.TABLE:
+        return presenting.computed(call, scale, "autoscaling.Scale")
+    value = msgspec.json.encode(scale)
+    entry = Entry("/" + scale["metadata"]["name"], int(scale["metadata"]["resourceVersion"]), value, len(value))
+    return presenting.present(call, RESOURCE, entry, now)

@@ -95,9 +95,9 @@ def columns(kind: Kind) -> list[Json]:
     ]
 
 
-def description_of_name() -> str:
-    """What every Table says of its first column."""
-    return _descriptions()[""]["Name"]
+def description_of(column: str) -> str:
+    """What most Tables say of a column."""
+    return _descriptions()[""][column]
 
 
 @cache

@@ -140,5 +140,5 @@ ENDPOINTSLICES = table(text("AddressType"), text("Ports"), text("Endpoints"), AG
 INGRESSES = table(text("Class"), text("Hosts"), text("Address"), text("Ports"), AGE, cells=_ingress)
 INGRESSCLASSES = table(text("Controller"), text("Parameters"), AGE, cells=_ingress_class)
 NETWORKPOLICIES = table(text("Pod-Selector"), AGE, cells=_policy)
-IPADDRESSES = table(text("ParentRef"), AGE, cells=_address)
+IPADDRESSES = table(text("ParentRef"), cells=_address)  # the age is in no column, as in upstream
 SERVICECIDRS = table(text("CIDRs"), AGE, cells=_range)

@@ -284,6 +284,8 @@ def remove_all(parent: str) -> None:
 
 def protect(pid: int, values: Mapping[str, str]) -> None:
     """Write into the own cgroup (v2) of a container's process. OSError where the kernel refuses."""
+    if not values:
+        return
     line = next(line for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines() if line.startswith("0::"))
     path = line.removeprefix("0::").strip("/")
     unit = path.rsplit("/", 1)[-1]

@@ -214,3 +214,11 @@ def cgroup_parent(pod: Pod, machine: Machine) -> str:
     if machine.systemd_cgroups:
         return slices.below(slices.below(root, middle), slices.pod_name(pod.metadata.uid))
     return "/" + "/".join(filter(None, (root.strip("/"), middle, f"pod{pod.metadata.uid}")))
+
+
+def unified(container: AnyContainer, machine: Machine) -> dict[str, str]:
+    """What Docker cannot be told of cgroup v2: MemoryQoS, and that a container ends as a whole."""
+    values = {"memory.oom.group": "1"} if machine.ends_whole else {}
+    if machine.throttling and isinstance(container, core_v1.Container):
+        values |= qos.protection(container, allocatable=machine.pods_memory, factor=machine.throttling)
+    return values

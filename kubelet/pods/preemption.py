@@ -59,6 +59,7 @@ def victims(pod: Pod, others: Sequence[Pod], missing: Missing) -> list[Pod]:
 
 
 def is_preemptable(pod: Pod, other: Pod) -> bool:
+    """Whether the other may go for the pod."""
     if is_critical(pod) and not is_critical(other):
         return True
     mine, theirs = pod.spec.priority, other.spec.priority

@@ -22,12 +22,15 @@ def count(tally: Tally, probe: core_v1.Probe, *, passed: bool) -> Tally:
 
 
 def initial_delay(probe: core_v1.Probe) -> float:
+    """Seconds after the container's start until the first probe."""
     return float(probe.initial_delay_seconds or 0)
 
 
 def period(probe: core_v1.Probe) -> float:
+    """Seconds from one probe to the next."""
     return float(probe.period_seconds or 10)
 
 
 def patience(probe: core_v1.Probe) -> float:
+    """Seconds that a probe may take."""
     return float(probe.timeout_seconds or 1)

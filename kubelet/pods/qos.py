@@ -90,6 +90,7 @@ def _bytes(amounts: Mapping[str, str]) -> int:
 
 
 def shares(milli: int) -> int:
+    """CPU shares for thousandths of a processor."""
     return min(max(milli * 1024 // 1000, _LEAST_SHARES), _MOST_SHARES)
 
 
@@ -99,6 +100,7 @@ def weight(shares: int) -> int:
 
 
 def quota(milli: int) -> int:
+    """Microseconds of a period for thousandths of a processor."""
     return max(milli * _PERIOD // 1000, _LEAST_QUOTA) if milli else 0
 
 

@@ -147,14 +147,17 @@ def unprobed(pod: Pod, name: str) -> Probed:
 
 
 def ref(pod: Pod) -> PodRef:
+    """The pod's identity for the runtime."""
     return PodRef(pod.metadata.namespace, pod.metadata.name, pod.metadata.uid)
 
 
 def is_sidecar(container: core_v1.Container) -> bool:
+    """Whether an init container goes on beside the others."""
     return container.restart_policy == "Always"
 
 
 def role_of(pod: Pod, name: str) -> Role:
+    """What a container is to its pod, by its name."""
     for container in pod.spec.init_containers:
         if container.name == name:
             return "sidecar" if is_sidecar(container) else "init"

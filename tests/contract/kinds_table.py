@@ -165,8 +165,8 @@ def line(key, subresource, listed, done, compared):
 
 def comparison():
     """(group/version, plural, subresource) -> how many of the requests about it are answered as upstream answers them."""
-    known, total, alike = set(upstream_requests.known()), Counter(), Counter()
-    for request in upstream_requests.load()[0]:
+    known, total, alike = set(upstream_requests.known("requests")), Counter(), Counter()
+    for request in upstream_requests.load("requests")[0]:
         key = about(request)
         total[key] += 1
         alike[key] += upstream_requests.name_of(request) not in known

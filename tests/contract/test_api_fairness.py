@@ -130,7 +130,8 @@ async def test_objects_of_the_server_are_changed_back(api):
     merge = "application/merge-patch+json"
     path = f"{FLOW}/prioritylevelconfigurations"
     patch = {"spec": {"limited": {"nominalConcurrencyShares": 7}}}
-    await api.must("PATCH", f"{path}/catch-all", patch, type=merge)
+    code, refused = await api.call("PATCH", f"{path}/catch-all", patch, type=merge)
+    assert (code, refused["details"]["causes"][0]["field"]) == (422, "spec")  # mandatory: it is what it is
     await api.must("PATCH", f"{path}/system", patch, type=merge)
     annotations = {"annotations": {"apf.kubernetes.io/autoupdate-spec": "false"}}
     await api.must("PATCH", f"{path}/workload-low", {**patch, "metadata": annotations}, type=merge)

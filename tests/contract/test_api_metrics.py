@@ -1,5 +1,7 @@
 """/metrics and the health endpoints as monitoring sees them: names, labels and numbers of upstream."""
 
+import asyncio
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -69,6 +71,42 @@ async def test_requests_are_counted_by_what_they_were(api):
     assert found["apiserver_request_sli_duration_seconds_count", key] == 2
     assert found["apiserver_response_sizes_count", key] == 2
     assert found["apiserver_response_sizes_sum", key] > 200
+
+
+async def test_resources_of_several_versions_are_told_once(api):
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    versions = [{"name": name, "served": True, "storage": name == "v1", "schema": schema} for name in ("v1", "v2")]
+    webhook = {"conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://127.0.0.1:1/"}}
+    names = {"plural": "bars", "singular": "bar", "kind": "Bar", "listKind": "BarList"}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": versions}
+    spec["conversion"] = {"strategy": "Webhook", "webhook": webhook}
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    await api.must("POST", definitions, {"metadata": {"name": "bars.example.com"}, "spec": spec})
+    bars, bar = "/apis/example.com/v1/namespaces/default/bars", {"apiVersion": "example.com/v1", "kind": "Bar"}
+    async with asyncio.timeout(30):
+        while (await api.call("POST", f"{bars}?dryRun=All", {**bar, "metadata": {"name": "a"}}))[0] != 201:
+            await asyncio.sleep(0)
+    await api.must("POST", bars, {**bar, "metadata": {"name": "a"}})
+    assert (await api.call("GET", f"{bars.replace('v1', 'v2')}/a"))[0] == 500
+    found = await metrics(api)
+    bars_of = (("group", "example.com"), ("resource", "bars"))
+    assert found["apiserver_resource_objects", bars_of] == 1
+    assert found["apiserver_storage_events_received_total", bars_of] == 1
+    failed = (("failure_type", "conversion_webhook_call_failure"), ("result", "failure"))
+    assert found["apiserver_conversion_webhook_request_total", failed] >= 1
+
+
+async def test_what_stages_and_plugins_took_is_told(api):
+    await api.must("POST", MAPS, config_map("a"))
+    found = await metrics(api)
+    filters = {dict(key)["filter"] for name, key in found if name == "apiserver_request_filter_duration_seconds_count"}
+    assert filters == {"authentication", "authorization", "audit", "impersonation", "priorityandfairness"}
+    labels_ = (("operation", "CREATE"), ("rejected", "false"), ("type", "admit"))
+    assert found["apiserver_admission_step_admission_duration_seconds_count", labels_] >= 1
+    plugins = {dict(key)["name"] for name, key in found if name.startswith("apiserver_admission_controller_")}
+    assert "NamespaceLifecycle" in plugins
+    body = (("group", ""), ("resource", "configmaps"), ("verb", "create"))
+    assert found["apiserver_request_body_size_bytes_count", body] >= 1
 
 
 async def test_watches_are_counted_while_they_run(api):

@@ -15,12 +15,14 @@ from apiserver.options import Options
 from tests.contract.api_server import running
 
 ANSWERS = json.loads(gzip.decompress(Path(__file__).with_name("apply_answers.json.gz").read_bytes()))
+#: Who writes when it has the time to.
+_SERVER = ("kube-apiserver", "api-priority-and-fairness-config-consumer-v1", "validatingadmissionpolicy-status")
 
 
 def shown(tree):
     """Entries as they were recorded: whether there is a time, not which; without those of controllers."""
     entries = (tree.get("metadata") or {}).get("managedFields") or []
-    entries = [e for e in entries if e["manager"] != "kube-apiserver"]
+    entries = [e for e in entries if e["manager"] not in _SERVER]
     rows = [{**{k: v for k, v in e.items() if k != "time"}, "timed": "time" in e} for e in entries]
     return sorted(
         rows, key=lambda e: json.dumps([e["operation"], e["manager"], e["apiVersion"], e.get("subresource", "")])

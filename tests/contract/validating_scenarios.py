@@ -50,6 +50,18 @@ def _said(text):
     return policy(check("false", messageExpression=f"string({text})"))
 
 
+_AUTOSCALER = create(
+    "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers",
+    {
+        "metadata": {"name": "h"},
+        "spec": {
+            "maxReplicas": 3,
+            "scaleTargetRef": {"kind": "Deployment", "name": "x", "apiVersion": "apps/v1"},
+        },
+    },
+)
+
+
 SCENARIOS = {
     "no": ([policy(NO), _BOUND], [ASK]),
     "no message": ([policy(check("  object.data.k == 'w'  ")), _BOUND], [ASK]),
@@ -287,18 +299,7 @@ SCENARIOS = {
             ),
             _BOUND,
         ],
-        [
-            create(
-                "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers",
-                {
-                    "metadata": {"name": "h"},
-                    "spec": {
-                        "maxReplicas": 3,
-                        "scaleTargetRef": {"kind": "Deployment", "name": "x", "apiVersion": "apps/v1"},
-                    },
-                },
-            )
-        ],
+        [_AUTOSCALER],
     ),
     "another version, exactly": (
         [
@@ -309,18 +310,7 @@ SCENARIOS = {
             ),
             _BOUND,
         ],
-        [
-            create(
-                "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers",
-                {
-                    "metadata": {"name": "h"},
-                    "spec": {
-                        "maxReplicas": 3,
-                        "scaleTargetRef": {"kind": "Deployment", "name": "x", "apiVersion": "apps/v1"},
-                    },
-                },
-            )
-        ],
+        [_AUTOSCALER],
     ),
     "webhook configurations": (
         [policy(NO, match=rule("validatingwebhookconfigurations", "admissionregistration.k8s.io")), _BOUND],

@@ -110,8 +110,13 @@ def test_a_debugger_sees_its_targets_processes(cluster, namespace):
 
 
 def cgroup_files(uid, *names):
-    """The values of a pod's own cgroup on this machine, whichever version it has."""
-    folders = [*Path("/sys/fs/cgroup").glob(f"*/*/*/pod{uid}"), *Path("/sys/fs/cgroup").glob(f"*/*/pod{uid}")]
+    """The values of a pod's own cgroup on this machine, whichever version and driver it has."""
+    top = Path("/sys/fs/cgroup")
+    folders = [
+        *top.glob(f"*/*/*/pod{uid}"),
+        *top.glob(f"*/*/pod{uid}"),
+        *top.glob(f"**/*-pod{uid.replace('-', '_')}.slice"),
+    ]
     return {n: (folder / n).read_text().strip() for folder in folders for n in names if (folder / n).exists()}
 
 

@@ -16,6 +16,7 @@ from apimachinery.kinds import PODS
 from bootstrap.spec import load
 from client.client import Client
 from client.config import load_kubeconfig
+from kubelet.pods import slices
 from tests.e2e.conftest import eventually
 from tests.e2e.test_pods import IMAGE, output
 
@@ -30,7 +31,9 @@ def leftovers(cluster):
     chains = f"-A {spec.chain_prefix}-POD-"
     links = output("ip", "-o", "link", "show", "master", spec.bridge)
     parents = spec.cgroup_parent.lstrip("/")
-    cgroups = [p for here in ("", "*/") for p in Path("/sys/fs/cgroup").glob(f"{here}{parents}/**/pod*")]
+    top, slice_ = Path("/sys/fs/cgroup"), slices.folder(slices.of_path(parents))
+    cgroups = [p for here in ("", "*/") for p in top.glob(f"{here}{parents}/**/pod*")]
+    cgroups += top.glob(f"{slice_}/**/*-pod*.slice")  # where Docker's driver is systemd
     return {
         "containers": set(output("docker", "ps", "-aq", "--filter", f"label=io.pykube.cluster={cluster.name}").split()),
         "mounts": Path("/proc/self/mountinfo").read_text().count(f"{node}/pods/"),

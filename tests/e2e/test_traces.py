@@ -32,7 +32,7 @@ def traces():
             name: (Path("/proc/sys") / name).read_text()
             for name in ("net/ipv4/ip_forward", "net/ipv4/conf/all/route_localnet")
         },
-        "cgroups": sorted(path.name for path in Path("/sys/fs/cgroup").glob("*/kubepods*")),
+        "cgroups": sorted(p.name for here in ("", "*/") for p in Path("/sys/fs/cgroup").glob(f"{here}kubepods*")),
         "processes": sorted(
             line for line in shell("ps -eo args").splitlines() if "pykube-" in line or "bootstrap.sup" in line
         ),

@@ -63,7 +63,7 @@ def test_cpu_utilization_is_a_field_of_v1():
     v2 = hpa("autoscaling/v2", {"maxReplicas": 3, "metrics": [metric]}, {"currentMetrics": [used]})
     v1 = convert(v2, V1)
     assert v1["spec"] == {"maxReplicas": 3, "targetCPUUtilizationPercentage": 50}
-    assert v1["status"] == {"currentCPUUtilizationPercentage": 40}
+    assert v1["status"] == {"currentReplicas": 0, "currentCPUUtilizationPercentage": 40}
     assert list(v1["metadata"]["annotations"]) == [autoscalers.CURRENT]
     assert convert(v1, V2) == v2
 

@@ -13,7 +13,7 @@ OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "u
 
 def problems(metadata, old=None, kind=PODS):
     stored = None if old is None else {"metadata": old}
-    return [str(e) for e in meta.check_metadata(kind, {"metadata": metadata}, stored, names.subdomain_name)]
+    return [str(e) for e in meta.check_metadata(kind, {"metadata": metadata}, stored, names.subdomain_name, again=())]
 
 
 @pytest.mark.parametrize(
@@ -115,6 +115,20 @@ def test_cluster_objects_have_no_namespace():
 )
 def test_what_an_update_may_not_change(old, new, message):
     assert problems(new, old) == [message]
+
+
+@pytest.mark.parametrize(
+    ("again", "uids", "labels", "domains"),
+    [((), 1, 2, 0), ((meta.CHANGES,), 2, 3, 1), ((meta.WHOLE,), 1, 3, 1), ((meta.WHOLE, meta.CHANGES), 2, 4, 2)],
+)
+def test_what_is_looked_at_again_is_found_again(again, uids, labels, domains):
+    new = GOOD | {"uid": "b", "labels": {"a": "-"}, "finalizers": ["mine"]}
+    old = {"metadata": GOOD | {"uid": "a"}}
+    found = meta.check_metadata(PODS, {"metadata": new}, old, names.subdomain_name, again=again)
+    counts = [
+        sum(problem.path == f"metadata.{path}" for problem in found) for path in ("uid", "labels", "finalizers[0]")
+    ]
+    assert counts == [uids, labels, domains]
 
 
 def test_finalizers_may_go_while_deleting():

@@ -4,7 +4,7 @@ import copy
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apimachinery import kinds
@@ -315,37 +315,33 @@ def test_applying_twice_is_applying_once(writes):
     assert RULES.apply(live, thing(tree), manager, LATER, force=False) == live
 
 
-def rules_of_config_maps():
-    kind = kinds.CONFIGMAPS
-    return Ownership(OneVersion(types.built_in(kind)), kind.kind, "v1", {"apiVersion": "v1", "kind": kind.kind})
+def fresh_rules(blank):
+    return Ownership(OneVersion(KIND), "Thing", "v1", {"apiVersion": "v1", "kind": "Thing", **blank})
 
 
 TEXTS = st.dictionaries(st.sampled_from("ab"), st.sampled_from(("", "x", "y")), max_size=2)
 OWNER_REFERENCES = st.lists(st.sampled_from("uv").map(lambda uid: {"uid": uid, "name": "n"}), max_size=2)
-CONFIG_MAPS = st.fixed_dictionaries(
-    {
-        "metadata": st.fixed_dictionaries(
-            {"name": st.sampled_from("mn")},
-            optional={
-                "labels": TEXTS,
-                "annotations": TEXTS,
-                "generateName": st.just("g-"),
-                "uid": st.just("1"),
-                "ownerReferences": OWNER_REFERENCES,
-                "finalizers": st.lists(st.sampled_from("fg"), unique=True),
-            },
-        )
+METADATA = st.fixed_dictionaries(
+    {"name": st.sampled_from("mn")},
+    optional={
+        "labels": TEXTS,
+        "annotations": TEXTS,
+        "generateName": st.just("g-"),
+        "uid": st.just("1"),
+        "ownerReferences": OWNER_REFERENCES,
+        "finalizers": st.lists(st.sampled_from("fg"), unique=True),
     },
-    optional={"data": TEXTS, "immutable": st.booleans()},
 )
-CONFIG_MAP_RULES = rules_of_config_maps()
+BLANKS = ({}, {"number": 0, "struct": {"a": 1}, "map": {"x": "y"}, "list": ["a"]})
+REMEMBERING = [fresh_rules(blank) for blank in BLANKS]
 
 
-@given(CONFIG_MAPS, MANAGERS)
-def test_the_fields_of_a_new_object_are_those_of_any_other_made_from_its_template(tree, manager):
-    tree = {"apiVersion": "v1", "kind": "ConfigMap", **tree}
-    remembered = CONFIG_MAP_RULES.update(None, tree, manager, NOW)
-    assert remembered == rules_of_config_maps().update(None, tree, manager, NOW)
+@settings(max_examples=300)
+@given(METADATA, TREES, MANAGERS, st.sampled_from((0, 1)))
+def test_the_fields_of_a_new_object_are_those_of_any_other_of_its_making(metadata, tree, manager, which):
+    tree = {**thing(tree), "metadata": metadata}
+    remembered = REMEMBERING[which].update(None, tree, manager, NOW)
+    assert remembered == fresh_rules(BLANKS[which]).update(None, tree, manager, NOW)
     assert not remembered or (remembered[0]["manager"], remembered[0]["time"]) == (manager, NOW)
 
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apiserver import flow_objects as objects
 from apiserver.call import call_from
-from apiserver.fairness import concurrency, objects, seats
+from apiserver.fairness import concurrency, seats
 from apiserver.fairness.concurrency import Demand, Limits
 from apiserver.fairness.keeper import dangling
 from apiserver.fairness.matching import Matcher, schema_of
@@ -358,8 +359,8 @@ def test_what_must_be_there_is_kept():
 
 def test_the_dangling_condition_keeps_its_time_while_it_says_the_same():
     tree = stored(objects.SCHEMAS[0])
-    (first,) = dangling(tree, {"system"}, "t1")
+    first = dangling(tree, {"system"}, "t1")
     tree["status"] = {"conditions": [first]}
     assert dangling(tree, {"system"}, "t2") is None
-    (second,) = dangling(tree, set(), "t2")
+    second = dangling(tree, set(), "t2")
     assert (second["status"], second["lastTransitionTime"]) == ("True", "t2")

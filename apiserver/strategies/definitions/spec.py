@@ -47,7 +47,7 @@ def check_status(new: Json) -> Problems:
 
 def _name(tree: Json) -> Problems:
     name, spec = tree["metadata"].get("name") or "", tree.get("spec") or {}
-    if name != f"{(spec.get('names') or {}).get('plural', '')}.{spec.get('group', '')}":
+    if name and name != f"{(spec.get('names') or {}).get('plural', '')}.{spec.get('group', '')}":
         yield invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group')
 
 
@@ -117,9 +117,9 @@ def _spec(spec: Json, before: Json | None, options: Options, *, is_established: 
             yield invalid(f"spec.versions[{i}].name", version.get("name") or "", ",".join(why))
         yield from _version(f"spec.versions[{i}]", version, kept, options)
     if len({version.get("name") for version in versions}) < len(versions):
-        yield _of_versions(versions, "must contain unique version names")
+        yield _of_versions(spec, "must contain unique version names")
     if sum(bool(version.get("storage")) for version in versions) != 1:
-        yield _of_versions(versions, "must have exactly one version marked as storage version")
+        yield _of_versions(spec, "must have exactly one version marked as storage version")
     if versions and (first := versions[0].get("name")) and (why := names.dns_1035_label(first)):
         yield invalid("spec.version", first, ",".join(why))
     called = spec.get("names") or {}
@@ -142,8 +142,10 @@ def _with_structure(options: Options, spec: Json) -> Options:
     return options.but_structural() if uses or not spec.get("preserveUnknownFields") else options
 
 
-def _of_versions(versions: Sequence[Json], why: str) -> FieldError:
-    return invalid("spec.versions", msgspec.Raw(inner.versions_as_internal(versions)), why)
+def _of_versions(spec: Json, why: str) -> FieldError:
+    versions = spec.get("versions")
+    shown = msgspec.Raw(inner.versions_as_internal(versions)) if versions is not None else None
+    return invalid("spec.versions", shown, why)
 
 
 def _schemas_there(versions: Sequence[Json], options: Options, *, preserves: bool) -> Problems:

@@ -67,14 +67,9 @@ def prepare(new: Json, old: Json | None) -> Json:
 
 
 def _only_status(new: Json, old: Json | None) -> Json:
-    """Of a status write the spec stays as it was, and the metadata but for who manages what."""
+    """Of a status write the spec stays as it was; the metadata does not, as upstream resets it to itself."""
     assert old is not None
-    meta = {**new["metadata"]}
-    for name in ("labels", "annotations", "ownerReferences", "deletionTimestamp"):
-        meta.pop(name, None)
-        if name in old["metadata"]:
-            meta[name] = old["metadata"][name]
-    return {**new, "metadata": meta, "spec": old["spec"]}
+    return {**new, "spec": old["spec"]}
 
 
 def check(new: Json, old: Json | None) -> list[FieldError]:

@@ -20,14 +20,14 @@ from apiserver.strategies.problems import (
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 _MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
-_NOT_IN_EPHEMERAL = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
+_NOT_IN_EPHEMERAL = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resizePolicy",
+                     "restartPolicy", "restartPolicyRules")  # fmt: skip
 
 
-def all_of(path: str, spec: Json) -> Problems:
+def all_of(path: str, spec: Json, context: volumes.MountContext) -> Problems:
     """Every container of a pod spec; names are unique over all three lists."""
     seen: set[str] = set()
     claims = frozenset(claim.get("name", "") for claim in spec.get("resourceClaims") or ())
-    context = volumes.MountContext.of(spec)
     if not spec.get("containers"):
         yield required(f"{path}.containers")
     for list_name in ("containers", "initContainers", "ephemeralContainers"):
@@ -144,7 +144,7 @@ def _init(path: str, container: Json, spec: Json) -> Problems:
 
 def _ephemeral(path: str, container: Json, spec: Json) -> Problems:
     for name in _NOT_IN_EPHEMERAL:
-        if container.get(name):
+        if container.get(name) is not None:
             yield forbidden(f"{path}.{name}", "cannot be set for an Ephemeral Container")
     if any((container.get("resources") or {}).values()):
         yield forbidden(f"{path}.resources", "cannot be set for an Ephemeral Container")

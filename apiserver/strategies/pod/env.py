@@ -15,6 +15,9 @@ _ENV_FIELDS = (
     "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
 )  # fmt: skip
 VOLUME_FIELDS = ("metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid")
+#: What can be asked of a pod at all; the one name of old, and what it became.
+_LABELS = (*_ENV_FIELDS, *VOLUME_FIELDS, "status.phase", "spec.restartPolicy", "spec.host")
+_CONVERTED = {"spec.host": "spec.nodeName"}
 _RESOURCES = ("limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu",
               "requests.ephemeral-storage", "requests.memory")  # fmt: skip
 _SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef")
@@ -60,26 +63,39 @@ def _key_ref(path: str, reference: Json) -> Problems:
 
 def field_ref(path: str, reference: Json, supported: Sequence[str]) -> Problems:
     """`fieldRef`: a path into the pod; labels and annotations may be subscripted."""
-    if not reference.get("apiVersion"):
-        yield required(f"{path}.apiVersion")
-    field = reference.get("fieldPath", "")
-    if not field:
-        yield required(f"{path}.fieldPath")
+    version, field = reference.get("apiVersion"), reference.get("fieldPath", "")
+    if not version or not field:
+        yield required(f"{path}.{'fieldPath' if version else 'apiVersion'}")
         return
-    name, _, subscript = field.partition("[")
-    if subscript.endswith("']") and name in ("metadata.annotations", "metadata.labels"):
-        key = subscript[1:-2]
-        yield from qualified_name(path, key.lower() if name == "metadata.annotations" else key)
-    elif subscript:
-        yield invalid(f"{path}.fieldPath", field, "does not support subscript")
-    elif field not in supported:
-        yield not_supported(f"{path}.fieldPath", field, sorted(supported))
+    name, subscript = _subscripted(field)
+    if (wrong := _unknown(version, field, name, subscript)) is not None:
+        yield invalid(f"{path}.fieldPath", field, f"error converting fieldPath: {wrong}")
+    elif subscript is not None:
+        yield from qualified_name(path, subscript.lower() if name == "metadata.annotations" else subscript)
+    elif _CONVERTED.get(field, field) not in supported:
+        yield not_supported(f"{path}.fieldPath", _CONVERTED.get(field, field), sorted(supported))
+
+
+def _subscripted(field: str) -> tuple[str, str | None]:
+    """`metadata.labels['a']` -> metadata.labels and a."""
+    name, _, rest = field.partition("['")
+    return (name, rest.removesuffix("']")) if rest.endswith("']") else (field, None)
+
+
+def _unknown(version: str, field: str, name: str, subscript: str | None) -> str | None:
+    """What is wrong with a field as a label of pods (ConvertDownwardAPIFieldLabel), None where nothing is."""
+    if version != "v1":
+        return f"unsupported pod version: {version}"
+    if subscript is not None and name not in ("metadata.annotations", "metadata.labels"):
+        return f"field label does not support subscript: {field}"
+    return None if subscript is not None or field in _LABELS else f"field label not supported: {field}"
 
 
 def resource_field_ref(path: str, reference: Json, *, in_volume: bool) -> Problems:
     """`resourceFieldRef`: an amount of a container's resources."""
     if in_volume and not reference.get("containerName"):
         yield required(f"{path}.containerName")
+        return
     resource = reference.get("resource", "")
     if not resource:
         yield required(f"{path}.resource")

@@ -121,13 +121,36 @@ def _pod_term(path: str, term: Json) -> Problems:
     yield from label_selector(f"{path}.namespaceSelector", term.get("namespaceSelector"))
     for namespace in term.get("namespaces") or ():
         yield from problems.dns_label(f"{path}.namespace", namespace)
-    if term.get("labelSelector") is None:
-        for name in ("matchLabelKeys", "mismatchLabelKeys"):
-            if term.get(name):
-                yield forbidden(f"{path}.{name}", _NO_SELECTOR)
+    yield from _label_keys(path, term)
     if not term.get("topologyKey"):
         yield required(f"{path}.topologyKey", "can not be empty")
     yield from named(f"{path}.topologyKey", term.get("topologyKey", ""), names.qualified_name)
+
+
+def _label_keys(path: str, term: Json) -> Problems:
+    """MatchLabelKeys and mismatchLabelKeys: good keys, none in both, and none that the selector has another way.
+
+    The selector of a new pod has what came of matchLabelKeys by now (`label_keys.merge`): a key once more is one twice.
+    """
+    match, mismatch, selector = term.get("matchLabelKeys") or (), term.get("mismatchLabelKeys") or (), "labelSelector"
+    for name, keys in (("matchLabelKeys", match), ("mismatchLabelKeys", mismatch)):
+        if keys and term.get(selector) is None:
+            yield forbidden(f"{path}.{name}", _NO_SELECTOR)
+            continue
+        for i, key in enumerate(keys):
+            yield from named(f"{path}.{name}[{i}]", key, names.qualified_name)
+    if not match:
+        return
+    seen = set((term.get(selector) or {}).get("matchLabels") or ())
+    for expression in (term.get(selector) or {}).get("matchExpressions") or ():
+        key = expression.get("key", "")
+        if key in seen and key in match:
+            at = len(match) - 1 - match[::-1].index(key)
+            yield invalid(f"{path}[{at}]", key, "exists in both matchLabelKeys and labelSelector")  # upstream's path
+        seen.add(key)
+    for i, key in enumerate(match):
+        if key in mismatch:
+            yield invalid(f"{path}.matchLabelKeys[{i}]", key, "exists in both matchLabelKeys and mismatchLabelKeys")
 
 
 def tolerations(path: str, entries: Sequence[Json]) -> Problems:
@@ -176,8 +199,7 @@ def _spread(path: str, constraints: Sequence[Json]) -> Problems:
         for name in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             if constraint.get(name) is not None:
                 yield from supported(f"{here}.{name}", constraint[name], ("Honor", "Ignore"))
-        if constraint.get("labelSelector") is None and constraint.get("matchLabelKeys"):
-            yield forbidden(f"{here}.matchLabelKeys", _NO_SELECTOR)
+        yield from _label_keys(here, constraint)
         yield from label_selector(f"{here}.labelSelector", constraint.get("labelSelector"))
 
 

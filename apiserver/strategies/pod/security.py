@@ -7,11 +7,23 @@ import re
 
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
-from apiserver.strategies.problems import Problems, forbidden, go_struct, invalid, required, supported, unique
+from apiserver.strategies.pod import windows
+from apiserver.strategies.pod.volumes import local_descending_path
+from apiserver.strategies.problems import (
+    Problems,
+    forbidden,
+    go_struct,
+    invalid,
+    required,
+    supported,
+    too_long,
+    unique,
+)
 
 _ID = "must be between 0 and 2147483647, inclusive"
 _MAX_ID = 2**31 - 1
-_SECCOMP = ("Localhost", "RuntimeDefault", "Unconfined")
+_PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
+_LONGEST_PROFILE = 4095
 _SYSCTL = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
 _FLAGS = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace")
 
@@ -83,10 +95,7 @@ def container_context(path: str, tree: Json | None, spec: Json) -> Problems:
 def _profiles(path: str, tree: Json) -> Problems:
     yield from _profile(f"{path}.seccompProfile", tree.get("seccompProfile"), "seccomp")
     yield from _profile(f"{path}.appArmorProfile", tree.get("appArmorProfile"), "AppArmor")
-    if tree.get("windowsOptions"):
-        name = tree["windowsOptions"].get("runAsUserName")
-        if name == "":
-            yield invalid(f"{path}.windowsOptions.runAsUserName", name, "runAsUserName cannot be an empty string")
+    yield from windows.options(f"{path}.windowsOptions", tree.get("windowsOptions"))
 
 
 def _profile(path: str, profile: Json | None, what: str) -> Problems:
@@ -96,18 +105,23 @@ def _profile(path: str, profile: Json | None, what: str) -> Problems:
     kind, local = profile.get("type", ""), profile.get("localhostProfile")
     if not kind:
         yield required(f"{path}.type", f"type is required when {path.rpartition('.')[2]} is set")
-        if local is not None:
-            yield _out_of_place(path, profile, what)
-        return
-    if kind not in _SECCOMP:
-        yield not_supported(f"{path}.type", kind, _SECCOMP)
+    elif kind not in _PROFILES:
+        yield not_supported(f"{path}.type", kind, _PROFILES)
     if kind == "Localhost":
-        if not local:
-            yield required(f"{path}.localhostProfile", f"must be set when {what} type is Localhost")
-        elif ".." in local.split("/") or (local.startswith("/") and what == "seccomp"):
-            yield invalid(f"{path}.localhostProfile", local, "must be a relative path")
-    elif local is not None:
+        yield from _local(f"{path}.localhostProfile", local, what)
+    elif local is not None and (what == "seccomp" or kind in _PROFILES):
         yield _out_of_place(path, profile, what)
+
+
+def _local(path: str, name: str | None, what: str) -> Problems:
+    if what == "AppArmor" and name and name != name.strip():
+        yield invalid(path, name, "must not be padded with whitespace")
+    elif not name:
+        yield required(path, f"must be set when {what} type is Localhost")
+    elif what == "seccomp":
+        yield from local_descending_path(path, name)
+    if what == "AppArmor" and len((name or "").encode()) > _LONGEST_PROFILE:
+        yield too_long(path, _LONGEST_PROFILE)
 
 
 def _out_of_place(path: str, profile: Json, what: str) -> FieldError:

@@ -34,9 +34,12 @@ _MAX_DEADLINE = 2**31 - 1
 
 def pod_spec(path: str, spec: Json) -> Problems:
     """Every rule that holds for a PodSpec wherever it stands."""
+    broken: set[int] = set()
     if spec.get("volumes"):
-        yield from volumes.volumes(f"{path}.volumes", spec["volumes"])
-    yield from containers.all_of(path, spec)
+        for i, wrong in volumes.volumes(f"{path}.volumes", spec["volumes"]):
+            broken.add(i)
+            yield wrong
+    yield from containers.all_of(path, spec, volumes.MountContext.of(spec, broken))
     if (policy := spec.get("restartPolicy", "")) not in _RESTART_POLICIES:
         yield from one_of(f"{path}.restartPolicy", policy, _RESTART_POLICIES, in_order=True)
     if (policy := spec.get("dnsPolicy", "")) not in _DNS_POLICIES:

@@ -1,15 +1,12 @@
 """What of a pod may change once it exists. Source: validation.go ValidatePodUpdate, ValidatePodStatusUpdate and kin."""
 
-import difflib
 from collections.abc import Sequence
-
-import msgspec
 
 from apimachinery.qos import qos_class
 from apimachinery.types import Json
+from apiserver.strategies import go_structs
 from apiserver.strategies.pod.containers import image
 from apiserver.strategies.problems import Problems, dns_subdomain, forbidden, invalid, ip_address
-from apiserver.strategies.sameness import same
 
 _UPDATABLE = (
     "`spec.containers[*].image`,"
@@ -36,8 +33,12 @@ def pod(new: Json, old: Json) -> Problems:
     yield from _tolerations(spec, before)
     yield from _gates(spec, before)
     munged = _munged(spec, before)
-    if not same(munged, before):
-        yield forbidden("spec", f"pod updates may not change fields other than {_UPDATABLE}\n{_diff(munged, before)}")
+    if not go_structs.equal("core.PodSpec", munged, before):
+        yield forbidden("spec", f"pod updates may not change fields other than {_UPDATABLE}\n{_diff(before, munged)}")
+
+
+def _diff(old: Json, new: Json) -> str:
+    return go_structs.difference("core.PodSpec", old, new)
 
 
 _MAX_DEADLINE = 2**31 - 1
@@ -103,12 +104,6 @@ def _put_back(tree: Json, before: Json, name: str) -> None:
         tree.pop(name, None)
 
 
-def _diff(new: Json, old: Json) -> str:
-    """What differs, line by line, for the person who reads the refusal."""
-    texts = [msgspec.json.format(msgspec.json.encode(tree, order="deterministic")).decode() for tree in (new, old)]
-    return "\n".join(difflib.unified_diff(texts[1].split("\n"), texts[0].split("\n"), lineterm="", n=1))
-
-
 def status(new: Json, old: Json) -> Problems:
     """A write to `status`: names are well formed, terminated containers stay so, the QoS class is for life."""
     now, was = new.get("status") or {}, old.get("status") or {}
@@ -160,8 +155,10 @@ def ephemeral_containers(new: Json, old: Json) -> Problems:
         name = container.get("name")
         if name not in now:
             yield forbidden("spec.ephemeralContainers", f'existing ephemeral containers "{name}" may not be removed\n')
-        elif not same(now[name], container):
-            yield forbidden("spec.ephemeralContainers", f'existing ephemeral containers "{name}" may not be changed\n')
+        elif not go_structs.equal("core.EphemeralContainer", now[name], container):
+            shown = go_structs.difference("core.EphemeralContainer", container, now[name])
+            detail = f'existing ephemeral containers "{name}" may not be changed\n{shown}'
+            yield forbidden("spec.ephemeralContainers", detail)
 
 
 def other_containers(new: Json, old: Json) -> Problems:

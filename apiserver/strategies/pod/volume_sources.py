@@ -5,15 +5,14 @@ A source of a kind that only the kubelet can judge (cloud disks) is checked for 
 
 from collections.abc import Callable, Sequence
 
-from apimachinery import names, quantity
+from apimachinery import quantity
 from apimachinery.types import Json
 from apiserver.strategies.claims import claim_spec
-from apiserver.strategies.pod import env
+from apiserver.strategies.pod import env, remote_sources
 from apiserver.strategies.problems import (
     Problems,
     forbidden,
     invalid,
-    named,
     one_of,
     required,
 )
@@ -53,6 +52,8 @@ def _empty_dir(path: str, tree: Json) -> Problems:
 
 
 def _host_path(path: str, tree: Json) -> Problems:
+    if not tree.get("path"):
+        return
     if ".." in tree.get("path", "").split("/"):
         yield invalid(f"{path}.path", tree["path"], "must not contain '..'")
     yield from one_of(f"{path}.type", tree.get("type", ""), _HOST_PATH_TYPES, needed=False)
@@ -126,13 +127,11 @@ def _projected(path: str, tree: Json) -> Problems:
         for name in chosen[1:]:
             yield forbidden(f"{here}.{name}", "may not specify more than 1 volume type per source")
         if chosen:
-            yield from _projection(f"{here}.{chosen[0]}", chosen[0], part[chosen[0]])
-            yield from _conflicts(f"{here}.{chosen[0]}", part[chosen[0]], paths)
-        else:
-            yield required(here)
+            yield from _projection(f"{here}.{chosen[0]}", chosen[0], part[chosen[0]], path)
+            yield from _conflicts(path, chosen[0], part[chosen[0]], paths)
 
 
-def _projection(path: str, name: str, part: Json) -> Problems:
+def _projection(path: str, name: str, part: Json, whole: str) -> Problems:
     if name in ("secret", "configMap"):
         if not part.get("name"):
             yield required(f"{path}.name")
@@ -140,33 +139,31 @@ def _projection(path: str, name: str, part: Json) -> Problems:
     elif name == "downwardAPI":
         yield from _downward_items(path, part.get("items") or ())
     elif name == "serviceAccountToken":
-        yield from _token(path, part)
+        yield from _token(path, part, f"{whole}.path")
 
 
-def _token(path: str, part: Json) -> Problems:
+def _token(path: str, part: Json, where: str) -> Problems:
     seconds = part.get("expirationSeconds", 3600)
     if seconds < 600:
         yield invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
     if seconds > 1 << 32:
         yield invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")
     if not part.get("path"):
-        yield required(f"{path}.path")
+        yield required(where)
     else:
-        yield from _inside(f"{path}.path", part["path"])
+        yield from _inside(where, part["path"])
 
 
-def _conflicts(path: str, part: Json, taken: set[str]) -> Problems:
-    """Two sources of one projected volume cannot write one file."""
-    files = [item.get("path", "") for item in part.get("items") or ()] or [part.get("path", "")]
-    for file in filter(None, files):
+def _conflicts(path: str, name: str, part: Json, taken: set[str]) -> Problems:
+    """Two sources of one projected volume cannot write one file. Upstream names the ConfigMap, or the file."""
+    for file in filter(None, (item.get("path", "") for item in part.get("items") or ())):
         if file in taken:
-            yield invalid(path, file, "conflicting duplicate paths")
+            yield invalid(path, file if name == "downwardAPI" else part.get("name", ""), "conflicting duplicate paths")
         taken.add(file)
 
 
-def _claim(path: str, tree: Json) -> Problems:
-    if tree.get("claimName"):
-        yield from named(f"{path}.claimName", tree["claimName"], names.dns_subdomain)
+def _image(path: str, tree: Json) -> Problems:
+    yield from one_of(f"{path}.pullPolicy", tree.get("pullPolicy"), ("Always", "IfNotPresent", "Never"), needed=False)
 
 
 def _ephemeral(path: str, tree: Json) -> Problems:
@@ -175,12 +172,6 @@ def _ephemeral(path: str, tree: Json) -> Problems:
         yield required(f"{path}.volumeClaimTemplate")
     else:
         yield from claim_spec(f"{path}.volumeClaimTemplate.spec", template.get("spec") or {})
-
-
-def _iscsi(path: str, tree: Json) -> Problems:
-    lun = tree.get("lun", 0)
-    if not 0 <= lun <= 255:
-        yield invalid(f"{path}.lun", lun, "must be between 0 and 255, inclusive")
 
 
 def _gce_disk(path: str, tree: Json) -> Problems:
@@ -200,11 +191,11 @@ _CHECKS: dict[str, Callable[[str, Json], Problems]] = {
     "configMap": _secret,
     "downwardAPI": _downward,
     "projected": _projected,
-    "persistentVolumeClaim": _claim,
     "ephemeral": _ephemeral,
-    "iscsi": _iscsi,
     "gcePersistentDisk": _gce_disk,
     "gitRepo": _git_repo,
+    "image": _image,
+    **remote_sources.CHECKS,
 }
 
 _REQUIRED: dict[str, tuple[str, ...]] = {
@@ -221,14 +212,11 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
     "rbd": ("monitors", "image"),
     "cinder": ("volumeID",),
     "cephfs": ("monitors",),
-    "flocker": (),
     "azureFile": ("secretName", "shareName"),
     "azureDisk": ("diskName", "diskURI"),
     "vsphereVolume": ("volumePath",),
-    "quobyte": ("registry", "volume"),
     "portworxVolume": ("volumeID",),
     "scaleIO": ("gateway", "system", "volumeName"),
-    "storageos": (),
-    "csi": ("driver",),
+    "photonPersistentDisk": ("pdID",),
     "flexVolume": ("driver",),
 }

@@ -1,10 +1,11 @@
 """Volumes of a pod and how containers mount them. Source: validation.go ValidateVolumes, ValidateVolumeMounts."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from apimachinery import names
+from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver.strategies.pod import volume_sources
 from apiserver.strategies.problems import (
@@ -20,20 +21,26 @@ from apiserver.strategies.problems import (
 _PROPAGATION = ("Bidirectional", "HostToContainer", "None")
 
 
-def volumes(path: str, entries: Sequence[Json]) -> Problems:
-    """Every volume: a unique name and exactly one source, which is well formed."""
+def volumes(path: str, entries: Sequence[Json]) -> Iterator[tuple[int, FieldError]]:
+    """Every volume: a unique name and exactly one source, which is well formed; problems with the volume's number."""
     seen: set[str] = set()
     for i, volume in enumerate(entries):
-        here, name = f"{path}[{i}]", volume.get("name", "")
-        yield from volume_sources.source(here, volume)
-        if not name:
-            yield required(f"{here}.name")
-        else:
-            for message in names.dns_label(name):
-                yield invalid(f"{here}.name", name, message)
-        if name in seen:
-            yield duplicate(f"{here}.name", name)
-        seen.add(name)
+        problems = [*_volume(f"{path}[{i}]", volume, seen)]
+        yield from ((i, problem) for problem in problems)
+        if not problems:
+            seen.add(volume.get("name", ""))
+
+
+def _volume(path: str, volume: Json, seen: Collection[str]) -> Problems:
+    name = volume.get("name", "")
+    yield from volume_sources.source(path, volume)
+    if not name:
+        yield required(f"{path}.name")
+    else:
+        for message in names.dns_label(name):
+            yield invalid(f"{path}.name", name, message)
+    if name in seen:
+        yield duplicate(f"{path}.name", name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +51,9 @@ class MountContext:
     claims: frozenset[str]
 
     @classmethod
-    def of(cls, spec: Json) -> "MountContext":
-        entries = spec.get("volumes") or ()
+    def of(cls, spec: Json, broken: Collection[int] = ()) -> "MountContext":
+        """Those of a pod, but for volumes that are wrong themselves: upstream does not know these by name."""
+        entries = [volume for i, volume in enumerate(spec.get("volumes") or ()) if i not in broken]
         claims = (v for v in entries if v.get("persistentVolumeClaim") is not None or v.get("ephemeral") is not None)
         return cls(frozenset(v.get("name", "") for v in entries), frozenset(v.get("name", "") for v in claims))
 
@@ -53,7 +61,8 @@ class MountContext:
 def mounts(path: str, container: Json, context: MountContext) -> Problems:
     """`volumeMounts`: each names a volume of the pod, and no two share a path."""
     seen: set[str] = set()
-    taken = {device.get("devicePath") for device in container.get("volumeDevices") or ()}
+    raw = container.get("volumeDevices") or ()
+    taken, as_devices = ({device.get(member) for device in raw} for member in ("devicePath", "name"))
     for i, mount in enumerate(container.get("volumeMounts") or ()):
         here, name, where = f"{path}[{i}]", mount.get("name", ""), mount.get("mountPath", "")
         if not name:
@@ -65,23 +74,26 @@ def mounts(path: str, container: Json, context: MountContext) -> Problems:
         if where in seen:
             yield invalid(f"{here}.mountPath", where, "must be unique")
         seen.add(where)
+        if name in as_devices:
+            yield invalid(f"{here}.name", name, "must not already exist in volumeDevices")
         if where in taken:
             yield invalid(f"{here}.mountPath", where, "must not already exist as a path in volumeDevices")
         if mount.get("subPath") or mount.get("subPathExpr"):
-            yield from _sub_path(here, mount)
+            yield from _sub_path(path, here, mount)
         if mount.get("mountPropagation") is not None:
-            yield from _propagation(here, mount, container)
+            yield from _propagation(path, mount, container)
         if mount.get("recursiveReadOnly") is not None:
-            yield from _recursive_read_only(here, mount)
+            yield from _recursive_read_only(path, mount)
 
 
-def _sub_path(path: str, mount: Json) -> Problems:
+def _sub_path(path: str, here: str, mount: Json) -> Problems:
+    """Upstream's paths are mostly those of the list."""
     sub, expression = mount.get("subPath", ""), mount.get("subPathExpr", "")
     if sub:
         yield from local_descending_path(f"{path}.subPath", sub)
     if expression:
         if sub:
-            yield invalid(f"{path}.subPathExpr", expression, "subPathExpr and subPath are mutually exclusive")
+            yield invalid(f"{here}.subPathExpr", expression, "subPathExpr and subPath are mutually exclusive")
         yield from local_descending_path(f"{path}.subPathExpr", expression)
 
 
@@ -100,7 +112,9 @@ def _recursive_read_only(path: str, mount: Json) -> Problems:
     if mode == "Disabled":
         return
     here = f"{path}.recursiveReadOnly"
-    yield from supported(here, mode, ("Disabled", "Enabled", "IfPossible"))
+    if mode not in ("Enabled", "IfPossible"):
+        yield from supported(here, mode, ("Disabled", "Enabled", "IfPossible"))
+        return
     if not mount.get("readOnly"):
         yield forbidden(here, "may only be specified when readOnly is true")
     if mount.get("mountPropagation") not in (None, "None"):
@@ -119,7 +133,7 @@ def devices(path: str, container: Json, context: MountContext) -> Problems:
         if name not in context.names:
             yield not_found(f"{here}.name", name)
         elif name not in context.claims:
-            detail = "can only use volume source type of PersistentVolumeClaim for block mode"
+            detail = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"
             yield invalid(f"{here}.name", name, detail)
         if name in seen:
             yield invalid(f"{here}.name", name, "must be unique")

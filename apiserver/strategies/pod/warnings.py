@@ -4,14 +4,8 @@ from collections.abc import Iterator
 
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import items
+from apiserver.strategies.object_warnings import OLD_LABELS
 
-_BETA_LABELS = {
-    "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
-    "beta.kubernetes.io/os": 'deprecated since v1.14; use "kubernetes.io/os" instead',
-    "failure-domain.beta.kubernetes.io/region": 'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
-    "failure-domain.beta.kubernetes.io/zone": 'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
-    "beta.kubernetes.io/instance-type": ('deprecated since v1.17; use "node.kubernetes.io/instance-type" instead'),
-}
 _CRITICAL = "scheduler.alpha.kubernetes.io/critical-pod"
 
 
@@ -41,8 +35,8 @@ def _annotations(at: str, metadata: Json) -> Iterator[str]:
 
 def _spec(path: str, spec: Json) -> Iterator[str]:
     for name in spec.get("nodeSelector") or {}:
-        if name in _BETA_LABELS:
-            yield f"{path}.nodeSelector[{name}]: {_BETA_LABELS[name]}"
+        if name in OLD_LABELS:
+            yield f"{path}.nodeSelector[{name}]: {OLD_LABELS[name]}"
     for i, volume in enumerate(spec.get("volumes") or ()):
         if volume.get("gitRepo") is not None:
             yield f"{path}.volumes[{i}].gitRepo: deprecated in v1.11"

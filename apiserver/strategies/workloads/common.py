@@ -8,9 +8,9 @@ from apimachinery.types import Json
 from apiserver.strategies.pod import spec as pods
 from apiserver.strategies.pod import warnings
 from apiserver.strategies.problems import (
+    IMMUTABLE,
     Problems,
     forbidden,
-    immutable,
     int_or_percent,
     invalid,
     is_empty_selector,
@@ -19,6 +19,7 @@ from apiserver.strategies.problems import (
     required,
     shown_selector,
 )
+from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import metadata_fields
 
 MISMATCH = "`selector` does not match template `labels`"
@@ -76,7 +77,9 @@ def is_zero(value: object) -> bool:
 
 
 def selector_is_for_life(new: Json, old: Json) -> Problems:
-    yield from immutable("spec.selector", new["spec"].get("selector"), old["spec"].get("selector"))
+    selector, was = new["spec"].get("selector"), old["spec"].get("selector")
+    if not same(selector, was):
+        yield invalid("spec.selector", shown_selector(selector) if selector else selector, IMMUTABLE)
 
 
 def status_counts(new: Json, *members: str) -> list[FieldError]:

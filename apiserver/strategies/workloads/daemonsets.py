@@ -14,7 +14,7 @@ from apiserver.strategies.problems import (
     label_selector,
     required,
 )
-from apiserver.strategies.strategy import Strategy, keep_status
+from apiserver.strategies.strategy import Strategy, keep_status, only_status
 from apiserver.strategies.workloads import common
 
 GENERATION = "deprecated.daemonset.template.generation"
@@ -45,16 +45,22 @@ def prepare(new: Json, old: Json | None) -> Json:
     return keep_status(new, old)
 
 
+def _prepare_status(new: Json, old: Json | None) -> Json:
+    """The template's generation is of the spec, wherever it is shown."""
+    new = only_status(new, old)
+    if old is not None:
+        part(new["metadata"], "annotations")[GENERATION] = str(_template_generation(old))
+    return new
+
+
 def _template_generation(tree: Json) -> int:
     text = (tree["metadata"].get("annotations") or {}).get(GENERATION, "0")
     return int(text) if text.isdecimal() else 0
 
 
 def check(new: Json, old: Json | None) -> list[FieldError]:
-    problems = [*_check(new["spec"])]
-    if old is not None:
-        problems += common.selector_is_for_life(new, old)
-    return problems
+    changes = common.selector_is_for_life(new, old) if old is not None else ()
+    return [*changes, *_check(new["spec"])]
 
 
 def _check(spec: Json) -> Problems:
@@ -104,6 +110,7 @@ def check_status(new: Json, _old: Json | None) -> list[FieldError]:
 DAEMONSETS = Strategy(
     default=default,
     prepare=prepare,
+    prepare_status=_prepare_status,
     check=check,
     check_status=check_status,
     has_generation=True,

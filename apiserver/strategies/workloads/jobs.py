@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from apimachinery import names, selectors
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
+from apiserver.strategies import go_structs
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.pod import spec as pods
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.problems import (
+    IMMUTABLE,
     Problems,
     domain_prefixed_path,
     forbidden,
@@ -24,6 +26,7 @@ from apiserver.strategies.problems import (
     required,
     too_long,
 )
+from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Strategy, WriteContext, keep_status, metadata_fields
 from apiserver.strategies.workloads import common, job_policies
 
@@ -31,8 +34,9 @@ _UID_LABELS = ("batch.kubernetes.io/controller-uid", "controller-uid")
 _NAME_LABELS = ("batch.kubernetes.io/job-name", "job-name")
 _COUNTS = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished",
            "backoffLimitPerIndex", "maxFailedIndexes")  # fmt: skip
-_FOR_LIFE = ("selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy")
+_FOR_LIFE = ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy")
 _LONGEST_MANAGER = 63
+_TEMPLATE = "core.PodTemplateSpec"
 _MANY, _FEWER = 100_000, 10_000
 _SCHEDULING = ("nodeSelector", "affinity", "tolerations", "schedulingGates")
 
@@ -93,6 +97,7 @@ def stamp(new: Json, old: Json | None, _context: WriteContext) -> Json:
 def check(new: Json, old: Json | None) -> list[FieldError]:
     problems = [*_check(new)]
     if old is not None:
+        problems += job_spec("spec", new["spec"])  # upstream looks twice
         problems += _changes(new["spec"], old)
     return problems
 
@@ -226,12 +231,16 @@ def _changes(spec: Json, old: Json) -> Problems:
     elastic = indexed and spec.get("completions") == spec.get("parallelism")
     if not elastic:
         yield from immutable("spec.completions", spec.get("completions"), before.get("completions"))
-    for name in _FOR_LIFE:
-        yield from immutable(f"spec.{name}", spec.get(name), before.get(name))
+    yield from immutable("spec.selector", spec.get("selector"), before.get("selector"))
     template, was = spec.get("template"), before.get("template")
     if before.get("suspend") and status.get("startTime") is None:  # Kueue places a suspended Job before its start
-        template, was = (_without_scheduling(tree or {}) for tree in (template, was))
-    yield from immutable("spec.template", template, was)
+        is_kept = same(*(_without_scheduling(tree or {}) for tree in (template, was)))
+    else:
+        is_kept = go_structs.equal(_TEMPLATE, template, was)
+    if not is_kept:
+        yield invalid("spec.template", go_structs.shown(_TEMPLATE, template), IMMUTABLE)
+    for name in _FOR_LIFE:
+        yield from immutable(f"spec.{name}", spec.get(name), before.get(name))
 
 
 def _without_scheduling(template: Json) -> Json:

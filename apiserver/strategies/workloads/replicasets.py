@@ -56,8 +56,9 @@ def default_controller(tree: Json) -> Json:
     return tree
 
 
-def check_controller(new: Json, _old: Json | None) -> list[FieldError]:
-    return [*_check_controller(new["spec"])]
+def check_controller(new: Json, old: Json | None) -> list[FieldError]:
+    problems = [*_check_controller(new["spec"])]
+    return problems if old is None else [*problems, *problems]  # upstream looks twice
 
 
 def _check_controller(spec: Json) -> Problems:

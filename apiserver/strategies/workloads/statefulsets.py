@@ -8,14 +8,15 @@ from apiserver.strategies.defaulting import fill, items, part
 from apiserver.strategies.pod import spec as pods
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.problems import (
+    IMMUTABLE,
     Problems,
     dns_label,
     forbidden,
     go_struct,
-    immutable,
     invalid,
     is_empty_selector,
     label_selector,
+    non_negative,
     required,
     shown_selector,
     supported,
@@ -64,7 +65,17 @@ def prepare(new: Json, old: Json | None) -> Json:
 
 
 def check(new: Json, old: Json | None) -> list[FieldError]:
-    return [*_check(new["spec"]), *(_changes(new["spec"], old["spec"]) if old is not None else ())]
+    if old is None:
+        return [*_check(new["spec"]), *_names_of_others(new["spec"])]
+    return [*_check(new["spec"]), *_changes(new["spec"], old["spec"])]
+
+
+def _names_of_others(spec: Json) -> Problems:
+    """What cannot change any more is looked at in the beginning only."""
+    for i, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
+        yield from claim_spec(f"spec.volumeClaimTemplates[{i}].spec", claim.get("spec") or {})
+    if spec.get("serviceName"):
+        yield from dns_label("spec.serviceName", spec["serviceName"])
 
 
 def _check(spec: Json) -> Problems:
@@ -79,14 +90,10 @@ def _check(spec: Json) -> Problems:
         yield from supported(
             f"spec.persistentVolumeClaimRetentionPolicy.{name}", retention.get(name, ""), ("Retain", "Delete")
         )
-    for i, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
-        yield from claim_spec(f"spec.volumeClaimTemplates[{i}].spec", claim.get("spec") or {})
     yield from common.counts(spec, "replicas", "minReadySeconds")
     start = (spec.get("ordinals") or {}).get("start", 0)
     if start < 0:
         yield invalid("spec.ordinals.start", start, "must be greater than or equal to 0")
-    if spec.get("serviceName"):
-        yield from dns_label("spec.serviceName", spec["serviceName"])
     yield from _selector(spec.get("selector"))
     if not [*label_selector("spec.selector", spec.get("selector"))]:
         yield from common.mismatch(spec.get("selector"), spec.get("template") or {})
@@ -140,19 +147,21 @@ def _changes(spec: Json, before: Json) -> Problems:
 
 
 def check_status(new: Json, _old: Json | None) -> list[FieldError]:
-    names = ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas",
-             "observedGeneration", "collisionCount")  # fmt: skip
+    numbers = ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas",
+               "observedGeneration", "collisionCount")  # fmt: skip
     parts = ("readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas")
-    return [*common.status_counts(new, *names), *common.parts_of_replicas(new, *parts)]
+    return [*common.status_counts(new, *numbers), *common.parts_of_replicas(new, *parts)]
 
 
 def check_revision(new: Json, old: Json | None) -> list[FieldError]:
     """A ControllerRevision's data is for life."""
-    problems = [] if new.get("data") is not None else [required("data", "data is mandatory")]
-    if new.get("revision", 0) < 0:
-        problems.append(invalid("revision", new["revision"], "must be greater than or equal to 0"))
+    problems = [*non_negative("revision", new.get("revision", 0))]
+    data = new.get("data")
     if old is not None:
-        problems += immutable("data", new.get("data"), old.get("data"))
+        if data != old.get("data"):  # nothing is something else than an empty object
+            problems.append(invalid("data", data, IMMUTABLE))
+    elif not isinstance(data, dict):
+        problems.append(required("data", "data is mandatory" if data is None else "data must be a valid JSON object"))
     return problems
 
 
