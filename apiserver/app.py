@@ -29,6 +29,7 @@ from apiserver import (
     endpoints,
     identity,
     identity_lease,
+    legacy_tokens,
     policy_status,
     upkeep,
 )
@@ -203,7 +204,7 @@ def create_app(
     api.authorize = authorizer.authorize
     webhooks = dynamics.webhook_client(api)
     api.admission = _admission(api, options, authorizer.authorize, webhooks)
-    real = identity.authenticator(options, lookup, clock)
+    real = identity.authenticator(options, lookup, clock, legacy_tokens.Uses(api).note)
     services = upkeep.service_allocator(api, options)
     parts = catalog.Parts(
         authenticator=real,

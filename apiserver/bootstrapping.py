@@ -14,6 +14,7 @@ from apimachinery import kinds as k
 from apimachinery import times
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
+from apiserver import legacy_tokens
 from apiserver.authorization import policy, reconcile
 from apiserver.options import Options
 from apiserver.request import Attributes
@@ -132,6 +133,7 @@ async def ensure(api: Api, options: Options) -> None:
     config = authentication_config(options)
     if not await _create(api, k.CONFIGMAPS, config):
         await internal.merge(api, k.CONFIGMAPS, "kube-system", config["metadata"]["name"], {"data": config["data"]})
+    await _create(api, k.CONFIGMAPS, legacy_tokens.since(api.clock()))
 
 
 async def _create(api: Api, kind: Kind, tree: Json) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from cryptography import x509
 
+from apimachinery.types import Json
 from apiserver.authentication import oidc
 from apiserver.authentication.authenticator import Authenticator
 from apiserver.authentication.certificates import ClientCertificates
@@ -32,11 +33,20 @@ def audiences(options: Options) -> tuple[str, ...]:
     return options.audiences or (options.issuer,)
 
 
-def authenticator(options: Options, lookup: Lookup, clock: Callable[[], float]) -> Authenticator:
-    """Everything that can name a user."""
+def authenticator(
+    options: Options,
+    lookup: Lookup,
+    clock: Callable[[], float],
+    used: Callable[[Json, float], None] | None = None,
+) -> Authenticator:
+    """Everything that can name a user. `used` is told of Secrets whose tokens are used."""
     keys = verifying_keys(options)
     tokens = ServiceAccountTokens(
-        issuers=(options.issuer, *options.issuers), keys=keys, audiences=audiences(options), lookup=lookup
+        issuers=(options.issuer, *options.issuers),
+        keys=keys,
+        audiences=audiences(options),
+        lookup=lookup,
+        used=used,
     )
     return Authenticator(
         lookup=lookup,

@@ -92,7 +92,8 @@ class Ownership:
         else:
             before, after = without_entries(live), without_entries(new)
             if before == after and same(before, after):
-                return entries.encode(managed)
+                owners = {owner: owned for owner, owned in managed.owners.items() if owned.fields}
+                return entries.encode(replace(managed, owners=owners))
             owners = self._updater.update(before, after, self.version, managed.owners, _SELF)
         return entries.encode(self._settled(managed, owners, manager, now))
 

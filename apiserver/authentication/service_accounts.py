@@ -10,7 +10,7 @@ import binascii
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -54,6 +54,7 @@ class ServiceAccountTokens:
     audiences: Sequence[str]
     lookup: Lookup
     kept: OrderedDict[bytes, Json] = field(default_factory=OrderedDict)
+    used: Callable[[Json, float], None] | None = None  # is told of a Secret whose token is used, and the time
 
     def identify(self, token: str, now: float, audiences: Collection[str] = ()) -> Verified | None:
         """The account of a token; None where it is no token of ours. Raises Refused."""
@@ -62,7 +63,7 @@ class ServiceAccountTokens:
             return None
         if claims["iss"] == LEGACY_ISSUER:
             wanted = [a for a in self.audiences if not audiences or a in audiences]
-            user = _legacy_user(claims, token, self.lookup, now)
+            user = _legacy_user(claims, token, self.lookup, now, self.used)
             metrics.LEGACY.of().value += 1
             return Verified(user, tuple(wanted))
         user = _user(claims, self.lookup, now)
@@ -177,7 +178,9 @@ def _deleted(tree: Json, now: float) -> bool:
     return bool(stamp) and datetime.fromisoformat(stamp).timestamp() < now - LEEWAY
 
 
-def _legacy_user(claims: Json, token: str, lookup: Lookup, now: float) -> User:
+def _legacy_user(
+    claims: Json, token: str, lookup: Lookup, now: float, used: Callable[[Json, float], None] | None
+) -> User:
     """A token of a Secret of type kubernetes.io/service-account-token: it lives as long as the Secret holds it."""
     namespace, name = claims.get(f"{_LEGACY}namespace", ""), claims.get(f"{_LEGACY}service-account.name", "")
     uid, secret_name = claims.get(f"{_LEGACY}service-account.uid", ""), claims.get(f"{_LEGACY}secret.name", "")
@@ -196,6 +199,8 @@ def _legacy_user(claims: Json, token: str, lookup: Lookup, now: float) -> User:
     account = lookup.get(SERVICEACCOUNTS, namespace, name) or {}
     is_automatic = any(row.get("name") == secret_name for row in account.get("secrets") or ())
     (metrics.LEGACY_AUTO if is_automatic else metrics.LEGACY_MANUAL).of().value += 1
+    if used is not None:
+        used(secret, now)
     return _account_user(namespace, name, uid, {})
 
 

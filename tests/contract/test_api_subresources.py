@@ -1,10 +1,15 @@
 """Subresources and computed kinds through the whole server: scale, binding, eviction, token, approval, reviews."""
 
+import time
+
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from apiserver import legacy_tokens
 from apiserver.app import Options
+from apiserver.authentication import keys, tokens
+from apiserver.options import ISSUER
 from tests.contract.api_server import APPS, CORE, MERGE, STRATEGIC, deployment, pod, running
 
 PODS = f"{CORE}/pods"
@@ -191,6 +196,29 @@ async def test_tokens_name_their_service_account(api):
     assert review["status"]["user"]["username"] == "system:serviceaccount:default:default"
     bad = await api.must("POST", "/apis/authentication.k8s.io/v1/tokenreviews", {"spec": {"token": "nonsense"}})
     assert not bad["status"].get("authenticated")
+
+
+async def test_the_day_of_a_secrets_tokens_use_is_noted(api):
+    account = await api.must("GET", f"{CORE}/serviceaccounts/default")
+    token = tokens.secret_token(
+        tokens.Issuer(url=ISSUER, key=keys.load_signing_key(KEY), audiences=(ISSUER,)), account, "long"
+    )
+    about = {f"kubernetes.io/service-account.{part}": account["metadata"][part] for part in ("name", "uid")}
+    secret = {
+        "metadata": {"name": "long", "annotations": about},
+        "type": "kubernetes.io/service-account-token",
+        "stringData": {"token": token},
+    }
+    await api.must("POST", f"{CORE}/secrets", secret)
+    review = {"spec": {"token": token}}
+    async with api.watch(f"{CORE}/secrets", fieldSelector="metadata.name=long") as events:
+        await events.next()
+        await api.must("POST", "/apis/authentication.k8s.io/v1/tokenreviews", review)
+        _, labelled = await events.next()
+    assert labelled["metadata"]["labels"] == {legacy_tokens.LAST_USED: legacy_tokens.day(time.time())}
+    answer = await api.must("POST", "/apis/authentication.k8s.io/v1/tokenreviews", review)
+    assert answer["status"]["authenticated"]
+    assert await api.must("GET", f"{CORE}/secrets/long") == labelled  # once a day
 
 
 async def test_access_reviews(api):
