@@ -15,7 +15,7 @@ FOUND = Path(__file__).parents[1] / "apiserver" / "strategies" / "go_structs.jso
 #: The types that messages show: package of internal types -> names.
 ROOTS = {
     "core": ("PodSpec", "PodTemplateSpec", "PersistentVolumeClaimSpec", "PersistentVolumeSource", "EphemeralContainer"),
-    "resource": ("ResourceClaimSpec", "ResourceClaimTemplateSpec"),
+    "resource": ("ResourceClaimSpec", "ResourceClaimTemplateSpec", "AllocationResult"),
 }
 _SCALARS = {
     **dict.fromkeys(("string", "types.UID", "UID"), "string"),

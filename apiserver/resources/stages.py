@@ -216,6 +216,8 @@ async def validate(write: Write, new: Json, old: Json | None) -> Json:
     standard = not strategy.any_finalizer
     again = (CHANGES,) if write.subresource else strategy.metadata_checks
     problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard, again=again)
+    if resource.admits is not None:
+        problems += resource.admits(new, old, write.subresource)
     problems += _checked(write, new, old)
     if not problems and resource.authorizes is not None and not write.call.is_own:
         problems = resource.authorizes(write.attributes.user, new, old)

@@ -29,7 +29,7 @@ def shown(type_: str, tree: Json | None) -> Any:
 
 def equal(type_: str, one: Json | None, other: Json | None) -> bool:
     """Whether two values are the same to Go: nothing and an empty list are, nothing and an empty struct may not be."""
-    return one == other or bool(_value(type_, one) == _value(type_, other))
+    return one == other or bool(_bare(_value(type_, one)) == _bare(_value(type_, other)))
 
 
 def difference(type_: str, old: Json, new: Json) -> str:
@@ -50,7 +50,7 @@ def _value(type_: str, value: Any) -> Any:
     if type_.startswith("*"):
         return None if value is None else _value(type_[1:], value)
     if type_.startswith("[]"):
-        return [_value(type_[2:], item) for item in value] if value else None
+        return None if value is None else [_value(type_[2:], item) for item in value]
     if type_.startswith("map[string]"):
         inner = type_.removeprefix("map[string]")
         return {key: _value(inner, value[key]) for key in sorted(value)} if value else None
@@ -62,6 +62,13 @@ def _value(type_: str, value: Any) -> Any:
         shared = {name: tree[name] for name in _HOST if name in tree}
         tree = {**tree, "securityContext": {**(tree.get("securityContext") or {}), **shared}}
     return _tagged(rows, tree) if type_.startswith("metav1.") else _struct(rows, tree)
+
+
+def _bare(value: Any) -> Any:
+    """The value with nothing where there are empty lists."""
+    if isinstance(value, dict):
+        return {name: _bare(item) for name, item in value.items()}
+    return [_bare(item) for item in value] if isinstance(value, list) and value else None if value == [] else value
 
 
 def _struct(rows: _Rows, tree: Json) -> Json:

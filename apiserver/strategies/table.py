@@ -13,7 +13,6 @@ from apiserver.strategies import (
     certificates,
     claims,
     config,
-    devices,
     drivers,
     endpoints,
     events,
@@ -34,6 +33,7 @@ from apiserver.strategies import (
 )
 from apiserver.strategies.defaulting import part
 from apiserver.strategies.definitions import strategy as definitions
+from apiserver.strategies.devices import strategy as devices
 from apiserver.strategies.pod import spec as pods
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.pod.strategy import PODS

@@ -1,6 +1,7 @@
 """Some thousands of requests as upstream answers them: tests/golden/NAME.json.gz, made by this file.
 
-There are two sets of them: `requests` of one kind or one sort each, and `sequences` that build upon one another.
+There are three sets of them: `requests` of one kind or one sort each, `sequences` that build upon one another, and
+`devices` with much that is wrong with the kinds of resource.k8s.io.
 
     PORT=17443 run.sh --disable-admission-plugins=ServiceAccount --service-cluster-ip-range=...     (/work/upstream has one)
     python -m tests.contract.upstream_requests record NAME https://127.0.0.1:17443 FOLDER-OF-PKI
@@ -28,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from apiserver import protobuf
 from apiserver.app import Administrators, Options
-from tests.contract import asked_in_sequence, asked_of_kinds, asked_of_server
+from tests.contract import asked_in_sequence, asked_of_devices, asked_of_kinds, asked_of_server
 from tests.contract.api_server import running
 from tests.contract.asked_of_kinds import Ask
 
@@ -42,6 +43,7 @@ _FOLDER = Path(__file__).parents[1] / "golden"
 SETS = {
     "requests": lambda: [*asked_of_kinds.every_kind(), *asked_of_server.everything()],
     "sequences": lambda: [*asked_in_sequence.everything()],
+    "devices": lambda: [*asked_of_devices.everything()],
 }
 #: Of each answer, what no client acts on, or what only this machine knows.
 _HEADERS = (
