@@ -185,6 +185,22 @@ def _limit(path: str, limit: Json, kind: str) -> Problems:
         ("defaultRequest", "default", "default request value {} is greater than default limit value {}"),
     ):
         yield from _ordered(path, low, high, limit, words.format)
+    yield from _ratios(f"{path}.maxLimitRequestRatio", limit)
+
+
+def _ratios(path: str, limit: Json) -> Problems:
+    """How much more a limit may be than the request: never less than the same, nor more than the bounds allow."""
+    least, most = limit.get("min") or {}, limit.get("max") or {}
+    for name, text in (limit.get("maxLimitRequestRatio") or {}).items():
+        try:
+            ratio = quantity.parse(text)
+            low, high = (quantity.parse(found[name]).milli() if name in found else None for found in (least, most))
+        except ValueError:
+            continue  # reported by `amount`
+        if ratio < quantity.from_int(1):
+            yield invalid(f"{path}[{name}]", text, f"ratio {text} is less than 1")
+        if low and high is not None and ratio.milli() / 1000 > high / low:
+            yield invalid(f"{path}[{name}]", text, f"ratio {text} is greater than max/min = {high / low:f}")
 
 
 def _resource_name(path: str, name: str, kind: str) -> Problems:

@@ -45,10 +45,19 @@ def check(new: Json, old: Json | None) -> list[FieldError]:
     """The whole spec, and against the old one where there is one; a spec that did not change was checked before."""
     if old is not None and new.get("spec") == old.get("spec"):
         return []
-    problems = [*spec.pod_spec("spec", new.get("spec") or {})]
+    problems = [*spec.pod_spec("spec", new.get("spec") or {}), *_tokens(new.get("spec") or {})]
     if old is None:
         return [*problems, *_on_create(new)]
     return [*problems, *update.pod(new, old)]
+
+
+def _tokens(tree: Json) -> Problems:
+    """Whose tokens they are has to be known; templates need not say it yet."""
+    for i, volume in enumerate(() if tree.get("serviceAccountName") else tree.get("volumes") or ()):
+        for j, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
+            if source.get("serviceAccountToken") is not None:
+                path = f"spec.volumes[{i}].projected.sources[{j}].serviceAccountToken"
+                yield forbidden(path, "must not be specified when serviceAccountName is not set")
 
 
 def _on_create(new: Json) -> Problems:
