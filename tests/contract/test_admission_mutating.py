@@ -124,9 +124,9 @@ async def test_both_versions_show_the_same_policies(fresh):
 
 async def test_what_became_of_mutations_is_counted(fresh):
     wrong = objects.apply("Object{data: {'x': object.data.nope}}")
-    await bound(fresh, objects.policy("p", objects.apply("Object{}"), wrong), objects.binding("b"))
+    await bound(fresh, objects.policy("counted", objects.apply("Object{}"), wrong), objects.binding("b", "counted"))
     await fresh.call("POST", f"{CORE}/configmaps", config_map("a"))
     shown = (await fresh.send("GET", "/metrics")).text
     for error in ("no_error", "invalid_error"):
-        labels = f'error_type="{error}",policy="p",policy_binding="b"'
-        assert f"apiserver_mutating_admission_policy_check_total{{{labels}}} 1.0" in shown
+        labels = f'error_type="{error}",policy="counted",policy_binding="b"'
+        assert f"apiserver_mutating_admission_policy_check_total{{{labels}}} 1\n" in shown

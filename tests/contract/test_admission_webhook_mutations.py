@@ -89,7 +89,7 @@ async def test_a_scale_can_be_mutated(server):
         ),
         ({"op": "replace", "path": "/metadata", "value": 1}, 500, "json: cannot unmarshal"),
         ({"op": "replace", "path": "/data", "value": [1]}, 500, "json: cannot unmarshal"),
-        ({"op": "replace", "path": "", "value": "text"}, 500, ""),
+        ({"op": "replace", "path": "", "value": [1]}, 500, "is not an object"),
     ],
 )
 async def test_a_patch_cannot_make_another_object_of_it(server, operation, code, why):

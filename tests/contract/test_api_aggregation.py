@@ -227,7 +227,7 @@ async def test_a_server_that_goes_is_noticed_and_stays_listed_as_stale(both):
     assert condition["message"].startswith(f"failing or missing response from {url}: ")
     assert (await both.listed())["freshness"] == "Stale"
     text = (await both.main.send("GET", "/metrics")).text
-    assert f'aggregator_unavailable_apiservice{{name="{NAME}"}} 1.0' in text
+    assert f'aggregator_unavailable_apiservice{{name="{NAME}"}} 1\n' in text
     response = await both.main.send("GET", ext.FLUNDERS)
     assert (response.status_code, response.text) == (503, "service unavailable\n")
     async with both.up(both.port):

@@ -70,6 +70,6 @@ async def test_versions_that_nobody_asked_for_are_not_there():
 async def test_the_metric_says_what_is_in_effect():
     async with turned("WatchList=false,ContainerStopSignals=true") as server:
         shown = (await server.send("GET", "/metrics")).text
-    assert 'kubernetes_feature_enabled{name="WatchList",stage="BETA"} 0.0' in shown
-    assert 'kubernetes_feature_enabled{name="ContainerStopSignals",stage="ALPHA"} 0.0' in shown
-    assert 'kubernetes_feature_enabled{name="SidecarContainers",stage=""} 1.0' in shown
+    assert 'kubernetes_feature_enabled{name="WatchList",stage="BETA"} 0\n' in shown
+    assert 'kubernetes_feature_enabled{name="ContainerStopSignals",stage="ALPHA"} 0\n' in shown
+    assert 'kubernetes_feature_enabled{name="SidecarContainers",stage=""} 1\n' in shown
