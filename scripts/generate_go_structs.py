@@ -16,6 +16,8 @@ FOUND = Path(__file__).parents[1] / "apiserver" / "strategies" / "go_structs.jso
 ROOTS = {
     "core": ("PodSpec", "PodTemplateSpec", "PersistentVolumeClaimSpec", "PersistentVolumeSource", "EphemeralContainer"),
     "resource": ("ResourceClaimSpec", "ResourceClaimTemplateSpec", "AllocationResult"),
+    "apps": ("DeploymentStrategy", "DaemonSetUpdateStrategy"),
+    "batch": ("PodFailurePolicy", "SuccessPolicy"),
 }
 _SCALARS = {
     **dict.fromkeys(("string", "types.UID", "UID"), "string"),

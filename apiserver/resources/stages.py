@@ -200,7 +200,7 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
         metadata.stamp_new(meta, uid=write.api.new_uid(), now=now, has_generation=strategy.has_generation)
     else:
         metadata.stamp_update(meta, old["metadata"])
-    new = strategy.stamp(new, old, WriteContext(write.attributes.user, write.now, write.subresource))
+    new = strategy.stamp(new, old, WriteContext(write.attributes.user, write.now, write.subresource, write.call.warn))
     if old is not None and write.subresource != STATUS and "generation" in meta:
         meta["generation"] += bool(strategy.raises_generation(new, old))
     new = metadata.stored_order(new)

@@ -29,14 +29,22 @@ def shown(type_: str, tree: Json | None) -> Any:
 
 def equal(type_: str, one: Json | None, other: Json | None) -> bool:
     """Whether two values are the same to Go: nothing and an empty list are, nothing and an empty struct may not be."""
-    return one == other or bool(_bare(_value(type_, one)) == _bare(_value(type_, other)))
+    return one == other or bool(_emptied(_value(type_, one)) == _emptied(_value(type_, other)))
 
 
 def difference(type_: str, old: Json, new: Json) -> str:
     """The lines in which two values of an internal type differ."""
-    texts = [json.dumps(_value(type_, tree), ensure_ascii=False, indent=1).split("\n") for tree in (old, new)]
+    values = [_emptied(_value(type_, tree)) for tree in (old, new)]
+    texts = [json.dumps(value, ensure_ascii=False, indent=1).split("\n") for value in values]
     before, after = ([f"{line}\n" for line in lines] for lines in texts)
     return "".join([*difflib.unified_diff(before, after, n=_CONTEXT)][2:])  # behind the names of files
+
+
+def _emptied(value: Any) -> Any:
+    """Without the difference between an empty list and none."""
+    if isinstance(value, dict):
+        return {name: _emptied(item) for name, item in value.items()}
+    return [_emptied(item) for item in value] or None if isinstance(value, list) else value
 
 
 @cache
@@ -62,13 +70,6 @@ def _value(type_: str, value: Any) -> Any:
         shared = {name: tree[name] for name in _HOST if name in tree}
         tree = {**tree, "securityContext": {**(tree.get("securityContext") or {}), **shared}}
     return _tagged(rows, tree) if type_.startswith("metav1.") else _struct(rows, tree)
-
-
-def _bare(value: Any) -> Any:
-    """The value with nothing where there are empty lists."""
-    if isinstance(value, dict):
-        return {name: _bare(item) for name, item in value.items()}
-    return [_bare(item) for item in value] if isinstance(value, list) and value else None if value == [] else value
 
 
 def _struct(rows: _Rows, tree: Json) -> Json:

@@ -149,6 +149,7 @@ _SHOWN_WHEN_DELETED = (
 _METADATA_CHECKS: Mapping[tuple[str, ...], tuple[Kind, ...]] = {
     (): (kinds.EVENTS, kinds.PODDISRUPTIONBUDGETS),
     (WHOLE,): (
+        kinds.JOBS,  # which looks at the changes itself, later on
         kinds.ENDPOINTSLICES,
         kinds.LIMITRANGES,
         kinds.MUTATINGWEBHOOKCONFIGURATIONS,
@@ -173,7 +174,6 @@ _METADATA_CHECKS: Mapping[tuple[str, ...], tuple[Kind, ...]] = {
         kinds.NODES,
         kinds.NAMESPACES,
         kinds.REPLICATIONCONTROLLERS,
-        kinds.JOBS,
         kinds.CERTIFICATESIGNINGREQUESTS,
         kinds.NETWORKPOLICIES,
         kinds.IPADDRESSES,

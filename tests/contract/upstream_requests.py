@@ -38,7 +38,19 @@ DELIBERATE = {
     ("DELETE", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions?labelSelector=c%3Dd&dryRun=All"): (
         "upstream's deletecollection of definitions leaves the objects of what they define in etcd, unreachable"
     ),
+    **dict.fromkeys(
+        ((method, f"/debug/{name}") for method in ("GET", "POST") for name in ("pprof", "flags")),
+        "the profiler of Go's runtime and the flags of its log: there is no such runtime here",
+    ),
 }
+#: The same, of one of several requests of a path (see `name_of`).
+_NO_AGGREGATION = "no kube-controller-manager ran: the recorded server's role `view` was still empty"
+DELIBERATE_NAMES = {
+    "POST /apis/rbac.authorization.k8s.io/v1/namespaces/rights/rolebindings?dryRun=All 13feacb8d8": _NO_AGGREGATION,
+    "POST /apis/rbac.authorization.k8s.io/v1/namespaces/rights/rolebindings?dryRun=All aba5d3cfc1": _NO_AGGREGATION,
+}
+#: What upstream cannot encode it ends a watch for, with no event and no error; here the objects are shown one by one.
+_LIST_OF_ONE = "as=PartialObjectMetadataList"
 _FOLDER = Path(__file__).parents[1] / "golden"
 SETS = {
     "requests": lambda: [*asked_of_kinds.every_kind(), *asked_of_server.everything()],
@@ -205,7 +217,7 @@ def levelled(value, key=""):
         if key == "jwks_uri":
             text = re.sub(r"//[^/]*", "//HOST", text)  # this server has no address
         text = re.sub(r"(in record |[rR]esourceVersion(?: in object meta)?\W+)\(?\d+", r"\1N", text)
-        return re.sub(r"\b(g-|x-|Bad_|x{58})[bcdfghjklmnpqrstvwxz2456789]{5}\b", r"\1RANDOM", text)
+        return re.sub(r"\b(g-|gen-|x-|Bad_|x{58})[bcdfghjklmnpqrstvwxz2456789]{5}\b", r"\1RANDOM", text)
     return value
 
 
@@ -219,6 +231,8 @@ _NEXT = {
         "message": "CustomResource deletion is in progress",
     },
 }
+#: The authorities that a server was started with: the one that was recorded had some, the one in this process has none.
+_OF_AUTHORITIES = "extension-apiserver-authentication"
 _TERMINATING = 'k:{"type":"Terminating"}'
 
 
@@ -229,6 +243,9 @@ def _writer(entry):
 
 def _of_no_moment(tree):
     """An object of an answer, whatever the server's own loops have come to meanwhile."""
+    metadata = tree.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("name") == _OF_AUTHORITIES:
+        return {"metadata": {"name": _OF_AUTHORITIES}}
     if step := _NEXT.get((str(tree.get("type")), str(tree.get("reason")))):
         return {**tree, **step}
     if _TERMINATING in tree:
@@ -311,8 +328,12 @@ async def differences(name):
     for request, expected, got in zip(requests, theirs, await ours(requests), strict=True):
         if request.path.partition("?")[0] == "/api/v1/componentstatuses":
             continue  # depends on what else runs on the machine
-        if (request.method, request.path) in DELIBERATE:
+        if (request.method, request.path) in DELIBERATE or name_of(request) in DELIBERATE_NAMES:
             continue
+        if request.method == "WATCH" and _LIST_OF_ONE in request.headers.get("accept", ""):
+            continue
+        if not expected[0]:
+            continue  # upstream hung, and nobody knows what it would have said
         if expected[0] >= 500 and 400 <= got[0] < 500:
             continue  # what upstream answers with a 500 is the client's mistake here
         for where, a, b in unlike(expected, levelled(got)):

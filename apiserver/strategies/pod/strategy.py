@@ -9,7 +9,7 @@ from apimachinery import times
 from apimachinery.errors import FieldError
 from apimachinery.qos import qos_class
 from apimachinery.types import Json
-from apiserver.strategies.pod import defaults, label_keys, spec, update, warnings
+from apiserver.strategies.pod import app_armor, defaults, label_keys, spec, update, warnings
 from apiserver.strategies.problems import Problems, forbidden
 from apiserver.strategies.strategy import Part, Strategy, WriteContext, only_status
 
@@ -27,7 +27,9 @@ def prepare(new: Json, old: Json | None) -> Json:
 
 
 def stamp(new: Json, old: Json | None, context: WriteContext) -> Json:
-    """A pod with scheduling gates says from the start why nobody schedules it."""
+    """A pod with scheduling gates says from the start why nobody schedules it; annotations become fields."""
+    if old is None and new["metadata"].get("annotations"):
+        app_armor.sync(new, context.warn)
     if old is None and new["spec"].get("schedulingGates"):
         condition = {
             "type": "PodScheduled",
@@ -129,10 +131,10 @@ def _resized(container: Json, wanted: Json) -> Json:
 
 
 def _check_resize(new: Json, old: Json | None) -> list[FieldError]:
-    if old is not None and (others := [*update.other_containers(new, old)]):
-        return others
     problems = [*spec.pod_spec("spec", new["spec"])]
-    return problems + ([*update.resize(new, old)] if old is not None else [])
+    if old is None:
+        return problems
+    return problems + ([*update.other_containers(new, old)] or [*update.resize(new, old)])
 
 
 def grace_period(pod: Json, asked: int | None) -> int:
