@@ -118,12 +118,15 @@ async def restart_kubelet(spec: ClusterSpec) -> None:
 
 async def install_addons(spec: ClusterSpec, api: Client) -> None:
     """Creates what is missing of the add-ons; what is there stays as the user left it."""
+    refused = None
     try:
         async with asyncio.TaskGroup() as tasks:
             for kind, body in addons.objects(spec):
                 tasks.create_task(_install(api, kind, body))
     except* ApiError as group:
-        raise group.exceptions[0] from None
+        refused = group.exceptions[0]
+    if refused is not None:  # not in the handler: Python 3.11.2 wraps in a group what is raised there (gh-103590)
+        raise refused
 
 
 async def _install(api: Client, kind: Kind, body: Json) -> None:

@@ -65,17 +65,20 @@ class LeaderElection:
     async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
         """Wait to become the leader, then `lead` while renewing; raises LeadershipLost when that ends."""
         await self.acquire()
+        lost = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 renewing = tasks.create_task(self._renew())
                 await lead()
                 renewing.cancel()
-        except* LeadershipLost as lost:
-            raise LeadershipLost(str(lost.exceptions[0])) from lost
+        except* LeadershipLost as group:
+            lost = group  # raised below: Python 3.11.2 wraps in a group what is raised here (gh-103590)
         finally:
             self._leads.set(0)
             if self.holder == self._identity:
                 await asyncio.shield(self.release())
+        if lost is not None:
+            raise LeadershipLost(str(lost.exceptions[0])) from lost
 
     async def acquire(self) -> None:
         """Return once we lead."""

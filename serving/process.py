@@ -21,13 +21,16 @@ PLAIN = (OSError, ssl.SSLError, ApiError)
 
 def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     """Run `main(stop)` and return when it has ended; SystemExit(1) when it failed for a plain reason."""
+    refusals: list[BaseException] = []
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_supervised(main))
     except* PLAIN as group:
-        for error in _leaves(group):
-            print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the last words of the process
-        raise SystemExit(1) from None
+        refusals = _leaves(group)
+    for error in refusals:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the last words of the process
+    if refusals:  # not in the handler: Python 3.11.2 wraps in a group what is raised there (gh-103590)
+        raise SystemExit(1)
 
 
 async def _supervised(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:

@@ -126,7 +126,8 @@ class RawStream(asyncio.Protocol):
         if self._paused_reading and not self._transport.is_closing():
             self._paused_reading = False
             self._transport.resume_reading()  # an SSL transport shuts down only while it reads
-        self._transport.close()
+        if not self._transport.is_closing():  # closed twice, asyncio's TLS transport cannot be aborted (Python 3.11.2)
+            self._transport.close()
         try:
             await asyncio.wait_for(self._lost.wait(), linger)
         except TimeoutError:
