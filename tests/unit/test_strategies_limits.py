@@ -6,6 +6,8 @@ from apimachinery import kinds
 from apiserver.strategies import strategy_of
 
 RANGES = strategy_of(kinds.LIMITRANGES)
+HUGE = "hugepages-2Mi"
+UNEQUAL = f"default value 4Mi must equal to defaultRequest value 2Mi in {HUGE}"
 
 
 def complaints(**limit):
@@ -34,11 +36,8 @@ def complaints(**limit):
             ['maxLimitRequestRatio[cpu]: Invalid value: "3": ratio 3 is greater than max/min = 2.000000'],
         ),
         (
-            {"default": {"hugepages-2Mi": "4Mi"}, "defaultRequest": {"hugepages-2Mi": "2Mi"}},
-            [
-                'defaultRequest[hugepages-2Mi]: Invalid value: "2Mi": '
-                + "default value 4Mi must equal to defaultRequest value 2Mi in hugepages-2Mi"
-            ],
+            {"default": {HUGE: "4Mi"}, "defaultRequest": {HUGE: "2Mi"}},
+            [f'defaultRequest[{HUGE}]: Invalid value: "2Mi": {UNEQUAL}'],
         ),
     ],
 )
