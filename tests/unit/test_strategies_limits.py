@@ -5,6 +5,7 @@ import pytest
 from apimachinery import kinds
 from apiserver.strategies import strategy_of
 
+UNEQUAL = "default value 4Mi must equal to defaultRequest value 2Mi in hugepages-2Mi"
 RANGES = strategy_of(kinds.LIMITRANGES)
 
 
@@ -35,10 +36,7 @@ def complaints(**limit):
         ),
         (
             {"default": {"hugepages-2Mi": "4Mi"}, "defaultRequest": {"hugepages-2Mi": "2Mi"}},
-            [
-                'defaultRequest[hugepages-2Mi]: Invalid value: "2Mi": default value 4Mi must equal to defaultRequest '
-                "value 2Mi in hugepages-2Mi"
-            ],
+            [f'defaultRequest[hugepages-2Mi]: Invalid value: "2Mi": {UNEQUAL}'],
         ),
     ],
 )
