@@ -10,7 +10,6 @@ and streams, takes no new connection, and gives requests in flight ten seconds.
 import asyncio
 import os
 import random
-import re
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ import structlog
 import typer
 import yaml
 
+from apimachinery import durations
 from apiserver.admission.chain import check_names
 from apiserver.app import App, Options, create_app
 from apiserver.audit import AuditLog, parse
@@ -256,7 +256,7 @@ def _static_tokens(path: str) -> Mapping[str, User]:
     """The users of --token-auth-file by their tokens."""
     try:
         users, warnings = static_tokens.parse(_read(path).decode(), path)
-    except static_tokens.BadTokenFile as error:
+    except (static_tokens.BadTokenFile, UnicodeDecodeError, OSError) as error:
         raise typer.BadParameter(str(error), param_hint="--token-auth-file") from None
     for text in warnings:
         log.warning("about the static tokens", said=text)
@@ -300,15 +300,13 @@ def _port_range(text: str) -> tuple[int, int]:
 
 def _seconds(text: str) -> float:
     """Go's duration (`1h5m30s`), or plain seconds."""
-    if text.replace(".", "", 1).isdigit():
-        return float(text)
-    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|m|s)", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise typer.BadParameter(f"{text} is no duration (5m0s)")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    try:
+        seconds = durations.parse(f"{text}s" if text.replace(".", "", 1).isdecimal() else text) / 1e9
+    except durations.BadDuration as error:
+        raise typer.BadParameter(str(error)) from None
+    if seconds < 0:
+        raise typer.BadParameter(f"{text} must not be negative")
+    return seconds
 
 
 def _address_of(bind: str) -> str:
@@ -316,7 +314,10 @@ def _address_of(bind: str) -> str:
 
     Source: apimachinery/pkg/util/net/interface.go (ResolveBindAddress).
     """
-    address = ip_address(bind or "0.0.0.0")  # noqa: S104 - compared, not bound
+    try:
+        address = ip_address(bind or "0.0.0.0")  # noqa: S104 - compared, not bound
+    except ValueError:
+        raise typer.BadParameter(f"{bind} is no IP address", param_hint="--bind-address") from None
     if not (address.is_unspecified or address.is_loopback):
         return bind
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -230,7 +230,7 @@ def limit(server: Server, call: Call, proceed: Proceed) -> Awaitable[Response]:
 async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
     """Refuse what the user may not do. A role may be younger than the cache: before a refusal it is looked at again."""
     info = call.target
-    if info.verb == "get" and info.path.split("/")[1] in ENDPOINTS:
+    if info.verb == "get" and info.path.removeprefix("/").partition("/")[0] in ENDPOINTS:
         return await proceed(call)  # whether the server is well can be asked while it cannot read its policy
     question = Attributes(
         user=call.asker,

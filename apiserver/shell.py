@@ -62,7 +62,7 @@ def _passed_to(app: ASGI, call: Call) -> exchange.Response:
 
 def takes_any_method(path: str) -> bool:
     """Whether upstream's plain mux answers a path, and not its router: it does not look at the method."""
-    root, *below = path.split("/")[1:]
+    root, *below = path.removeprefix("/").split("/")  # `OPTIONS *` has none
     if root == "apis":
         return len(below) < 2 or below[1:] == [""]  # the list of groups, and each group
     return path == "/" or root in (*ENDPOINTS, "metrics", "openapi") or path.startswith(dumps.ROOT)

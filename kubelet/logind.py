@@ -6,12 +6,15 @@ Source: pkg/kubelet/nodeshutdown/nodeshutdown_manager_linux.go (start).
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
-from jeepney import MatchRule, message_bus
-from jeepney.io.asyncio import Proxy, open_dbus_router
+from jeepney import DBusErrorResponse, MatchRule, message_bus
+from jeepney.io.asyncio import DBusRouter, Proxy, open_dbus_router
+from jeepney.io.common import RouterClosed
 
 from kubelet import systemd
 from kubelet.threads import in_thread
@@ -19,6 +22,9 @@ from kubelet.threads import in_thread
 log = structlog.get_logger("kubelet.shutdown")
 
 _AGAIN = 30.0  # seconds until it is tried anew where the bus ended
+_ASK = 60.0  # seconds without a signal until the bus is asked whether it is there
+_ANSWER = 10.0
+_ENDS = (OSError, EOFError, KeyError, ValueError, RuntimeError, RouterClosed, DBusErrorResponse)
 _RULE = MatchRule(
     type="signal",
     interface="org.freedesktop.login1.Manager",
@@ -34,6 +40,8 @@ class Logind:
     seconds: float
     begun: asyncio.Event
     tell: Callable[[str], None]
+    ask: float = _ASK
+    again: float = _AGAIN
     _delay: systemd.Delay | None = None
 
     async def run(self) -> None:
@@ -42,10 +50,10 @@ class Logind:
         while True:
             try:
                 await self._watch()
-            except (OSError, EOFError) as error:
+            except _ENDS as error:
                 log.warning("cannot hear of a shutdown from logind", error=str(error))
             self.release()
-            await asyncio.sleep(_AGAIN)
+            await asyncio.sleep(self.again)
 
     async def _watch(self) -> None:
         async with open_dbus_router("SYSTEM") as router:
@@ -54,7 +62,7 @@ class Logind:
                 self._delay = await in_thread(systemd.delay_shutdown, self.seconds)
                 log.info("a shutdown waits for the pods", seconds=self.seconds)
                 while True:
-                    (begins,) = (await signals.get()).body
+                    (begins,) = (await self._next(signals, router)).body
                     self.tell(f"Shutdown manager detected shutdown {'event' if begins else 'cancellation'}")
                     if begins:
                         self.begun.set()
@@ -62,6 +70,15 @@ class Logind:
                     self.begun.clear()
                     self.release()
                     self._delay = await in_thread(systemd.delay_shutdown, self.seconds)
+
+    async def _next(self, signals: asyncio.Queue[Any], router: DBusRouter) -> Any:
+        """The next signal. Who waits for one does not hear of the connection's end: the bus is asked now and then."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.ask):
+                    return await signals.get()
+            async with asyncio.timeout(_ANSWER):
+                await Proxy(message_bus, router).GetId()
 
     def release(self) -> None:
         """The pods have ended: the machine may go down."""

@@ -32,6 +32,8 @@ _NEVER_ENDING = ("WATCH", "CONNECT")
 _WITH_BODY = {verb: verb for verb in ("create", "update", "patch", "delete")} | {
     "deletecollection": "delete_collection"
 }
+#: What can be done with resources; other methods of HTTP are none of it.
+_OF_RESOURCES = frozenset({*_WITH_BODY, "get", "list", "watch"})
 _VALIDATED = frozenset({"create", "update", "patch"})
 _VALIDATIONS = frozenset({"Strict", "Warn", "Ignore"})
 #: Paths that are no resources and are counted under their own name.
@@ -175,7 +177,7 @@ class RequestRows:
             method = key[0] if key[0] in _METHODS else "OTHER"
             return self._found((method, "", "", "/", path if path in _PATHS else "", "", False, False, ""))
         resource = self._served.find(info.group, info.version, info.plural)
-        if resource is None:
+        if resource is None or info.verb not in _OF_RESOURCES:
             return self._found(("OTHER", "", "", "", "", "", False, False, ""))
         if info.subresource and info.subresource not in resource.subresources:
             return self._found(("OTHER", info.group, info.version, info.plural, "", "", False, False, ""))

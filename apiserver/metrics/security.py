@@ -4,6 +4,7 @@ Sources: k8s.io/pod-security-admission/metrics, pkg/registry/core/pod/rest/metri
 """
 
 from serving.series import Counter, Family
+from serving.version import KUBERNETES
 
 EVALUATIONS = Counter(
     "pod_security_evaluations_total",
@@ -25,6 +26,8 @@ LOGS_TLS_FAILED = Counter(
 )
 FAMILIES: tuple[Family, ...] = (EVALUATIONS, EXEMPTIONS, INSECURE_LOGS, LOGS_TLS_FAILED)
 
+_MINOR = int(KUBERNETES.split(".")[1])
+
 # As upstream's, these are there from the start.
 for _resource in ("pod", "controller"):
     for _operation in ("create", "update"):
@@ -34,7 +37,8 @@ for _resource in ("pod", "controller"):
 def evaluated(
     level: str, version: str, mode: str, operation: str, resource: str, subresource: str, *, allowed: bool
 ) -> None:
-    """One evaluation. What is no version counts as one sort, so that nobody can make series at will."""
-    known = version if version == "latest" or version.startswith("v1.") else "invalid"
+    """One evaluation. Versions that are not yet there count as one sort, so that nobody can make series at will."""
+    is_latest = level == "privileged" or version == "latest"
+    known = "latest" if is_latest else version if int(version.removeprefix("v1.")) <= _MINOR else "future"
     decision = "allow" if allowed else "deny"
     EVALUATIONS.of(decision, level, known, mode, operation, resource, subresource).value += 1

@@ -73,6 +73,12 @@ async def test_paths(port, method, path):
     assert (await ask(port, "GET", f"{MAPS}/a"))[0] == 200
 
 
+@pytest.mark.parametrize("method", ["OPTIONS", "GET", "POST"])
+async def test_the_path_of_all_paths(port, method):
+    assert (await ask(port, method, "*"))[0] == 404
+    assert (await ask(port, "GET", f"{MAPS}/a"))[0] == 200
+
+
 @pytest.mark.parametrize(
     ("query", "code", "text"),
     [

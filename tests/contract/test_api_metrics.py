@@ -46,6 +46,8 @@ async def test_requests_are_counted_by_what_they_were(api):
     await api.must("DELETE", MAPS)
     await api.send("GET", "/livez")
     await api.call("GET", "/api/v1/nothing")
+    await api.call("PROPFIND", MAPS)
+    await api.call("OPTIONS", f"{MAPS}/a")
     found = await metrics(api)
 
     def total(verb, scope, code, resource="configmaps", **more):
@@ -65,6 +67,7 @@ async def test_requests_are_counted_by_what_they_were(api):
     assert total("GET", "resource", 200, "deployments", group="apps", subresource="scale") == 1
     assert total("GET", "", 200, "", version="", subresource="/livez") == 1
     assert total("OTHER", "", 404, "", version="") == 1
+    assert total("OTHER", "", 405, "", version="") == 2  # nobody makes series with methods of his own choice
     key = labels(verb="GET", scope="resource", resource="configmaps", dry_run="")
     assert found["apiserver_request_duration_seconds_count", key] == 2
     key = labels(verb="GET", scope="resource", resource="configmaps")

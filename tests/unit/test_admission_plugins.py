@@ -9,6 +9,7 @@ from apimachinery import kinds as k
 from apimachinery.errors import ApiError
 from apiserver.admission import chain
 from apiserver.admission.chain import PLUGINS
+from apiserver.metrics.security import EVALUATIONS
 from apiserver.request import Attributes, Decision, User
 
 ALICE = User("alice", ("system:authenticated",))
@@ -248,6 +249,16 @@ async def test_pod_security():
     }
     good = pod(containers=[{"name": "c", "securityContext": safe}])
     assert await refused(asked, good, STRICT, IN_STRICT) is None
+
+
+async def test_versions_of_pod_security_that_are_not_yet_there_are_counted_as_one():
+    for version in ("v1.34", "v1.35", "v1.99999"):
+        labels = {**LEVELS, "pod-security.kubernetes.io/enforce-version": version}
+        namespace = row(k.NAMESPACES, "strict", status={"phase": "Active"}, metadata={"labels": labels})
+        assert await refused(attributes(k.PODS, namespace="strict"), pod(), namespace, IN_STRICT)
+    told = {labels[2] for labels, _ in EVALUATIONS.rows()}
+    assert {"v1.34", "future"} <= told
+    assert not {"v1.35", "v1.99999"} & told
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,16 @@ def test_whom_and_what_a_schema_matches(wrong, expected):
                 " and handSize 6 should not be greater than 60"
             ),
         ),
+        (  # the bits of a roughly dealt hand, without a look at each of its cards
+            {
+                "type": "Limited",
+                "limited": {"limitResponse": {"type": "Queue", "queuing": {"queues": 30, "handSize": 13}}},
+            },
+            (
+                "spec.limited.limitResponse.queuing.handSize: Invalid value: 13: required entropy bits of deckSize 30"
+                " and handSize 13 should not be greater than 60"
+            ),
+        ),
     ],
 )
 def test_levels(spec, expected):

@@ -72,3 +72,20 @@ def test_a_broken_volume_cannot_be_mounted():
         'spec.containers[0].volumeMounts[1].name: Not found: "w"',
         'spec.containers[0].volumeMounts[2].mountPath: Invalid value: "/a": must be unique',
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_good"),
+    [
+        ("iqn.2015-02.example.com:test", True),
+        ("iqn.2015-02.example.com", False),
+        ("eui.0123456789abcdef", True),
+        ("eui.0123456789abcdef\n", False),
+        ("naa." + "0" * 32, True),
+        ("iqn.2000-01." * 50_000 + "!", False),  # at once: it is looked at from its start alone
+    ],
+)
+def test_names_of_iscsi(name, is_good):
+    volume = {"name": "v", "iscsi": {"targetPortal": "p", "iqn": name, "lun": 1}}
+    found = complaints(pod(volumes=[volume]))
+    assert (found == []) is is_good, found

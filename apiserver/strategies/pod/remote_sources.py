@@ -19,9 +19,9 @@ _MANAGED_URI = (
     "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}"
 )  # fmt: skip
 _INITIATORS = {
-    "iqn": re.compile(r"iqn\.\d{4}-\d{2}\.([a-zA-Z0-9-]+\.)*[a-zA-Z0-9-]+(:[^,;*&$|\s]+)?$"),
-    "eui": re.compile(r"^eui.[a-zA-Z0-9]{16}$"),
-    "naa": re.compile(r"^naa.[a-zA-Z0-9]{32}$"),
+    "iqn": re.compile(r"iqn\.\d{4}-\d{2}\.[a-z0-9.-]+:[^,;*&$|\s]+", re.ASCII | re.IGNORECASE),
+    "eui": re.compile(r"eui.[a-zA-Z0-9]{16}"),
+    "naa": re.compile(r"naa.[a-zA-Z0-9]{32}"),
 }
 _LONGEST_DRIVER = 63
 
@@ -66,7 +66,7 @@ def _initiator(path: str, name: str) -> Problems:
     pattern = _INITIATORS.get(name[:3])
     if pattern is None:
         yield invalid(path, name, "must be valid format starting with iqn, eui, or naa")
-    elif not pattern.search(name):
+    elif not pattern.fullmatch(name):  # from its start, so that no long name takes long
         yield invalid(path, name, "must be valid format")
 
 
