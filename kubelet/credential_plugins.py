@@ -96,6 +96,7 @@ class Plugins:
     ) -> None:
         self._providers, self._folder, self._clock = providers, folder, clock
         self._cache: dict[tuple[str, str], tuple[float, Keyring]] = {}
+        self._one: dict[tuple[str, str], asyncio.Lock] = {}
 
     async def keyrings(self, image: str) -> list[Keyring]:
         """What the providers have for the image; one that fails is passed over."""
@@ -103,7 +104,8 @@ class Plugins:
         for provider in self._providers:
             if any(matches(pattern, image) for pattern in provider.images):
                 try:
-                    found.append(await self._ask(provider, image))
+                    async with self._one.setdefault((provider.name, image), asyncio.Lock()):  # pods come in numbers
+                        found.append(await self._ask(provider, image))
                 except (PluginProblem, OSError, ValueError) as error:
                     log.warning("a credential provider failed", provider=provider.name, error=str(error))
         return found
