@@ -28,7 +28,7 @@ _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{
 _BASE64_START = re.compile(r"[A-Za-z0-9+/\r\n]*", re.ASCII)
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 #: Whose optional scalars we know to be pointers or not; elsewhere every zero is kept.
-_KNOWN = ("io.k8s.api.", "io.k8s.apimachinery.")
+_KNOWN = ("io.k8s.api.", "io.k8s.apimachinery.", "io.k8s.kube-aggregator.")
 #: Fields that must be there and are left out all the same when they are empty, by definition.
 _LEFT_OUT = {
     "core.v1.ContainerRestartRule": ("action",),

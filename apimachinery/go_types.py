@@ -18,6 +18,7 @@ admissionregistration.v1.ServiceReference: path port
 admissionregistration.v1.ValidatingAdmissionPolicySpec: failurePolicy
 admissionregistration.v1.ValidatingWebhook: failurePolicy matchPolicy sideEffects timeoutSeconds
 admissionregistration.v1.WebhookClientConfig: url
+apiregistration.v1.ServiceReference: port
 admissionregistration.v1alpha1.MatchResources: matchPolicy
 admissionregistration.v1alpha1.MutatingAdmissionPolicySpec: failurePolicy
 admissionregistration.v1alpha1.NamedRuleWithOperations: scope

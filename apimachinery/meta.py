@@ -56,6 +56,14 @@ def check_metadata(
     return found
 
 
+def check_changes(tree: Json, old: Json) -> list[FieldError]:
+    """What is wrong with the metadata of an update, as the validation of a kind finds it on its own."""
+    metadata = tree.get("metadata") or {}
+    finalizers = metadata.get("finalizers") or []
+    changes = _check_changes(metadata, old.get("metadata") or {}) + _check_members(metadata, [])
+    return changes + (_check_finalizer_kinds(finalizers) if finalizers else [])
+
+
 def _check_members(metadata: Json, finalizers: list[FieldError]) -> list[FieldError]:
     """What is wrong with the metadata's members, whatever they were before."""
     problems = names.check_labels(metadata.get("labels") or {}, "metadata.labels")

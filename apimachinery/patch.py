@@ -25,6 +25,7 @@ MAX_OPERATIONS = 10_000
 #: What copies may add to a document in all (upstream's JSONPatchMaxCopyBytes).
 MAX_COPIED = 3 * 1024 * 1024
 _JSON_NAMES = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
+_MEMBERS = ("op", "path", "from", "value")
 _OPERATION = "handlers.jsonPatchOp"
 _INDEX = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 
@@ -99,6 +100,17 @@ def _check_form(operations: Any) -> None:
         if not isinstance(operation, dict):
             name = _JSON_NAMES.get(type(operation), "null")
             raise bad_request(f"error decoding patch: json: cannot unmarshal {name} into Go value of type {_OPERATION}")
+
+
+def unknown_fields(operations: Any) -> list[str]:
+    """`unknown field "[0].foo"` for each member of an operation that means nothing."""
+    _check_form(operations)
+    return [
+        f'unknown field "[{i}].{name}"'
+        for i, operation in enumerate(operations)
+        for name in operation
+        if name.lower() not in _MEMBERS
+    ]
 
 
 def _operate(root: Json, operation: Json, budget: list[int]) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 
 from apimachinery import kinds as k
+from apimachinery import times
 from apimachinery.errors import ApiError
 from apimachinery.types import Json
 from apiserver import (
@@ -54,7 +55,7 @@ from apiserver.options import Options
 from apiserver.pipeline import ASGI, Authenticates, Server, pipeline
 from apiserver.registry import Registry
 from apiserver.request import Attributes, Decision
-from apiserver.resources import raw
+from apiserver.resources import internal, managing, raw
 from apiserver.resources.api import Api
 from apiserver.resources.lookup import CacheLookup, ChangeCounter
 from apiserver.shell import answering, shell
@@ -166,7 +167,16 @@ def _not_yet(_scope: Any, _receive: Receive, _send: Send) -> Awaitable[None]:
 
 async def _modify_quota(api: Api, namespace: str, name: str, change: Callable[[Json], Json]) -> None:
     resource = api.registry.of(k.RESOURCEQUOTAS)
-    await raw.modify(api, resource, resource.stored.storage_key(namespace, name), change)
+    rules, now = managing.ownership(resource, "status"), times.rfc3339(api.clock())
+
+    def managed(tree: Json) -> Json:
+        new = change(tree)
+        if new is tree:
+            return tree
+        found = rules.update(tree, new, internal.MANAGER, now)
+        return managing.with_entries({**new, "metadata": {**new["metadata"]}}, found)
+
+    await raw.modify(api, resource, resource.stored.storage_key(namespace, name), managed)
 
 
 def create_app(

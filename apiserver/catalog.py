@@ -29,6 +29,7 @@ from apiserver.resources import reading, writing
 from apiserver.resources.api import Api
 from apiserver.resources.stages import STATUS
 from apiserver.strategies import strategy_of, strategy_of_version
+from apiserver.strategies.devices import admin_access
 from apiserver.subresources import binding, connecting, eviction, scale, token
 
 #: Upstream's --event-ttl.
@@ -65,6 +66,7 @@ def _resource(api: Api, parts: Parts, kind: Kind, respond: Virtual | None) -> Re
         convert=conversion.convert if stored is not kind else None,
         guard=partial(_not_escalating, parts.authorizer, kind) if kind.group == k.ROLES.group else None,
         authorizes=_authorizes(api, parts.authorizer, kind),
+        admits=partial(_admits_devices, api) if kind.plural in _CLAIMS else None,
         reserves=parts.services if kind is k.SERVICES else None,
         ttl=EVENT_TTL if stored is k.EVENTS else 0,
         is_obeyed=kind.group == k.MUTATINGWEBHOOKCONFIGURATIONS.group or kind is k.CUSTOMRESOURCEDEFINITIONS,
@@ -73,6 +75,18 @@ def _resource(api: Api, parts: Parts, kind: Kind, respond: Virtual | None) -> Re
 
 def _not_escalating(authorizer: Authorizer, kind: Kind, user: User, new: Json, old: Json | None) -> None:
     escalation.check(authorizer, user, kind, new, old)
+
+
+#: What can ask for devices.
+_CLAIMS = ("resourceclaims", "resourceclaimtemplates")
+
+
+def _admits_devices(api: Api, new: Json, old: Json | None, subresource: str) -> list[FieldError]:
+    path = admin_access.wanted(new, old, subresource)
+    if not path:
+        return []
+    namespace = api.lookup.get(k.NAMESPACES, "", new["metadata"].get("namespace") or "") or {}
+    return admin_access.problems(path, (namespace.get("metadata") or {}).get("labels") or {})
 
 
 def _authorizes(

@@ -4,6 +4,8 @@ In JSON an event is one object a line; in protobuf a WatchEvent behind its lengt
 object in the same media type.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from apimachinery.errors import ApiError
@@ -14,6 +16,7 @@ from apiserver.negotiation import PROTOBUF
 ADDED, MODIFIED, DELETED, BOOKMARK, ERROR = "ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
+_NOTHING: Mapping[str, Json] = {}
 _HEADS = {type_: b'{"type":"%b","object":' % type_.encode() for type_ in (ADDED, MODIFIED, DELETED, BOOKMARK, ERROR)}
 
 
@@ -29,12 +32,20 @@ def made(media_type: str, type_: str, tree: Json) -> bytes:
     return frame(type_, msgspec.json.encode(tree))
 
 
-def bookmark(api_version: str, kind: str, revision: int, *, ends_initial: bool = False) -> Json:
-    """The object of an event that says how far the watch has come, maybe that the initial objects are through."""
+def bookmark(
+    api_version: str, kind: str, revision: int, *, ends_initial: bool = False, blank: Mapping[str, Json] = _NOTHING
+) -> Json:
+    """The object of an event that says how far the watch has come, maybe that the initial objects are through.
+
+    `blank` is what an empty object of the kind has.
+    """
     metadata: Json = {"resourceVersion": str(revision)}
+    annotations: Json = (blank.get("metadata") or {}).get("annotations") or {}
     if ends_initial:
-        metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
-    return {"kind": kind, "apiVersion": api_version, "metadata": metadata}
+        annotations = {**annotations, INITIAL_EVENTS_END: "true"}
+    if annotations:
+        metadata["annotations"] = annotations
+    return {**blank, "kind": kind, "apiVersion": api_version, "metadata": metadata}
 
 
 def failure(media_type: str, error: ApiError) -> bytes:

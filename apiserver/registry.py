@@ -154,6 +154,8 @@ class Resource:
     guard: Callable[[User, Json, Json | None], None] | None = None  # who may write what; raises 403 (roles)
     #: What the user may not have written, as problems of an object that is good otherwise (parameters of policies).
     authorizes: Callable[[User, Json, Json | None], list[errors.FieldError]] | None = None
+    #: What the object's namespace does not admit, from the object, the old one and the subresource (access to devices).
+    admits: Callable[[Json, Json | None, str], list[errors.FieldError]] | None = None
     reserves: Reserves | None = None
     ttl: int = 0  # seconds an object lives, 0 for ever (events)
     #: The server itself acts by its objects (webhooks): a write is answered when the cache, which it reads, has it.

@@ -99,37 +99,40 @@ class View:
         """The bytes of an event."""
         entry = event.gone if type_ == framing.DELETED else event.new
         assert entry is not None
-        return self._framed(type_, entry)
+        return self._framed(type_, entry, self.include)
 
     def initial(self, entry: Entry) -> bytes:
         """The event that shows an object which is there already."""
-        framed = self._framed(framing.ADDED, entry)
+        framed = self._framed(framing.ADDED, entry, self.include)
         self.has_columns = True
         return framed
 
-    def _framed(self, type_: str, entry: Entry) -> bytes:
+    def _framed(self, type_: str, entry: Entry, include: str) -> bytes:
         accepted = self.call.accepted
         if accepted.media_type == PROTOBUF:
             return protobuf.watch_frame(type_, presenting.enveloped(self.resource, accepted, entry))
         if accepted.transform == TABLE:
             metadata = {"resourceVersion": str(entry.revision)}
-            tree = presenting.table(self.resource, accepted, [entry], self.api.clock(), metadata, self.include)
+            tree = presenting.table(self.resource, accepted, [entry], self.api.clock(), metadata, include)
             if self.has_columns:
                 tree["columnDefinitions"] = None
             return framing.made(accepted.media_type, type_, tree)
-        return framing.frame(type_, presenting.item(self.resource, accepted, entry, self.api.clock(), self.include))
+        return framing.frame(type_, presenting.item(self.resource, accepted, entry, self.api.clock(), include))
 
     def bookmark(self, revision: int, *, ends_initial: bool = False) -> bytes:
         """A bookmark: an empty object of what this view shows."""
         accepted, kind = self.call.accepted, self.resource.kind
-        tree = framing.bookmark(kind.api_version, kind.kind, revision, ends_initial=ends_initial)
+        blank = {} if accepted.transform else self.resource.strategy.blank
+        tree = framing.bookmark(kind.api_version, kind.kind, revision, ends_initial=ends_initial, blank=blank)
         if accepted.media_type == JSON and not accepted.transform and self.resource.is_typed:
             tree = protobuf.decode(protobuf.encode(tree))  # with the empty parts that an object of its kind has
         value = msgspec.json.encode(tree)
         entry = Entry("/", revision, value, len(value))
         if self.resource.transforms is not None:
             self.resource.transforms.keep_as_is(entry)
-        framed = self._framed(framing.BOOKMARK, entry)
+        # Its annotation is what the client waits for: a row shows it, whatever rows are to show.
+        include = "Metadata" if ends_initial and self.include == "None" else self.include
+        framed = self._framed(framing.BOOKMARK, entry, include)
         self.has_columns = True
         return framed
 

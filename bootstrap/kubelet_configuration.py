@@ -7,6 +7,7 @@ that a later `up` without the flag changes nothing; one with another file has th
 container notices.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ def merged(spec: ClusterSpec) -> Json:
 
 def check(spec: ClusterSpec) -> None:
     """Raises ValueError where the kubelet could not start with that on this machine, or the cluster not go on."""
+    _check_providers(spec)
     if not spec.kubelet_configuration:
         return
     from kubelet import bounds, configuration, node_status  # noqa: PLC0415 - half of what `up` loads; ours is good
@@ -83,6 +85,26 @@ def check(spec: ClusterSpec) -> None:
         bounds.check(asked, node_status.machine(Path("/")), unified=is_unified())
     except configuration.BadConfiguration as error:
         raise ValueError(f"kubelet configuration: {error}") from error
+
+
+def _check_providers(spec: ClusterSpec) -> None:
+    given = (spec.image_credential_provider_config, spec.image_credential_provider_bin_dir)
+    if not any(given):
+        return
+    if not all(given):
+        raise ValueError(
+            "--image-credential-provider-config and --image-credential-provider-bin-dir go together: one is missing"
+        )
+    from kubelet.credential_plugins import read_file  # noqa: PLC0415 - as above
+
+    try:
+        found = read_file(spec.image_credential_provider_config)
+    except ValueError as error:
+        raise ValueError(f"{spec.image_credential_provider_config}: {error}") from error
+    for provider in found:
+        program = Path(spec.image_credential_provider_bin_dir, provider.name)
+        if not os.access(program, os.X_OK):
+            raise ValueError(f"credential provider {provider.name}: there is no program {program}")
 
 
 def _at(tree: Any, path: tuple[str, ...]) -> Any:

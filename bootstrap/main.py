@@ -75,6 +75,18 @@ def up(
             dir_okay=False,
         ),
     ] = None,
+    image_credential_provider_config: Annotated[
+        Path | None,
+        typer.Option(
+            help="A CredentialProviderConfig (YAML): programs that know registries' passwords.",
+            exists=True,
+            dir_okay=False,
+            resolve_path=True,
+        ),
+    ] = None,
+    image_credential_provider_bin_dir: Annotated[
+        Path | None, typer.Option(help="Where these programs are.", exists=True, file_okay=False, resolve_path=True)
+    ] = None,
 ) -> None:
     """Make a one-node cluster on this machine, or mend the one that is there."""
     spec = _recorded(name) or completed(
@@ -89,6 +101,8 @@ def up(
             node_ip=node_ip,
             docker_endpoint=docker_endpoint,
             etcd_quota_bytes=etcd_quota_bytes,
+            image_credential_provider_config=str(image_credential_provider_config or ""),
+            image_credential_provider_bin_dir=str(image_credential_provider_bin_dir or ""),
         )
     )
     _run(_up(spec, kubelet_config, demo=demo))

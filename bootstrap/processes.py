@@ -149,6 +149,11 @@ def _kubelet(spec: ClusterSpec) -> Process:
         network_kubeconfig=kubeconfig.path(spec, "proxy"),
         local_path_kubeconfig=kubeconfig.path(spec, "local-path"),
     )
+    if spec.image_credential_provider_config:
+        flags += _flags(
+            image_credential_provider_config=spec.image_credential_provider_config,
+            image_credential_provider_bin_dir=spec.image_credential_provider_bin_dir,
+        )
     argv = (_program("pykube-kubelet"), *flags)
     health = f"http://127.0.0.1:{spec.ports.kubelet_health}/healthz"
     return Process(name="kubelet", argv=argv, health=health, after="apiserver")

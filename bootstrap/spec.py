@@ -55,6 +55,8 @@ class ClusterSpec(msgspec.Struct, frozen=True, kw_only=True):
     docker_endpoint: str = "unix:///var/run/docker.sock"
     etcd_quota_bytes: int = 4 * 1024**3
     kubelet_configuration: dict[str, Any] = {}  # what the user wants changed of ours
+    image_credential_provider_config: str = ""  # a file: programs of the machine's that know registries' passwords
+    image_credential_provider_bin_dir: str = ""
 
     @property
     def root(self) -> Path:

@@ -15,7 +15,9 @@ FOUND = Path(__file__).parents[1] / "apiserver" / "strategies" / "go_structs.jso
 #: The types that messages show: package of internal types -> names.
 ROOTS = {
     "core": ("PodSpec", "PodTemplateSpec", "PersistentVolumeClaimSpec", "PersistentVolumeSource", "EphemeralContainer"),
-    "resource": ("ResourceClaimSpec", "ResourceClaimTemplateSpec"),
+    "resource": ("ResourceClaimSpec", "ResourceClaimTemplateSpec", "AllocationResult"),
+    "apps": ("DeploymentStrategy", "DaemonSetUpdateStrategy"),
+    "batch": ("PodFailurePolicy", "SuccessPolicy"),
 }
 _SCALARS = {
     **dict.fromkeys(("string", "types.UID", "UID"), "string"),

@@ -157,9 +157,8 @@ class Ownership:
     def failed(self, what: str, tree: Json, why: str) -> errors.ApiError:
         """Upstream lets these out unconverted, and so they reach people as a 500 without a reason."""
         metadata = tree.get("metadata")
-        namespace, name = "<unknown>", "<unknown>"
-        if metadata is None or isinstance(metadata, dict):
-            namespace, name = (str((metadata or {}).get(part) or "") for part in ("namespace", "name"))
+        known = metadata if isinstance(metadata, dict) else {}
+        namespace, name = (str(known.get(part) or "") for part in ("namespace", "name"))
         where = f"{namespace}/{name}; {group_version_kind(self.version, self.kind)}"
         return errors.ApiError(500, "", f"{what} ({where}): {why}")
 

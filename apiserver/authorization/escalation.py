@@ -56,7 +56,7 @@ def _check_binding(authorizer: Authorizer, user: User, kind: Kind, new: Json, ol
     assert authorizer.rbac is not None
     role = authorizer.rbac.role(role_kind, namespace, role_name)
     if role is None:
-        raise not_found(kind.group, plural, role_name)
+        raise not_found(kind.group, kind.plural, role_name)  # named as what is written, like upstream's store does it
     refusal = _missing(authorizer, user, namespace, [rule.tree for rule in role.rules])
     if refusal:
         raise _forbidden(kind, _name(new), refusal)

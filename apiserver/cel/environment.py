@@ -94,6 +94,8 @@ class Environment:
     types: Mapping[str, Type] = field(default_factory=dict)
     #: Types beyond those, of which there is no end (`Object.spec.template`).
     resolve: Callable[[str], Type | None] = _none
+    #: Whether `cel.bind(name, value, body)` is known.
+    binds: bool = False
 
     def with_variables(self, variables: Mapping[str, Type]) -> "Environment":
         return replace(self, variables={**self.variables, **variables})

@@ -49,6 +49,8 @@ def display(source: str, problems: list[Problem]) -> str:
 def _display(source: str, problem: Problem) -> str:
     if problem.offset < 0:
         return f"ERROR: <input>:-1:0: {problem.message}"
+    if not source:
+        return f"ERROR: <input>:1:0: {problem.message}"
     before = source[: problem.offset]
     line = before.count("\n") + 1
     column = len(before) - (before.rfind("\n") + 1)

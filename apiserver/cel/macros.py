@@ -1,7 +1,8 @@
 """`has`, `all`, `map` and their kin: calls that are rewritten into tests and folds before anything is checked.
 
 The rewritten trees are cel-go's, since the checker's complaints speak of them. Two-variable forms included.
-Source: cel-go/parser/macro.go, cel-go/ext/comprehensions.go, cel-go/cel/library.go (optMap, optFlatMap).
+Source: cel-go/parser/macro.go, cel-go/ext/comprehensions.go, cel-go/ext/bindings.go,
+cel-go/cel/library.go (optMap, optFlatMap).
 """
 
 from collections.abc import Callable
@@ -19,10 +20,12 @@ class MacroError(Exception):
         self.offset = offset
 
 
-def expand(offset: int, function: str, target: Node | None, args: list[Node]) -> Node | None:
+def expand(offset: int, function: str, target: Node | None, args: list[Node], *, binds: bool) -> Node | None:
     """What the call stands for, None if it is no macro."""
     if target is None:
         return _has(offset, args[0]) if function == "has" and len(args) == 1 else None
+    if binds and function == "bind" and len(args) == 3 and isinstance(target, Ident) and target.name == "cel":
+        return _cel_bind(offset, args)
     macro = _MACROS.get((function, len(args)))
     return macro(offset, target, args) if macro else None
 
@@ -172,6 +175,28 @@ def _transform_entry(offset: int, target: Node, args: list[Node]) -> Node:
     return _fold(offset, "entries", target, variables, where, args[-1], grown, MapLiteral(offset=offset, entries=[]))
 
 
+def _bound(offset: int, name: str, value: Node, body: Node) -> Node:
+    return Comprehension(
+        offset=offset,
+        kind="bind",
+        range=ListLiteral(offset=offset, items=[]),
+        variables=("#unused",),
+        accumulator=name,
+        init=value,
+        condition=Literal(offset=offset, value=False),
+        step=Ident(offset=offset, name=name),
+        result=body,
+        body=Ident(offset=offset, name=name),
+    )
+
+
+def _cel_bind(offset: int, args: list[Node]) -> Node:
+    name, value, body = args
+    if not isinstance(name, Ident):
+        raise MacroError(name.offset, "cel.bind() variable names must be simple identifiers")
+    return _bound(offset, name.name, value, body)
+
+
 def _opt_map(*, flat: bool) -> "_Macro":
     """`target.optMap(v, body)`: the body over the value, if there is one."""
 
@@ -181,18 +206,7 @@ def _opt_map(*, flat: bool) -> "_Macro":
             what = "optFlatMap()" if flat else "optMap()"
             raise MacroError(name.offset, f"{what} variable name must be a simple identifier")
         value = Call(offset=offset, function="value", target=deepcopy(target), args=[])
-        bound = Comprehension(
-            offset=offset,
-            kind="bind",
-            range=ListLiteral(offset=offset, items=[]),
-            variables=("#unused",),
-            accumulator=name.name,
-            init=value,
-            condition=Literal(offset=offset, value=False),
-            step=Ident(offset=offset, name=name.name),
-            result=args[1],
-            body=Ident(offset=offset, name=name.name),
-        )
+        bound = _bound(offset, name.name, value, args[1])
         some = bound if flat else _call(offset, "optional.of", bound)
         has = Call(offset=offset, function="hasValue", target=target, args=[])
         return _call(offset, "_?_:_", has, some, _call(offset, "optional.none"))

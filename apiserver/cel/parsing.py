@@ -73,13 +73,13 @@ class SyntaxProblem(Exception):
         self.problem = problem
 
 
-def parse(source: str) -> tuple[Node | None, list[Problem]]:
-    """The tree, or why there is none."""
+def parse(source: str, *, binds: bool = False) -> tuple[Node | None, list[Problem]]:
+    """The tree, or why there is none. Only some environments have `cel.bind`."""
     if len(source) > MAX_SIZE:
         text = f"expression code point size exceeds limit: size: {len(source)}, limit {MAX_SIZE}"
         return None, [Problem(-1, text)]
     found, problems = tokens(source)
-    parser = _Parser(found)
+    parser = _Parser(found, binds=binds)
     try:
         node = parser.start()
     except SyntaxProblem as wrong:
@@ -89,7 +89,8 @@ def parse(source: str) -> tuple[Node | None, list[Problem]]:
 
 
 class _Parser:
-    def __init__(self, found: list[Token]) -> None:
+    def __init__(self, found: list[Token], *, binds: bool) -> None:
+        self.binds = binds
         self.tokens = found
         self.at = 0
         self.nesting = 0
@@ -352,7 +353,7 @@ class _Parser:
 
     def call(self, offset: int, function: str, target: Node | None, args: list[Node]) -> Node:
         try:
-            expanded = expand(offset, function, target, args)
+            expanded = expand(offset, function, target, args, binds=self.binds)
         except MacroError as wrong:
             self.complain(wrong.offset, str(wrong))
             expanded = Literal(offset=offset, value=None)

@@ -65,7 +65,7 @@ def compile(source: str, environment: Environment, *results: Type) -> Program:
     """The program, checked. If result types are given, the expression must have exactly one of them; DYN takes any."""
     began = perf_counter()
     try:
-        node, problems = parse(source)
+        node, problems = parse(source, binds=environment.binds)
         if node is not None:
             problems = check(node, environment) or check_literals(node)
     except RecursionError:

@@ -23,6 +23,7 @@ class Sized:
     item: "Sized | None" = None  #: of lists and maps
     key: "Sized | None" = None  #: of maps
     fields: Mapping[str, "Sized"] = field(default_factory=dict)
+    any_field: "Sized | None" = None  #: of maps whose keys are said as fields
 
     def at(self, path: Sequence[str]) -> "Sized | None":
         """What lies at a path of `@items`, `@values`, `@keys` and fields."""
@@ -35,7 +36,7 @@ class Sized:
             elif name == "@keys":
                 found = found.key
             else:
-                found = found.fields.get(name)
+                found = found.fields.get(name, found.any_field)
         return found
 
     def cardinality(self) -> int:

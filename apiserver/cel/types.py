@@ -44,6 +44,8 @@ STRING = Type("string", "string")
 BYTES = Type("bytes", "bytes")
 NULL = Type("null", "null")
 DYN = Type("dyn", "dyn")
+#: A value of any type, which is known at run time only: as DYN, under another name.
+ANY = Type("dyn", "any")
 ERROR = Type("error", "!error!")
 TIMESTAMP = Type("timestamp", "timestamp")
 DURATION = Type("duration", "duration")

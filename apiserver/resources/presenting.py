@@ -142,11 +142,19 @@ _metadata = msgspec.json.Decoder(_Metadata)
 def partial(resource: Resource, entry: Entry, version: str = "v1") -> bytes:
     """PartialObjectMetadata: the object's metadata alone, without decoding it."""
     value = entry.value if resource.transforms is None else resource.transforms.served(entry)
-    return b'{"kind":"%b","apiVersion":"meta.k8s.io/%b","metadata":%b}' % (
-        PARTIAL.encode(),
-        version.encode(),
-        bytes(_metadata.decode(value).metadata),
-    )
+    metadata = bytes(_metadata.decode(value).metadata)
+    if resource.strategy.field_annotations:
+        metadata = _without(metadata, resource.strategy.field_annotations)
+    return b'{"kind":"%b","apiVersion":"meta.k8s.io/%b","metadata":%b}' % (PARTIAL.encode(), version.encode(), metadata)
+
+
+def _without(metadata: bytes, names: Sequence[str]) -> bytes:
+    """Metadata without these annotations."""
+    tree = msgspec.json.decode(metadata)
+    annotations = {name: value for name, value in (tree.pop("annotations", None) or {}).items() if name not in names}
+    if annotations:
+        tree["annotations"] = annotations
+    return msgspec.json.encode(tree)
 
 
 def raw(resource: Resource, accepted: Accepted, entry: Entry) -> bytes:

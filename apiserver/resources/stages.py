@@ -200,7 +200,7 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
         metadata.stamp_new(meta, uid=write.api.new_uid(), now=now, has_generation=strategy.has_generation)
     else:
         metadata.stamp_update(meta, old["metadata"])
-    new = strategy.stamp(new, old, WriteContext(write.attributes.user, write.now, write.subresource))
+    new = strategy.stamp(new, old, WriteContext(write.attributes.user, write.now, write.subresource, write.call.warn))
     if old is not None and write.subresource != STATUS and "generation" in meta:
         meta["generation"] += bool(strategy.raises_generation(new, old))
     new = metadata.stored_order(new)
@@ -216,6 +216,8 @@ async def validate(write: Write, new: Json, old: Json | None) -> Json:
     standard = not strategy.any_finalizer
     again = (CHANGES,) if write.subresource else strategy.metadata_checks
     problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard, again=again)
+    if resource.admits is not None:
+        problems += resource.admits(new, old, write.subresource)
     problems += _checked(write, new, old)
     if not problems and resource.authorizes is not None and not write.call.is_own:
         problems = resource.authorizes(write.attributes.user, new, old)

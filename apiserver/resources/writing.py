@@ -133,12 +133,15 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         call.headers.get("content-type", ""), SERVED_PATCHES, custom=not resource.is_typed
     )
     options, now, applies = write_options(call), api.clock(), media_type == negotiation.APPLY_PATCH
-    subresource = call.target.subresource
+    subresource, mistakes = call.target.subresource, tuple[str, ...]()
     if applies:
         rules = managing.ownership(resource, subresource)
         change = applier(rules, call, options, await call.body(), times.rfc3339(now))
     else:
-        change = _patching(patcher(resource, media_type, await call.body()), touches_entries(await call.body()))
+        data = await call.body()
+        change = _patching(patcher(resource, media_type, data), touches_entries(data))
+        if options.field_validation != "Ignore":
+            mistakes = _mistakes(media_type, data)
 
     def source(old: Json | None) -> Json:
         new = change(old)
@@ -161,13 +164,30 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         options=options,
         source=source,
         is_patch=True,
+        duplicates=mistakes,
         has_entries=applies,
+        version=_version_sent(await call.body()) if applies and options.dry_run else "",
         subresource=subresource,
         now=now,
     )
     committed = await committing.update(write, key_of(call, resource), may_create=applies and not subresource)
     await presenting.prepare(resource, [committed.entry])
     return presenting.present(call, resource, committed.entry, api.clock(), 201 if committed.created else 200)
+
+
+def _version_sent(data: bytes) -> str:
+    """The resourceVersion of what is applied: a dry run that creates it tells it back."""
+    metadata = _configuration(data)[0].get("metadata")
+    version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
+    return version if isinstance(version, str) else ""
+
+
+def _mistakes(media_type: str, data: bytes) -> tuple[str, ...]:
+    """What a patch says twice, and what its operations have that none has."""
+    body, doubled = strict_json.decode(data, duplicates=True)
+    if media_type != negotiation.JSON_PATCH:
+        return tuple(doubled)
+    return tuple(f"json patch {mistake}" for mistake in (*doubled, *patch.unknown_fields(body)))
 
 
 def _kind_kept(call: Call, resource: Resource, new: Json) -> Json:
@@ -289,14 +309,18 @@ def _copies(resource: Resource, tree: Json) -> Callable[[Json | None], Json]:
 
 
 def uid_conflict(call: Call, resource: Resource, options: WriteOptions, wanted: str, found: str) -> errors.ApiError:
-    """409: the object is not the one that the client means. A dry run of upstream's does not know its store's root."""
-    key = key_of(call, resource)
-    why = (
-        f"StorageError: invalid object, Code: 4, Key: {key.removeprefix('/registry') if options.dry_run else key}, "
-        "ResourceVersion: 0, AdditionalErrorMsg: "
-        f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
-    )
+    """409: the object is not the one that the client means."""
+    why = failed_precondition(key_of(call, resource), "UID", wanted, found, dry_run=options.dry_run)
     return resource.conflict(call.target.name, why)
+
+
+def failed_precondition(key: str, what: str, wanted: str, found: str, *, dry_run: bool) -> str:
+    """What upstream's store says of another UID or ResourceVersion; in a dry run it does not know its own root."""
+    return (
+        f"StorageError: invalid object, Code: 4, Key: {key.removeprefix('/registry') if dry_run else key}, "
+        "ResourceVersion: 0, AdditionalErrorMsg: "
+        f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+    )
 
 
 def check_version(

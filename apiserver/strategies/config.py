@@ -4,12 +4,12 @@ Source: validation.go ValidateConfigMap, ValidateSecret, registry/core/secret.
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from apimachinery.errors import FieldError
+from apimachinery.json_syntax import complaint
 from apimachinery.types import Json
 from apiserver.strategies import object_warnings
 from apiserver.strategies.defaulting import fill, part
@@ -26,6 +26,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
 }
+_JSON_NAMES = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}
 _ACCOUNT = "kubernetes.io/service-account.name"
 
 
@@ -104,10 +105,15 @@ def _secret(tree: Json) -> Problems:
 def _is_json(key: str, data: Mapping[str, str]) -> Problems:
     if key not in data:
         return
+    text = base64.b64decode(data[key])
     try:
-        json.loads(base64.b64decode(data[key]))
-    except (ValueError, binascii.Error):
-        yield invalid(f"data[{key}]", "<secret contents redacted>", "invalid character in JSON")
+        value = json.loads(text)
+    except ValueError:
+        yield invalid(f"data[{key}]", "<secret contents redacted>", complaint(text) or "invalid character in JSON")
+        return
+    if value is not None and not isinstance(value, dict):
+        why = f"json: cannot unmarshal {_JSON_NAMES[type(value)]} into Go value of type map[string]interface {{}}"
+        yield invalid(f"data[{key}]", "<secret contents redacted>", why)
 
 
 def secret_fields(tree: Json) -> Mapping[str, str]:

@@ -1,13 +1,12 @@
 """APIServices. Source: kube-aggregator/pkg/apis/apiregistration/validation."""
 
 from apimachinery import names, times
-from apimachinery.errors import FieldError
+from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies.problems import (
     Problems,
     invalid,
     named,
-    port,
     required,
 )
 from apiserver.strategies.strategy import Strategy, WriteContext, status_without
@@ -44,13 +43,25 @@ def _service(tree: Json) -> Problems:
             yield invalid(
                 "spec.caBundle", f"{len(spec['caBundle'])} bytes", "local APIServices may not have a caBundle"
             )
+        if spec.get("insecureSkipTLSVerify"):
+            detail = "local APIServices may not have insecureSkipTLSVerify"
+            yield invalid("spec.insecureSkipTLSVerify", True, detail)
         return
     for member in ("namespace", "name"):
         if not service.get(member):
             yield required(f"spec.service.{member}")
-    yield from port("spec.service.port", service.get("port", 443))
+    for message in names.port_number(service.get("port", 443)):
+        yield invalid("spec.service.port", service["port"], f"port is not valid: {message}")
     if spec.get("insecureSkipTLSVerify") and spec.get("caBundle"):
         yield invalid("spec.insecureSkipTLSVerify", True, "may not be true if caBundle is present")
+
+
+def check_service_status(new: Json, _old: Json | None) -> list[FieldError]:
+    return [
+        not_supported(f"status.conditions[{i}].status", condition.get("status") or "", ("True", "False", "Unknown"))
+        for i, condition in enumerate((new.get("status") or {}).get("conditions") or ())
+        if condition.get("status") not in ("True", "False", "Unknown")
+    ]
 
 
 def stamp_service(new: Json, old: Json | None, context: WriteContext) -> Json:
@@ -71,6 +82,7 @@ APISERVICES = Strategy(
     default=default_service,
     stamp=stamp_service,
     check=check_service,
+    check_status=check_service_status,
     name=names.path_segment_name,
     any_finalizer=True,
     prepare_status=status_without("labels", "annotations", "finalizers", "ownerReferences"),

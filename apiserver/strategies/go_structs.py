@@ -31,12 +31,13 @@ def shown(type_: str, tree: Json | None) -> Any:
 
 def equal(type_: str, one: Json | None, other: Json | None) -> bool:
     """Whether two values are the same to Go: nothing and an empty list are, nothing and an empty struct may not be."""
-    return one == other or bool(_value(type_, one) == _value(type_, other))
+    return one == other or bool(_emptied(_value(type_, one)) == _emptied(_value(type_, other)))
 
 
 def difference(type_: str, old: Json, new: Json) -> str:
     """The lines in which two values of an internal type differ."""
-    texts = [json.dumps(_value(type_, tree), ensure_ascii=False, indent=1).split("\n") for tree in (old, new)]
+    values = [_emptied(_value(type_, tree)) for tree in (old, new)]
+    texts = [json.dumps(value, ensure_ascii=False, indent=1).split("\n") for value in values]
     before, after = ([f"{line}\n" for line in lines] for lines in texts)
     if len(before) + len(after) > _MOST_LINES:
         return _replaced(before, after)
@@ -55,6 +56,13 @@ def _replaced(before: Sequence[str], after: Sequence[str]) -> str:
     return head + "".join([*(f"-{line}" for line in old), *(f"+{line}" for line in new)])
 
 
+def _emptied(value: Any) -> Any:
+    """Without the difference between an empty list and none."""
+    if isinstance(value, dict):
+        return {name: _emptied(item) for name, item in value.items()}
+    return [_emptied(item) for item in value] or None if isinstance(value, list) else value
+
+
 @cache
 def _structs() -> Mapping[str, _Rows]:
     text = files(__package__).joinpath("go_structs.json").read_text()
@@ -66,7 +74,7 @@ def _value(type_: str, value: Any) -> Any:
     if type_.startswith("*"):
         return None if value is None else _value(type_[1:], value)
     if type_.startswith("[]"):
-        return [_value(type_[2:], item) for item in value] if value else None
+        return None if value is None else [_value(type_[2:], item) for item in value]
     if type_.startswith("map[string]"):
         inner = type_.removeprefix("map[string]")
         return {key: _value(inner, value[key]) for key in sorted(value)} if value else None

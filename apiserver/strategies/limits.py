@@ -3,7 +3,7 @@
 Source: validation.go ValidateResourceQuota, ValidateLimitRange, core/v1/defaults.go.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from apimachinery import names, quantity
@@ -46,8 +46,22 @@ _RESOURCES_OF: Mapping[str, frozenset[str]] = {
         ("Terminating", "NotTerminating", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity"), _POD_RESOURCES
     ),
 }
+_ONE = quantity.parse("1")
 _TYPES = ("Container", "PersistentVolumeClaim", "Pod")
-Amounts = Mapping[str, Any]
+_BOUNDS = ("max", "min", "default", "defaultRequest")
+_MEMBERS = (*_BOUNDS, "maxLimitRequestRatio")
+#: The smaller, the larger, the field and the value that upstream names, and the words.
+_ORDER = (
+    ("min", "max", "min", "min", "min value {} is greater than max value {}"),
+    ("min", "defaultRequest", "defaultRequest", "defaultRequest",
+     "min value {} is greater than default request value {}"),
+    ("defaultRequest", "max", "defaultRequest", "defaultRequest",
+     "default request value {} is greater than max value {}"),
+    ("defaultRequest", "default", "defaultRequest", "defaultRequest",
+     "default request value {} is greater than default limit value {}"),
+    ("min", "default", "default", "min", "min value {} is greater than default value {}"),
+    ("default", "max", "default", "max", "default value {} is greater than max value {}"),
+)  # fmt: skip
 
 
 def check_quota(new: Json, old: Json | None) -> list[FieldError]:
@@ -163,7 +177,7 @@ def _range(spec: Json) -> Problems:
 
 
 def _limit(path: str, limit: Json, kind: str) -> Problems:
-    for member in ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio"):
+    for member in _MEMBERS:
         if kind == "Pod" and member.startswith("default"):
             continue
         for name in limit.get(member) or {}:
@@ -176,15 +190,42 @@ def _limit(path: str, limit: Json, kind: str) -> Problems:
         yield required(
             f"{path}.limits", "either minimum or maximum storage value is required, but neither was provided"
         )
-    for low, high, words in (
-        ("min", "max", "min value {} is greater than max value {}"),
-        ("default", "max", "default value {} is greater than max value {}"),
-        ("min", "default", "min value {} is greater than default value {}"),
-        ("defaultRequest", "max", "default request value {} is greater than max value {}"),
-        ("min", "defaultRequest", "min value {} is greater than default request value {}"),
-        ("defaultRequest", "default", "default request value {} is greater than default limit value {}"),
-    ):
-        yield from _ordered(path, low, high, limit, words.format)
+    members = [limit.get(member) or {} for member in _MEMBERS]
+    if kind == "Pod":
+        members[2:4] = {}, {}
+    for name in sorted({name for member in members for name in member}):
+        yield from _amounts(path, name, [member.get(name) for member in members])
+
+
+def _amounts(path: str, name: str, found: list[Any]) -> Problems:
+    """What one resource's minimum, maximum, defaults and ratio are to one another, in upstream's order."""
+    try:
+        amounts = {key: quantity.parse(value) for key, value in zip(_MEMBERS, found, strict=True) if value is not None}
+    except ValueError:
+        return  # reported where it is read
+    texts = dict(zip(_MEMBERS, found, strict=True))
+    for low, high, at, shown, words in _ORDER:
+        if low in amounts and high in amounts and amounts[low] > amounts[high]:
+            yield invalid(f"{path}.{at}[{name}]", texts[shown], words.format(texts[low], texts[high]))
+    ratio, minimum, maximum = (amounts.get(member) for member in ("maxLimitRequestRatio", "min", "max"))
+    here = f"{path}.maxLimitRequestRatio[{name}]"
+    if ratio is not None and ratio < _ONE:
+        yield invalid(here, texts["maxLimitRequestRatio"], f"ratio {texts['maxLimitRequestRatio']} is less than 1")
+    if ratio is not None and minimum and maximum is not None:
+        most = maximum.nanos / minimum.nanos
+        if ratio.nanos / _ONE.nanos > most:
+            detail = f"ratio {texts['maxLimitRequestRatio']} is greater than max/min = {most:f}"
+            yield invalid(here, texts["maxLimitRequestRatio"], detail)
+    usual, asked = amounts.get("default"), amounts.get("defaultRequest")
+    if usual is not None and asked is not None and usual != asked and not _is_overcommitted(name):
+        values = f"default value {texts['default']} must equal to defaultRequest value {texts['defaultRequest']}"
+        detail = f"{values} in {name}"
+        yield invalid(f"{path}.defaultRequest[{name}]", texts["defaultRequest"], detail)
+
+
+def _is_overcommitted(name: str) -> bool:
+    """Whether a node may promise more of it than it has (helpers.go IsOvercommitAllowed)."""
+    return ("/" not in name or "kubernetes.io/" in name) and not name.startswith("hugepages-")
 
 
 def _resource_name(path: str, name: str, kind: str) -> Problems:
@@ -195,19 +236,6 @@ def _resource_name(path: str, name: str, kind: str) -> Problems:
     yield from wrong
     if not wrong and "/" not in name and name not in STANDARD and not _is_standard(name):
         yield invalid(path, name, "must be a standard resource type or fully qualified")
-
-
-def _ordered(path: str, low: str, high: str, limit: Json, words: Callable[[Any, Any], str]) -> Problems:
-    smaller: Amounts = limit.get(low) or {}
-    larger: Amounts = limit.get(high) or {}
-    for name in smaller.keys() & larger.keys():
-        try:
-            wrong = quantity.parse(smaller[name]) > quantity.parse(larger[name])
-        except ValueError:
-            continue  # reported by `amount`
-        if wrong:
-            at = low if low != "min" or high == "max" else high
-            yield invalid(f"{path}.{at}[{name}]", limit[at][name], words(smaller[name], larger[name]))
 
 
 RESOURCEQUOTAS = Strategy(check=check_quota, check_status=check_quota_status)

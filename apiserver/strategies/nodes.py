@@ -1,5 +1,6 @@
 """Nodes. Source: pkg/registry/core/node/strategy.go, validation.go ValidateNode, ValidateNodeUpdate."""
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 
 from apimachinery import names
@@ -46,9 +47,20 @@ def _check(tree: Json) -> Problems:
     ranges = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else ())
     for i, text in enumerate(ranges):
         yield from cidr(f"spec.podCIDRs[{i}]", text)
+    if len(ranges) > 1 and not _is_dual_stack(ranges):
+        yield invalid("spec.podCIDRs", ranges, "may specify no more than one CIDR for each IP family")
     if spec.get("podCIDR") and ranges and ranges[0] != spec["podCIDR"]:
         yield invalid("spec.podCIDRs[0]", ranges[0], "must be equal to podCIDR")
     yield from _capacity(tree)
+
+
+def _is_dual_stack(ranges: Sequence[str]) -> bool:
+    """Whether they are one of IPv4 and one of IPv6, as far as they are ranges at all."""
+    try:
+        versions = [ipaddress.ip_network(text, strict=False).version for text in ranges]
+    except ValueError:
+        return True  # said already
+    return len(ranges) == 2 and set(versions) == {4, 6}
 
 
 def _capacity(tree: Json) -> Problems:

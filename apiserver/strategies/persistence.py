@@ -4,7 +4,7 @@ Source: validation.go ValidatePersistentVolume*, storage/validation.
 """
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from apimachinery import times
 from apimachinery.errors import FieldError, not_supported
@@ -26,6 +26,7 @@ from apiserver.strategies.problems import (
     required,
     supported,
     too_long,
+    unique,
 )
 from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Strategy, WriteContext, as_sent
@@ -231,17 +232,21 @@ def parameters(values: Json) -> Problems:
 
 
 def _topologies(terms: Sequence[Json]) -> Problems:
+    known: list[Mapping[str, set[str]]] = [{} for _ in terms]  # so upstream complains of empty terms, many times
     for i, term in enumerate(terms):
-        here = f"allowedTopologies[{i}].matchLabelExpressions"
-        seen: set[str] = set()
+        here, found = f"allowedTopologies[{i}].matchLabelExpressions", dict[str, set[str]]()
         for j, expression in enumerate(term.get("matchLabelExpressions") or ()):
-            key = expression.get("key", "")
-            if not expression.get("values"):
+            key, values = expression.get("key") or "", expression.get("values") or ()
+            if not values:
                 yield required(f"{here}[{j}].values")
-            if key in seen:
-                yield duplicate(f"{here}[{j}].key", key)
-            seen.add(key)
+            yield from unique(f"{here}[{j}].values", values)
             yield from qualified_name(f"{here}[{j}].key", key)
+            if key in found:
+                yield duplicate(f"{here}[{j}].key", key)
+            found[key] = set(values)
+        for _ in range(known.count(found)):
+            yield duplicate(here, "")
+        known.append(found)
 
 
 PERSISTENTVOLUMES = Strategy(

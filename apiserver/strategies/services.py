@@ -37,6 +37,7 @@ from apiserver.strategies.strategy import Strategy, metadata_fields
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 HEADLESS = "None"
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
+_INTERNAL = ("Cluster", "Local")
 _MAX_AFFINITY = 86400
 
 
@@ -83,6 +84,8 @@ def prepare(new: Json, old: Json | None) -> Json:
     new["status"] = {"loadBalancer": {}} if old is None else old.get("status", {"loadBalancer": {}})
     spec, before = new["spec"], (old or {}).get("spec")
     _normalise_ips(spec, before)
+    if spec.get("type") == "ExternalName" and spec.get("internalTrafficPolicy") in _INTERNAL:
+        del spec["internalTrafficPolicy"]  # upstream stores it, and never shows it
     if before is not None:
         _carry_over(spec, before)
         _drop_by_type(spec, before)
@@ -160,6 +163,8 @@ def _drop(spec: Json, before: Json, name: str, *, when: bool) -> None:
 
 
 def check(new: Json, old: Json | None) -> list[FieldError]:
+    if old is not None and (wrong := [*_families_of_addresses(new["spec"])]):
+        return wrong  # found while addresses are given, and upstream gives them before it looks at all else
     return [*_check(new["spec"]), *(_changes(new["spec"], old["spec"]) if old is not None else ())]
 
 
@@ -295,7 +300,7 @@ def _policies(spec: Json) -> Problems:
         yield invalid("spec.externalTrafficPolicy", external, "may only be set for externally-accessible services")
     elif external or has_node_ports(spec):
         yield from one_of("spec.externalTrafficPolicy", external, ("Cluster", "Local"))
-    yield from supported("spec.internalTrafficPolicy", internal, ("Cluster", "Local"))
+    yield from supported("spec.internalTrafficPolicy", internal, _INTERNAL)
     health = spec.get("healthCheckNodePort")
     if health and not _wants_health_port(spec):
         detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
@@ -315,6 +320,16 @@ def _load_balancer(spec: Json) -> Problems:
         yield from cidr(f"spec.LoadBalancerSourceRanges[{i}]", source.strip())
     if spec.get("loadBalancerClass") and is_balancer:
         yield from named("spec.loadBalancerClass", spec["loadBalancerClass"], names.qualified_name)
+
+
+def _families_of_addresses(spec: Json) -> Problems:
+    """Addresses that are not of the families that are asked for."""
+    if not has_cluster_ip(spec) or is_headless(spec):
+        return
+    for i, (address, family) in enumerate(zip(cluster_ips(spec), spec.get("ipFamilies") or (), strict=False)):
+        if family in ("IPv4", "IPv6") and (":" in address) != (family == "IPv6"):
+            detail = f"expected an {family} value as indicated by `ipFamilies[{i}]`"
+            yield invalid(f"spec.clusterIPs[{i}]", address, detail)
 
 
 def _changes(spec: Json, before: Json) -> Problems:

@@ -27,6 +27,10 @@ Check = Callable[[Json, Json | None], list[FieldError]]
 _STATUS_WRITES = ("status", "metadata")
 
 
+def _told_nobody(_text: str) -> None:
+    """For who writes without a client."""
+
+
 @dataclass(frozen=True, slots=True)
 class WriteContext:
     """Who writes and when: for the few kinds that record it. `now` is in epoch seconds."""
@@ -34,6 +38,7 @@ class WriteContext:
     user: User
     now: float
     subresource: str = ""
+    warn: Callable[[str], None] = _told_nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,10 @@ class Strategy:
     check_status: Check = no_problems
     parts: Mapping[str, Part] = field(default_factory=dict)
     warnings: Callable[[Json, Json | None], list[str]] = no_warnings
+    #: Annotations that are fields of upstream's internal type: its metadata alone does not have them.
+    field_annotations: tuple[str, ...] = ()
+    #: What an empty object has in this version because upstream's internal type always has it.
+    blank: Mapping[str, Json] = field(default_factory=dict)
     #: The warning that goes with every answer about the kind.
     deprecated: str = ""
     fields: Callable[[Json], Mapping[str, str]] = metadata_fields

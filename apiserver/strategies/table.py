@@ -13,7 +13,6 @@ from apiserver.strategies import (
     certificates,
     claims,
     config,
-    devices,
     drivers,
     endpoints,
     events,
@@ -34,6 +33,7 @@ from apiserver.strategies import (
 )
 from apiserver.strategies.defaulting import part
 from apiserver.strategies.definitions import strategy as definitions
+from apiserver.strategies.devices import strategy as devices
 from apiserver.strategies.pod import spec as pods
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.pod.strategy import PODS
@@ -149,6 +149,7 @@ _SHOWN_WHEN_DELETED = (
 _METADATA_CHECKS: Mapping[tuple[str, ...], tuple[Kind, ...]] = {
     (): (kinds.EVENTS, kinds.PODDISRUPTIONBUDGETS),
     (WHOLE,): (
+        kinds.JOBS,  # which looks at the changes itself, later on
         kinds.ENDPOINTSLICES,
         kinds.LIMITRANGES,
         kinds.MUTATINGWEBHOOKCONFIGURATIONS,
@@ -173,7 +174,6 @@ _METADATA_CHECKS: Mapping[tuple[str, ...], tuple[Kind, ...]] = {
         kinds.NODES,
         kinds.NAMESPACES,
         kinds.REPLICATIONCONTROLLERS,
-        kinds.JOBS,
         kinds.CERTIFICATESIGNINGREQUESTS,
         kinds.NETWORKPOLICIES,
         kinds.IPADDRESSES,

@@ -14,7 +14,7 @@ from apiserver.registry import Handler, Resource
 from apiserver.resources import decoding, fields, presenting, raw, reviewing
 from apiserver.resources.api import Api
 from apiserver.resources.options import write_options
-from apiserver.resources.writing import attributes_of
+from apiserver.resources.writing import attributes_of, failed_precondition
 
 _SCHEDULED = "PodScheduled"
 
@@ -60,7 +60,12 @@ async def bind(api: Api, call: Call, pod: str) -> Response:
     now = times.rfc3339(api.clock())
     resource = api.registry.of(PODS)
     key = PODS.storage_key(call.target.namespace, name)
-    await raw.modify(api, resource, key, lambda tree: bound(tree, binding, now), dry_run=options.dry_run)
+
+    def change(pod: Json) -> Json:
+        _check_meant(pod, binding, key, resource, dry_run=options.dry_run)
+        return bound(pod, binding, now)
+
+    await raw.modify(api, resource, key, change, dry_run=options.dry_run)
     return presenting.status(call, code=201)
 
 
@@ -74,17 +79,19 @@ def _problems(binding: Json) -> list[FieldError]:
     return problems
 
 
+def _check_meant(pod: Json, binding: Json, key: str, resource: Resource, *, dry_run: bool) -> None:
+    """Raise 409 for another pod, or another version of it, than the binding names."""
+    meta, wanted = pod["metadata"], binding["metadata"]
+    for name, what in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+        if wanted.get(name) and wanted[name] != meta[name]:
+            why = failed_precondition(key, what, wanted[name], meta[name], dry_run=dry_run)
+            raise resource.conflict(meta["name"], why)
+
+
 def bound(pod: Json, binding: Json, now: str) -> Json:
     """The pod on its node. Raises 409 when it cannot be bound (any more)."""
     meta, wanted, spec = pod["metadata"], binding["metadata"], pod["spec"]
     node = binding["target"]["name"]
-    if wanted.get("uid") and wanted["uid"] != meta["uid"]:
-        raise _conflict(
-            meta["name"],
-            f"Precondition failed: UID in precondition: {wanted['uid']}, UID in object meta: {meta['uid']}",
-        )
-    if wanted.get("resourceVersion") and wanted["resourceVersion"] != meta["resourceVersion"]:
-        raise _conflict(meta["name"], errors.OPTIMISTIC_LOCK)
     if meta.get("deletionTimestamp"):
         raise _conflict(meta["name"], f"pod {meta['name']} is being deleted, cannot be assigned to a host")
     if spec.get("nodeName"):

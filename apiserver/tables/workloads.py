@@ -33,7 +33,8 @@ def _deployment(tree: Json, now: float) -> Cells:
     spec, status = spec_of(tree), status_of(tree)
     ready = f"{status.get('readyReplicas', 0)}/{spec.get('replicas', 0)}"
     numbers = [status.get("updatedReplicas", 0), status.get("availableReplicas", 0)]
-    return [ready, *numbers, age(tree, now), *_of_template(tree)]
+    selected = "" if spec.get("selector") is None else selector(spec["selector"])
+    return [ready, *numbers, age(tree, now), *containers(spec.get("template")), selected]
 
 
 def _replicaset(tree: Json, now: float) -> Cells:

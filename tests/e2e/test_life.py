@@ -10,6 +10,7 @@ import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import grpc
 import pytest
@@ -20,6 +21,7 @@ from tests.e2e.test_features import events
 from tests.e2e.test_pods import IMAGE, ended, output, put, said
 
 SLEEP = ["sleep", "1000"]
+AT_V = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
 
 
 def container(name, *command, **more):
@@ -298,7 +300,12 @@ def driver(cluster, tmp_path):
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     asyncio.run_coroutine_threadsafe(one.__aenter__(), loop).result()
-    spec = {"attachRequired": False, "podInfoOnMount": True, "volumeLifecycleModes": ["Ephemeral"]}
+    spec = {
+        "attachRequired": False,
+        "podInfoOnMount": True,
+        "fsGroupPolicy": "File",
+        "volumeLifecycleModes": ["Ephemeral", "Persistent"],
+    }
     cluster.apply({"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": {"name": name}, "spec": spec})
     yield one
     cluster.kubectl("delete", "csidriver", name)
@@ -307,17 +314,62 @@ def driver(cluster, tmp_path):
     thread.join()
 
 
-def test_a_volume_of_a_storage_driver(cluster, namespace, driver):
-    def drivers():
-        return [row["name"] for row in cluster.get("csinodes")["items"][0]["spec"]["drivers"] or ()]
+def is_registered(cluster, driver):
+    names = lambda: [row["name"] for row in cluster.get("csinodes")["items"][0]["spec"]["drivers"] or ()]  # noqa: E731
+    eventually(lambda: driver.name in names(), why="the driver's registration")
 
-    eventually(lambda: driver.name in drivers(), why="the driver's registration")
+
+def test_a_volume_of_a_storage_driver(cluster, namespace, driver):
+    is_registered(cluster, driver)
     volumes = [{"name": "v", "csi": {"driver": driver.name, "volumeAttributes": {"size": "1"}}}]
-    mounts = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
-    told = said(cluster, namespace, "csi", "echo data >/v/x; cat /v/x; grep -c ' /v ' /proc/mounts", container=mounts, volumes=volumes)  # fmt: skip
+    told = said(cluster, namespace, "csi", "echo data >/v/x; cat /v/x; grep -c ' /v ' /proc/mounts", container=AT_V, volumes=volumes)  # fmt: skip
     assert told.split() == ["data", "1"]
     cluster.kubectl("-n", namespace, "delete", "pod", "csi")
     eventually(lambda: not driver.published, why="the volume given back")
+
+
+@pytest.fixture
+def claimed(cluster, namespace, driver):
+    """A claim that is bound to a volume of the driver's, by a StorageClass; the volume's name."""
+    is_registered(cluster, driver)
+    volume, storage, one_by_one = f"csi-{namespace}"[:60], {"storage": "1Gi"}, {"accessModes": ["ReadWriteOnce"]}
+    by_hand = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": volume}}
+    cluster.apply(by_hand | {"provisioner": driver.name, "volumeBindingMode": "WaitForFirstConsumer"})
+    source = {"driver": driver.name, "volumeHandle": "disk-1", "fsType": "ext4", "volumeAttributes": {"of": "hand"}}
+    spec = one_by_one | {"storageClassName": volume, "persistentVolumeReclaimPolicy": "Retain"}
+    cluster.apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume}, "spec": spec | {"capacity": storage, "csi": source}})  # fmt: skip
+    claim = one_by_one | {"storageClassName": volume, "resources": {"requests": storage}}
+    cluster.apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "c", "namespace": namespace}, "spec": claim})  # fmt: skip
+    yield volume
+    cluster.kubectl("-n", namespace, "delete", "pod", "--all")
+    cluster.kubectl("-n", namespace, "delete", "pvc", "c")
+    cluster.kubectl("delete", f"pv/{volume}", f"sc/{volume}")
+
+
+def test_a_claim_on_a_volume_of_a_storage_driver(cluster, namespace, driver, claimed, tmp_path):
+    """Staged, published, given back; and whose group its files get: all at first, then none whose root has it already."""
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
+    stranger, script = tmp_path / "disk-1" / "stranger", "echo $0 >>/v/x; cat /v/x; stat -c %g /v /v/stranger"
+
+    def told(pod, policy):
+        context = {"fsGroup": 2000, "fsGroupChangePolicy": policy}
+        said_there = said(cluster, namespace, pod, script, container=AT_V, volumes=volumes, securityContext=context)
+        cluster.kubectl("-n", namespace, "delete", "pod", pod)
+        eventually(lambda: not driver.published and not driver.staged, why="the volume given back")
+        assert claimed not in Path("/proc/self/mountinfo").read_text()
+        return said_there.split()
+
+    stranger.parent.mkdir()
+    stranger.touch()
+    assert told("first", "OnRootMismatch") == ["sh", "2000", "2000"]
+    os.chown(stranger, 0, 77)
+    assert told("second", "OnRootMismatch") == ["sh", "sh", "2000", "77"]
+    assert told("third", "Always") == ["sh", "sh", "sh", "2000", "2000"]
+    assert driver.names()[:4] == ["NodeStageVolume", "NodePublishVolume", "NodeUnpublishVolume", "NodeUnstageVolume"]
+    published = driver.asked("NodePublishVolume")[0]
+    assert (published.volume_id, published.volume_context["of"]) == ("disk-1", "hand")
+    assert published.volume_context["csi.storage.k8s.io/pod.name"] == "first"
+    assert cluster.get("-n", namespace, "pvc", "c")["spec"]["volumeName"] == claimed
 
 
 def test_what_a_node_says_of_its_pods_use(cluster, namespace):

@@ -3,23 +3,33 @@ node's end, announced by SIGPWR."""
 
 import json
 import os
+import re
 import signal
+from pathlib import Path
 
 import pytest
 
 from bootstrap import images
 from bootstrap.spec import load
+from kubelet import node_status
 from tests import needs
+from tests.contract.test_registry import PASSWORD, USER, registry
 from tests.e2e.conftest import eventually, make
 from tests.e2e.test_pods import cgroup_files, ended, put
+from tests.e2e.test_pulls import only_in_registry
 
+PROVIDER = {"apiVersion": "credentialprovider.kubelet.k8s.io/v1"}
+PRESSURE = ("node.kubernetes.io/memory-pressure", "NoSchedule")
 TAINT = {"key": "e2e", "value": "yes", "effect": "NoSchedule"}
+CAPACITY = node_status.machine(Path("/")).memory
 HEAD = {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration"}
 CONFIGURATION = HEAD | {
     "registerWithTaints": [TAINT],
     "podPidsLimit": 77,
     "maxPods": 50,
-    "systemReserved": {"memory": "128Mi"},
+    "systemReserved": {"memory": f"{CAPACITY - (600 << 20)}"},
+    "evictionHard": {"memory.available": "300Mi"},  # of the 600 that pods may use, whatever else the machine does
+    "evictionPressureTransitionPeriod": "8s",
     "containerLogMaxSize": "16Ki",
     "containerLogMaxFiles": 2,
     "shutdownGracePeriod": "20s",
@@ -29,15 +39,19 @@ ANYWHERE = {"tolerations": [{"operator": "Exists"}]}
 
 
 @pytest.fixture(scope="module")
-def one(docker_socket, tmp_path_factory):
+def one(docker_socket, tmp_path_factory, where):
     needs.program("kubectl")
     cluster = make("node", tmp_path_factory.mktemp("node"), 26000, 77)
     bad = configured(cluster, HEAD | {"maxPods": "many"})
     refused = cluster.up(bad, check=False)
     assert (refused.returncode, cluster.root.exists()) == (1, False)
     assert "kubelet configuration: maxPods: 'many' is no integer" in refused.stderr
+    config, folder = provided(cluster, where)
+    words = "credential provider knows: there is no program /usr/bin/knows"
+    assert words in cluster.up(config, "--image-credential-provider-bin-dir=/usr/bin", check=False).stderr
+    assert not cluster.root.exists()
     try:
-        cluster.up(configured(cluster, CONFIGURATION))
+        cluster.up(configured(cluster, CONFIGURATION), config, folder)
         images.build_web(load(cluster.name, str(cluster.home)))
         yield cluster
     finally:
@@ -49,6 +63,35 @@ def configured(cluster, tree):
     file = cluster.home / "kubelet.yaml"
     file.write_text(json.dumps(tree))
     return f"--kubelet-config={file}"
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory):
+    """A registry that wants a password."""
+    with registry(tmp_path_factory.mktemp("registry"), private=True) as address:
+        yield address
+
+
+def provided(cluster, where):
+    """The flags for a credential provider that knows the registry's password; it notes what it is asked."""
+    auth = {"auth": {where: {"username": USER, "password": PASSWORD}}}
+    answer = {"kind": "CredentialProviderResponse", "cacheKeyType": "Registry", "cacheDuration": "1h"}
+    program, file = cluster.home / "knows", cluster.home / "providers.yaml"
+    program.write_text(f"#!/bin/sh\ncat >>{cluster.home}/asked\necho '{json.dumps(answer | PROVIDER | auth)}'\n")
+    program.chmod(0o755)
+    one = PROVIDER | {"name": program.name, "matchImages": [where], "defaultCacheDuration": "1m"}
+    file.write_text(json.dumps({"kind": "CredentialProviderConfig", "providers": [one]}))
+    return f"--image-credential-provider-config={file}", f"--image-credential-provider-bin-dir={cluster.home}"
+
+
+def test_a_program_of_the_nodes_knows_a_registrys_password(one, where, docker_socket):
+    with only_in_registry(docker_socket, where) as image:
+        for name in ("first", "second"):
+            put(one, "default", name, command=["true"], container={"image": image, "imagePullPolicy": "Always"}, **ANYWHERE)  # fmt: skip
+        assert {ended(one, "default", name)["phase"] for name in ("first", "second")} == {"Succeeded"}
+        request = PROVIDER | {"kind": "CredentialProviderRequest", "image": image}
+        assert json.loads((one.home / "asked").read_text()) == request, "once: then it was remembered"
+        one.kubectl("delete", "pod", "first", "second")
 
 
 def node(one):
@@ -69,8 +112,8 @@ def test_a_node_is_what_its_configuration_says(one):
     assert TAINT in tree["spec"]["taints"]
     capacity, allocatable = tree["status"]["capacity"], tree["status"]["allocatable"]
     assert allocatable["pods"] == "50"
-    kept = [int(amounts["memory"].removesuffix("Ki")) for amounts in (capacity, allocatable)]
-    assert kept[0] - kept[1] == (128 + 100) * 1024  # what is reserved, and the threshold of eviction
+    assert capacity["memory"] == f"{CAPACITY >> 10}Ki"
+    assert allocatable["memory"] == "300Mi"  # without what is reserved, and the threshold of eviction
     given = json.dumps([{"op": "add", "path": "/status/capacity/example.com~1dongle", "value": "1"}])
     one.kubectl("patch", "node", tree["metadata"]["name"], "--subresource=status", "--type=json", "-p", given)
     dongle = {"resources": {"limits": {"example.com/dongle": "1"}}}
@@ -91,6 +134,34 @@ def test_a_node_is_what_its_configuration_says(one):
     eventually(lambda: one.kubectl("logs", "has", "--tail=1") == "line 9999\n", why="the last line")
     assert len(one.kubectl("logs", "has")) < 2 * (16 << 10), "older files are gone"
     one.kubectl("delete", "pod", "has", "lacks", "shy")
+
+
+def test_memory_runs_short_and_comes_back(one):
+    """What pods may use together is near its end: one has to go, the node says so and is tainted, and then no more."""
+    volumes = [{"name": "m", "emptyDir": {"medium": "Memory"}}]
+    mounted = {"volumeMounts": [{"name": "m", "mountPath": "/m"}]}
+    script = "dd if=/dev/zero of=/m/x bs=1M count=400; exec sleep 1000"
+    put(one, "default", "small", command=["sleep", "1000"], **ANYWHERE)
+    waits_ready(one, "small")
+    put(one, "default", "large", command=["sh", "-c", script], container=mounted, volumes=volumes, **ANYWHERE)
+    status = ended(one, "default", "large")
+    assert (status["phase"], status["reason"]) == ("Failed", "Evicted")
+    words = (
+        r"The node was low on resource: memory\. Threshold quantity: 300Mi, available: \d+Ki\. "
+        r"Container main was using \d{6}Ki, request is 0, has larger consumption of memory\. "
+    )
+    assert re.fullmatch(words, status["message"]), status["message"]
+    rows = {row["type"]: row for row in status["conditions"]}
+    assert (rows["DisruptionTarget"]["reason"], rows["DisruptionTarget"]["message"]) == ("TerminationByKubelet", status["message"])  # fmt: skip
+    told = ("True", "kubelet has insufficient memory available")
+    tainted = lambda: PRESSURE in [(t["key"], t["effect"]) for t in node(one)["spec"]["taints"]]  # noqa: E731
+    eventually(lambda: condition(one, "MemoryPressure") == told, why="the condition")
+    eventually(tainted, why="the taint")
+    told = ("False", "kubelet has sufficient memory available")
+    eventually(lambda: condition(one, "MemoryPressure") == told, why="the end of the condition")
+    eventually(lambda: not tainted(), why="the end of the taint")
+    assert one.get("pod", "small")["status"]["phase"] == "Running"
+    one.kubectl("delete", "pod", "small", "large")
 
 
 def test_another_configuration_reaches_a_running_cluster_and_no_container_notices(one):

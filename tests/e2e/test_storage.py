@@ -47,14 +47,20 @@ def test_files_follow_their_objects_and_a_subpath_does_not(cluster, namespace):
     volumes = [
         {"name": "cm", "configMap": {"name": "cm"}},
         {"name": "later", "secret": {"secretName": "later", "optional": True}},
+        {
+            "name": "both",
+            "projected": {"sources": [{"configMap": {"name": "cm"}}, {"serviceAccountToken": {"path": "t"}}]},
+        },
     ]
     wanted = [
         {"name": "cm", "mountPath": "/cm"},
         {"name": "cm", "mountPath": "/etc/passwd", "subPath": "a"},  # over a file that is there
         {"name": "later", "mountPath": "/later"},
+        {"name": "both", "mountPath": "/both"},
     ]
     script = (
-        "touch /ready; until grep -qs two /later/b && grep -q two /cm/a; do sleep 0.2; done; cat /etc/passwd; ls /cm"
+        "until grep -qs two /later/b && grep -q two /cm/a && grep -q two /both/a; do sleep 0.2; done;"
+        "cat /etc/passwd; ls /cm /both"
     )
     put(
         cluster, namespace, "files",
@@ -66,7 +72,7 @@ def test_files_follow_their_objects_and_a_subpath_does_not(cluster, namespace):
     cluster.kubectl(*kubectl, "patch", "configmap", "cm", "-p", '{"data":{"a":"two","gone":null}}')
     cluster.kubectl(*kubectl, "create", "secret", "generic", "later", "--from-literal=b=two")
     assert ended(cluster, namespace, "files")["phase"] == "Succeeded"
-    assert cluster.kubectl(*kubectl, "logs", "files").split() == ["onea"]
+    assert cluster.kubectl(*kubectl, "logs", "files").split() == ["one/both:", "a", "t", "/cm:", "a"]
 
 
 def test_a_mount_on_the_node_reaches_the_container(cluster, namespace):

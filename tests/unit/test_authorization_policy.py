@@ -213,7 +213,7 @@ def test_no_escalation(user, kind, new, old):
     ("name", "code", "text"),
     [
         ("cluster-admin", 403, "is attempting to grant RBAC permissions not currently held"),
-        ("nowhere", 404, f'clusterroles.{GROUP} "nowhere" not found'),
+        ("nowhere", 404, f'rolebindings.{GROUP} "nowhere" not found'),
     ],
 )
 def test_binding_a_bigger_role_is_refused(name, code, text):

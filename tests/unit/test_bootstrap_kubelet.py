@@ -97,3 +97,24 @@ def test_what_the_kubelet_serves_of_it_can_be_given_back(tmp_path):
     again = spec(tmp_path, **yaml.safe_load(yaml.safe_dump(tree)))
     kubelet_configuration.check(again)
     assert kubelet_configuration.merged(again) == tree
+
+
+def test_credential_providers_are_programs_in_a_folder(tmp_path):
+    file, program = tmp_path / "providers.yaml", tmp_path / "knows"
+    provider = {"name": "knows", "apiVersion": "credentialprovider.kubelet.k8s.io/v1", "matchImages": ["x.test"]}
+    both = {"image_credential_provider_config": str(file), "image_credential_provider_bin_dir": str(tmp_path)}
+
+    def refusal(**own):
+        with pytest.raises(ValueError, match=r".") as refused:
+            kubelet_configuration.check(ClusterSpec(home=str(tmp_path), **own))
+        return str(refused.value)
+
+    assert "go together: one is missing" in refusal(image_credential_provider_config=str(file))
+    file.write_text("kind: Pod")
+    assert refusal(**both) == f"{file}: not a CredentialProviderConfig"
+    file.write_text(yaml.safe_dump({"kind": "CredentialProviderConfig", "providers": [provider]}))
+    assert refusal(**both) == f"credential provider knows: there is no program {program}"
+    program.touch(mode=0o755)
+    kubelet_configuration.check(ClusterSpec(home=str(tmp_path), **both))
+    (kubelet,) = (p for p in processes(ClusterSpec(home=str(tmp_path), node_ip="192.0.2.2", **both), "etcd") if p.name == "kubelet")  # fmt: skip
+    assert kubelet.argv[-2:] == (f"--image-credential-provider-config={file}", f"--image-credential-provider-bin-dir={tmp_path}")  # fmt: skip

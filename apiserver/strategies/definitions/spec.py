@@ -402,9 +402,11 @@ def _stored_versions(tree: Json) -> Problems:
     if not stored:
         yield invalid(path, stored or None, "must have at least one stored version")
         return
+    left = set(stored)  # a name that stands twice is found once
     for version in versions:
-        if version.get("storage") and version.get("name") not in stored:
+        if version.get("storage") and version.get("name") not in left:
             yield invalid(path, stored, f"must have the storage version {version.get('name')}")
+        left.discard(version.get("name"))
     known = {version.get("name") for version in versions}
     for i, name in enumerate(stored):
         if name not in known:

@@ -1,6 +1,6 @@
 """Where a pod may run: node selector, affinity, tolerations, topology spread. Source: validation.go."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from apimachinery import names
 from apimachinery.errors import not_supported
@@ -65,14 +65,22 @@ def node_selector(path: str, tree: Json) -> Problems:
     if not tree.get("nodeSelectorTerms"):
         yield required(f"{path}.nodeSelectorTerms", "must have at least one node selector term")
     for i, term in enumerate(tree.get("nodeSelectorTerms") or ()):
-        yield from node_selector_term(f"{path}.nodeSelectorTerms[{i}]", term)
+        here = f"{path}.nodeSelectorTerms[{i}]"
+        yield from node_selector_term(here, term, values=names.label_value)
 
 
-def node_selector_term(path: str, term: Json) -> Problems:
+def _anything(_value: str) -> list[str]:
+    return []
+
+
+def node_selector_term(path: str, term: Json, values: Callable[[str], list[str]] = _anything) -> Problems:
+    """One term; what is only preferred may name values that no label can have."""
     for i, requirement in enumerate(term.get("matchExpressions") or ()):
         here = f"{path}.matchExpressions[{i}]"
         yield from _node_requirement(here, requirement)
         yield from named(f"{here}.key", requirement.get("key", ""), names.qualified_name)
+        for j, value in enumerate(requirement.get("values") or ()):
+            yield from named(f"{here}.values[{j}]", value, values)
     for i, requirement in enumerate(term.get("matchFields") or ()):
         yield from _node_field(f"{path}.matchFields[{i}]", requirement)
 

@@ -98,6 +98,10 @@ def _profiles(path: str, tree: Json) -> Problems:
     yield from windows.options(f"{path}.windowsOptions", tree.get("windowsOptions"))
 
 
+def app_armor_profile(path: str, profile: Json) -> Problems:
+    yield from _profile(path, profile, "AppArmor")
+
+
 def _profile(path: str, profile: Json | None, what: str) -> Problems:
     """Where a seccomp or AppArmor profile comes from; a local one is named."""
     if profile is None:

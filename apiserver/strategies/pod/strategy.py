@@ -9,7 +9,7 @@ from apimachinery import times
 from apimachinery.errors import FieldError
 from apimachinery.qos import qos_class
 from apimachinery.types import Json
-from apiserver.strategies.pod import defaults, label_keys, spec, update, warnings
+from apiserver.strategies.pod import app_armor, defaults, label_keys, spec, update, warnings
 from apiserver.strategies.problems import Problems, forbidden
 from apiserver.strategies.strategy import Part, Strategy, WriteContext, only_status
 
@@ -27,7 +27,9 @@ def prepare(new: Json, old: Json | None) -> Json:
 
 
 def stamp(new: Json, old: Json | None, context: WriteContext) -> Json:
-    """A pod with scheduling gates says from the start why nobody schedules it."""
+    """A pod with scheduling gates says from the start why nobody schedules it; annotations become fields."""
+    if old is None and new["metadata"].get("annotations"):
+        app_armor.sync(new, context.warn)
     if old is None and new["spec"].get("schedulingGates"):
         condition = {
             "type": "PodScheduled",
@@ -45,10 +47,19 @@ def check(new: Json, old: Json | None) -> list[FieldError]:
     """The whole spec, and against the old one where there is one; a spec that did not change was checked before."""
     if old is not None and new.get("spec") == old.get("spec"):
         return []
-    problems = [*spec.pod_spec("spec", new.get("spec") or {})]
+    problems = [*spec.pod_spec("spec", new.get("spec") or {}), *_tokens(new.get("spec") or {})]
     if old is None:
         return [*problems, *_on_create(new)]
     return [*problems, *update.pod(new, old)]
+
+
+def _tokens(tree: Json) -> Problems:
+    """Whose tokens they are has to be known; templates need not say it yet."""
+    for i, volume in enumerate(() if tree.get("serviceAccountName") else tree.get("volumes") or ()):
+        for j, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
+            if source.get("serviceAccountToken") is not None:
+                path = f"spec.volumes[{i}].projected.sources[{j}].serviceAccountToken"
+                yield forbidden(path, "must not be specified when serviceAccountName is not set")
 
 
 def _on_create(new: Json) -> Problems:
@@ -120,10 +131,10 @@ def _resized(container: Json, wanted: Json) -> Json:
 
 
 def _check_resize(new: Json, old: Json | None) -> list[FieldError]:
-    if old is not None and (others := [*update.other_containers(new, old)]):
-        return others
     problems = [*spec.pod_spec("spec", new["spec"])]
-    return problems + ([*update.resize(new, old)] if old is not None else [])
+    if old is None:
+        return problems
+    return problems + ([*update.other_containers(new, old)] or [*update.resize(new, old)])
 
 
 def grace_period(pod: Json, asked: int | None) -> int:

@@ -35,6 +35,7 @@ def source(path: str, volume: Json) -> Problems:
 
 def one_source(path: str, name: str, tree: Json) -> Problems:
     """The members of one source."""
+    path = path.removesuffix(name) + _SAID_AS.get(name, name)
     for member in _REQUIRED.get(name, ()):
         if not tree.get(member):
             yield required(f"{path}.{member}")
@@ -177,13 +178,15 @@ def _ephemeral(path: str, tree: Json) -> Problems:
 def _gce_disk(path: str, tree: Json) -> Problems:
     partition = tree.get("partition", 0)
     if not 0 <= partition <= 255:
-        yield invalid(f"{path}.partition", partition, "must be between 0 and 255, inclusive")
+        yield invalid(f"{path}.partition", partition, "must be between 1 and 255, inclusive")
 
 
 def _git_repo(path: str, tree: Json) -> Problems:
     yield from _inside(f"{path}.directory", tree.get("directory", ""))
 
 
+#: Where messages about members name a source otherwise than it is called.
+_SAID_AS = {"gcePersistentDisk": "persistentDisk"}
 _CHECKS: dict[str, Callable[[str, Json], Problems]] = {
     "emptyDir": _empty_dir,
     "hostPath": _host_path,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import items
 from apiserver.strategies.object_warnings import OLD_LABELS
+from apiserver.strategies.pod import placement_warnings
 
 _CRITICAL = "scheduler.alpha.kubernetes.io/critical-pod"
 
@@ -37,6 +38,7 @@ def _spec(path: str, spec: Json) -> Iterator[str]:
     for name in spec.get("nodeSelector") or {}:
         if name in OLD_LABELS:
             yield f"{path}.nodeSelector[{name}]: {OLD_LABELS[name]}"
+    yield from placement_warnings.nodes(path, spec)
     for i, volume in enumerate(spec.get("volumes") or ()):
         if volume.get("gitRepo") is not None:
             yield f"{path}.volumes[{i}].gitRepo: deprecated in v1.11"
@@ -50,6 +52,7 @@ def _spec(path: str, spec: Json) -> Iterator[str]:
     if spec.get("terminationGracePeriodSeconds", 0) < 0:
         words = "must be >= 0; negative values are invalid and will be treated as 1"
         yield f"{path}.terminationGracePeriodSeconds: {words}"
+    yield from placement_warnings.pods(path, spec)
 
 
 def _pull_secrets(path: str, spec: Json) -> Iterator[str]:

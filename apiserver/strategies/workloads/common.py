@@ -22,6 +22,8 @@ from apiserver.strategies.problems import (
 from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import metadata_fields
 
+#: Upstream's internal types count replicas without a pointer: an empty object has none of them, and says so.
+NO_REPLICAS: Mapping[str, Json] = {"spec": {"replicas": 0}}
 MISMATCH = "`selector` does not match template `labels`"
 
 

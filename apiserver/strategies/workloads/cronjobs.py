@@ -31,14 +31,16 @@ def default(tree: Json) -> Json:
     return tree
 
 
-def check(new: Json, _old: Json | None) -> list[FieldError]:
-    return [*_check(new)]
+def check(new: Json, old: Json | None) -> list[FieldError]:
+    problems = [*_check(new)]
+    name = new["metadata"].get("name", "")
+    if old is None and len(name) > _MAX_NAME:
+        problems.append(invalid("metadata.name", name, "must be no more than 52 characters"))
+    return problems
 
 
 def _check(new: Json) -> Problems:
-    spec, name = new["spec"], new["metadata"].get("name", "")
-    if len(name) > _MAX_NAME:
-        yield invalid("metadata.name", name, "must be no more than 52 characters")
+    spec = new["spec"]
     yield from _schedule(spec)
     yield from _time_zone(spec.get("timeZone"))
     for member in _COUNTS:

@@ -2,13 +2,13 @@
 
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
+from apiserver.strategies import go_structs
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.pod import spec as pods
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.problems import (
     Problems,
     at_most_100_percent,
-    go_struct,
     invalid,
     is_empty_selector,
     label_selector,
@@ -82,12 +82,8 @@ def _check(spec: Json) -> Problems:
         else:
             yield from _rolling(f"{path}.rollingUpdate", rolling)
     elif kind != "OnDelete":
-        yield from _wrong_type(path, strategy)
-
-
-def _wrong_type(path: str, strategy: Json) -> Problems:
-    shown = go_struct(Type=strategy.get("type", ""), RollingUpdate=strategy.get("rollingUpdate"))
-    yield not_supported(path, shown, ("RollingUpdate", "OnDelete"))
+        shown = go_structs.shown("apps.DaemonSetUpdateStrategy", strategy)
+        yield not_supported(path, shown, ("RollingUpdate", "OnDelete"))
 
 
 def _rolling(path: str, rolling: Json) -> Problems:
@@ -114,5 +110,7 @@ DAEMONSETS = Strategy(
     check=check,
     check_status=check_status,
     has_generation=True,
+    field_annotations=(GENERATION,),
+    blank={"metadata": {"annotations": {GENERATION: "0"}}},
     warnings=common.template_warnings,
 )

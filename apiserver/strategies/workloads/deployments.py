@@ -2,9 +2,10 @@
 
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
+from apiserver.strategies import go_structs
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.pod.defaults import pod_template
-from apiserver.strategies.problems import Problems, at_most_100_percent, forbidden, go_struct, invalid
+from apiserver.strategies.problems import Problems, at_most_100_percent, forbidden, invalid
 from apiserver.strategies.strategy import Strategy, status_without
 from apiserver.strategies.workloads import common
 
@@ -47,7 +48,7 @@ def _strategy(path: str, tree: Json) -> Problems:
     elif kind == "RollingUpdate":
         yield from _rolling(f"{path}.rollingUpdate", rolling or {})
     else:
-        shown = go_struct(Type=kind, RollingUpdate=rolling)
+        shown = go_structs.shown("apps.DeploymentStrategy", tree)
         yield not_supported(path, shown, ("Recreate", "RollingUpdate"))
 
 
@@ -84,4 +85,5 @@ DEPLOYMENTS = Strategy(
     has_generation=True,
     raises_generation=raises_generation,
     warnings=common.template_warnings,
+    blank=common.NO_REPLICAS,
 )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from apimachinery import names, selectors
 from apimachinery.errors import FieldError, not_supported
+from apimachinery.meta import check_changes
 from apimachinery.types import Json
 from apiserver.strategies import go_structs
 from apiserver.strategies.defaulting import fill, part
@@ -34,7 +35,9 @@ _UID_LABELS = ("batch.kubernetes.io/controller-uid", "controller-uid")
 _NAME_LABELS = ("batch.kubernetes.io/job-name", "job-name")
 _COUNTS = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished",
            "backoffLimitPerIndex", "maxFailedIndexes")  # fmt: skip
-_FOR_LIFE = ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy")
+#: What stays as it is, in upstream's order; those that are structs by their Go type.
+_FOR_LIFE = {"completionMode": "", "podFailurePolicy": "batch.PodFailurePolicy", "backoffLimitPerIndex": "",
+             "managedBy": "", "successPolicy": "batch.SuccessPolicy"}  # fmt: skip
 _LONGEST_MANAGER = 63
 _TEMPLATE = "core.PodTemplateSpec"
 _MANY, _FEWER = 100_000, 10_000
@@ -97,7 +100,8 @@ def stamp(new: Json, old: Json | None, _context: WriteContext) -> Json:
 def check(new: Json, old: Json | None) -> list[FieldError]:
     problems = [*_check(new)]
     if old is not None:
-        problems += job_spec("spec", new["spec"])  # upstream looks twice
+        problems += check_changes(new, old)
+        problems += _whole_spec(new["spec"])  # upstream looks twice
         problems += _changes(new["spec"], old)
     return problems
 
@@ -105,6 +109,16 @@ def check(new: Json, old: Json | None) -> list[FieldError]:
 def _check(new: Json) -> Problems:
     spec, metadata = new["spec"], new["metadata"]
     yield from _generated(spec, metadata)
+    yield from _whole_spec(spec)
+    if spec.get("completionMode") == "Indexed" and (spec.get("completions") or 0) > 0:
+        hostname = f"{metadata.get('name', '')}-{spec['completions'] - 1}"
+        if names.dns_label(hostname):
+            detail = f"will not able to create pod with invalid DNS label: {hostname}"
+            yield invalid("metadata.name", metadata.get("name", ""), detail)
+
+
+def _whole_spec(spec: Json) -> Problems:
+    """A Job's own spec, whose selector selects its pods."""
     yield from job_spec("spec", spec)
     selector = spec.get("selector")
     if selector is None:
@@ -114,11 +128,6 @@ def _check(new: Json) -> Problems:
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
     if not wrong and not (selector is not None and selectors.from_label_selector(selector).matches(labels or {})):
         yield invalid("spec.template.metadata.labels", labels, common.MISMATCH)
-    if spec.get("completionMode") == "Indexed" and (spec.get("completions") or 0) > 0:
-        hostname = f"{metadata.get('name', '')}-{spec['completions'] - 1}"
-        if names.dns_label(hostname):
-            detail = f"will not able to create pod with invalid DNS label: {hostname}"
-            yield invalid("metadata.name", metadata.get("name", ""), detail)
 
 
 def _generated(spec: Json, metadata: Json) -> Problems:
@@ -239,8 +248,12 @@ def _changes(spec: Json, old: Json) -> Problems:
         is_kept = go_structs.equal(_TEMPLATE, template, was)
     if not is_kept:
         yield invalid("spec.template", go_structs.shown(_TEMPLATE, template), IMMUTABLE)
-    for name in _FOR_LIFE:
-        yield from immutable(f"spec.{name}", spec.get(name), before.get(name))
+    for name, type_ in _FOR_LIFE.items():
+        now, was = spec.get(name), before.get(name)
+        if not type_:
+            yield from immutable(f"spec.{name}", now, was)
+        elif not go_structs.equal(f"*{type_}", now, was):
+            yield invalid(f"spec.{name}", go_structs.shown(f"*{type_}", now), IMMUTABLE)
 
 
 def _without_scheduling(template: Json) -> Json:

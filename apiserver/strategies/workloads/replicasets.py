@@ -81,6 +81,7 @@ REPLICASETS = Strategy(
     check=check,
     check_status=check_status,
     has_generation=True,
+    blank=common.NO_REPLICAS,
     warnings=common.template_warnings,
 )
 

@@ -165,13 +165,23 @@ def check_revision(new: Json, old: Json | None) -> list[FieldError]:
     return problems
 
 
+def _warnings(new: Json, old: Json | None) -> list[str]:
+    found = common.template_warnings(new, old)
+    if (new["spec"].get("revisionHistoryLimit") or 0) < 0:
+        found.append(
+            "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
+        )
+    return found
+
+
 STATEFULSETS = Strategy(
     default=default,
     prepare=prepare,
     check=check,
     check_status=check_status,
     has_generation=True,
-    warnings=common.template_warnings,
+    warnings=_warnings,
+    blank=common.NO_REPLICAS,
     name=names.label_name,
 )
 
