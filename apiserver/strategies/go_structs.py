@@ -19,6 +19,8 @@ _Rows = Sequence[tuple[str, str, str]]  # Go's name ("" for an embedded type), t
 _NOTHING: Mapping[str, Any] = {"string": "", "number": 0, "bool": False, "quantity": "0"}
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
 _CONTEXT = 3
+#: Of both values together, up to which it is found what of them is the same.
+_MOST_LINES = 6000
 
 
 def shown(type_: str, tree: Json | None) -> Any:
@@ -37,7 +39,21 @@ def difference(type_: str, old: Json, new: Json) -> str:
     values = [_emptied(_value(type_, tree)) for tree in (old, new)]
     texts = [json.dumps(value, ensure_ascii=False, indent=1).split("\n") for value in values]
     before, after = ([f"{line}\n" for line in lines] for lines in texts)
+    if len(before) + len(after) > _MOST_LINES:
+        return _replaced(before, after)
     return "".join([*difflib.unified_diff(before, after, n=_CONTEXT)][2:])  # behind the names of files
+
+
+def _replaced(before: Sequence[str], after: Sequence[str]) -> str:
+    """All lines between the first and the last that differ. To find which of them are the same takes long for many."""
+    start, end, shorter = 0, 0, min(len(before), len(after))
+    while start < shorter and before[start] == after[start]:
+        start += 1
+    while end < shorter - start and before[-1 - end] == after[-1 - end]:
+        end += 1
+    old, new = before[start : len(before) - end], after[start : len(after) - end]
+    head = f"@@ -{start + 1},{len(old)} +{start + 1},{len(new)} @@\n"
+    return head + "".join([*(f"-{line}" for line in old), *(f"+{line}" for line in new)])
 
 
 def _emptied(value: Any) -> Any:
