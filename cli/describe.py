@@ -102,12 +102,14 @@ async def described(session: Session, kind: Kind, tree: Json, *, events: bool) -
 
 
 async def events_of(session: Session, kind: Kind, tree: Json) -> list[Json]:
-    """What happened to an object."""
+    """What happened to an object. Of nodes, controllers tell with the uid, kubelets with the name in its place."""
     metadata = tree["metadata"]
-    uid = metadata["uid"]
-    fields = {"involvedObject.name": metadata["name"], "involvedObject.namespace": metadata.get("namespace", "")}
-    fields |= {"involvedObject.kind": kind.kind, "involvedObject.uid": uid if kind.kind != "Node" else ""}
-    text = ",".join(f"{key}={value}" for key, value in fields.items() if value)
-    path = EVENTS.path(metadata.get("namespace", ""))
-    items: list[Json] = (await session.get_json(path, {"fieldSelector": text}))["items"]
-    return items
+    named = [metadata["uid"], metadata["name"]] if kind.kind == "Node" else [metadata["uid"]]
+    found: list[Json] = []
+    for uid in named:
+        fields = {"involvedObject.name": metadata["name"], "involvedObject.namespace": metadata.get("namespace", "")}
+        fields |= {"involvedObject.kind": kind.kind, "involvedObject.uid": uid}
+        text = ",".join(f"{key}={value}" for key, value in fields.items() if value)
+        path = EVENTS.path(metadata.get("namespace", ""))
+        found += (await session.get_json(path, {"fieldSelector": text}))["items"]
+    return found

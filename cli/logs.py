@@ -114,7 +114,7 @@ async def _pods(session: Session, given: list[str], selector: str, *, everything
     if kind.kind not in ("Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "Service",
                          "ReplicationController"):  # fmt: skip
         raise UsageError(f"cannot get the logs from *unstructured.Unstructured: {kind.kind}")
-    pods = await pods_for(session, kind, tree)
+    pods = await pods_for(session, kind, tree, troubled_first=True)
     if not pods:
         raise UsageError("timed out waiting for the condition")
     if everything or len(pods) == 1:

@@ -64,26 +64,32 @@ def selector_text(tree: Json) -> str:
     return ",".join(parts)
 
 
-async def pods_for(session: Session, kind: Kind, tree: Json) -> list[Json]:
-    """The pods of an object, the most useful first."""
+async def pods_for(session: Session, kind: Kind, tree: Json, *, troubled_first: bool = False) -> list[Json]:
+    """The pods of an object, the most useful first: among equals those that restarted least, or most (for logs)."""
     if kind.kind == "Pod":
         return [tree]
     if kind.kind == "CronJob":
         raise UsageError(f"selector for {kind.kind} not implemented")
     namespace = tree["metadata"].get("namespace") or session.namespace
     listing = await session.get_json(PODS.path(namespace), {"labelSelector": selector_of(kind, tree)})
-    return sorted(listing["items"], key=usefulness)
+    return sorted(listing["items"], key=lambda pod: usefulness(pod, troubled_first=troubled_first))
 
 
-def usefulness(pod: Json) -> tuple[Any, ...]:
-    """Sorts running and ready pods first, then those that have been ready for long."""
+def usefulness(pod: Json, *, troubled_first: bool = False) -> tuple[Any, ...]:
+    """Sorts running and ready pods first, of them those that have been ready for longest.
+
+    Source: kubectl pkg/util/podutils, ByLogging and the reverse of ActivePods.
+    """
     status = pod.get("status") or {}
-    ready = condition(pod, "Ready").get("status") == "True"
+    ready = condition(pod, "Ready")
+    is_ready = ready.get("status") == "True"
+    restarts = max((each.get("restartCount", 0) for each in status.get("containerStatuses") or ()), default=0)
     return (
         not pod.get("spec", {}).get("nodeName"),
         {"Running": 0, "Unknown": 1}.get(status.get("phase", ""), 2),
-        not ready,
-        sum(each.get("restartCount", 0) for each in status.get("containerStatuses") or ()),
+        not is_ready,
+        ready.get("lastTransitionTime", "") if is_ready else "",
+        -restarts if troubled_first else restarts,
         pod["metadata"].get("creationTimestamp", ""),
         pod["metadata"]["name"],
     )
