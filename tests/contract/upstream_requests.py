@@ -46,7 +46,6 @@ DELIBERATE = {
 #: The same, of one of several requests of a path (see `name_of`).
 _NO_AGGREGATION = "no kube-controller-manager ran: the recorded server's role `view` was still empty"
 DELIBERATE_NAMES = {
-    "POST /apis/rbac.authorization.k8s.io/v1/namespaces/rights/rolebindings?dryRun=All 13feacb8d8": _NO_AGGREGATION,
     "POST /apis/rbac.authorization.k8s.io/v1/namespaces/rights/rolebindings?dryRun=All aba5d3cfc1": _NO_AGGREGATION,
 }
 #: What upstream cannot encode it ends a watch for, with no event and no error; here the objects are shown one by one.
