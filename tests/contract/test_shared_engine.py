@@ -119,6 +119,7 @@ async def test_whoever_is_killed_while_it_starts_leaves_an_engine_that_is_known(
     class Killed(BaseException): ...
 
     async def killed(*_):
+        eventually(site.engines, why="its words: a process has none yet for a moment of its exec")
         raise Killed
 
     with monkeypatch.context() as patch:
