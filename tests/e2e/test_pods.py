@@ -47,7 +47,7 @@ def test_volumes_have_upstreams_modes_and_owners(cluster, namespace):
         cluster,
         namespace,
         "modes",
-        "touch /cm/x; stat -c '%n %a %u:%g' /cm /cm/..data/a /disk /memory; df -k /memory | tail -1; id -G",
+        "exec 2>&1; touch /cm/x; stat -c '%n %a %u:%g' /cm /cm/..data/a /disk /memory; df -k /memory | tail -1; id -G",
         container={"volumeMounts": mounts, "resources": {"limits": {"memory": "32Mi"}}},
         volumes=volumes,
         securityContext={"runAsUser": 1000, "fsGroup": 2000},
