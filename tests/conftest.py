@@ -44,6 +44,7 @@ def docker_socket():
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             thread.submit(asyncio.run, docker_engine.stop_ours(spec)).result()
             (spec.root / "cluster.json").unlink()  # from here on it uses nothing
+            MACHINE.leave(spec)
 
 
 @contextlib.contextmanager
