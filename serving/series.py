@@ -10,6 +10,7 @@ know is `Shown`: it reads when somebody asks. exposition.py writes them down.
 Stability levels, and what a help begins with because of them: component-base/metrics/opts.go.
 """
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -100,7 +101,7 @@ Rows = Iterable[tuple[Sequence[str], Value]]
 R = TypeVar("R", Number, Distribution, Recent)
 
 
-class Family:
+class Family(ABC):
     """What is one name on /metrics. `deprecated` is the release since which it is."""
 
     type = GAUGE
@@ -116,9 +117,9 @@ class Family:
         self.help = f"[{stability}] {since}{text}"
         self.limits: Sequence[float] = ()
 
+    @abstractmethod
     def rows(self) -> Rows:
         """Every series, with the values of its labels."""
-        raise NotImplementedError
 
 
 class _Bound(Family, Generic[R]):
@@ -143,8 +144,9 @@ class _Bound(Family, Generic[R]):
             self.of()
         return list(self._rows.items())
 
+    @abstractmethod
     def _made(self) -> R:
-        raise NotImplementedError
+        """A row that has counted nothing yet."""
 
 
 class Counter(_Bound[Number]):
