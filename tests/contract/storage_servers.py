@@ -19,13 +19,7 @@ from cryptography.x509.oid import NameOID
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_channel import EtcdTLS
 from tests import needs
-
-
-def free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
+from tests.ports import free_port
 
 
 @dataclass
@@ -35,7 +29,7 @@ class EtcdServer:
     folder: Path
     tls: bool = False
     flags: tuple[str, ...] = ()
-    ports: tuple[int, int] = field(default_factory=free_ports)
+    ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
     process: subprocess.Popen | None = None
 
     @property

@@ -13,7 +13,8 @@ from apiserver.storage.compaction import Seen, compact_once
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_channel import EtcdTLS
 from apiserver.storage.protocol import ABSENT, Compacted, Full, StorageError, Unavailable
-from tests.contract.storage_servers import EtcdServer, free_ports
+from tests.contract.storage_servers import EtcdServer
+from tests.ports import free_port
 
 NUMBERS = itertools.count()
 
@@ -38,7 +39,7 @@ def at():
 
 
 def nobody() -> str:
-    return f"http://127.0.0.1:{free_ports()[0]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 async def test_an_etcd_that_is_away_is_named():
