@@ -125,7 +125,7 @@ async def fill(storage, at):
 
 
 async def test_keys_of_one_ttl_share_a_lease_and_go_together(storage, at):
-    written = [await storage.put(at(f"{i}"), b"", expect=ABSENT, ttl=1) for i in range(5)]
+    written = [await storage.put(at(f"{i}"), b"", expect=ABSENT, ttl=4) for i in range(5)]
     assert len({lease.id for lease in storage._leases._current.values()}) == 1
     async for group in storage.watch(at(), after=written[-1].revision):
         assert {change.old.key for change in group} == {stored.key for stored in written}

@@ -247,7 +247,7 @@ async def test_a_store_set_back_is_noticed(tmp_path, at):
 
 async def written(storage, key):
     """Put, as often as it takes until the store is back."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await storage.put(key, value(key.rsplit("/", 1)[1]), expect=ABSENT)

@@ -206,6 +206,8 @@ def levelled(value, key=""):
     if isinstance(value, str):
         if key == "cells" and _AGE.fullmatch(value):
             return "AGE"
+        if key == "since":  # the day on which the server's cluster began to count the use of legacy tokens
+            value = re.sub(r"^20\d\d-\d\d-\d\d$", "DAY", value)
         text = _TIME.sub("TIME", _UID.sub("UID", value))
         text = re.sub(r"10\.(9[6-9]|1[01]\d)\.\d+\.\d+", "SERVICE-IP", text)
         text = re.sub(r"resource version: \d+, current: \d+", "resource version", text)
