@@ -49,7 +49,7 @@ async def two(request, tmp_path):
         ):  # fmt: skip
             yield one, other
     finally:
-        etcd.kill()
+        etcd.end()
 
 
 async def test_what_one_writes_the_other_reads_at_once(two):

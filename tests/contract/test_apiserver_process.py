@@ -101,7 +101,7 @@ async def test_a_killed_server_loses_nothing(tmp_path):
             assert await server.code("GET", f"{MAPS}/a{i}") == 200
     finally:
         await server.end()
-        etcd.kill()
+        etcd.end()
 
 
 async def ask_with_body(target, path, body):

@@ -20,7 +20,7 @@ def server(request, tmp_path_factory):
         return
     etcd = EtcdServer(tmp_path_factory.mktemp("etcd"), tls=request.param == "etcd-tls").start()
     yield etcd
-    etcd.kill()
+    etcd.end()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ NUMBERS = itertools.count()
 def etcd(tmp_path_factory):
     server = EtcdServer(tmp_path_factory.mktemp("etcd")).start()
     yield server
-    server.kill()
+    server.end()
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def test_a_frozen_etcd_ends_in_a_time_limit(tmp_path):
             with pytest.raises(Unavailable, match="did not answer in time"):
                 await storage.get("x")
     finally:
-        server.kill()
+        server.end()
 
 
 async def test_the_next_endpoint_is_used(etcd, at):
@@ -88,7 +88,7 @@ async def test_without_a_client_certificate_nothing_is_served(tmp_path):
             with pytest.raises(Unavailable):
                 await storage.revision()
     finally:
-        server.kill()
+        server.end()
 
 
 async def test_calls_on_a_closed_store_fail_in_words(etcd):
@@ -115,7 +115,7 @@ async def test_a_full_etcd_says_so(tmp_path, at):
             assert any("NOSPACE" in problem for problem in (await storage.status()).problems)
             await storage.delete(at("x"), expect=first.revision)
     finally:
-        server.kill()
+        server.end()
 
 
 async def fill(storage, at):
