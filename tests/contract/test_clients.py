@@ -52,7 +52,7 @@ def client_of(kubeconfig):
 
 
 def eventually(condition):
-    """Wait for what other threads do; fails after 20 seconds."""
+    """Wait for what other threads do; fails after a minute."""
     end = time.monotonic() + 60
     while not (found := condition()):
         assert time.monotonic() < end, "did not come to be"
@@ -69,7 +69,7 @@ def test_the_typed_client(kubeconfig, namespace):
     assert {pod.metadata.owner_references[0].kind for pod in pods} == {"ReplicaSet"}
     apps.patch_namespaced_deployment_scale("web", namespace, {"spec": {"replicas": 3}})
     assert apps.read_namespaced_deployment("web", namespace).spec.replicas == 3
-    events = kubernetes.watch.Watch().stream(core.list_namespaced_config_map, namespace, timeout_seconds=10)
+    events = kubernetes.watch.Watch().stream(core.list_namespaced_config_map, namespace, timeout_seconds=60)
     core.create_namespaced_config_map(namespace, {"metadata": {"name": "cm"}, "data": {"a": "b"}})
     assert next(e for e in events if e["object"].metadata.name == "cm")["type"] == "ADDED"
     with pytest.raises(ApiException) as caught:
@@ -157,7 +157,9 @@ class proxied:  # noqa: N801 - reads like a function
     def __enter__(self):
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         eventually(self._answers)
-        self._http = httpx.Client(transport=httpx.HTTPTransport(uds=str(self._path)), base_url="http://localhost")
+        self._http = httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(self._path)), base_url="http://localhost", timeout=60
+        )
         return self._http
 
     def _answers(self):

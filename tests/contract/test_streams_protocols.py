@@ -181,7 +181,7 @@ async def test_exec_without_an_upgrade_is_a_bad_request(where):
 )  # fmt: skip
 async def test_the_kubelets_gate(servers, path, subject, headers, code, text):
     target = kubelet(servers, *subject)
-    async with httpx.AsyncClient(verify=target.tls) as client:
+    async with httpx.AsyncClient(verify=target.tls, timeout=60) as client:
         answer = await client.get(target.url + path, headers=headers)
     assert answer.status_code == code
     assert text in answer.text
@@ -189,7 +189,7 @@ async def test_the_kubelets_gate(servers, path, subject, headers, code, text):
 
 async def test_run_gives_the_output(servers):
     target = kubelet(servers, "admin", "system:masters")
-    async with httpx.AsyncClient(verify=target.tls) as client:
+    async with httpx.AsyncClient(verify=target.tls, timeout=60) as client:
         answer = await client.post(f"{target.url}/run/default/web/main", params={"cmd": "echo hello"})
         assert (answer.status_code, answer.text) == (200, "hello\n")
         answer = await client.post(f"{target.url}/run/default/web/main", params={"cmd": "false"})

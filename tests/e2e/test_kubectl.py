@@ -29,7 +29,7 @@ def reached(url):
 
 def got(cluster, namespace, pod, url):
     """What a pod gets from there; "" while its DNS server or the node's rules have not heard of it yet."""
-    return cluster.kubectl("-n", namespace, "exec", pod, "--", "wget", "-T", "5", "-qO-", url, check=False)
+    return cluster.kubectl("-n", namespace, "exec", pod, "--", "wget", "-qO-", url, check=False)
 
 
 def deployed(cluster, namespace, name="web", replicas=1):
