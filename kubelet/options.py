@@ -77,6 +77,7 @@ def served(configuration: Configuration) -> Json:
         "shutdownGracePeriod": go_duration(c.shutdown_grace_period),
         "shutdownGracePeriodCriticalPods": go_duration(c.shutdown_grace_period_critical_pods),
         "seccompDefault": c.seccomp_default,
+        "enableSystemLogHandler": c.system_log_handler,
         "memorySwap": {"swapBehavior": c.swap_behavior} if c.swap_behavior else {},
         "failSwapOn": c.fail_swap_on,
         "memoryThrottlingFactor": c.memory_throttling_factor,
