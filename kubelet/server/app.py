@@ -20,7 +20,7 @@ from kubelet.server.logquery import log_options
 from kubelet.server.streams import output_of, serve_session
 from serving.asgi import ASGI, Receive, Scope, Send, reply, reply_json, reply_text, stream
 from serving.channels import Wanted
-from serving.health import health_app
+from serving.health import health_app, ping
 from serving.https import Upgrade
 from serving.portforward import serve_portforward
 
@@ -63,7 +63,7 @@ def create_app(
     pods: Pods, gate: Gate, *, clock: Callable[[], float] = time.time, node_logs: Path | None = NODE_LOGS
 ) -> ASGI:
     """The app. `clock` gives the epoch, for `sinceSeconds`. `node_logs` is what /logs/ shows; None: nothing."""
-    health = health_app({"kubelet": pods.check})
+    health = health_app({"log": ping, "syncloop": pods.check})
 
     async def logs(call: _Call) -> None:
         await _logs(call, clock)
