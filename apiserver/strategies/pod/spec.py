@@ -4,8 +4,6 @@ Most fields of most specs are absent, and specs are checked with every create: w
 check that is never called costs nothing), and a path is put together only where something is wrong or looked into.
 """
 
-import re
-
 from apimachinery import names
 from apimachinery.errors import not_supported
 from apimachinery.types import Json
@@ -110,15 +108,10 @@ def _dns_config(path: str, spec: Json) -> Problems:
         )
     for i, search in enumerate(searches):
         if search != ".":
-            yield from named(f"{path}.searches[{i}]", search.removesuffix("."), _search_name)
+            yield from named(f"{path}.searches[{i}]", search.removesuffix("."), names.dns_search)
     for i, option in enumerate(config.get("options") or ()):
         if not option.get("name"):
             yield required(f"{path}.options[{i}]", "must not be empty")
-
-
-def _search_name(value: str) -> list[str]:
-    """A search domain may have labels that begin with an underscore."""
-    return names.dns_subdomain(re.sub(r"(^|\.)_", r"\1", value)) if value else names.dns_subdomain(value)
 
 
 def _host_network(path: str, spec: Json) -> Problems:
