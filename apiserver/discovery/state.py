@@ -14,8 +14,8 @@ from functools import cached_property
 from urllib.parse import parse_qs
 
 import msgspec
-import yaml
 
+from apimachinery import yaml_writer
 from apimachinery.errors import ApiError, not_acceptable
 from apimachinery.kinds import KINDS, Kind
 from apimachinery.types import Json
@@ -214,7 +214,7 @@ class Discovery:
         if form == PROTOBUF:
             return protobuf.encode({**tree, "apiVersion": tree.get("apiVersion", "")})
         if form == YAML:
-            return yaml.dump(tree, Dumper=yaml.CSafeDumper, default_flow_style=False).encode()
+            return yaml_writer.dumped(tree)
         data = msgspec.json.encode(tree)
         return msgspec.json.format(data, indent=2) if path in ("/", "/version") else data
 
