@@ -187,6 +187,8 @@ def type_of(resource: Resource, accepted: Accepted) -> tuple[str, str]:
 def included(call: Call) -> str:
     """How much of each object a table's rows carry: None, Metadata (default) or Object."""
     asked = call.first("includeObject") or "Metadata"
+    if call.accepted.transform != TABLE:
+        return "Metadata"  # and nobody looks at the parameter
     if asked not in ("Metadata", "Object", "None"):
         why = f"includeObject: Invalid value: \"{asked}\": must be 'Metadata', 'Object', 'None', or empty"
         raise errors.bad_request(f"Unable to convert to Table as requested: {why}")
