@@ -72,6 +72,13 @@ _VALUE_TEXT = (
 )
 
 dns_subdomain = _rule(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com", most=253)
+_UNDERSCORED = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+dns_subdomain_with_underscores = _rule(
+    _SUBDOMAIN_TEXT.replace("'-' or '.'", "'_', '-' or '.'"),
+    rf"{_UNDERSCORED}(\.{_UNDERSCORED})*",
+    "example.com",
+    most=253,
+)
 dns_1035_label = _rule(
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
     "and end with an alphanumeric character",
