@@ -33,5 +33,7 @@ def tag_and_digest(image: str) -> tuple[str, str] | None:
 def _with_domain(image: str) -> str:
     """The whole name: what stands before the first slash is a domain only if it looks like one."""
     first, slash, _ = image.partition("/")
-    is_domain = slash and (any(it in first for it in ".:") or first == "localhost" or first != first.lower())
+    if not slash:
+        return f"docker.io/library/{image}"
+    is_domain = any(it in first for it in ".:") or first == "localhost" or first != first.lower()
     return image if is_domain else f"docker.io/{image}"

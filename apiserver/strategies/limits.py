@@ -70,7 +70,7 @@ def check_quota(new: Json, old: Json | None) -> list[FieldError]:
     if old is not None:
         now, was = ((tree.get("spec") or {}).get("scopes") for tree in (new, old))
         if {*(now or ())} != {*(was or ())}:
-            problems.append(invalid("spec.scopes", now or [], IMMUTABLE))
+            problems.append(invalid("spec.scopes", now or None, IMMUTABLE))
     return problems
 
 

@@ -46,8 +46,8 @@ def forbidden(path: str, detail: str) -> FieldError:
     return FieldError(path, FORBIDDEN_FIELD, detail)
 
 
-def duplicate(path: str, value: Any) -> FieldError:
-    return FieldError(path, DUPLICATE, "", value)
+def duplicate(path: str, value: Any, detail: str = "") -> FieldError:
+    return FieldError(path, DUPLICATE, detail, value)
 
 
 def not_found(path: str, value: Any, detail: str = "") -> FieldError:

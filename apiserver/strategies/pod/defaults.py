@@ -28,9 +28,21 @@ def pod(tree: Json) -> Json:
     if spec.get("enableServiceLinks") is None:
         spec["enableServiceLinks"] = True
     pod_spec(spec)
+    if spec["terminationGracePeriodSeconds"] < 0:
+        spec["terminationGracePeriodSeconds"] = 1
+    _addresses(tree.get("status") or {})
     if spec.get("hostNetwork"):
         _host_ports(spec)
     return tree
+
+
+def _addresses(status: Json) -> None:
+    """Both notations say the same; of two that do not, the older one counts (old kubelets know no other)."""
+    first, several = status.get("podIP"), status.get("podIPs")
+    if first and (not several or several[0].get("ip") != first):
+        status["podIPs"] = [{"ip": first}]
+    elif several and not first:
+        status["podIP"] = several[0].get("ip", "")
 
 
 def pod_template(template: Json) -> None:
@@ -45,8 +57,6 @@ def pod_spec(spec: Json) -> None:
     fill(spec, "restartPolicy", "Always")
     if spec.get("terminationGracePeriodSeconds") is None:
         spec["terminationGracePeriodSeconds"] = 30
-    elif spec["terminationGracePeriodSeconds"] < 0:
-        spec["terminationGracePeriodSeconds"] = 1
     fill(spec, "dnsPolicy", "ClusterFirst")
     part(spec, "securityContext")
     fill(spec, "schedulerName", "default-scheduler")
@@ -76,7 +86,7 @@ def _container(container: Json) -> None:
         if reference:
             fill(reference, "apiVersion", "v1")
     for name in _PROBES:
-        if container.get(name):
+        if container.get(name) is not None:
             _probe(container[name])
     lifecycle = container.get("lifecycle") or {}
     for name in ("postStart", "preStop"):

@@ -200,7 +200,11 @@ def _gce_disk(path: str, tree: Json) -> Problems:
 
 
 def _git_repo(path: str, tree: Json) -> Problems:
-    yield from _inside(f"{path}.directory", tree.get("directory", ""))
+    where, here = tree.get("directory", ""), f"{path}.directory"
+    if where.startswith("/"):
+        yield invalid(here, where, "must be a relative path")
+    if ".." in where.split("/"):
+        yield invalid(here, where, "must not contain '..'")
 
 
 #: Where messages about members name a source otherwise than it is called.
