@@ -19,8 +19,17 @@ def default(tree: Json) -> Json:
     status = tree.get("status") or {}
     if status.get("allocatable") is None and status.get("capacity"):
         status["allocatable"] = dict(status["capacity"])
-    part(tree, "spec")
+    _ranges(part(tree, "spec"))
     return tree
+
+
+def _ranges(spec: Json) -> None:
+    """`podCIDR` is the first of `podCIDRs`, and what counts where they disagree; upstream's decoding does that."""
+    first, ranges = spec.get("podCIDR"), spec.get("podCIDRs")
+    if first and (not ranges or ranges[0] != first):
+        spec["podCIDRs"] = [first]
+    elif ranges and not first:
+        spec["podCIDR"] = ranges[0]
 
 
 def prepare(new: Json, old: Json | None) -> Json:
