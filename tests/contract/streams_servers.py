@@ -204,7 +204,7 @@ class LocalPods:
         return ""
 
     def config(self):
-        return {"kind": "KubeletConfiguration"}
+        return {"maxPods": 110}
 
     async def check(self):
         return None
