@@ -20,6 +20,10 @@ class _Wrong(ValueError):
         super().__init__(why + (f" (at {go_quoted(at)})" if at else ""))
 
 
+def _neither(kind: str) -> None:
+    raise _Wrong("missing IPv6 address" if kind else "unable to parse IP")
+
+
 def refusal(text: str) -> str:
     """Why a text is no address; "" for one that is."""
     kind = next((letter for letter in text if letter in ".:%"), "")
@@ -29,7 +33,7 @@ def refusal(text: str) -> str:
         elif kind == ":":
             _ipv6(text)
         else:
-            raise _Wrong("missing IPv6 address" if kind else "unable to parse IP")
+            _neither(kind)
     except _Wrong as why:
         return f"ParseAddr({go_quoted(text)}): {why}"
     return ""
