@@ -182,7 +182,7 @@ async def test_exec_without_an_upgrade_is_a_bad_request(where):
 )  # fmt: skip
 async def test_the_kubelets_gate(servers, path, subject, headers, code, text):
     target = kubelet(servers, *subject)
-    async with httpx.AsyncClient(verify=target.tls) as client:
+    async with httpx.AsyncClient(verify=target.tls, timeout=60) as client:
         answer = await client.get(target.url + path, headers=headers)
     assert answer.status_code == code
     assert text in answer.text
@@ -190,7 +190,7 @@ async def test_the_kubelets_gate(servers, path, subject, headers, code, text):
 
 async def test_run_gives_the_output(servers):
     target = kubelet(servers, "admin", "system:masters")
-    async with httpx.AsyncClient(verify=target.tls) as client:
+    async with httpx.AsyncClient(verify=target.tls, timeout=60) as client:
         answer = await client.post(f"{target.url}/run/default/web/main", params={"cmd": "echo hello"})
         assert (answer.status_code, answer.text) == (200, "hello\n")
         answer = await client.post(f"{target.url}/run/default/web/main", params={"cmd": "false"})
@@ -203,7 +203,7 @@ async def test_a_client_that_leaves_ends_the_session(servers):
         _, line = await session.read()
         pid = int(line)
         assert _alive(pid)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while _alive(pid):
             await asyncio.sleep(0.05)
 
