@@ -1,8 +1,9 @@
 """A custom resource's schema in OpenAPI's two dialects, with its list, as upstream publishes CRDs.
 
 v3 publishes the structural schema, with int-or-string told as a union. v2 knows no unions and no nullability, so these
-are dropped, defaults with them, and below a place that keeps unknown fields nothing is said. apiVersion, kind and metadata are those of
-every object, also of objects inside it. Source: apiextensions-apiserver/pkg/controller/openapi/{builder,v2}.
+are dropped, defaults with them, and below a place that keeps unknown fields nothing is said. apiVersion, kind and
+metadata are those of every object, also of objects inside it.
+Source: apiextensions-apiserver/pkg/controller/openapi/{builder,v2}.
 """
 
 from collections.abc import Sequence
