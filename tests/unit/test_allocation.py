@@ -33,6 +33,8 @@ def make(storage, seed=0, cidrs=("10.0.0.0/28",), clock=lambda: 1000.0):
 
 def service(name="s", **spec):
     spec = {"type": "ClusterIP", "selector": {"a": "b"}, "ports": [{"port": 80, "protocol": "TCP"}], **spec}
+    if spec.get("clusterIPs"):
+        spec["clusterIP"] = spec["clusterIPs"][0]
     return {"metadata": {"name": name, "namespace": "default"}, "spec": spec}
 
 
@@ -283,13 +285,18 @@ def test_the_bitmap_is_upstreams():
         ({}, ["IPv4"], "SingleStack", ["IPv4"]),
         ({"ipFamilyPolicy": "PreferDualStack"}, ["IPv4"], "PreferDualStack", ["IPv4"]),
         ({"ipFamilyPolicy": "PreferDualStack"}, ["IPv4", "IPv6"], "PreferDualStack", ["IPv4", "IPv6"]),
-        ({"clusterIPs": ["None"]}, ["IPv4"], "RequireDualStack", ["IPv4", "IPv6"]),
-        ({"clusterIPs": ["None"], "selector": {"a": "b"}}, ["IPv4"], "SingleStack", ["IPv4"]),
-        ({"clusterIPs": ["fd00::1"]}, ["IPv4", "IPv6"], "SingleStack", ["IPv6"]),
+        ({"clusterIP": "None", "clusterIPs": ["None"]}, ["IPv4"], "RequireDualStack", ["IPv4", "IPv6"]),
+        (
+            {"clusterIP": "None", "clusterIPs": ["None"], "selector": {"a": "b"}},
+            ["IPv4"],
+            "SingleStack",
+            ["IPv4"],
+        ),
+        ({"clusterIP": "fd00::1", "clusterIPs": ["fd00::1"]}, ["IPv4", "IPv6"], "SingleStack", ["IPv6"]),
     ],
 )
 def test_families(spec, offered, policy, families):
-    assert settle(spec, offered) == []
+    assert settle(spec, None, offered) == []
     assert (spec["ipFamilyPolicy"], spec["ipFamilies"]) == (policy, families)
 
 
