@@ -7,6 +7,7 @@ from apiserver.strategies.definitions import spec, walking
 from apiserver.strategies.strategy import Strategy
 from apiserver.structural import formats
 
+
 def default(tree: Json) -> Json:
     """Names that follow from others, no conversion, the webhook's port."""
     described = part(tree, "spec")
