@@ -213,11 +213,11 @@ def _by_hand(other: str, rule_of: RuleOf) -> Rule:
     one = _deferred(_PROPS, rule_of)
 
     def decode(value: Any, _unknown: Unknown) -> Any:
+        if other == "bool" and value.__class__ not in (bool, dict):
+            raise Mistyped("", "", "boolean or JSON schema expected")
         try:
             if value.__class__ is dict:
                 return one(value, [])
-            if other == "bool" and value.__class__ is not bool:
-                raise Mistyped("", "", "boolean or JSON schema expected")
             if other == "string" and value.__class__ is list:
                 return [text if text.__class__ is str else _refused_text(text) for text in value]
             if value.__class__ is list:
