@@ -179,6 +179,8 @@ def _struct(
 def _rule(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
     """The rule of a field, an item or a map's value."""
     if name := _target(schema):
+        if name in _BY_HAND:
+            return _by_hand(_BY_HAND[name], rule_of)
         return _SPECIAL.get(name) or _deferred(name, rule_of)
     kind = _type(schema)
     if kind == "array":
@@ -201,6 +203,36 @@ def _deferred(name: str, rule_of: RuleOf) -> Rule:
         return rule_of(name)(value, unknown)
 
     return decode
+
+
+def _by_hand(other: str, rule_of: RuleOf) -> Rule:
+    """A schema or something else, which Go reads by hand: what is unknown in it is dropped without a word.
+
+    What is wrong deep in it is told of the field itself. What is neither counts as nothing.
+    """
+    one = _deferred(_PROPS, rule_of)
+
+    def decode(value: Any, _unknown: Unknown) -> Any:
+        if other == "bool" and value.__class__ not in (bool, dict):
+            raise Mistyped("", "", "boolean or JSON schema expected")
+        try:
+            if value.__class__ is dict:
+                return one(value, [])
+            if other == "string" and value.__class__ is list:
+                return [text if text.__class__ is str else _refused_text(text) for text in value]
+            if value.__class__ is list:
+                return [one({} if item is None else item, []) for item in value]
+        except Mistyped as error:
+            raise Mistyped(error.value, error.go_type, error.text) from None
+        return value if other == "bool" else []
+
+    return decode
+
+
+def _refused_text(value: Any) -> str:
+    if value is not None:
+        raise wrong(value, "string")
+    return ""
 
 
 def _list(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
@@ -321,6 +353,14 @@ def _free(value: Any, _unknown: Unknown) -> Any:
 
 
 _INT32 = _integer("int32", *_RANGES["int32"])
+_EXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1"
+_PROPS = f"{_EXTENSIONS}.JSONSchemaProps"
+#: A schema or what else.
+_BY_HAND = {
+    f"{_EXTENSIONS}.JSONSchemaPropsOrArray": "array",
+    f"{_EXTENSIONS}.JSONSchemaPropsOrBool": "bool",
+    f"{_EXTENSIONS}.JSONSchemaPropsOrStringArray": "string",
+}
 _SPECIAL: dict[str, Rule] = {
     _QUANTITY: _quantity,
     _TIME: _time,

@@ -106,12 +106,11 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
 
     def source(old: Json | None) -> Json:
         new = sent(old)
-        if old is not None:
-            is_needed = not resource.strategy.allow_unconditional_update
-            check_version(call, resource, options, new, old, is_needed=is_needed)
-        elif may_create and (uid := new["metadata"].get("uid")):
+        if old is None and may_create and (uid := new["metadata"].get("uid")):
             raise uid_conflict(call, resource, options, uid, "")
         return new
+
+    is_needed = not resource.strategy.allow_unconditional_update
 
     write = Write(
         api=api,
@@ -120,6 +119,7 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
         attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
+        precondition=partial(check_version, call, resource, options, is_needed=is_needed),
         duplicates=body.duplicates,
         subresource=call.target.subresource,
         now=api.clock(),
@@ -152,9 +152,7 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
             raise errors.bad_request("the patched object is not an object")
         new = decoding.place(_kind_kept(call, resource, new), resource.kind, namespace_of(call, resource))
         decoding.check_name(new, call.target.name)
-        if old is not None:
-            check_version(call, resource, options, new, old, is_needed=False, is_patch=True)
-        elif uid := new["metadata"].get("uid"):
+        if old is None and (uid := new["metadata"].get("uid")):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise resource.conflict(call.target.name, why)
         return new
@@ -166,6 +164,7 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
+        precondition=partial(check_version, call, resource, options, is_needed=False, is_patch=True),
         is_patch=True,
         duplicates=mistakes,
         has_entries=applies,
