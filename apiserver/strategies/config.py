@@ -128,6 +128,8 @@ SECRETS = Strategy(
     fields=secret_fields,
     field_labels=("metadata.name", "metadata.namespace", "type"),
 )
+
+
 def prepare_account(new: Json, _old: Json | None) -> Json:
     """Of a secret, an account keeps the name only."""
     for secret in new.get("secrets") or ():
