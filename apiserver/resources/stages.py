@@ -212,6 +212,8 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
 async def validate(write: Write, new: Json, old: Json | None) -> Json:
     """Refuse what the user may not give; then with every problem at once. Warn of what is allowed but unwise."""
     resource = write.resource
+    if resource.reserves is not None and not write.subresource:
+        resource.reserves.settle(new, old)
     if resource.guard is not None:
         resource.guard(write.attributes.user, new, old)
     strategy = resource.strategy

@@ -102,13 +102,14 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
     decoding.check_name(tree, call.target.name)
     tree = decoding.place(tree, resource.kind, namespace_of(call, resource))
     sent = _copies(resource, tree)
+    may_create = resource.strategy.allow_create_on_update
 
     def source(old: Json | None) -> Json:
         new = sent(old)
         if old is not None:
             is_needed = not resource.strategy.allow_unconditional_update
             check_version(call, resource, options, new, old, is_needed=is_needed)
-        elif uid := new["metadata"].get("uid"):
+        elif may_create and (uid := new["metadata"].get("uid")):
             raise uid_conflict(call, resource, options, uid, "")
         return new
 
@@ -123,7 +124,6 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
         subresource=call.target.subresource,
         now=api.clock(),
     )
-    may_create = resource.strategy.allow_create_on_update
     committed = await committing.update(write, key_of(call, resource), may_create=may_create)
     await presenting.prepare(resource, [committed.entry])
     return presenting.present(call, resource, committed.entry, api.clock(), 201 if committed.created else 200)

@@ -56,9 +56,8 @@ def _template_changed(new: Json, old: Json) -> bool:
 
 
 def _template_warnings(new: Json, old: Json | None) -> list[str]:
-    if old is not None and not _template_changed(new, old):
-        return []
-    return warnings.template("template", new.get("template") or {})
+    is_new = old is None or _template_changed(new, old)
+    return warnings.template("template", new.get("template") or {}) if is_new else []
 
 
 _PODTEMPLATES = Strategy(
