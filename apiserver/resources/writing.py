@@ -150,10 +150,14 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         new = change(old)
         if not isinstance(new, dict):
             raise errors.bad_request("the patched object is not an object")
-        new = decoding.place(_kind_kept(call, resource, new), resource.kind, namespace_of(call, resource))
+        new = _kind_kept(call, resource, new)
+        if not _is_in_place(new, call, resource):  # whatever of it does not decode is told of first
+            fields.checked(new, resource, options, call, mistakes, is_patch=True)
+        new = decoding.place(new, resource.kind, namespace_of(call, resource))
         decoding.check_name(new, call.target.name)
         if old is not None:
-            check_version(call, resource, options, new, old, is_needed=False, is_patch=True)
+            is_needed = not resource.strategy.allow_unconditional_update
+            check_version(call, resource, options, new, old, is_needed=is_needed, is_patch=True)
         elif uid := new["metadata"].get("uid"):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise resource.conflict(call.target.name, why)
@@ -201,6 +205,17 @@ def _kind_kept(call: Call, resource: Resource, new: Json) -> Json:
         if not resource.is_typed or media_type == negotiation.APPLY_PATCH:
             raise
         raise fields.of_patch(call, new, fields.undecodable(resource.kind, error.message)) from None
+
+
+def _is_in_place(tree: Json, call: Call, resource: Resource) -> bool:
+    """Whether an object's metadata says that it lies where the request's path leads, in the types that it should."""
+    metadata, there = tree.get("metadata"), namespace_of(call, resource)
+    return (
+        isinstance(metadata, dict)
+        and metadata.get("name") == call.target.name
+        and metadata.get("namespace", there) == there
+        and all(isinstance(metadata.get(name, ""), str) for name in ("resourceVersion", "uid"))
+    )
 
 
 def _without_version(call: Call, new: Json) -> errors.ApiError:
