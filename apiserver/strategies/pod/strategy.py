@@ -10,6 +10,7 @@ from apimachinery.errors import FieldError
 from apimachinery.qos import qos_class
 from apimachinery.types import Json
 from apiserver.strategies.pod import (
+    alpha,
     annotations,
     app_armor,
     containers,
@@ -136,6 +137,7 @@ def _prepare_ephemeral(new: Json, old: Json | None) -> Json:
     """Only the list of ephemeral containers changes."""
     if old is None:
         return new
+    alpha.drop(new.get("spec") or {})
     added = (new.get("spec") or {}).get("ephemeralContainers")
     merged = {**old, "metadata": _kept(new, old), "spec": {**old["spec"]}}
     if added:
