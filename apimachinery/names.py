@@ -22,6 +22,7 @@ _QUALIFIED_TEXT = (
 )
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_LABEL_OF_SEARCHES = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
 _LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 
 
@@ -72,10 +73,10 @@ _VALUE_TEXT = (
 )
 
 dns_subdomain = _rule(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com", most=253)
-_UNDERSCORED = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
-dns_subdomain_with_underscores = _rule(
-    _SUBDOMAIN_TEXT.replace("'-' or '.'", "'_', '-' or '.'"),
-    rf"{_UNDERSCORED}(\.{_UNDERSCORED})*",
+dns_search = _rule(
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', "
+    "and must start and end with an alphanumeric character",
+    rf"{_LABEL_OF_SEARCHES}(\.{_LABEL_OF_SEARCHES})*",
     "example.com",
     most=253,
 )

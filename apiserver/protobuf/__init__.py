@@ -11,7 +11,7 @@ and compares our bytes with those of upstream's library. Custom resources are no
 Source: apimachinery/pkg/runtime/serializer/protobuf, the generated.pb.go files.
 """
 
-from apiserver.protobuf.reading import decode
+from apiserver.protobuf.reading import decode, decode_stored
 from apiserver.protobuf.shaping import as_stored, shaped, shaped_after_decoding
 from apiserver.protobuf.table import speaks
 from apiserver.protobuf.wire import Malformed, envelope, watch_frame
@@ -22,6 +22,7 @@ __all__ = [
     "Unwritable",
     "as_stored",
     "decode",
+    "decode_stored",
     "encode",
     "envelope",
     "list_body",

@@ -69,9 +69,9 @@ async def typed_body(call: Call, kind: Kind, older: str = "") -> Json:
     return _checked(body.tree, kind, options, call, body.duplicates, None, is_patch=False)
 
 
-def patched(call: Call, tree: Json, kind: Kind, options: WriteOptions) -> Json:
+def patched(call: Call, tree: Json, kind: Kind, options: WriteOptions, mistakes: tuple[str, ...]) -> Json:
     """What a patch made of an object that is not stored as such. Raises 422."""
-    return _checked(tree, kind, options, call, (), None, is_patch=True)
+    return _checked(tree, kind, options, call, mistakes, None, is_patch=True)
 
 
 def _why(call: Call, kind: Kind, error: ApiError) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from apimachinery import kinds
 from apimachinery.errors import ApiError
+from apiserver import protobuf
 from apiserver.allocation import Repair, ServiceAllocator
 from apiserver.allocation import ports as bitmap
 from apiserver.allocation.addresses import Addresses
@@ -239,6 +240,29 @@ async def test_repair_marks_what_a_service_has():
     await Repair(storage, allocator, lambda: 0.0, told.append).once()
     assert await held(storage) == ({"10.0.0.3", "10.0.0.4"}, {30003})
     assert told == ["the node port 30003 of service default/twin is also assigned to default/old"]
+
+
+async def test_repair_reads_what_an_upstream_server_stored():
+    storage = MemoryStorage()
+    allocator, told = make(storage), []
+    spec = {
+        "type": "NodePort",
+        "clusterIP": "10.0.0.3",
+        "clusterIPs": ["10.0.0.3"],
+        "ports": [{"port": 1, "nodePort": 30003}],
+    }
+    head = {"kind": "Service", "apiVersion": "v1"}
+    for name, more in (("old", {}), ("odd", {"clusterIP": "x", "clusterIPs": ["x"], "ports": []})):
+        tree = {**head, "metadata": {"name": name, "namespace": "default"}, "spec": {**spec, **more}}
+        await storage.put(kinds.SERVICES.storage_key("default", name), protobuf.encode(tree), expect=ABSENT)
+    await Repair(storage, allocator, lambda: 0.0, told.append).once()
+    assert await held(storage) == ({"10.0.0.3"}, {30003})
+    assert told == ["the cluster IP x of service default/odd is not a valid IP address"]
+    bits = await storage.get(bitmap.KEY)
+    stored = protobuf.encode(msgspec.json.decode(bits.value))  # and the bitmap of its ports
+    await storage.put(bitmap.KEY, stored, expect=bits.revision)
+    await allocator.ports.take([30004])
+    assert (await held(storage))[1] == {30003, 30004}
 
 
 async def test_a_release_spares_the_address_of_a_successor():

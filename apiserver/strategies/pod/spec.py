@@ -115,15 +115,10 @@ def _dns_config(path: str, spec: Json) -> Problems:
         )
     for i, search in enumerate(searches):
         if search != ".":
-            yield from named(f"{path}.searches[{i}]", search.removesuffix("."), _search_name)
+            yield from named(f"{path}.searches[{i}]", search.removesuffix("."), names.dns_search)
     for i, option in enumerate(config.get("options") or ()):
         if not option.get("name"):
             yield required(f"{path}.options[{i}]", "must not be empty")
-
-
-def _search_name(value: str) -> list[str]:
-    """A search domain may have underscores."""
-    return names.dns_subdomain_with_underscores(value)
 
 
 def _host_network(path: str, spec: Json, *, is_pod: bool) -> Problems:
