@@ -101,19 +101,13 @@ def compiled_struct(name: str, schema: Json, *, rule_of: RuleOf, schema_of: Sche
     version = name.split(".")[-2]
     rows: dict[str, tuple[type | None, Rule, bool]] = {}
     for field, inner in properties.items():
-<<<<<<< HEAD
-        go_type = f"{version}.{named[field]}" if field in named else go_type_of(inner, schema_of)
+        go_type = _in_package(version, named[field]) if field in named else go_type_of(inner, schema_of)
         rule = _rule(inner, go_type, rule_of, schema_of)
         rows[field] = (_plain(inner), _rounded(rule) if _is_rounded(name, inner) else rule, field in keeps)
-=======
-        go_type = _in_package(version, named[field]) if field in named else go_type_of(inner, schema_of)
-        rows[field] = (_plain(inner), _rule(inner, go_type, rule_of, schema_of), field in keeps)
->>>>>>> main
     always = [(field, _maker(properties[field], zero, rule_of)) for field, zero in ALWAYS.get(short(name), {}).items()]
     return _struct(name.rsplit(".", 1)[-1], go_name(name), rows, always)
 
 
-<<<<<<< HEAD
 #: Whose lists of resources are whole thousandths (core/v1 SetDefaults_ResourceList).
 _ROUNDING = ("io.k8s.api.core.v1.", "io.k8s.api.node.v1.Overhead")
 
@@ -129,12 +123,12 @@ def _rounded(rule: Rule) -> Rule:
         return {key: quantity.rounded_to_milli(amount) for key, amount in rule(value, unknown).items()}
 
     return decode
-=======
+
+
 def _in_package(version: str, name: str) -> str:
     """`[]v1.OperationType`: a type of the package, unless it says of which other one it is."""
     item = name.removeprefix("[]")
     return name if "." in item else f"{name.removesuffix(item)}{version}.{item}"
->>>>>>> main
 
 
 def kept_when_empty(name: str, schema: Json) -> frozenset[str]:
