@@ -97,9 +97,15 @@ def _pods_changed():
     gated = f"{_PODS}/gated?dryRun=All"
     for spec in (
         {"nodeSelector": {"a": "b", "c": "d"}},
-        {"nodeSelector": {"a": None}},
+        {"nodeSelector": {"a": "c"}},
         {"affinity": {"nodeAffinity": {_REQUIRED: {"nodeSelectorTerms": [term, term]}}}},
-        {"affinity": {"nodeAffinity": {_REQUIRED: {"nodeSelectorTerms": [{"matchFields": []}]}}}},
+        {
+            "affinity": {
+                "nodeAffinity": {
+                    _REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [{"key": "b", "operator": "Exists"}]}]}
+                }
+            }
+        },
         {"affinity": {"podAffinity": {_REQUIRED: [{"topologyKey": "z", "labelSelector": {}}]}}},
         {"schedulingGates": [{"name": "other"}], "activeDeadlineSeconds": 5},
         {"tolerations": [{"key": "k", "operator": "Exists", "tolerationSeconds": 5}]},
@@ -168,7 +174,7 @@ def _nodes():
     taint = {"key": "a b", "value": "x y" + "z" * 64, "effect": "NoSchedule"}
     spec = {"taints": [taint, taint], "podCIDR": "10.0.0.0/24", "podCIDRs": ["x", "10.0.0.0/24"], "externalID": "x"}
     spec["configSource"] = {"configMap": {"name": "x"}}
-    status = {"capacity": {"cpu": "-1", "example.com/x": "0.0001"}, "nodeInfo": {"swap": {"capacity": 0}}}
+    status = {"capacity": {"example.com/x": "-0.0001"}, "nodeInfo": {"swap": {"capacity": 0}}}
     yield ask("POST", "/api/v1/nodes?dryRun=All", {"metadata": {"name": "x"}, "spec": spec, "status": status})
     yield ask("POST", "/api/v1/nodes?dryRun=All", {"metadata": {"name": "x"}, "spec": {"podCIDRs": ["x", "y"]}})
     yield ask("POST", "/api/v1/nodes", {"metadata": {"name": "core"}, "spec": {"podCIDR": "10.0.0.0/24"}})
@@ -208,7 +214,7 @@ def _claims():
     yield ask("POST", where, {"metadata": {"name": "c"}, "spec": spec})
     for changed in (
         {"dataSource": {**reference, "name": "y"}, "resources": {"requests": {"storage": "100m"}}},
-        {"dataSourceRef": {**reference, "namespace": "A b"}, "accessModes": []},
+        {"dataSourceRef": {**reference, "namespace": "A b"}, "accessModes": ["ReadOnlyMany"]},
         {"volumeName": "v", "volumeMode": "Block", "storageClassName": "fast"},
     ):
         yield ask("PATCH", f"{where}/c?dryRun=All", {"spec": changed}, type=MERGE)

@@ -21,19 +21,22 @@ from apiserver.strategies.problems import (
 _PROPAGATION = ("Bidirectional", "HostToContainer", "None")
 
 
-def volumes(path: str, entries: Sequence[Json]) -> Iterator[tuple[int, FieldError]]:
-    """Every volume: a unique name and exactly one source, which is well formed; problems with the volume's number."""
+def volumes(path: str, entries: Sequence[Json], pod: str = "") -> Iterator[tuple[int, FieldError]]:
+    """Every volume: a unique name and exactly one source, which is well formed; problems with the volume's number.
+
+    `pod` is the name of the pod, if they are one's: claims get it in theirs.
+    """
     seen: set[str] = set()
     for i, volume in enumerate(entries):
-        problems = [*_volume(f"{path}[{i}]", volume, seen)]
+        problems = [*_volume(f"{path}[{i}]", volume, seen, pod)]
         yield from ((i, problem) for problem in problems)
         if not problems:
             seen.add(volume.get("name", ""))
 
 
-def _volume(path: str, volume: Json, seen: Collection[str]) -> Problems:
+def _volume(path: str, volume: Json, seen: Collection[str], pod: str) -> Problems:
     name = volume.get("name", "")
-    yield from volume_sources.source(path, volume)
+    yield from volume_sources.source(path, volume, pod)
     if not name:
         yield required(f"{path}.name")
     else:
