@@ -99,8 +99,8 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
     options = write_options(call)
     body = await decoding.body_of(call, resource.kind, duplicates=options.field_validation != "Ignore")
     tree = body.tree
-    decoding.check_name(tree, call.target.name)
     tree = decoding.place(tree, resource.kind, namespace_of(call, resource))
+    decoding.check_name(tree, call.target.name)
     sent = _copies(resource, tree)
     may_create = resource.strategy.allow_create_on_update
 
