@@ -165,7 +165,9 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
-        precondition=partial(check_version, call, resource, options, is_needed=_demands_version(resource), is_patch=True),
+        precondition=partial(
+            check_version, call, resource, options, is_needed=_demands_version(resource), is_patch=True
+        ),
         is_patch=True,
         duplicates=mistakes,
         has_entries=applies,
