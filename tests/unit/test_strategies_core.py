@@ -1,8 +1,15 @@
 """Rules of the core group that chance-made objects found: what a pod needs as a whole, what stays, what is said of it."""
 
+import base64
 import copy
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from apimachinery import kinds, quantity, references
 from apiserver.allocation import families
@@ -242,6 +249,30 @@ def test_pods_are_warned_of_what_hides_or_overlaps():
         ),
     ]
     assert PODS.warnings(made, made) == []
+
+
+def pem(kind, data):
+    return b"-----BEGIN %s-----\n%s\n-----END %s-----\n" % (kind, base64.b64encode(data), kind)
+
+
+def test_a_certificate_and_a_key_that_do_not_belong_together_are_told_of():
+    secrets = strategy_of(kinds.SECRETS)
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a")])
+    day = datetime(2024, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(name, name, keys[0].public_key(), 1, day, day + timedelta(1))
+    certificate = builder.sign(keys[0], hashes.SHA256()).public_bytes(Encoding.PEM)
+    texts_of = [key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for key in keys]
+    for crt, key, expected in (
+        (certificate, texts_of[0], []),
+        (certificate, texts_of[1], ["tls: private key does not match public key"]),
+        (certificate, certificate, ["tls: found a certificate rather than a key in the PEM for the private key"]),
+        (certificate, pem(b"PRIVATE KEY", b"x"), ["tls: failed to parse private key"]),
+        (pem(b"CERTIFICATE", b"x"), texts_of[0], ["x509: malformed certificate"]),
+        (b"x", b"y", ["tls: failed to find any PEM data in certificate input"]),
+    ):
+        data = {"tls.crt": base64.b64encode(crt).decode(), "tls.key": base64.b64encode(key).decode()}
+        assert secrets.warnings({"type": "kubernetes.io/tls", "data": data}, None) == expected
 
 
 @pytest.mark.parametrize(
