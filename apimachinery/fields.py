@@ -32,6 +32,8 @@ _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _TIME = "io.k8s.apimachinery.pkg.apis.meta.v1.Time"
 _MICRO_TIME = "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+#: Structs without fields, which their definitions do not tell from raw JSON.
+_EMPTY = ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus",)
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII)
 _BASE64_START = re.compile(r"[A-Za-z0-9+/\r\n]*", re.ASCII)
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
@@ -99,7 +101,7 @@ def go_name(name: str) -> str:
 
 def compiled_struct(name: str, schema: Json, *, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
     """The rule of a definition."""
-    properties = schema.get("properties")
+    properties = schema.get("properties", {} if name in _EMPTY else None)
     if properties is None:
         return _free
     keeps = kept_when_empty(name, schema)
@@ -108,7 +110,7 @@ def compiled_struct(name: str, schema: Json, *, rule_of: RuleOf, schema_of: Sche
     always_null = {field for field, zero in ALWAYS.get(short(name), {}).items() if zero is None}
     rows: dict[str, Row] = {}
     for field, inner in properties.items():
-        go_type = _qualified(named[field], version) if field in named else go_type_of(inner, schema_of)
+        go_type = _in_package(version, named[field]) if field in named else go_type_of(inner, schema_of)
         holds = is_container(inner)
         kept = field in keeps or (holds and field in always_null)
         rows[field] = (_plain(inner), _rule(inner, go_type, rule_of, schema_of), kept, holds)
@@ -116,9 +118,10 @@ def compiled_struct(name: str, schema: Json, *, rule_of: RuleOf, schema_of: Sche
     return _struct(name.rsplit(".", 1)[-1], go_name(name), rows, always)
 
 
-def _qualified(go_type: str, version: str) -> str:
-    """A type with its package, which is its version's where it has none."""
-    return go_type if "." in go_type else f"{version}.{go_type}"
+def _in_package(version: str, name: str) -> str:
+    """`[]v1.OperationType`: a type of the package, unless it says of which other one it is."""
+    item = name.removeprefix("[]")
+    return name if "." in item else f"{name.removesuffix(item)}{version}.{item}"
 
 
 def kept_when_empty(name: str, schema: Json) -> frozenset[str]:
@@ -224,7 +227,8 @@ def _deferred(name: str, rule_of: RuleOf) -> Rule:
 
 
 def _list(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
-    item_rule = _rule(schema, go_type_of(schema, schema_of), rule_of, schema_of)
+    item_type = go_type[2:] if go_type.startswith("[]") else go_type_of(schema, schema_of)
+    item_rule = _rule(schema, item_type, rule_of, schema_of)
     plain, zero = _plain(schema), _zero(schema, rule_of, schema_of)
 
     def decode(value: Any, unknown: Unknown) -> Any:

@@ -33,6 +33,7 @@ CONNECTS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 #: Verbs that need the name of an object, and those that must not have one.
 _NAMED = ("delete", "get", "patch", "update")
 _UNNAMED = ("create",)
+_READS_MANY = ("list", "watch")
 _OF_MANY = ("list", "watch", "deletecollection")
 
 
@@ -44,7 +45,7 @@ class Dispatcher:
         self._verbs = {verb: partial(handler, api) for verb, handler in VERBS.items()}
 
     async def __call__(self, call: Call) -> Response:
-        """Answer a request for a resource. Raises 404, 405."""
+        """Answer a request for a resource. Raises 404, 405, 406."""
         info = call.target
         resource = self._api.registry.find(info.group, info.version, info.plural)
         if resource is None:
@@ -61,6 +62,8 @@ class Dispatcher:
         handler = self._handler(resource, call)
         if call.method == "PATCH" and resource.warnings:
             negotiation.patch_type(call.headers.get("content-type", ""), negotiation.PATCH_TYPES)
+        if not (info.verb in _READS_MANY and negotiation.passes_router(call.headers.get("accept", ""))):
+            call.must_be_acceptable()  # of a list the handler asks, when it has looked at the parameters
         _warn(call, resource)
         return await handler(call, resource)
 

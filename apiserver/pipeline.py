@@ -12,7 +12,7 @@ WRITE_STAGES (resources/stages.py) run inside the compare-and-swap loop, and aga
     limit          who may be answered now, who waits, who gets 429 (fairness/)
     authorize      may they
     aggregate      where an APIService hands the group version to an extension server, that one answers
-    negotiate      in which form the answer goes back; 406
+    negotiate      in which form the answer goes back
 """
 
 import asyncio
@@ -277,11 +277,14 @@ async def negotiate(_server: Server, call: Call, proceed: Proceed) -> Response:
     info = call.target
     if info.is_resource and info.subresource not in CONNECTS:
         group_version = f"{info.group}/{info.version}" if info.group else info.version
-        call.accepted = accepted(
-            call.headers.get("accept", ""),
-            custom=not protobuf.speaks(group_version),
-            streams=info.verb in ("list", "watch"),
-        )
+        try:
+            call.accepted = accepted(
+                call.headers.get("accept", ""),
+                custom=not protobuf.speaks(group_version),
+                streams=info.verb in ("list", "watch"),
+            )
+        except ApiError as error:  # first it is seen whether there is anything at the path
+            call.unacceptable = error
     return await proceed(call)
 
 

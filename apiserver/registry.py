@@ -44,8 +44,11 @@ class Grant(Protocol):
 class Reserves(Protocol):
     """A stock that objects of a kind share (addresses, ports): taken just before the write, given back after the end.
 
-    `allocate` fills the new object; it runs after all write stages, so that only a write that is about to happen takes.
+    `settle` fills what is clear before the object is judged. `allocate` fills the rest; it runs after all write stages,
+    so that only a write that is about to happen takes.
     """
+
+    def settle(self, new: Json, old: Json | None) -> None: ...
 
     async def allocate(self, new: Json, old: Json | None, *, dry_run: bool = False) -> Grant: ...
 

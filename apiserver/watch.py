@@ -25,7 +25,7 @@ from apiserver.negotiation import JSON, PROTOBUF, STREAM_TYPES, TABLE, YAML
 from apiserver.registry import Resource
 from apiserver.resources import listing, presenting
 from apiserver.resources.api import Api
-from apiserver.resources.options import ListOptions, list_options
+from apiserver.resources.options import ListOptions, check_resource_version, list_options
 from apiserver.resources.reads import WatchCount
 from apiserver.resources.selecting import Selects, selector
 from apiserver.resources.writing import key_of
@@ -143,11 +143,13 @@ class View:
 
 async def watch(api: Api, call: Call, resource: Resource) -> Response:
     """GET of a collection with watch=true. Raises 400, 406, 410 and 504 before the stream begins."""
-    options = list_options(call, watch=True, may_begin=api.begins_watches)
+    options = list_options(call, may_begin=api.begins_watches)
+    call.must_be_acceptable()
     selects = selector(resource, options)
     accepted = call.accepted
     if accepted.media_type == YAML:
         raise errors.not_acceptable(STREAM_TYPES)
+    check_resource_version(options.resource_version)
     view = View(
         api=api,
         call=call,

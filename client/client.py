@@ -72,16 +72,14 @@ class Client:
         self._user_agent = user_agent
         self._token = config.token
         self._token_read = -TOKEN_LIFE
-        self._requests = self._http(transport, MAX_CONNECTIONS)
-        self._watches = self._http(transport, None)
+        # Asked directly: what httpx's own client does around a transport (cookies, redirects, authentication, proxies of
+        # the environment) is not wanted here, and took a third of a request.
+        self._requests = transport or self._transport(MAX_CONNECTIONS)
+        self._watches = transport or self._transport(None)
         self._extensions: dict[str, Any] = {}
         if config.tls_server_name:
             self._extensions["sni_hostname"] = config.tls_server_name
         self._stack = AsyncExitStack()
-
-    def _http(self, transport: httpx.AsyncBaseTransport | None, connections: int | None) -> httpx.AsyncClient:
-        transport = transport or self._transport(connections)
-        return httpx.AsyncClient(transport=transport, timeout=REQUEST_TIMEOUT, follow_redirects=False, trust_env=False)
 
     def _transport(self, connections: int | None) -> httpx.AsyncBaseTransport:
         config = self.config
@@ -251,13 +249,14 @@ class Client:
         limit = httpx.Timeout(silence, connect=10.0, pool=None)
         request = self._request("GET", path, query=query, timeout=limit, extra=extra)
         try:
-            response = await self._watches.send(request, stream=True)
+            response = await self._watches.handle_async_request(request)
             try:
                 if response.status_code >= 400:
                     await response.aread()
                     raise _refusal(response)
                 rest = b""
-                async for chunk in response.aiter_bytes():
+                assert isinstance(response.stream, httpx.AsyncByteStream)
+                async for chunk in response.stream:  # never compressed: we ask for it as it is
                     *whole, rest = (rest + chunk).split(b"\n")
                     for line in whole:
                         if line:
@@ -284,7 +283,13 @@ class Client:
 
         async def once() -> httpx.Response:
             request = self._request(method, path, query=query or {}, body=body, extra=headers or {}, timeout=limit)
-            return await self._requests.send(request)
+            response = await self._requests.handle_async_request(request)
+            response.request = request
+            try:
+                await response.aread()
+            finally:
+                await response.aclose()
+            return response
 
         return await self._persistently(once, repeatable=method in ("GET", "HEAD"))
 

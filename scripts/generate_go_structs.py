@@ -15,7 +15,12 @@ FOUND = Path(__file__).parents[1] / "apiserver" / "strategies" / "go_structs.jso
 #: The types that messages show: package of internal types -> names.
 ROOTS = {
     "core": (
-        *("PodSpec", "PodTemplateSpec", "PersistentVolumeClaimSpec", "PersistentVolumeSource", "EphemeralContainer"),
+        "PodSpec",
+        "PodTemplateSpec",
+        "PersistentVolumeClaimSpec",
+        "PersistentVolumeSource",
+        "EphemeralContainer",
+        "ScopeSelector",
         "EventSource",
     ),
     "resource": ("ResourceClaimSpec", "ResourceClaimTemplateSpec", "AllocationResult"),

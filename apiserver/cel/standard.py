@@ -7,6 +7,7 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from datetime import UTC, timedelta, timezone, tzinfo
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -194,19 +195,22 @@ def _double(text: str) -> float:
         raise _unconvertible("double") from None
 
 
+_PLAIN_EXPONENTS = range(-4, 6)
+
+
 def show_double(value: float) -> str:
     """Go's %g with the shortest digits: no `.0`, exponents of two digits."""
     if math.isnan(value):
         return "NaN"
     if value in (float("inf"), float("-inf")):
         return "+Inf" if value > 0 else "-Inf"
-    digits, _, exponent = f"{value!r}".partition("e")
-    if not exponent and abs(value) < 1e21 and (abs(value) >= 1e-4 or value == 0):
-        return digits.removesuffix(".0")
-    if not exponent:
-        digits, _, exponent = f"{value:.17e}".partition("e")
-        digits = repr(float(digits))
-    return f"{digits.removesuffix('.0')}e{exponent[0] if exponent[0] in '+-' else '+'}{exponent.lstrip('+-').zfill(2)}"
+    sign, figures, point = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(point, int)  # neither infinite nor none at all
+    exponent = point + len(figures) - 1 if value else 0
+    if exponent in _PLAIN_EXPONENTS:
+        return repr(value).removesuffix(".0")
+    digits = "".join(map(str, figures))
+    return f"{'-' if sign else ''}{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}e{exponent:+03d}"
 
 
 _BOOLS = {"true": True, "True": True, "TRUE": True, "t": True, "1": True} | {
@@ -350,7 +354,7 @@ _TIMES = (
     _duration_part("getHours", 3600 * SECOND),
     _duration_part("getMinutes", 60 * SECOND),
     _duration_part("getSeconds", SECOND),
-    overload("duration.getMilliseconds() -> int", lambda d: _quotient(d.nanoseconds, 1_000_000) % 1000),
+    overload("duration.getMilliseconds() -> int", lambda d: _quotient(d.nanoseconds, 1_000_000)),
 )
 
 LIBRARY: tuple[Overload, ...] = (

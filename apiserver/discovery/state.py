@@ -14,8 +14,8 @@ from functools import cached_property
 from urllib.parse import parse_qs
 
 import msgspec
-import yaml
 
+from apimachinery import yaml_writer
 from apimachinery.errors import ApiError, not_acceptable
 from apimachinery.kinds import KINDS, Kind
 from apimachinery.types import Json
@@ -23,6 +23,7 @@ from apiserver import protobuf
 from apiserver.authentication.oidc import CACHE_CONTROL
 from apiserver.discovery import aggregated, documents, gnostic, merging, openapi_v2, openapi_v3
 from apiserver.discovery import definitions as defs
+from apiserver.discovery.operations import OTHERS, of_group, of_version
 from apiserver.discovery.served import Foreign, Groups, Listed, by_group, listed, root_paths
 from apiserver.negotiation import (
     JSON,
@@ -41,19 +42,6 @@ _FOREVER = "public, immutable"
 _YEAR = 365 * 24 * 3600
 _V2 = "/openapi/v2"
 _V3 = "/openapi/v3"
-_OTHERS = {
-    "api": {"/api/": "get available API versions"},
-    "apis": {"/apis/": "get available API versions"},
-    "version": {"/version/": "get the version information for this server"},
-    ".well-known/openid-configuration": {
-        "/.well-known/openid-configuration/": "get service account issuer OpenID configuration, also known as the "
-        "'OIDC discovery doc'"
-    },
-    "openid/v1/jwks": {
-        "/openid/v1/jwks/": "get service account issuer OpenID JSON Web Key Set which contains public token "
-        "verification keys"
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -214,7 +202,7 @@ class Discovery:
         if form == PROTOBUF:
             return protobuf.encode({**tree, "apiVersion": tree.get("apiVersion", "")})
         if form == YAML:
-            return yaml.dump(tree, Dumper=yaml.CSafeDumper, default_flow_style=False).encode()
+            return yaml_writer.dumped(tree)
         data = msgspec.json.encode(tree)
         return msgspec.json.format(data, indent=2) if path in ("/", "/version") else data
 
@@ -252,9 +240,9 @@ class Discovery:
         return tree if group else {name: value for name, value in tree.items() if name != "apiVersion"}  # as upstream
 
     def _hashes(self) -> dict[str, str]:
-        absent = {name for name in _OTHERS if "openid" in name and f"/{name}" not in self.fixed}
+        absent = {name for name in OTHERS if "openid" in name and f"/{name}" not in self.fixed}
         built_in = {f"apis/{group}" for group in self.groups if group} - {f"apis/{gvk[0]}" for gvk in self.schemas}
-        found = {name: openapi_v3.content_hash([], name.encode()) for name in {*_OTHERS, *built_in} - absent}
+        found = {name: openapi_v3.content_hash([], name.encode()) for name in {*OTHERS, *built_in} - absent}
         marks: dict[tuple[str, str], bytes] = {}
         for group, version, kind in sorted(self.schemas):
             marks[group, version] = marks.get((group, version), b"") + self.schemas[group, version, kind].mark
@@ -277,18 +265,26 @@ class Discovery:
 
     def _document(self, name: str) -> Json:
         """One of OpenAPI v3's documents."""
-        if name in _OTHERS:
-            return openapi_v3.plain_document(_OTHERS[name])
+        if name in OTHERS:
+            return openapi_v3.document((), self.load(), others=(OTHERS[name],))
         root, *rest = name.split("/")
         if root == "apis" and len(rest) == 1:
-            return openapi_v3.group_document(rest[0], self.load())
+            return openapi_v3.document((), self.load(), others=(of_group(rest[0]),))
         group, version = rest if root == "apis" else ("", rest[0])
         extra = {gvk: self.schemas[gvk].v3 for gvk in self._custom(group, version)}
-        return openapi_v3.document(self.groups[group][version], self.load(), extra, enums=self.with_enums)
+        others = () if extra else (of_version(group, version),)
+        return openapi_v3.document(
+            self.groups[group][version], self.load(), extra, enums=self.with_enums, others=others
+        )
 
     def _openapi_v2(self, media_type: str) -> bytes:
         extra = {gvk: schemas.v2 for gvk, schemas in self.schemas.items()}
-        tree = openapi_v2.document(self.kinds, self.load(), extra, enums=self.with_enums)
+        custom = {gvk[0] for gvk in self.schemas}
+        groups = {group: versions for group, versions in self.groups.items() if group not in custom}
+        others = [path for name, path in OTHERS.items() if name in self.hashes]
+        others += [of_group(group) for group in groups if group]
+        others += [of_version(group, version) for group, versions in groups.items() for version in versions]
+        tree = openapi_v2.document(self.kinds, self.load(), extra, enums=self.with_enums, others=others)
         tree = merging.merge_v2(tree, [row.openapi_v2 for row in self.foreign if row.openapi_v2])
         return gnostic.encode(tree) if media_type == gnostic.MEDIA_TYPE else msgspec.json.encode(tree)
 

@@ -11,7 +11,7 @@ and compares our bytes with those of upstream's library. Custom resources are no
 Source: apimachinery/pkg/runtime/serializer/protobuf, the generated.pb.go files.
 """
 
-from apiserver.protobuf.reading import decode
+from apiserver.protobuf.reading import decode, decode_stored
 from apiserver.protobuf.shaping import settled, shaped, shaped_after_decoding
 from apiserver.protobuf.table import speaks
 from apiserver.protobuf.wire import Malformed, envelope, watch_frame
@@ -21,6 +21,7 @@ __all__ = [
     "Malformed",
     "Unwritable",
     "decode",
+    "decode_stored",
     "encode",
     "envelope",
     "list_body",

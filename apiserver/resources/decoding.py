@@ -153,12 +153,15 @@ def place(tree: Json, kind: Kind, namespace: str) -> Json:
     return tree
 
 
+def unnamed(name: str) -> errors.ApiError:
+    """400 for an object that does not say its name where the URL does."""
+    return errors.bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+
+
 def check_name(tree: Json, name: str) -> None:
     """Raise 400 unless the object is named as the URL says."""
     said = metadata_of(tree).get("name") or ""
     if not said:
-        raise errors.bad_request(
-            f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
-        )
+        raise unnamed(name)
     if said != name:
         raise errors.bad_request(f"the name of the object ({said}) does not match the name on the URL ({name})")

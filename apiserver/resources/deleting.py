@@ -207,7 +207,8 @@ async def delete_collection(api: Api, call: Call, resource: Resource) -> Respons
         attributes = attributes_of(call, verb="delete", name=item.name, dry_run=options.dry_run)
         attributes = msgspec.structs.replace(attributes, namespace=item.namespace or attributes.namespace)
         try:
-            shown.append((await remove(api, resource, item.key, options, attributes, call=call))[1])
+            await remove(api, resource, item.key, options, attributes, call=call)
+            shown.append(item)  # as it was listed, whatever the deletion has left of it
         except ApiError as error:
             if error.code != 404:  # gone meanwhile: what was wanted
                 raise

@@ -106,9 +106,9 @@ async def typed_body(call: Call, kind: Kind, older: str = "") -> Json:
     )
 
 
-def patched(call: Call, tree: Json, kind: Kind, options: WriteOptions) -> Json:
+def patched(call: Call, tree: Json, kind: Kind, options: WriteOptions, mistakes: tuple[str, ...]) -> Json:
     """What a patch made of an object that is not stored as such. Raises 422."""
-    return _checked(tree, kind, options, call, (), partial(_typed, kind), is_patch=True, is_typed=True)
+    return _checked(tree, kind, options, call, mistakes, partial(_typed, kind), is_patch=True, is_typed=True)
 
 
 def _why(call: Call, kind: Kind, error: ApiError) -> str:

@@ -4,7 +4,7 @@ Sources: apimachinery/pkg/apis/meta/v1/types.go, internalversion/validation/vali
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -69,30 +69,41 @@ class DeleteOptions:
     dry_run: bool = False
 
 
-def list_options(request: Request, *, watch: bool = False, may_begin: bool = True) -> ListOptions:
-    """The options of a list or watch, which `may_begin` with what is there. Raises 400 or 422 with upstream's text."""
-    version = request.first("resourceVersion")
-    check_resource_version(version, of_list=not watch)
+def list_options(request: Request, *, may_begin: bool = True) -> ListOptions:
+    """The options of a list or watch, which `may_begin` with what is there. Raises 400 or 422 with upstream's text.
+
+    Whether a watch is meant says the parameter and not the path: upstream judges `/watch/` paths as lists. The revision
+    is not looked at here: first comes whether the answer's form can be had, and the fields are known (`check_start`).
+    """
+    timeout, limit = _number(request, "timeoutSeconds"), _number(request, "limit")
     label_text, field_text = request.first("labelSelector"), request.first("fieldSelector")
     options = ListOptions(
         labels=_selector(label_text),
         fields=_fields(field_text),
         label_text=label_text,
         field_text=field_text,
-        limit=_number(request, "limit"),
+        limit=limit,
         token=request.first("continue"),
-        resource_version=version,
+        resource_version=request.first("resourceVersion"),
         match=request.first("resourceVersionMatch"),
-        timeout=_number(request, "timeoutSeconds"),
+        timeout=timeout,
         bookmarks=flag(request, "allowWatchBookmarks"),
         initial_events=flag(request, "sendInitialEvents") if "sendInitialEvents" in request.query else None,
     )
-    problems = _watch_problems(options, may_begin=may_begin) if watch else _list_problems(options)
+    watches = flag(request, "watch")
+    problems = _watch_problems(options, may_begin=may_begin) if watches else _list_problems(options)
     if problems:
         raise errors.invalid(_META, "ListOptions", "", problems)
-    if options.token and version and version != "0":
-        raise errors.bad_request("specifying resource version is not allowed when using continue")
+    if watches and may_begin and _begins(options):
+        return replace(options, initial_events=True)
     return options
+
+
+def check_start(options: ListOptions) -> None:
+    """Raise 400 where a list cannot begin as it is asked to."""
+    if options.token and options.resource_version not in ("", "0"):
+        raise errors.bad_request("specifying resource version is not allowed when using continue")
+    check_resource_version(options.resource_version, of_list=True)
 
 
 def flag(request: Request, name: str) -> bool:
@@ -136,9 +147,9 @@ def no_revision(text: str) -> str:
 
 
 def _number(request: Request, name: str) -> int:
-    text = request.first(name)
-    if not text:
+    if name not in request.query:
         return 0
+    text = request.first(name)
     why = "" if _INTEGER.fullmatch(text) else "invalid syntax"
     value = 0 if why or len(text) > _DIGITS else int(text)
     if not why and (len(text) > _DIGITS or not -(2**63) <= value < 2**63):
@@ -178,10 +189,14 @@ def _watch_problems(options: ListOptions, *, may_begin: bool) -> list[FieldError
             problems.append(_forbidden(where, f"{where} is forbidden for watch unless sendInitialEvents is provided"))
         if match != NOT_OLDER_THAN:
             problems.append(errors.not_supported(where, match, (NOT_OLDER_THAN,)))
-    begins = may_begin and options.initial_events is None and options.resource_version in ("", "0")
-    if options.token and (match or begins):  # a watch from nowhere gets a match by itself
+    if options.token and (match or (may_begin and _begins(options))):  # a watch from nowhere gets a match by itself
         problems.append(_forbidden(where, f"{where} is forbidden when continue is provided"))
     return problems
+
+
+def _begins(options: ListOptions) -> bool:
+    """Whether a watch from nowhere is one that begins with what is there, though it does not say so."""
+    return options.initial_events is None and not options.match and options.resource_version in ("", "0")
 
 
 _NOT_BEGUN = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"
@@ -252,7 +267,7 @@ def _deletion_query(request: Request) -> Json:
         tree["orphanDependents"] = flag(request, "orphanDependents")
     if text := request.first("propagationPolicy"):
         tree["propagationPolicy"] = text
-    if request.first("gracePeriodSeconds"):
+    if "gracePeriodSeconds" in request.query:
         tree["gracePeriodSeconds"] = _number(request, "gracePeriodSeconds")
     return tree
 

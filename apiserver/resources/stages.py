@@ -40,6 +40,8 @@ from apiserver.resources.options import WriteOptions
 from apiserver.strategies.strategy import WriteContext
 
 STATUS = "status"
+#: Parts of which the kind's own strategy warns.
+_WARNS = ("", "scale")
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,7 +196,7 @@ async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
 async def prepare(write: Write, new: Json, old: Json | None) -> Json:
     """The kind's own rules: what a client cannot set is reset or kept."""
     strategy, entries = write.resource.strategy, metadata_of(new).get(MANAGED_FIELDS) or []
-    if write.subresource == STATUS:
+    if write.subresource == STATUS and old is not None:
         new = strategy.default(strategy.prepare_status(new, old))  # as upstream, when it reads what it has stored
     elif part := strategy.parts.get(write.subresource):
         new = part.prepare(new, old)
@@ -235,6 +237,8 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
 async def validate(write: Write, new: Json, old: Json | None) -> Json:
     """Refuse what the user may not give; then with every problem at once. Warn of what is allowed but unwise."""
     resource = write.resource
+    if resource.reserves is not None and not write.subresource:
+        resource.reserves.settle(new, old)
     if resource.guard is not None:
         resource.guard(write.attributes.user, new, old)
     strategy = resource.strategy
@@ -249,7 +253,7 @@ async def validate(write: Write, new: Json, old: Json | None) -> Json:
     if problems:
         kind, name = resource.stored, new["metadata"].get("name", "")
         raise errors.invalid(kind.group, kind.kind, name, problems)
-    if not write.subresource:
+    if write.subresource in _WARNS:
         for text in resource.strategy.warnings(new, old):
             write.call.warn(text)
     return new
@@ -257,7 +261,7 @@ async def validate(write: Write, new: Json, old: Json | None) -> Json:
 
 def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
     strategy = write.resource.strategy
-    if write.subresource == STATUS:
+    if write.subresource == STATUS and old is not None:
         return strategy.check_status(new, old)
     if part := strategy.parts.get(write.subresource):
         return part.check(new, old)

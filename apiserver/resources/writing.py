@@ -27,6 +27,8 @@ from apiserver.resources.stages import Write
 
 #: What a patch may be.
 SERVED_PATCHES = negotiation.PATCH_TYPES
+#: What one may be of an object that has no Go type.
+_WITHOUT_STRATEGIC = tuple(kind for kind in SERVED_PATCHES if kind != negotiation.STRATEGIC_PATCH)
 
 
 def attributes_of(call: Call, verb: str = "", name: str = "", *, dry_run: bool = False) -> Attributes:
@@ -97,12 +99,13 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
     options = write_options(call)
     tree, source, empties = await _sent(call, resource, options)
     decoding.check_name(tree, call.target.name)
+    may_create = resource.strategy.allow_create_on_update
 
     def agree(new: Json, old: Json | None) -> None:
         if old is not None:
             is_needed = not resource.strategy.allow_unconditional_update
             check_version(call, resource, options, new, old, is_needed=is_needed)
-        elif uid := new["metadata"].get("uid"):
+        elif may_create and (uid := new["metadata"].get("uid")):
             raise uid_conflict(call, resource, options, uid, "")
 
     write = Write(
@@ -118,7 +121,6 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
         subresource=call.target.subresource,
         now=api.clock(),
     )
-    may_create = resource.strategy.allow_create_on_update and not call.target.subresource
     committed = await committing.update(write, key_of(call, resource), may_create=may_create)
     await presenting.prepare(resource, [committed.entry])
     return presenting.present(call, resource, committed.entry, api.clock(), 201 if committed.created else 200)
@@ -127,7 +129,9 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
 async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
     """PATCH of an object or of one of its parts."""
     media_type = negotiation.patch_type(
-        call.headers.get("content-type", ""), SERVED_PATCHES, custom=not resource.is_typed
+        call.headers.get("content-type", ""),
+        SERVED_PATCHES if resource.is_typed else _WITHOUT_STRATEGIC,
+        custom=not resource.is_typed,
     )
     options, now, applies = write_options(call), api.clock(), media_type == negotiation.APPLY_PATCH
     subresource, mistakes = call.target.subresource, tuple[str, ...]()
@@ -136,9 +140,8 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         change = applier(rules, call, options, await call.body(), times.rfc3339(now))
     else:
         data = await call.body()
-        change = _patching(patcher(resource, media_type, data), touches_entries(data))
-        if options.field_validation != "Ignore":
-            mistakes = _mistakes(media_type, data)
+        put, mistakes = patcher(resource, media_type, data, reports=options.field_validation != "Ignore")
+        change = _patching(put, touches_entries(data))
 
     def source(old: Json | None) -> Json:
         new = change(old)
@@ -170,7 +173,8 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         subresource=subresource,
         now=now,
     )
-    committed = await committing.update(write, key_of(call, resource), may_create=applies and not subresource)
+    may_create = applies and (not subresource or resource.strategy.allow_create_on_update)
+    committed = await committing.update(write, key_of(call, resource), may_create=may_create)
     await presenting.prepare(resource, [committed.entry])
     return presenting.present(call, resource, committed.entry, api.clock(), 201 if committed.created else 200)
 
@@ -182,14 +186,6 @@ def _version_sent(data: bytes) -> str:
     return version if isinstance(version, str) else ""
 
 
-def _mistakes(media_type: str, data: bytes) -> tuple[str, ...]:
-    """What a patch says twice, and what its operations have that none has."""
-    body, doubled = strict_json.decode(data, duplicates=True)
-    if media_type != negotiation.JSON_PATCH:
-        return tuple(doubled)
-    return tuple(f"json patch {mistake}" for mistake in (*doubled, *patch.unknown_fields(body)))
-
-
 def _kind_kept(call: Call, resource: Resource, new: Json) -> Json:
     """What a patch made, still of its kind. Raises 400, and 422 where the result does not decode."""
     media_type = negotiation.media_type_of(call.headers["content-type"])
@@ -197,12 +193,25 @@ def _kind_kept(call: Call, resource: Resource, new: Json) -> Json:
         return {**new, "kind": resource.kind.kind, "apiVersion": resource.kind.api_version}
     if not resource.is_typed and media_type != negotiation.APPLY_PATCH and _claims(new, resource):
         raise decoding.mistaken(new, resource.kind)
+    if resource.is_typed and media_type != negotiation.APPLY_PATCH and not new.get("apiVersion"):
+        raise _without_version(call, new)
     try:
         return decoding.check_kind(new, resource.kind)
     except errors.ApiError as error:
         if not resource.is_typed or media_type == negotiation.APPLY_PATCH:
             raise
         raise fields.of_patch(call, new, fields.undecodable(resource.kind, error.message)) from None
+
+
+def _without_version(call: Call, new: Json) -> errors.ApiError:
+    """How upstream refuses an object that does not say its version: it reads its internal type, with other names."""
+    validation = write_options(call).field_validation
+    unknown = [f'unknown field "{name}"' for name in sorted(new) if name not in ("apiVersion", "kind")]
+    if unknown and validation == "Strict":
+        return fields.of_patch(call, new, schema.strict_error(unknown))
+    for text in unknown if validation == "Warn" else ():
+        call.warn(text)
+    return decoding.unnamed(call.target.name)
 
 
 def _claims(tree: Json, resource: Resource) -> bool:
@@ -214,8 +223,11 @@ def _claims(tree: Json, resource: Resource) -> bool:
 def applier(
     rules: Ownership, call: Call, options: WriteOptions, data: bytes, now: str
 ) -> Callable[[Json | None], Json]:
-    """The function that applies a configuration to what is there. Raises 400 for a body that is none."""
-    applied, doubled = _configuration(data)
+    """The function that applies a configuration to what is there. It raises 400 for a body that is none."""
+    try:
+        applied, doubled = _configuration(data)
+    except errors.ApiError as error:
+        return _refusing(error)
 
     def change(old: Json | None) -> Json:
         made = rules.apply(old, applied, options.field_manager, now, force=options.force)
@@ -260,30 +272,53 @@ def _patching(apply: Callable[[Json], Json], touches: bool) -> Callable[[Json | 
     return change
 
 
-def patcher(resource: Resource, media_type: str, data: bytes) -> Callable[[Json], Json]:
-    """The function that puts a patch onto an object. Raises 400 for a body that is no patch of its type."""
-    body = _patch_body(media_type, data)
+def patcher(
+    resource: Resource, media_type: str, data: bytes, *, reports: bool
+) -> tuple[Callable[[Json], Json], tuple[str, ...]]:
+    """The function that puts a patch onto an object, and if it is to be reported, what the patch says in vain.
+
+    The function raises 400 for a body that is no patch of its type.
+    """
+    try:
+        body, mistakes = _patch_body(media_type, data, reports=reports)
+    except errors.ApiError as error:
+        return _refusing(error), ()
     if media_type == negotiation.JSON_PATCH:
-        return lambda old: patch.json_patch(old, body)
+        return lambda old: patch.json_patch(old, body), mistakes
     if media_type == negotiation.MERGE_PATCH:
-        return lambda old: patch.merge_patch(old, body)
+        return lambda old: patch.merge_patch(old, body), mistakes
     definition = schema.definition(resource.kind) if resource.is_typed else None
     if definition is None:
-        raise errors.unsupported_media_type((negotiation.JSON_PATCH, negotiation.MERGE_PATCH, negotiation.APPLY_PATCH))
-    return lambda old: patch.strategic_merge(old, body, definition)
+        raise errors.unsupported_media_type(_WITHOUT_STRATEGIC)
+    return lambda old: patch.strategic_merge(old, body, definition), mistakes
 
 
-def _patch_body(media_type: str, data: bytes) -> Any:
-    """What a patch says. A strategic null changes nothing. Raises 400."""
+def _refusing(error: errors.ApiError) -> Callable[[Json | None], Json]:
+    """What a body that cannot be read does to an object: it is told of where there is one."""
+
+    def refuse(_old: Json | None) -> Json:
+        raise error
+
+    return refuse
+
+
+def _patch_body(media_type: str, data: bytes, *, reports: bool) -> tuple[Any, tuple[str, ...]]:
+    """What a patch says; what it says twice, and what its operations have that none has. Raises 400.
+
+    A strategic null changes nothing.
+    """
     decoding_of = "" if media_type == negotiation.STRATEGIC_PATCH else "error decoding patch: "
     try:
-        body, _ = strict_json.decode(data)
+        body, doubled = strict_json.decode(data, duplicates=reports)
     except errors.ApiError as error:
         raise errors.bad_request(decoding_of + error.message.removeprefix("error decoding patch: ")) from None
-    if media_type == negotiation.JSON_PATCH or isinstance(body, dict):
-        return body
+    if media_type == negotiation.JSON_PATCH:
+        unknown = patch.unknown_fields(body) if reports else ()
+        return body, tuple(f"json patch {mistake}" for mistake in (*doubled, *unknown))
+    if isinstance(body, dict):
+        return body, tuple(doubled)
     if body is None and media_type == negotiation.STRATEGIC_PATCH:
-        return {}
+        return {}, ()
     if body is None:
         raise errors.bad_request("Invalid JSON Patch")
     why = f"json: cannot unmarshal {decoding.go_type(body)} into Go value of type map[string]interface {{}}"

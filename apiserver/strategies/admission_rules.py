@@ -65,7 +65,8 @@ def _resources(path: str, resources: Sequence[str]) -> Problems:
             of_every.add(part)
     if len(resources) > 1 and "*/*" in resources:
         yield invalid(path, resources, "if '*/*' is present, must not specify other resources")
-    if "*" in resources and any(text and "/" not in text and text != "*" for text in resources):
+    whole = [text for text in resources if text and "/" not in text]
+    if "*" in whole and whole[-1] != "*":  # the last one decides, as upstream has it
         yield invalid(path, resources, "if '*' is present, must not specify other resources without subresources")
 
 

@@ -23,7 +23,7 @@ _CONTEXT = 3
 _MOST_LINES = 6000
 
 
-def shown(type_: str, tree: Json | None) -> Any:
+def shown(type_: str, tree: Any) -> Any:
     """A value of an internal type (`core.PodTemplateSpec`), from how v1 has it: for the value of a field error."""
     text = json.dumps(_value(type_, tree), ensure_ascii=False, separators=(",", ":"))
     return msgspec.Raw(text.encode())

@@ -35,6 +35,7 @@ from apiserver.strategies.defaulting import part
 from apiserver.strategies.definitions import strategy as definitions
 from apiserver.strategies.devices import strategy as devices
 from apiserver.strategies.pod import spec as pods
+from apiserver.strategies.pod import warnings
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.pod.strategy import PODS
 from apiserver.strategies.strategy import Strategy, as_sent
@@ -54,12 +55,18 @@ def _template_changed(new: Json, old: Json) -> bool:
     return new.get("template") != old.get("template")
 
 
+def _template_warnings(new: Json, old: Json | None) -> list[str]:
+    is_new = old is None or _template_changed(new, old)
+    return warnings.template("template", new.get("template") or {}) if is_new else []
+
+
 _PODTEMPLATES = Strategy(
     default=_default_template,
     prepare=as_sent,
     check=_check_template,
     has_generation=True,
     raises_generation=_template_changed,
+    warnings=_template_warnings,
 )
 
 _ROWS: tuple[tuple[Kind, Strategy], ...] = (

@@ -85,11 +85,11 @@ def handlers(api: Api, places: Places | None = None) -> dict[str, Handler]:
         return await _write(api, places, call, resource, lambda _old: body)
 
     async def patch(call: Call, resource: Resource) -> Response:
-        change, applies = _changing(api, call, resource, await call.body())
+        change, applies, mistakes = _changing(api, call, resource, await call.body())
         options = write_options(call)
 
         def changed(old: Json) -> Json:
-            scale = change(old) if applies else fields.patched(call, change(old), SCALE, options)
+            scale = change(old) if applies else fields.patched(call, change(old), SCALE, options, mistakes)
             decoding.check_name(scale, call.target.name)
             return scale
 
@@ -233,13 +233,20 @@ def _with_owner(
     return managing.with_entries(new, scaling.to_parent(stored, entries, places, resource.kind.api_version))
 
 
-def _changing(api: Api, call: Call, resource: Resource, data: bytes) -> tuple[Callable[[Json], Json], bool]:
-    """What a patch of a Scale does to it, and whether it applies a configuration. Raises 400, 415."""
+def _changing(
+    api: Api, call: Call, resource: Resource, data: bytes
+) -> tuple[Callable[[Json], Json], bool, tuple[str, ...]]:
+    """What a patch of a Scale does to it, whether it applies a configuration, and what it says in vain.
+
+    Raises 400, 415.
+    """
     media_type = negotiation.patch_type(call.headers.get("content-type", ""), writing.SERVED_PATCHES)
     if media_type != negotiation.APPLY_PATCH:
-        return writing.patcher(resource, media_type, data), False
+        reports = write_options(call).field_validation != "Ignore"
+        change, mistakes = writing.patcher(resource, media_type, data, reports=reports)
+        return change, False, mistakes
     rules = managing.ownership(RESOURCE, NAME)
-    return writing.applier(rules, call, write_options(call), data, times.rfc3339(api.clock())), True
+    return writing.applier(rules, call, write_options(call), data, times.rfc3339(api.clock())), True, ()
 
 
 def _answer(call: Call, scale: Json, now: float) -> Response:

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import socket
 import subprocess
 import time
 import urllib.error
@@ -18,14 +17,9 @@ from kubelet.pods.images import ImageProblem, Images
 from kubelet.runtime.docker import DockerRuntime
 from kubelet.runtime.docker_json import Owner
 from tests import needs
+from tests.ports import free_port
 
 USER, PASSWORD = "robot", "geheim"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def htpasswd():
@@ -58,11 +52,11 @@ def registry(folder, *, private):
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def wait_for(port, process):
-    for _ in range(200):
+    for _ in range(1200):
         assert process.poll() is None, "the registry ended"
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/").close()

@@ -86,7 +86,7 @@ async def one(runtime, name):
 
 
 async def ended(runtime, name):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (found := await one(runtime, name)).exited:
             await asyncio.sleep(0.02)
     return found
@@ -221,7 +221,7 @@ async def test_events_tell_whose_container_changed(runtime):
 
     async with asyncio.TaskGroup() as tasks:
         listening = tasks.create_task(listen())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             for attempt in itertools.count():  # nobody says when the ear is open: until the first word is heard
                 box = await runtime.run_sandbox(sandbox(attempt=attempt))
                 await runtime.stop_sandbox(box.id)
@@ -265,7 +265,7 @@ async def test_the_pause_process_reaps_orphans_and_obeys_sigterm():
         await runtime.start(id)
         await runtime.exec_sync(id, ["sh", "-c", "(sleep 0.1 &) ; true"], 5)
         processes = b"sleep 0.1"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while b"sleep 0.1" in processes or b"[sleep]" in processes:  # a zombie is shown so
                 _, processes = await runtime.exec_sync(id, ["ps"], 5)
         assert b"/pause" in processes
@@ -310,6 +310,6 @@ async def test_an_attach_needs_a_running_container(runtime):
     await runtime.start(id)
     await (await runtime.attach(id)).close()
     await runtime.stop(id, 0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with pytest.raises(RuntimeError_):
             await runtime.attach(id)

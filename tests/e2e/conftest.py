@@ -85,9 +85,8 @@ class Cluster:
 
 
 def run(argv, environment, *, check=True, stdin=None, timeout=120):
-    done = subprocess.run(
-        argv, env=environment, capture_output=True, text=True, input=stdin, timeout=timeout, check=False
-    )
+    given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}  # never the terminal of the tests
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=timeout, check=False, **given)
     if check and done.returncode:
         pytest.fail(f"{' '.join(map(str, argv))} exited with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return done

@@ -114,6 +114,8 @@ def test_a_node_is_what_its_configuration_says(one):
     assert allocatable["pods"] == "50"
     assert capacity["memory"] == f"{CAPACITY >> 10}Ki"
     assert allocatable["memory"] == "300Mi"  # without what is reserved, and the threshold of eviction
+    asked = one.kubectl("get", "--raw", f"/api/v1/nodes/{tree['metadata']['name']}/proxy/configz")
+    assert json.loads(asked)["kubeletconfig"]["maxPods"] == 50
     given = json.dumps([{"op": "add", "path": "/status/capacity/example.com~1dongle", "value": "1"}])
     one.kubectl("patch", "node", tree["metadata"]["name"], "--subresource=status", "--type=json", "-p", given)
     dongle = {"resources": {"limits": {"example.com/dongle": "1"}}}

@@ -16,6 +16,9 @@ def drop(spec: Json) -> None:
     spec.pop("hostnameOverride", None)
     for container in items(spec, "initContainers", "containers", "ephemeralContainers"):
         _container(container)
+    for container in items(spec, "initContainers"):
+        if container.get("restartPolicy") != "Always":
+            container.pop("restartPolicy", None)
     for container in items(spec, "containers", "ephemeralContainers"):
         container.pop("restartPolicy", None)
     for volume in items(spec, "volumes"):

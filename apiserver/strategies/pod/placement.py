@@ -24,20 +24,20 @@ _NODE_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
 
 
 def placement(path: str, spec: Json) -> Problems:
-    """Everything of a pod spec that steers the scheduler."""
-    if spec.get("nodeSelector"):
-        yield from problems.labels(f"{path}.nodeSelector", spec["nodeSelector"])
+    """What of a pod spec steers the scheduler, up to the pod's DNS."""
     if spec.get("affinity"):
         yield from affinity(f"{path}.affinity", spec["affinity"])
-    if spec.get("tolerations"):
-        yield from tolerations(f"{path}.tolerations", spec["tolerations"])
-    if spec.get("topologySpreadConstraints"):
-        yield from _spread(f"{path}.topologySpreadConstraints", spec["topologySpreadConstraints"])
-    if spec.get("schedulingGates"):
-        yield from _gates(f"{path}.schedulingGates", spec["schedulingGates"])
+
+
+def gates_and_spread(path: str, spec: Json) -> Problems:
+    """What of a pod spec steers the scheduler, behind the pod's DNS."""
     for i, gate in enumerate(spec.get("readinessGates") or ()):
         here = f"{path}.readinessGates[{i}].conditionType"
         yield from named(here, gate.get("conditionType", ""), names.qualified_name)
+    if spec.get("schedulingGates"):
+        yield from _gates(f"{path}.schedulingGates", spec["schedulingGates"])
+    if spec.get("topologySpreadConstraints"):
+        yield from _spread(f"{path}.topologySpreadConstraints", spec["topologySpreadConstraints"])
 
 
 def affinity(path: str, tree: Json) -> Problems:
@@ -223,6 +223,10 @@ def _min_domains(path: str, constraint: Json) -> Problems:
 
 
 def _gates(path: str, gates: Sequence[Json]) -> Problems:
+    seen: set[str] = set()
     for i, gate in enumerate(gates):
-        yield from problems.qualified_name(f"{path}[{i}]", gate.get("name", ""))
-    yield from problems.unique(path, [gate.get("name", "") for gate in gates])
+        name = gate.get("name", "")
+        yield from problems.qualified_name(f"{path}[{i}]", name)
+        if name in seen:
+            yield duplicate(f"{path}[{i}]", name)
+        seen.add(name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from apimachinery import names
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import items
 from apiserver.strategies.object_warnings import OLD_LABELS
@@ -11,10 +12,12 @@ _CRITICAL = "scheduler.alpha.kubernetes.io/critical-pod"
 
 
 def pod(new: Json, old: Json | None) -> list[str]:
-    """Warnings of a pod; an update of what was there warns only when the spec changed."""
-    if old is not None and new.get("spec") == old.get("spec"):
+    """Warnings of a new pod. Updates are of machines, which nobody needs to warn."""
+    if old is not None:
         return []
-    return template("", new)
+    wrong = names.dns_label(new["metadata"].get("name", ""))
+    why = "this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended"
+    return [*([f"metadata.name: {why}: [{' '.join(wrong)}]"] if wrong else ()), *template("", new)]
 
 
 def template(prefix: str, tree: Json) -> list[str]:
