@@ -5,6 +5,7 @@ the new and the old object and has no effect outside them, but for warnings, whi
 
     patch      what was sent, put onto the object as it is stored now
     prune      the schema's view: mistyped fields refused, unknown ones reported or refused, nulls dropped
+    meet       what the client demands of the object that is stored: its version, its uid
     default    the kind's static defaults
     manage     whose fields they are now; then the version that is stored
     mutate     admission that changes the object: plugins, webhooks
@@ -58,8 +59,8 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     is_decoded: bool = False
     #: What it said that is not stored.
     empties: fields.Empties = msgspec.field(default_factory=fields.Empties)
-    #: Raises where the object, once decoded, cannot be written in place of the one stored now (None: there is none).
-    agree: Callable[[Json, Json | None], None] | None = None
+    #: What the client demands of the object stored, once its own is known to be well-formed. Raises.
+    precondition: Callable[[Json, Json], None] | None = None
     #: Fields a body named twice, as strict decoding errors.
     duplicates: tuple[str, ...] = ()
     #: How a strict decoding error is told: of a body (400) or of a patch (422).
@@ -89,20 +90,20 @@ async def patch(write: Write, _new: Json, old: Json | None) -> Json:
     return managing.keep_resets(write.source(served))
 
 
-async def prune(write: Write, new: Json, old: Json | None) -> Json:
-    """The object as the schema knows it; one that agrees with what is stored."""
-    if not write.is_decoded:
-        new = fields.checked(
-            new,
-            write.resource,
-            write.options,
-            write.call,
-            write.duplicates,
-            is_patch=write.is_patch,
-            empties=write.empties,
-        )
-    if write.agree is not None:
-        write.agree(new, old)
+async def prune(write: Write, new: Json, _old: Json | None) -> Json:
+    """The object as the schema knows it."""
+    if write.is_decoded:
+        return new
+    resource, options, duplicates = write.resource, write.options, write.duplicates
+    return fields.checked(
+        new, resource, options, write.call, duplicates, is_patch=write.is_patch, empties=write.empties
+    )
+
+
+async def meet(write: Write, new: Json, old: Json | None) -> Json:
+    """What the client demands of the object stored: upstream looks at it when it has decoded the client's own."""
+    if write.precondition is not None and old is not None:
+        write.precondition(new, old)
     return new
 
 
@@ -176,7 +177,7 @@ async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
     """What a webhook made of an object, in the version stored. Raises 500 for what is none."""
     options = msgspec.structs.replace(write.options, field_validation="Ignore")
     quiet = msgspec.structs.replace(
-        write, resource=resource, options=options, duplicates=(), is_patch=False, is_decoded=False, agree=None
+        write, resource=resource, options=options, duplicates=(), is_patch=False, is_decoded=False
     )
     try:
         found = resource.to_stored(await default(quiet, await prune(quiet, tree, None), None))
@@ -247,7 +248,8 @@ async def validate(write: Write, new: Json, old: Json | None) -> Json:
     problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard, again=again)
     if resource.admits is not None:
         problems += resource.admits(new, old, write.subresource)
-    problems += _checked(write, new, old)
+    own = _checked(write, new, old)
+    problems = own if own and old is None and strategy.metadata_last else [*problems, *own]
     if not problems and resource.authorizes is not None and not write.call.is_own:
         problems = resource.authorizes(write.attributes.user, new, old)
     if problems:
@@ -277,13 +279,14 @@ async def admit(write: Write, new: Json, old: Json | None) -> Json:
 
 async def settle(write: Write, new: Json, _old: Json | None) -> Json:
     """The object as it is stored, and shown from now on: upstream's way of storing knows no list that is empty."""
-    return protobuf.settled(new) if write.empties.any else new
+    return protobuf.settled(new) if write.empties.any else protobuf.as_stored(new, write.resource.stored)
 
 
 # Order matters: a stage relies on everything above it and on nothing below it.
 WRITE_STAGES: tuple[Stage, ...] = (
     patch,
     prune,
+    meet,
     default,
     manage,
     mutate,

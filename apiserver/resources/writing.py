@@ -97,16 +97,15 @@ def owned(api: Api, call: Call, resource: Resource, options: WriteOptions, tree:
 async def update(api: Api, call: Call, resource: Resource) -> Response:
     """PUT of an object or of one of its parts."""
     options = write_options(call)
-    tree, source, empties = await _sent(call, resource, options)
+    tree, fresh, empties = await _sent(call, resource, options)
     decoding.check_name(tree, call.target.name)
     may_create = resource.strategy.allow_create_on_update
 
-    def agree(new: Json, old: Json | None) -> None:
-        if old is not None:
-            is_needed = not resource.strategy.allow_unconditional_update
-            check_version(call, resource, options, new, old, is_needed=is_needed)
-        elif may_create and (uid := new["metadata"].get("uid")):
+    def source(old: Json | None) -> Json:
+        new = fresh(old)
+        if old is None and may_create and (uid := new["metadata"].get("uid")):
             raise uid_conflict(call, resource, options, uid, "")
+        return new
 
     write = Write(
         api=api,
@@ -117,7 +116,7 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
         source=source,
         is_decoded=True,
         empties=empties,
-        agree=agree,
+        precondition=partial(check_version, call, resource, options, is_needed=_demands_version(resource)),
         subresource=call.target.subresource,
         now=api.clock(),
     )
@@ -147,16 +146,15 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         new = change(old)
         if not isinstance(new, dict):
             raise errors.bad_request("the patched object is not an object")
-        new = decoding.place(_kind_kept(call, resource, new), resource.kind, namespace_of(call, resource))
+        new = _kind_kept(call, resource, new)
+        if not _is_in_place(new, call, resource):  # whatever of it does not decode is told of first
+            fields.checked(new, resource, options, call, mistakes, is_patch=True)
+        new = decoding.place(new, resource.kind, namespace_of(call, resource))
         decoding.check_name(new, call.target.name)
-        return new
-
-    def agree(new: Json, old: Json | None) -> None:
-        if old is not None:
-            check_version(call, resource, options, new, old, is_needed=False, is_patch=True)
-        elif uid := new["metadata"].get("uid"):
+        if old is None and (uid := new["metadata"].get("uid")):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise resource.conflict(call.target.name, why)
+        return new
 
     write = Write(
         api=api,
@@ -165,7 +163,9 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
-        agree=agree,
+        precondition=partial(
+            check_version, call, resource, options, is_needed=_demands_version(resource), is_patch=True
+        ),
         is_patch=True,
         duplicates=mistakes,
         has_entries=applies,
@@ -177,6 +177,11 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
     committed = await committing.update(write, key_of(call, resource), may_create=may_create)
     await presenting.prepare(resource, [committed.entry])
     return presenting.present(call, resource, committed.entry, api.clock(), 201 if committed.created else 200)
+
+
+def _demands_version(resource: Resource) -> bool:
+    """Whether a change has to name the version it was made from."""
+    return not resource.strategy.allow_unconditional_update
 
 
 def _version_sent(data: bytes) -> str:
@@ -201,6 +206,17 @@ def _kind_kept(call: Call, resource: Resource, new: Json) -> Json:
         if not resource.is_typed or media_type == negotiation.APPLY_PATCH:
             raise
         raise fields.of_patch(call, new, fields.undecodable(resource.kind, error.message)) from None
+
+
+def _is_in_place(tree: Json, call: Call, resource: Resource) -> bool:
+    """Whether an object's metadata says that it lies where the request's path leads, in the types that it should."""
+    metadata, there = tree.get("metadata"), namespace_of(call, resource)
+    return (
+        isinstance(metadata, dict)
+        and metadata.get("name") == call.target.name
+        and metadata.get("namespace", there) == there
+        and all(isinstance(metadata.get(name, ""), str) for name in ("resourceVersion", "uid"))
+    )
 
 
 def _without_version(call: Call, new: Json) -> errors.ApiError:
