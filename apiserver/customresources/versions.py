@@ -109,6 +109,31 @@ class VersionSchema:
         return found
 
 
+def decode(
+    schemas: Mapping[str, VersionSchema],
+    kind: Kind,
+    tree: Json,
+    strict: bool,  # noqa: FBT001 - a Resource's decode
+) -> tuple[Json, list[str]]:
+    """What the schema of the version that an object names keeps of it, and the unknown fields. Raises 400.
+
+    A version that there is not knows no field; an object of another kind is left alone. Both are refused later.
+    """
+    version, name = tree.get("apiVersion") or kind.api_version, tree.get("kind") or kind.kind
+    if version == kind.api_version and name == kind.kind:
+        return schemas[kind.version].decode(tree, strict)
+    group, _, version = version.rpartition("/")
+    if (group, name) != (kind.group, kind.kind):
+        return tree, []
+    if version in schemas:
+        return schemas[version].decode(tree, strict)
+    unknown = [] if schemas[kind.version].preserves else sorted(tree.keys() - _ALWAYS_KNOWN)
+    return tree, [f'unknown field "{field}"' for field in unknown] if strict else []
+
+
+_ALWAYS_KNOWN = frozenset(("apiVersion", "kind", "metadata"))
+
+
 def _as_text(value: Any) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 

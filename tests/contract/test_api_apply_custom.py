@@ -104,5 +104,5 @@ async def test_custom_resources_merge_by_their_schema(api):
     code, tree = await api.call("PATCH", f"{things}/a/status?fieldManager=me", status, type=APPLY)
     assert (code, owners(tree)["me", "Apply", "status"]) == (200, {"f:status": {"f:count": {}}})
     code, status = await apply(api, things, thing(nonsense=1))
-    assert code == 500
+    assert code == 400
     assert status["message"].endswith(".spec.nonsense: field not declared in schema")
