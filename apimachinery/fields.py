@@ -102,9 +102,27 @@ def compiled_struct(name: str, schema: Json, *, rule_of: RuleOf, schema_of: Sche
     rows: dict[str, tuple[type | None, Rule, bool]] = {}
     for field, inner in properties.items():
         go_type = _in_package(version, named[field]) if field in named else go_type_of(inner, schema_of)
-        rows[field] = (_plain(inner), _rule(inner, go_type, rule_of, schema_of), field in keeps)
+        rule = _rule(inner, go_type, rule_of, schema_of)
+        rows[field] = (_plain(inner), _rounded(rule) if _is_rounded(name, inner) else rule, field in keeps)
     always = [(field, _maker(properties[field], zero, rule_of)) for field, zero in ALWAYS.get(short(name), {}).items()]
     return _struct(name.rsplit(".", 1)[-1], go_name(name), rows, always)
+
+
+#: Whose lists of resources are whole thousandths (core/v1 SetDefaults_ResourceList).
+_ROUNDING = ("io.k8s.api.core.v1.", "io.k8s.api.node.v1.Overhead")
+
+
+def _is_rounded(name: str, field: Json) -> bool:
+    """Whether a field is a list of resources that is rounded up to thousandths as soon as it is read."""
+    values = field.get("additionalProperties")
+    return isinstance(values, dict) and _target(values) == _QUANTITY and name.startswith(_ROUNDING)
+
+
+def _rounded(rule: Rule) -> Rule:
+    def decode(value: Any, unknown: Unknown) -> Any:
+        return {key: quantity.rounded_to_milli(amount) for key, amount in rule(value, unknown).items()}
+
+    return decode
 
 
 def _in_package(version: str, name: str) -> str:

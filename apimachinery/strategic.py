@@ -322,6 +322,8 @@ def _type(value: Any) -> str:
 
 def _as_text(value: Any) -> str:
     """Go's `%s`, which is meant for text."""
+    if value is None:
+        return "%!s(<nil>)"
     return value if isinstance(value, str) else f"%!s({_kind(value)}={_go(value)})"
 
 

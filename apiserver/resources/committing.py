@@ -142,7 +142,7 @@ async def update(write: Write, key: str, *, may_create: bool = False) -> Committ
             current, is_sure = await read(api, key), True
         if current is None:
             if not may_create:
-                if not write.is_patch:
+                if not write.is_patch and not write.has_entries:  # a Scale is made of what is there
                     await prune(write, write.source(None), None)  # a body is decoded before anybody looks
                 raise write.resource.not_found(write.name)
             _check_may_create(write)

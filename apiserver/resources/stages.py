@@ -232,7 +232,8 @@ async def validate(write: Write, new: Json, old: Json | None) -> Json:
     problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard, again=again)
     if resource.admits is not None:
         problems += resource.admits(new, old, write.subresource)
-    problems += _checked(write, new, old)
+    own = _checked(write, new, old)
+    problems = own if own and old is None and strategy.metadata_last else [*problems, *own]
     if not problems and resource.authorizes is not None and not write.call.is_own:
         problems = resource.authorizes(write.attributes.user, new, old)
     if problems:
@@ -254,10 +255,10 @@ def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
 
 
 async def admit(write: Write, new: Json, old: Json | None) -> Json:
-    """Admission that only looks."""
+    """Admission that only looks; then the object is as it will be read."""
     subject = _asked(write, new, old)
     await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
-    return new
+    return protobuf.as_stored(new, write.resource.stored)
 
 
 # Order matters: a stage relies on everything above it and on nothing below it.

@@ -99,8 +99,8 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
     options = write_options(call)
     body = await decoding.body_of(call, resource.kind, duplicates=options.field_validation != "Ignore")
     tree = body.tree
-    decoding.check_name(tree, call.target.name)
     tree = decoding.place(tree, resource.kind, namespace_of(call, resource))
+    decoding.check_name(tree, call.target.name)
     sent = _copies(resource, tree)
     may_create = resource.strategy.allow_create_on_update
 
@@ -110,8 +110,6 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
             raise uid_conflict(call, resource, options, uid, "")
         return new
 
-    is_needed = not resource.strategy.allow_unconditional_update
-
     write = Write(
         api=api,
         call=call,
@@ -119,7 +117,7 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
         attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
-        precondition=partial(check_version, call, resource, options, is_needed=is_needed),
+        precondition=partial(check_version, call, resource, options, is_needed=_demands_version(resource)),
         duplicates=body.duplicates,
         subresource=call.target.subresource,
         now=api.clock(),
@@ -150,7 +148,10 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         new = change(old)
         if not isinstance(new, dict):
             raise errors.bad_request("the patched object is not an object")
-        new = decoding.place(_kind_kept(call, resource, new), resource.kind, namespace_of(call, resource))
+        new = _kind_kept(call, resource, new)
+        if not _is_in_place(new, call, resource):  # whatever of it does not decode is told of first
+            fields.checked(new, resource, options, call, mistakes, is_patch=True)
+        new = decoding.place(new, resource.kind, namespace_of(call, resource))
         decoding.check_name(new, call.target.name)
         if old is None and (uid := new["metadata"].get("uid")):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
@@ -164,7 +165,9 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
-        precondition=partial(check_version, call, resource, options, is_needed=False, is_patch=True),
+        precondition=partial(
+            check_version, call, resource, options, is_needed=_demands_version(resource), is_patch=True
+        ),
         is_patch=True,
         duplicates=mistakes,
         has_entries=applies,
@@ -176,6 +179,11 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
     committed = await committing.update(write, key_of(call, resource), may_create=may_create)
     await presenting.prepare(resource, [committed.entry])
     return presenting.present(call, resource, committed.entry, api.clock(), 201 if committed.created else 200)
+
+
+def _demands_version(resource: Resource) -> bool:
+    """Whether a change has to name the version it was made from."""
+    return not resource.strategy.allow_unconditional_update
 
 
 def _version_sent(data: bytes) -> str:
@@ -200,6 +208,17 @@ def _kind_kept(call: Call, resource: Resource, new: Json) -> Json:
         if not resource.is_typed or media_type == negotiation.APPLY_PATCH:
             raise
         raise fields.of_patch(call, new, fields.undecodable(resource.kind, error.message)) from None
+
+
+def _is_in_place(tree: Json, call: Call, resource: Resource) -> bool:
+    """Whether an object's metadata says that it lies where the request's path leads, in the types that it should."""
+    metadata, there = tree.get("metadata"), namespace_of(call, resource)
+    return (
+        isinstance(metadata, dict)
+        and metadata.get("name") == call.target.name
+        and metadata.get("namespace", there) == there
+        and all(isinstance(metadata.get(name, ""), str) for name in ("resourceVersion", "uid"))
+    )
 
 
 def _without_version(call: Call, new: Json) -> errors.ApiError:

@@ -156,7 +156,8 @@ async def _write(
         decoding.metadata_of(scale)
         if is_patch:  # a body has been looked at
             fields.checked(scale, RESOURCE, options, call, (), is_patch=True)
-        writing.check_version(call, resource, options, scale, old, is_needed=False)
+        is_told = call.method == "PATCH"  # another uid is no precondition then
+        writing.check_version(call, resource, options, scale, old, is_needed=False, is_patch=is_told)
         new = places.put(old, scale)
         return _with_owner(call, resource, options, new, before, scale, now=now, applies=applies)
 

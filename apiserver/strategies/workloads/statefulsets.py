@@ -36,9 +36,12 @@ _FORBIDDEN = (
 def default(tree: Json) -> Json:
     spec = part(tree, "spec")
     fill(spec, "podManagementPolicy", "OrderedReady")
-    fill(part(spec, "updateStrategy"), "type", "RollingUpdate")
-    if spec["updateStrategy"]["type"] == "RollingUpdate":
-        fill(part(spec["updateStrategy"], "rollingUpdate"), "partition", 0)
+    update = part(spec, "updateStrategy")
+    if not update.get("type"):
+        update["type"] = "RollingUpdate"
+        part(update, "rollingUpdate")
+    if update["type"] == "RollingUpdate" and update.get("rollingUpdate") is not None:  # who says the type says it all
+        fill(update["rollingUpdate"], "partition", 0)
     retention = part(spec, "persistentVolumeClaimRetentionPolicy")
     fill(retention, "whenDeleted", "Retain")
     fill(retention, "whenScaled", "Retain")
