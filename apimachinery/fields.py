@@ -102,9 +102,27 @@ def compiled_struct(name: str, schema: Json, *, rule_of: RuleOf, schema_of: Sche
     rows: dict[str, tuple[type | None, Rule, bool]] = {}
     for field, inner in properties.items():
         go_type = _in_package(version, named[field]) if field in named else go_type_of(inner, schema_of)
-        rows[field] = (_plain(inner), _rule(inner, go_type, rule_of, schema_of), field in keeps)
+        rule = _rule(inner, go_type, rule_of, schema_of)
+        rows[field] = (_plain(inner), _rounded(rule) if _is_rounded(name, inner) else rule, field in keeps)
     always = [(field, _maker(properties[field], zero, rule_of)) for field, zero in ALWAYS.get(short(name), {}).items()]
     return _struct(name.rsplit(".", 1)[-1], go_name(name), rows, always)
+
+
+#: Whose lists of resources are whole thousandths (core/v1 SetDefaults_ResourceList).
+_ROUNDING = ("io.k8s.api.core.v1.", "io.k8s.api.node.v1.Overhead")
+
+
+def _is_rounded(name: str, field: Json) -> bool:
+    """Whether a field is a list of resources that is rounded up to thousandths as soon as it is read."""
+    values = field.get("additionalProperties")
+    return isinstance(values, dict) and _target(values) == _QUANTITY and name.startswith(_ROUNDING)
+
+
+def _rounded(rule: Rule) -> Rule:
+    def decode(value: Any, unknown: Unknown) -> Any:
+        return {key: quantity.rounded_to_milli(amount) for key, amount in rule(value, unknown).items()}
+
+    return decode
 
 
 def _in_package(version: str, name: str) -> str:
@@ -179,6 +197,8 @@ def _struct(
 def _rule(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
     """The rule of a field, an item or a map's value."""
     if name := _target(schema):
+        if name in _BY_HAND:
+            return _by_hand(_BY_HAND[name], rule_of)
         return _SPECIAL.get(name) or _deferred(name, rule_of)
     kind = _type(schema)
     if kind == "array":
@@ -201,6 +221,36 @@ def _deferred(name: str, rule_of: RuleOf) -> Rule:
         return rule_of(name)(value, unknown)
 
     return decode
+
+
+def _by_hand(other: str, rule_of: RuleOf) -> Rule:
+    """A schema or something else, which Go reads by hand: what is unknown in it is dropped without a word.
+
+    What is wrong deep in it is told of the field itself. What is neither counts as nothing.
+    """
+    one = _deferred(_PROPS, rule_of)
+
+    def decode(value: Any, _unknown: Unknown) -> Any:
+        if other == "bool" and value.__class__ not in (bool, dict):
+            raise Mistyped("", "", "boolean or JSON schema expected")
+        try:
+            if value.__class__ is dict:
+                return one(value, [])
+            if other == "string" and value.__class__ is list:
+                return [text if text.__class__ is str else _refused_text(text) for text in value]
+            if value.__class__ is list:
+                return [one({} if item is None else item, []) for item in value]
+        except Mistyped as error:
+            raise Mistyped(error.value, error.go_type, error.text) from None
+        return value if other == "bool" else []
+
+    return decode
+
+
+def _refused_text(value: Any) -> str:
+    if value is not None:
+        raise wrong(value, "string")
+    return ""
 
 
 def _list(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
@@ -321,6 +371,14 @@ def _free(value: Any, _unknown: Unknown) -> Any:
 
 
 _INT32 = _integer("int32", *_RANGES["int32"])
+_EXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1"
+_PROPS = f"{_EXTENSIONS}.JSONSchemaProps"
+#: A schema or what else.
+_BY_HAND = {
+    f"{_EXTENSIONS}.JSONSchemaPropsOrArray": "array",
+    f"{_EXTENSIONS}.JSONSchemaPropsOrBool": "bool",
+    f"{_EXTENSIONS}.JSONSchemaPropsOrStringArray": "string",
+}
 _SPECIAL: dict[str, Rule] = {
     _QUANTITY: _quantity,
     _TIME: _time,

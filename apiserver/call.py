@@ -56,6 +56,7 @@ class Call(Request):
     marks: Sequence[tuple[bytes, bytes]] = ()  # headers that stages have put on whatever the answer is
     counts: Counts | None = None  # where the request is counted; `trace` has run
     broken_off_by: str = ""  # the part of the server that answered in the handler's place
+    ending: Callable[[], None] | None = None  # what to do when the answer is sent, or never will be
     elsewhere: float = 0.0  # seconds in queues and at webhooks, which are not the server's
     _body: bytes | None = None
 

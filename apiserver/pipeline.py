@@ -332,6 +332,9 @@ def pipeline(server: Server, last: Proceed) -> ASGI:
             await presenting.failed(call, error).send(call)
         except Disconnected:
             return  # nobody is there to answer
+        finally:
+            if call.ending is not None:
+                call.ending()
 
     return app
 

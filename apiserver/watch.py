@@ -171,9 +171,9 @@ async def watch(api: Api, call: Call, resource: Resource) -> Response:
     wanted = None if selects is None or judges_later else lambda event: bool(view.type_of(event))
     try:
         cursor = api.cache.watch(prefix, after, wanted)
-    except Compacted:
+    except Compacted as error:
         # In the stream and not as an answer of its own, as upstream: clients look for it there.
-        return _stream(_Watch(view, options, None, (), 0, count), call)
+        return _stream(_Watch(view, options, None, (), error.compacted, count), call)
     return _stream(_Watch(view, options, cursor, initial, after, count), call)
 
 
@@ -260,7 +260,7 @@ class _Watch:
     options: ListOptions
     cursor: Cursor | None
     initial: Sequence[Entry]
-    revision: int  # of the initial objects
+    revision: int  # of the initial objects; without a cursor, how far back the history reaches
     count: WatchCount
     is_over: bool = False
 
@@ -281,17 +281,19 @@ class _Watch:
 
     async def _run(self, send: Send) -> None:
         if self.cursor is None:
-            await _send(send, [self.view.failure(errors.expired(self._too_old()))])
+            await _send(send, [self.view.failure(self._too_old(self.revision))])
             return
+        if self.options.timeout < 0:
+            return  # its time was up before it began, as upstream sees it
         ending = self.view.resource.ending
         if ending is not None:
             ending.listen(self, self.cursor.interrupt)
         try:
             await self._initial(send)
             await self._follow(send, self.cursor)
-        except Compacted:
+        except Compacted as error:
             self.count.terminated += 1
-            await _send(send, [self.view.failure(errors.expired(self._too_old()))])
+            await _send(send, [self.view.failure(self._too_old(error.compacted))])
         except TooSlow:
             self.count.terminated += 1
             raise
@@ -301,9 +303,9 @@ class _Watch:
             if ending is not None:
                 ending.forget(self)
 
-    def _too_old(self) -> str:
-        current = self.view.api.cache.revision
-        return f"too old resource version: {self.options.revision} ({current})"
+    def _too_old(self, floor: int) -> ApiError:
+        """The history reaches back to `floor` only."""
+        return errors.expired(f"too old resource version: {self.options.revision} ({floor})")
 
     async def _initial(self, send: Send) -> None:
         began = asyncio.get_running_loop().time()

@@ -7,10 +7,10 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from datetime import UTC, timedelta, timezone, tzinfo
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from apimachinery.errors import go_number
 from apiserver.cel import values
 from apiserver.cel.environment import Cost, Overload, overload
 from apiserver.cel.errors import EvaluationError
@@ -195,22 +195,13 @@ def _double(text: str) -> float:
         raise _unconvertible("double") from None
 
 
-_PLAIN_EXPONENTS = range(-4, 6)
-
-
 def show_double(value: float) -> str:
     """Go's %g with the shortest digits: no `.0`, exponents of two digits."""
     if math.isnan(value):
         return "NaN"
     if value in (float("inf"), float("-inf")):
         return "+Inf" if value > 0 else "-Inf"
-    sign, figures, point = Decimal(repr(value)).normalize().as_tuple()
-    assert isinstance(point, int)  # neither infinite nor none at all
-    exponent = point + len(figures) - 1 if value else 0
-    if exponent in _PLAIN_EXPONENTS:
-        return repr(value).removesuffix(".0")
-    digits = "".join(map(str, figures))
-    return f"{'-' if sign else ''}{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}e{exponent:+03d}"
+    return go_number(value)
 
 
 _BOOLS = {"true": True, "True": True, "TRUE": True, "t": True, "1": True} | {

@@ -38,14 +38,18 @@ def document(
     used = defs.closure(definitions, [*roots, *defs.references([*(extra or {}).values()])])
     schemas = {name: defs.schema_v3(name, definitions[name], with_enums=enums) for name in used}
     schemas |= {own[gvk]: schema for gvk, schema in (extra or {}).items()}
+    components: Json = {"schemas": schemas} if schemas else {}
+    if not extra:
+        components["securitySchemes"] = _SECURITY
     return {
         "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": KUBERNETES_MINOR},
+        "info": _OF_CUSTOM if extra else {"title": "Kubernetes", "version": KUBERNETES_MINOR},
         "paths": {path.path: _path(path, everything) for path in sorted(operations, key=lambda p: p.path)},
-        "components": {"schemas": schemas, "securitySchemes": _SECURITY} if schemas else {"securitySchemes": _SECURITY},
+        "components": components,
     }
 
 
+_OF_CUSTOM = {"title": "Kubernetes CRD Swagger", "version": "v0.1.0"}
 _SECURITY = {
     "BearerToken": {
         "type": "apiKey",
@@ -94,7 +98,7 @@ def _operation(op: Operation, names: Mapping[defs.GroupVersionKind, str]) -> Jso
         found["requestBody"] = {"content": dict.fromkeys(op.patch_types, content), "required": True}
     elif op.body and op.body in names:
         content = {"schema": {"$ref": defs.V3_PREFIX + names[op.body]}}
-        found["requestBody"] = {"content": {"*/*": content}}
+        found["requestBody"] = {"content": dict.fromkeys(op.consumes, content)}
         if op.method != "delete":
             found["requestBody"]["required"] = True
     return {name: value for name, value in found.items() if value}

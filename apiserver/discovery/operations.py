@@ -5,8 +5,9 @@ Source: apiserver/pkg/endpoints/installer.go (operation ids, parameters, x-kuber
 discovery (the documents about groups).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from apimachinery.kinds import KNOWN, Kind
 from apiserver.discovery import parameters
@@ -25,6 +26,7 @@ PATCH_TYPES = (
 CUSTOM_PATCH_TYPES = (*PATCH_TYPES[:2], PATCH_TYPES[3])
 _BUILT_IN = frozenset(KNOWN)
 _ANY = ("*/*",)
+_TEXTS = MEDIA_TYPES[:2]  # what custom resources are spoken in
 _META = ("", "v1")
 _DELETE_OPTIONS = (*_META, "DeleteOptions")
 _STATUS = (*_META, "Status")
@@ -72,7 +74,7 @@ class Path:
 
 def _path(path: str, operations: Iterable[Operation], *more: Parameter) -> Iterator[Path]:
     """A path whose operations have these parameters besides their own; none where there are no operations."""
-    found = [replace(op, parameters=(*op.parameters, *more)) for op in operations]
+    found = [replace(op, parameters=tuple(dict.fromkeys((*op.parameters, *more)))) for op in operations]
     if found:
         shared = parameters.shared([op.parameters for op in found])
         rest = [parameters.in_order([each for each in op.parameters if each not in shared]) for op in found]
@@ -82,19 +84,38 @@ def _path(path: str, operations: Iterable[Operation], *more: Parameter) -> Itera
 
 def paths(kind: Kind) -> Iterator[Path]:
     """Every path of a kind: its collections, its objects, their subresources, and how they were watched once."""
+    return _paths(kind, (lambda op: op) if kind in _BUILT_IN else partial(_custom, kind))
+
+
+def _custom(kind: Kind, op: Operation) -> Operation:
+    """An operation as upstream publishes it for a custom resource (apiextensions-apiserver/pkg/controller/openapi)."""
+    op = replace(op, gvk=_gvk(kind), produces=_TEXTS, consumes=op.patch_types or _TEXTS)
+    if op.action == "list":
+        return replace(op, description=f"list objects of kind {kind.kind}")
+    if op.action == "deletecollection":
+        return replace(op, body=None, parameters=parameters.of(*_LIST))
+    if op.action == "patch":
+        return replace(op, codes=(200,))
+    if op.action == "get":
+        version = next(each for each in parameters.of("list") if each.name == "resourceVersion")
+        return replace(op, parameters=(*op.parameters, version))
+    return op
+
+
+def _paths(kind: Kind, told: Callable[[Operation], Operation]) -> Iterator[Path]:
     where = (NAMESPACE,) if kind.namespaced else ()
     namespace = "{namespace}" if kind.namespaced else ""
-    yield from _path(kind.path(namespace), _collection(kind), *where)
+    yield from _path(kind.path(namespace), map(told, _collection(kind)), *where)
     if kind.namespaced and "list" in kind.verbs:
-        yield from _path(kind.path(), [_list(kind, f"{kind.kind}ForAllNamespaces")])
+        yield from _path(kind.path(), [told(_list(kind, f"{kind.kind}ForAllNamespaces"))])
     named = parameters.named(kind.kind)
-    yield from _path(kind.path(namespace, "{name}"), _object(kind), named, *where)
+    yield from _path(kind.path(namespace, "{name}"), map(told, _object(kind)), named, *where)
     for name in kind.subresources:
         found = subresource(kind, name)
-        of = parameters.named(_named_after(kind, found))
+        of = parameters.named(_named_after(kind, found)) if kind in _BUILT_IN else named
         # A subresource of namespaces is named in the namespace's place.
         path = kind.path(namespace, "{name}", name)
-        yield from _path(path, _subresource(kind, found), of, *where)
+        yield from _path(path, map(told, _subresource(kind, found)), of, *where)
         if name == "proxy":
             yield from _path(f"{path}/{{path}}", _subresource(kind, found, "WithPath"), of, BELOW, *where)
     if "watch" in kind.verbs and kind in _BUILT_IN:
@@ -129,10 +150,8 @@ def tag(kind: Kind) -> str:
 
 def short(group: str) -> str:
     """`apps`, `rbacAuthorization`, `core`: the group in names of operations."""
-    name = group.removesuffix(".k8s.io")
-    for part in ("authorization", "apiserver"):
-        name = name.replace(f".{part}", part.capitalize())
-    return name.split(".")[0] or "core"
+    first, *rest = group.removesuffix(".k8s.io").split(".")
+    return first + "".join(map(_capital, rest)) or "core"
 
 
 def _scope(kind: Kind) -> str:

@@ -43,6 +43,39 @@ def shaped_after_decoding(tree: Json, kind: Kind) -> Json:
     return {"kind": tree["kind"], "apiVersion": tree["apiVersion"], **shape(tree)}
 
 
+def as_stored(tree: Json, kind: Kind) -> Json:
+    """The object as it comes back from the store: lists that are always there are null when nothing is in them.
+
+    Of the object, and of what lies directly in it: upstream's kinds have them there, or in pods, which never are empty.
+    """
+    if not speaks(kind.api_version) or not (name := message_of(kind.api_version, kind.kind)):
+        return tree
+    out = _with_null_lists(tree, name)
+    for field in _structs_with_lists(name):
+        value = out.get(field.name)
+        if value and (made := _with_null_lists(value, field.type)) is not value:
+            out = {**out, field.name: made}
+    return out
+
+
+def _with_null_lists(tree: Json, message: str) -> Json:
+    empty = [name for name in _null_lists(message) if tree.get(name) == []]
+    return {**tree, **dict.fromkeys(empty)} if empty else tree
+
+
+@cache
+def _structs_with_lists(message: str) -> tuple[Field, ...]:
+    found = (field for field in _flat(message) if _is_struct(field.type) and not is_special(field.type))
+    return tuple(field for field in found if _null_lists(field.type))
+
+
+@cache
+def _null_lists(message: str) -> frozenset[str]:
+    """The lists of a message that are always there."""
+    found = (field for field in _flat(message) if field.type.startswith("[]") and _is_always_there(field))
+    return frozenset(field.name for field in found if zero(field.type) is None)
+
+
 _STATUS = "status"
 
 

@@ -5,6 +5,7 @@ the new and the old object and has no effect outside them, but for warnings, whi
 
     patch      what was sent, put onto the object as it is stored now
     prune      the schema's view: mistyped fields refused, unknown ones reported or refused, nulls dropped
+    meet       what the client demands of the object that is stored: its version, its uid
     default    the kind's static defaults
     manage     whose fields they are now; then the version that is stored
     mutate     admission that changes the object: plugins, webhooks
@@ -53,6 +54,8 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     options: WriteOptions
     #: The object to write, from the one stored now (None: there is none). May run several times.
     source: Callable[[Json | None], Json]
+    #: What the client demands of the object stored, once its own is known to be well-formed. Raises.
+    precondition: Callable[[Json, Json], None] | None = None
     #: Fields a body named twice, as strict decoding errors.
     duplicates: tuple[str, ...] = ()
     #: How a strict decoding error is told: of a body (400) or of a patch (422).
@@ -85,6 +88,13 @@ async def patch(write: Write, _new: Json, old: Json | None) -> Json:
 async def prune(write: Write, new: Json, _old: Json | None) -> Json:
     """The object as the schema knows it."""
     return fields.checked(new, write.resource, write.options, write.call, write.duplicates, is_patch=write.is_patch)
+
+
+async def meet(write: Write, new: Json, old: Json | None) -> Json:
+    """What the client demands of the object stored: upstream looks at it when it has decoded the client's own."""
+    if write.precondition is not None and old is not None:
+        write.precondition(new, old)
+    return new
 
 
 async def default(write: Write, new: Json, _old: Json | None) -> Json:
@@ -222,7 +232,8 @@ async def validate(write: Write, new: Json, old: Json | None) -> Json:
     problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard, again=again)
     if resource.admits is not None:
         problems += resource.admits(new, old, write.subresource)
-    problems += _checked(write, new, old)
+    own = _checked(write, new, old)
+    problems = own if own and old is None and strategy.metadata_last else [*problems, *own]
     if not problems and resource.authorizes is not None and not write.call.is_own:
         problems = resource.authorizes(write.attributes.user, new, old)
     if problems:
@@ -244,14 +255,14 @@ def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
 
 
 async def admit(write: Write, new: Json, old: Json | None) -> Json:
-    """Admission that only looks."""
+    """Admission that only looks; then the object is as it will be read."""
     subject = _asked(write, new, old)
     await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
-    return new
+    return protobuf.as_stored(new, write.resource.stored)
 
 
 # Order matters: a stage relies on everything above it and on nothing below it.
-WRITE_STAGES: tuple[Stage, ...] = (patch, prune, default, manage, mutate, prepare, shape, stamp, validate, admit)
+WRITE_STAGES: tuple[Stage, ...] = (patch, prune, meet, default, manage, mutate, prepare, shape, stamp, validate, admit)
 
 
 async def written(write: Write, old: Json | None) -> Json:

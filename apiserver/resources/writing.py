@@ -99,17 +99,14 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
     options = write_options(call)
     body = await decoding.body_of(call, resource.kind, duplicates=options.field_validation != "Ignore")
     tree = body.tree
-    decoding.check_name(tree, call.target.name)
     tree = decoding.place(tree, resource.kind, namespace_of(call, resource))
+    decoding.check_name(tree, call.target.name)
     sent = _copies(resource, tree)
     may_create = resource.strategy.allow_create_on_update
 
     def source(old: Json | None) -> Json:
         new = sent(old)
-        if old is not None:
-            is_needed = not resource.strategy.allow_unconditional_update
-            check_version(call, resource, options, new, old, is_needed=is_needed)
-        elif may_create and (uid := new["metadata"].get("uid")):
+        if old is None and may_create and (uid := new["metadata"].get("uid")):
             raise uid_conflict(call, resource, options, uid, "")
         return new
 
@@ -120,6 +117,7 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
         attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
+        precondition=partial(check_version, call, resource, options, is_needed=_demands_version(resource)),
         duplicates=body.duplicates,
         subresource=call.target.subresource,
         now=api.clock(),
@@ -155,10 +153,7 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
             fields.checked(new, resource, options, call, mistakes, is_patch=True)
         new = decoding.place(new, resource.kind, namespace_of(call, resource))
         decoding.check_name(new, call.target.name)
-        if old is not None:
-            is_needed = not resource.strategy.allow_unconditional_update
-            check_version(call, resource, options, new, old, is_needed=is_needed, is_patch=True)
-        elif uid := new["metadata"].get("uid"):
+        if old is None and (uid := new["metadata"].get("uid")):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise resource.conflict(call.target.name, why)
         return new
@@ -170,6 +165,9 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
+        precondition=partial(
+            check_version, call, resource, options, is_needed=_demands_version(resource), is_patch=True
+        ),
         is_patch=True,
         duplicates=mistakes,
         has_entries=applies,
@@ -181,6 +179,11 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
     committed = await committing.update(write, key_of(call, resource), may_create=may_create)
     await presenting.prepare(resource, [committed.entry])
     return presenting.present(call, resource, committed.entry, api.clock(), 201 if committed.created else 200)
+
+
+def _demands_version(resource: Resource) -> bool:
+    """Whether a change has to name the version it was made from."""
+    return not resource.strategy.allow_unconditional_update
 
 
 def _version_sent(data: bytes) -> str:

@@ -54,7 +54,7 @@ def prepare_claim(new: Json, old: Json | None) -> Json:
     new["status"] = {"phase": "Pending"} if old is None else old.get("status", {})
     spec, before = new["spec"], (old or {}).get("spec") or {}
     reference = spec.get("dataSourceRef")
-    if reference and reference.get("namespace") and not (before.get("dataSourceRef") or {}).get("namespace"):
+    if reference and reference.get("namespace") and before.get("dataSourceRef") is None:
         reference = spec.pop("dataSourceRef") and None  # other namespaces are an alpha feature
     if not (before.get("dataSource") or before.get("dataSourceRef") or reference):
         source = spec.get("dataSource")

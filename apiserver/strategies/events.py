@@ -155,6 +155,7 @@ def fields_v1(tree: Json) -> Mapping[str, str]:
 EVENTS = Strategy(
     has_no_dependents=True,
     any_finalizer=True,
+    metadata_last=True,
     name=names.path_segment_name,
     default=default,
     prepare=as_sent,

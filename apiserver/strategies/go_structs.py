@@ -20,7 +20,7 @@ _NOTHING: Mapping[str, Any] = {"string": "", "number": 0, "bool": False, "quanti
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
 _CONTEXT = 3
 #: Of both values together, up to which it is found what of them is the same.
-_MOST_LINES = 6000
+_MOST_LINES = 3000
 
 
 def shown(type_: str, tree: Any) -> Any:

@@ -16,9 +16,9 @@ from apiserver.strategies.problems import (
     duplicate,
     forbidden,
     go_struct,
+    internal,
     invalid,
     named,
-    positive,
     required,
 )
 from apiserver.strategies.strategy import Strategy, metadata_fields, only_status
@@ -70,21 +70,26 @@ def _check(tree: Json) -> Problems:
     yield from taints("metadata.taints", spec.get("taints") or ())
     yield from _capacity(tree)
     swap = (((tree.get("status") or {}).get("nodeInfo") or {}).get("swap") or {}).get("capacity")
-    yield from positive("metadata.nodeSwapStatus.capacity", swap)
+    if swap is not None and swap <= 0:
+        yield invalid("metadata.nodeSwapStatus.capacity", swap, "must be greater than zero")
     ranges = spec.get("podCIDRs") or ()
     for i, text in enumerate(ranges):
         yield from cidr(f"spec.podCIDRs[{i}]", text)
-    if len(ranges) > 1 and not _is_dual_stack(ranges):
-        yield invalid("spec.podCIDRs", ranges, "may specify no more than one CIDR for each IP family")
+    if len(ranges) > 1:
+        yield from _one_a_family(ranges)
 
 
-def _is_dual_stack(ranges: Sequence[str]) -> bool:
-    """Whether they are one of IPv4 and one of IPv6, as far as they are ranges at all."""
-    try:
-        versions = [ipaddress.ip_network(text, strict=False).version for text in ranges]
-    except ValueError:
-        return True  # said already
-    return len(ranges) == 2 and set(versions) == {4, 6}
+def _one_a_family(ranges: Sequence[str]) -> Problems:
+    """One range of IPv4 and one of IPv6; of those that are none, nobody can tell."""
+    broken = [i for i, text in enumerate(ranges) if [*cidr("", text)]]
+    versions = set()
+    if broken:
+        why = f"invalid CIDR[{broken[0]}]: <nil> (invalid CIDR address: {ranges[broken[0]]})"
+        yield internal("spec.podCIDRs", f"invalid PodCIDRs. failed to check with dual stack with error:{why}")
+    else:
+        versions = {ipaddress.ip_network(text, strict=False).version for text in ranges}
+    if len(ranges) != 2 or versions != {4, 6}:
+        yield invalid("spec.podCIDRs", list(ranges), "may specify no more than one CIDR for each IP family")
 
 
 def _capacity(tree: Json) -> Problems:

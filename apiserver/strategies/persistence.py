@@ -168,7 +168,7 @@ def _capacity(path: str, capacity: Json) -> Problems:
     if not capacity:
         yield required(path)
     if set(capacity) != {"storage"}:
-        yield not_supported(path, capacity, ("storage",))
+        yield not_supported(path, capacity or None, ("storage",))
     for name, value in capacity.items():
         yield from basic_amount(f"{path}[{name}]", value)
         yield from positive_amount(f"{path}[{name}]", value)

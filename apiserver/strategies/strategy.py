@@ -183,6 +183,8 @@ class Strategy:
     grace_period: Callable[[Json, int | None], int] = no_grace
     #: Finalizers need no domain: custom resources, their definitions, and kinds outside upstream's core validation.
     any_finalizer: bool = False
+    #: Whether the metadata of a new object is looked at only when all else is well: its validation leaves them out.
+    metadata_last: bool = False
     #: An object without a name gets a random one.
     has_own_name: bool = False
     #: How the kind's own validation of an update looks at the metadata, after what is done for all kinds.

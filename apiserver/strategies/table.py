@@ -34,8 +34,8 @@ from apiserver.strategies import (
 from apiserver.strategies.defaulting import part
 from apiserver.strategies.definitions import strategy as definitions
 from apiserver.strategies.devices import strategy as devices
+from apiserver.strategies.pod import alpha, warnings
 from apiserver.strategies.pod import spec as pods
-from apiserver.strategies.pod import warnings
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.pod.strategy import PODS
 from apiserver.strategies.strategy import Strategy, as_sent
@@ -196,9 +196,30 @@ _METADATA_CHECKS: Mapping[tuple[str, ...], tuple[Kind, ...]] = {
 }
 
 
+#: Where an object has the spec of pods.
+_POD_SPECS: Mapping[Kind, str] = {
+    kinds.PODS: "spec",
+    kinds.PODTEMPLATES: "template.spec",
+    kinds.CRONJOBS: "spec.jobTemplate.spec.template.spec",
+    **dict.fromkeys(
+        (
+            kinds.REPLICATIONCONTROLLERS,
+            kinds.REPLICASETS,
+            kinds.DEPLOYMENTS,
+            kinds.DAEMONSETS,
+            kinds.STATEFULSETS,
+            kinds.JOBS,
+        ),
+        "spec.template.spec",
+    ),
+}
+
+
 def _completed(kind: Kind, strategy: Strategy) -> Strategy:
     found = next((checks for checks, those in _METADATA_CHECKS.items() if kind in those), strategy.metadata_checks)
-    return replace(strategy, shows_deleted=strategy.shows_deleted or kind in _SHOWN_WHEN_DELETED, metadata_checks=found)
+    shows_deleted = strategy.shows_deleted or kind in _SHOWN_WHEN_DELETED
+    prepare = alpha.dropping(_POD_SPECS[kind], strategy.prepare) if kind in _POD_SPECS else strategy.prepare
+    return replace(strategy, shows_deleted=shows_deleted, metadata_checks=found, prepare=prepare)
 
 
 STRATEGIES: Mapping[Kind, Strategy] = {kind: _completed(kind, strategy) for kind, strategy in _ROWS}
@@ -219,6 +240,7 @@ def strategy_of_version(kind: Kind, stored: Kind) -> Strategy:
         field_labels=own.field_labels,
         metadata_checks=own.metadata_checks,
         any_finalizer=own.any_finalizer,
+        metadata_last=own.metadata_last,
         name=own.name,
     )
 

@@ -54,7 +54,14 @@ class EtcdServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._data.add(self.folder / "data")
         peer = f"http://127.0.0.1:{self.ports[1]}"
-        command = ["etcd", "--name=m", f"--data-dir={self.folder / 'data'}", "--logger=zap", "--log-level=error"]
+        command = [
+            *needs.WITH_US,
+            "etcd",
+            "--name=m",
+            f"--data-dir={self.folder / 'data'}",
+            "--logger=zap",
+            "--log-level=error",
+        ]
         command += [f"--listen-client-urls={self.url}", f"--advertise-client-urls={self.url}"]
         command += [
             f"--listen-peer-urls={peer}",

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from serving.dialer import Exchange, Target, ask, connect
+from tests import needs
 from tests.contract.storage_servers import EtcdServer
 from tests.contract.streams_servers import Pki
 from tests.ports import free_port
@@ -24,7 +25,7 @@ class Process:
         cert, key = self.pki.issue("apiserver")
         client_cert, client_key = self.pki.issue("admin", "system:masters")
         self.argv = [
-            sys.executable, "-m", "apiserver.main", f"--secure-port={self.port}", "--bind-address=127.0.0.1",
+            *needs.WITH_US, sys.executable, "-m", "apiserver.main", f"--secure-port={self.port}", "--bind-address=127.0.0.1",
             f"--tls-cert-file={cert}", f"--tls-private-key-file={key}", f"--client-ca-file={self.pki.ca}", *flags,
         ]  # fmt: skip
         context = ssl.create_default_context(cafile=self.pki.ca)

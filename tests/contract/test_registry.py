@@ -45,7 +45,8 @@ def registry(folder, *, private):
         config["auth"] = {"htpasswd": {"realm": "r", "path": str(folder / "htpasswd")}}
     (folder / "config.yml").write_text(json.dumps(config))
     process = subprocess.Popen(
-        [needs.program("docker-registry"), "serve", str(folder / "config.yml")], stderr=subprocess.DEVNULL
+        [*needs.WITH_US, needs.program("docker-registry"), "serve", str(folder / "config.yml")],
+        stderr=subprocess.DEVNULL,
     )
     try:
         wait_for(port, process)

@@ -9,7 +9,7 @@ import pytest
 from tests.contract import upstream_requests
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name_of_set", upstream_requests.SETS)
 async def test_requests_are_answered_as_upstream_answers_them(name_of_set):
     new, broken, known = {}, [], set(upstream_requests.known(name_of_set))

@@ -85,9 +85,12 @@ class Site:
 async def site(tmp_path):
     made = Site(tmp_path / "kubelet")
     yield made
-    for uid in await made.volumes.held():
-        await made.volumes.unmount(uid)
-    assert made.mounted() == []
+    try:
+        for uid in await made.volumes.held():
+            await made.volumes.unmount(uid)
+        assert made.mounted() == []
+    finally:
+        mounts.unmount_below(made.root)  # nothing stays on the machine, whatever has failed
     assert await made.volumes.held() == set()
 
 

@@ -41,7 +41,7 @@ ANYWHERE = {"tolerations": [{"operator": "Exists"}]}
 @pytest.fixture(scope="module")
 def one(docker_socket, tmp_path_factory, where):
     needs.program("kubectl")
-    cluster = make("node", tmp_path_factory.mktemp("node"), 26000, 77)
+    cluster = make("node", tmp_path_factory.mktemp("node"), 22000, 77)
     bad = configured(cluster, HEAD | {"maxPods": "many"})
     refused = cluster.up(bad, check=False)
     assert (refused.returncode, cluster.root.exists()) == (1, False)

@@ -53,7 +53,7 @@ def ready(one):
 
 def test_a_reboot(docker_socket, tmp_path):
     needs.program("kubectl")
-    one = make("reboot", tmp_path, 24000, 85)
+    one = make("reboot", tmp_path, 20500, 85)
     try:
         one.up("--demo")
         one.kubectl("create", "secret", "generic", "s", "--from-literal=key=told")

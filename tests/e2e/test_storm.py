@@ -135,7 +135,7 @@ class Harm:
                 await asyncio.sleep(0.1)
 
 
-@pytest.mark.timeout(600)  # a minute and a half on a machine of its own
+@pytest.mark.timeout(900)  # a minute and a half on a machine of its own
 def test_300_pods_come_and_go_amid_faults_and_nothing_is_left(cluster, namespace):
     cluster.kubectl("-n", "default", "rollout", "status", "deployment/web", "--timeout=90s")
     eventually(lambda: not strangers(cluster), why="the end of what the tests before have left")

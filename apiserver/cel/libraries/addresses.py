@@ -24,12 +24,7 @@ def refusal(text: str) -> str:
     """Why a text is no address; "" for one that is."""
     kind = next((letter for letter in text if letter in ".:%"), "")
     try:
-        if kind == ".":
-            _ipv4(text)
-        elif kind == ":":
-            _ipv6(text)
-        else:
-            raise _Wrong("missing IPv6 address" if kind else "unable to parse IP")
+        _JUDGES[kind](text)
     except _Wrong as why:
         return f"ParseAddr({go_quoted(text)}): {why}"
     return ""
@@ -132,3 +127,15 @@ def _complete(rest: str, used: int, *, shortened: bool) -> None:
         raise _Wrong("address string too short")
     if used == _BYTES and shortened:
         raise _Wrong("the :: must expand to at least one field of zeros")
+
+
+def _none(_text: str) -> None:
+    raise _Wrong("unable to parse IP")
+
+
+def _only_zone(_text: str) -> None:
+    raise _Wrong("missing IPv6 address")
+
+
+#: By the first letter that tells what a text means to be.
+_JUDGES = {".": _ipv4, ":": _ipv6, "%": _only_zone, "": _none}

@@ -10,7 +10,6 @@ from apimachinery import references
 from apimachinery.pod_resources import of_all_containers
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, fill_zero, items, part
-from apiserver.strategies.pod import alpha
 
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _CONTAINERS = ("initContainers", "containers")
@@ -53,7 +52,6 @@ def pod_template(template: Json) -> None:
 
 def pod_spec(spec: Json) -> None:
     """Defaults of a PodSpec, wherever it stands."""
-    alpha.drop(spec)
     fill(spec, "restartPolicy", "Always")
     if spec.get("terminationGracePeriodSeconds") is None:
         spec["terminationGracePeriodSeconds"] = 30

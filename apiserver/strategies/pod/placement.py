@@ -190,7 +190,7 @@ def _toleration_value(path: str, toleration: Json) -> Problems:
 
 
 def _spread(path: str, constraints: Sequence[Json]) -> Problems:
-    seen: set[tuple[str, str]] = set()
+    pairs = [(each.get("topologyKey", ""), each.get("whenUnsatisfiable", "")) for each in constraints]
     for i, constraint in enumerate(constraints):
         here = f"{path}[{i}]"
         skew, action = constraint.get("maxSkew", 0), constraint.get("whenUnsatisfiable", "")
@@ -199,10 +199,8 @@ def _spread(path: str, constraints: Sequence[Json]) -> Problems:
         if not constraint.get("topologyKey"):
             yield required(f"{here}.topologyKey", "can not be empty")
         yield from supported(f"{here}.whenUnsatisfiable", action, ("DoNotSchedule", "ScheduleAnyway"))
-        pair = (constraint.get("topologyKey", ""), action)
-        if pair in seen:
-            yield duplicate(f"{here}.{{topologyKey, whenUnsatisfiable}}", f"{{{pair[0]}, {pair[1]}}}")
-        seen.add(pair)
+        if pairs[i] in pairs[i + 1 :]:
+            yield duplicate(f"{here}.{{topologyKey, whenUnsatisfiable}}", f"{{{pairs[i][0]}, {pairs[i][1]}}}")
         yield from _min_domains(here, constraint)
         for name in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             if constraint.get(name) is not None:

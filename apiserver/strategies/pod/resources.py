@@ -71,9 +71,8 @@ def amount(path: str, name: str, value: Any) -> Problems:
         yield invalid(path, value, "must be an integer")
 
 
-def _of_containers(path: str, name: str, value: Any) -> Problems:
-    """One quantity that a container has: huge pages come whole."""
-    yield from amount(path, name, value)
+def _whole_pages(path: str, name: str, value: Any) -> Problems:
+    """Huge pages come whole."""
     if name.startswith(_HUGE) and not _is_multiple(name, value):
         yield invalid(path, value, f"{value} is not positive integer multiple of {name}")
 
@@ -126,13 +125,15 @@ def _requirements(
     for name, value in limits.items():
         if name not in known:
             yield from rule(f"{path}.limits[{name}]", name)
-        yield from _of_containers(f"{path}.limits[{name}]", name, value)
+        yield from amount(f"{path}.limits[{name}]", name, value)
+        yield from _whole_pages(f"{path}.limits[{name}]", name, value)
     for name, value in requests.items():
         if name not in known:
             yield from rule(f"{path}.requests[{name}]", name)
-        yield from _of_containers(f"{path}.requests[{name}]", name, value)
+        yield from amount(f"{path}.requests[{name}]", name, value)
         if limits or name not in known:
             yield from _within_limit(f"{path}.requests", name, value, limits)
+        yield from _whole_pages(f"{path}.requests[{name}]", name, value)
     huge = [n for n in (*limits, *requests) if n.startswith(_HUGE)]
     if huge and not any(n in ("cpu", "memory") for n in (*limits, *requests)):
         yield forbidden(path, "HugePages require cpu or memory")

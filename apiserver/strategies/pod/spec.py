@@ -8,6 +8,7 @@ from apimachinery import names
 from apimachinery.errors import not_supported
 from apimachinery.types import Json
 from apiserver.strategies.pod import containers, placement, resources, security, volumes, windows
+from apiserver.strategies.pod.annotations import MIRROR
 from apiserver.strategies.problems import (
     Problems,
     dns_label,
@@ -30,20 +31,23 @@ _OPTION_LIMITS = {"nameservers": 3, "searches": 32}
 _MAX_DEADLINE = 2**31 - 1
 
 
-def pod_spec(path: str, spec: Json, *, is_pod: bool = False) -> Problems:
-    """Every rule that holds for a PodSpec wherever it stands; in a pod (`is_pod`) a port of the host has to be said."""
+def pod_spec(path: str, spec: Json, pod: Json | None = None) -> Problems:
+    """Every rule that holds for a PodSpec wherever it stands; and those that hold in a pod, by its metadata."""
     broken: set[int] = set()
     if spec.get("volumes"):
-        for i, wrong in volumes.volumes(f"{path}.volumes", spec["volumes"]):
+        for i, wrong in volumes.volumes(f"{path}.volumes", spec["volumes"], (pod or {}).get("name", "")):
             broken.add(i)
             yield wrong
     if spec.get("resourceClaims"):
-        yield from _claims(f"{path}.resourceClaims", spec)
+        if MIRROR in ((pod or {}).get("annotations") or {}):
+            yield from [forbidden("[]", "static pods do not support resource claims")] * len(spec["resourceClaims"])
+        else:
+            yield from _claims(f"{path}.resourceClaims", spec)
     yield from containers.all_of(path, spec, volumes.MountContext.of(spec, broken))
     if spec.get("resources") is not None:
         yield from resources.of_the_pod(f"{path}.resources", spec, containers.claim_names(spec))
     if spec.get("hostNetwork"):
-        yield from _host_network(path, spec, is_pod=is_pod)
+        yield from _host_network(path, spec, is_pod=pod is not None)
     if (policy := spec.get("restartPolicy", "")) not in _RESTART_POLICIES:
         yield from one_of(f"{path}.restartPolicy", policy, _RESTART_POLICIES, in_order=True)
     if (policy := spec.get("dnsPolicy", "")) not in _DNS_POLICIES:

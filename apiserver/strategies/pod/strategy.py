@@ -10,6 +10,7 @@ from apimachinery.errors import FieldError
 from apimachinery.qos import qos_class
 from apimachinery.types import Json
 from apiserver.strategies.pod import (
+    alpha,
     annotations,
     app_armor,
     containers,
@@ -67,17 +68,9 @@ def _pod(pod: Json) -> Problems:
     """What holds for a pod at any time."""
     tree = pod.get("spec") or {}
     yield from annotations.of(pod)
-    yield from _static(pod)
-    yield from spec.pod_spec("spec", tree, is_pod=True)
+    yield from spec.pod_spec("spec", tree, pod["metadata"])
     yield from _tokens(tree)
     yield from containers.only_in_pods("spec", tree)
-
-
-def _static(pod: Json) -> Problems:
-    """A pod that mirrors a kubelet's file has no claims of resources."""
-    if annotations.MIRROR in (pod["metadata"].get("annotations") or {}):
-        for _ in (pod.get("spec") or {}).get("resourceClaims") or ():
-            yield forbidden("[]", "static pods do not support resource claims")
 
 
 def _tokens(tree: Json) -> Problems:
@@ -136,6 +129,7 @@ def _prepare_ephemeral(new: Json, old: Json | None) -> Json:
     """Only the list of ephemeral containers changes."""
     if old is None:
         return new
+    alpha.drop(new.get("spec") or {})
     added = (new.get("spec") or {}).get("ephemeralContainers")
     merged = {**old, "metadata": _kept(new, old), "spec": {**old["spec"]}}
     if added:
