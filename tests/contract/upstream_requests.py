@@ -29,7 +29,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from apiserver import protobuf
 from apiserver.app import Administrators, Options
-from tests.contract import asked_in_sequence, asked_of_core, asked_of_devices, asked_of_kinds, asked_of_server
+from tests.contract import (
+    asked_in_sequence,
+    asked_of_core,
+    asked_of_devices,
+    asked_of_kinds,
+    asked_of_server,
+    asked_of_serving,
+)
 from tests.contract.api_server import running
 from tests.contract.asked_of_kinds import Ask
 
@@ -56,6 +63,7 @@ SETS = {
     "sequences": lambda: [*asked_in_sequence.everything()],
     "devices": lambda: [*asked_of_devices.everything()],
     "core": lambda: [*asked_of_core.everything()],
+    "serving": lambda: [*asked_of_serving.everything()],
 }
 #: Of each answer, what no client acts on, or what only this machine knows.
 _HEADERS = (
