@@ -109,7 +109,8 @@ def unknown_fields(operations: Any) -> list[str]:
     _check_form(operations)
     for name, value in ((name, value) for operation in operations for name, value in (operation or {}).items()):
         if name in ("op", "path", "from") and not isinstance(value, str | None):
-            why = f"json: cannot unmarshal {_JSON_NAMES[type(value)]} into Go struct field jsonPatchOp.{name} of type string"
+            field = f"Go struct field jsonPatchOp.{name} of type string"
+            why = f"json: cannot unmarshal {_JSON_NAMES[type(value)]} into {field}"
             raise bad_request(f"error decoding patch: {why}")
     return [
         f'unknown field "[{i}].{name}"'
