@@ -10,7 +10,7 @@ Source: apiserver/pkg/storage/cacher/cache_watcher.go (convertToWatchEvent), end
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import msgspec
@@ -18,7 +18,7 @@ import msgspec
 from apimachinery import errors
 from apimachinery.errors import ApiError
 from apiserver import framing, protobuf, warning_headers
-from apiserver.alarm import Alarm
+from apiserver.alarm import Alarm, Patience
 from apiserver.call import Call, Receive, Response, Send
 from apiserver.connect.reverse import upgrade_of
 from apiserver.negotiation import JSON, PROTOBUF, STREAM_TYPES, TABLE, YAML
@@ -261,6 +261,7 @@ class _Watch:
     revision: int  # of the initial objects
     count: WatchCount
     is_over: bool = False
+    patience: Patience = field(init=False)  # with its client, which may be slow
 
     def end(self) -> None:
         """Let it end as if its time were up: the server goes."""
@@ -272,14 +273,16 @@ class _Watch:
         """Write events until the time is up, the client leaves or the cursor falls off the ring."""
         watches = self.view.api.watches
         watches.add(self)
+        self.patience = Patience()
         try:
             await self._run(send)
         finally:
+            self.patience.over()
             watches.discard(self)
 
     async def _run(self, send: Send) -> None:
         if self.cursor is None:
-            await _send(send, [self.view.failure(errors.expired(self._too_old()))])
+            await self._send(send, [self.view.failure(errors.expired(self._too_old()))])
             return
         ending = self.view.resource.ending
         if ending is not None:
@@ -289,12 +292,12 @@ class _Watch:
             await self._follow(send, self.cursor)
         except Compacted:
             self.count.terminated += 1
-            await _send(send, [self.view.failure(errors.expired(self._too_old()))])
+            await self._send(send, [self.view.failure(errors.expired(self._too_old()))])
         except TooSlow:
             self.count.terminated += 1
             raise
         except ApiError as error:
-            await _send(send, [self.view.failure(error)])
+            await self._send(send, [self.view.failure(error)])
         finally:
             if ending is not None:
                 ending.forget(self)
@@ -311,7 +314,7 @@ class _Watch:
             self.count.initial += len(part)
         self.initial = ()
         if self.options.initial_events and self.options.bookmarks:
-            await _send(send, [self.view.bookmark(self.revision, ends_initial=True)])
+            await self._send(send, [self.view.bookmark(self.revision, ends_initial=True)])
             self.count.began(_scope(self.view.call), asyncio.get_running_loop().time() - began)
 
     async def _follow(self, send: Send, cursor: Cursor) -> None:
@@ -330,7 +333,7 @@ class _Watch:
             if now >= ends or self.is_over:
                 return
             if now >= marks:
-                await _send(send, [self.view.bookmark(cursor.revision)])
+                await self._send(send, [self.view.bookmark(cursor.revision)])
                 marks = self._next_mark(now, ends)
             if self._is_over():
                 ends = now  # what there is comes first
@@ -345,9 +348,18 @@ class _Watch:
                 await self._events(send, frames)
 
     async def _events(self, send: Send, frames: Sequence[bytes]) -> None:
-        await _send(send, frames)
+        await self._send(send, frames)
         for frame in frames:
             self.count.sizes.add(len(frame))
+
+    async def _send(self, send: Send, frames: Sequence[bytes]) -> None:
+        """Write frames; give the client up when it does not take them in time."""
+        body = frames[0] if len(frames) == 1 else b"".join(frames)
+        message = {"type": "http.response.body", "body": body, "more_body": True}
+        try:
+            await self.patience.wait(send(message), SEND_SECONDS + len(body) / _MEBIBYTE)
+        except TimeoutError:
+            raise TooSlow from None
 
     def _is_over(self) -> bool:
         """Whether the resource is served no more, or otherwise than when the watch began."""
@@ -365,13 +377,3 @@ class _Watch:
 def _scope(call: Call) -> str:
     info = call.target
     return "resource" if info.name else "namespace" if info.namespace else "cluster"
-
-
-async def _send(send: Send, frames: Sequence[bytes]) -> None:
-    """Write frames; give the client up when it does not take them in time."""
-    body = frames[0] if len(frames) == 1 else b"".join(frames)
-    try:
-        async with asyncio.timeout(SEND_SECONDS + len(body) / _MEBIBYTE):
-            await send({"type": "http.response.body", "body": body, "more_body": True})
-    except TimeoutError:
-        raise TooSlow from None
