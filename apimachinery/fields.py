@@ -14,9 +14,17 @@ from apimachinery.go_types import NAMED, POINTERS
 from apimachinery.go_zeros import ALWAYS
 from apimachinery.types import Json
 
-#: Names of unknown fields, in any order: only whether there are any matters.
-Unknown: TypeAlias = list[str]
+
+class Unknown(list[str]):
+    """Names of unknown fields, in any order: only whether there are any matters. Beside them, what else was odd."""
+
+    #: Whether a field that Go keeps as a slice or a map was there, and empty.
+    holds_empty = False
+
+
 Rule: TypeAlias = Callable[[Any, Unknown], Any]
+#: Of a field: the type of its plain values, its rule, whether it is kept when empty, whether it is a slice or a map.
+Row: TypeAlias = tuple[type | None, Rule, bool, bool]
 RuleOf: TypeAlias = Callable[[str], Rule]
 SchemaOf: TypeAlias = Callable[[str], Json]
 
@@ -97,12 +105,38 @@ def compiled_struct(name: str, schema: Json, *, rule_of: RuleOf, schema_of: Sche
     keeps = kept_when_empty(name, schema)
     named = NAMED.get(short(name), {})
     version = name.split(".")[-2]
-    rows: dict[str, tuple[type | None, Rule, bool]] = {}
+    always_null = {field for field, zero in ALWAYS.get(short(name), {}).items() if zero is None}
+    rows: dict[str, Row] = {}
     for field, inner in properties.items():
-        go_type = f"{version}.{named[field]}" if field in named else go_type_of(inner, schema_of)
-        rows[field] = (_plain(inner), _rule(inner, go_type, rule_of, schema_of), field in keeps)
+        go_type = _in_package(version, named[field]) if field in named else go_type_of(inner, schema_of)
+        rule, holds = _rule(inner, go_type, rule_of, schema_of), is_container(inner)
+        kept = field in keeps or (holds and field in always_null)
+        rows[field] = (_plain(inner), _rounded(rule) if _is_rounded(name, inner) else rule, kept, holds)
     always = [(field, _maker(properties[field], zero, rule_of)) for field, zero in ALWAYS.get(short(name), {}).items()]
     return _struct(name.rsplit(".", 1)[-1], go_name(name), rows, always)
+
+
+#: Whose lists of resources are whole thousandths (core/v1 SetDefaults_ResourceList).
+_ROUNDING = ("io.k8s.api.core.v1.", "io.k8s.api.node.v1.Overhead")
+
+
+def _is_rounded(name: str, field: Json) -> bool:
+    """Whether a field is a list of resources that is rounded up to thousandths as soon as it is read."""
+    values = field.get("additionalProperties")
+    return isinstance(values, dict) and _target(values) == _QUANTITY and name.startswith(_ROUNDING)
+
+
+def _rounded(rule: Rule) -> Rule:
+    def decode(value: Any, unknown: Unknown) -> Any:
+        return {key: quantity.rounded_to_milli(amount) for key, amount in rule(value, unknown).items()}
+
+    return decode
+
+
+def _in_package(version: str, name: str) -> str:
+    """`[]v1.OperationType`: a type of the package, unless it says of which other one it is."""
+    item = name.removeprefix("[]")
+    return name if "." in item else f"{name.removesuffix(item)}{version}.{item}"
 
 
 def kept_when_empty(name: str, schema: Json) -> frozenset[str]:
@@ -120,6 +154,13 @@ def kept_when_empty(name: str, schema: Json) -> frozenset[str]:
     )
 
 
+def is_container(schema: Json) -> bool:
+    """Whether a field is a slice or a map for Go."""
+    if _target(schema):
+        return False
+    return _type(schema) == "array" or isinstance(schema.get("additionalProperties"), dict)
+
+
 def always_there(name: str) -> frozenset[str]:
     """The fields of a definition that decoding puts there where they were not set."""
     return frozenset(ALWAYS.get(short(name), ()))
@@ -128,14 +169,14 @@ def always_there(name: str) -> frozenset[str]:
 def _maker(schema: Json, zero: Any, rule_of: RuleOf) -> Callable[[], Any]:
     """What stands in a field that was not set: a struct is made anew each time, since it may be written into."""
     if zero == {} and (name := _target(schema)):
-        return lambda: rule_of(name)({}, [])
+        return lambda: rule_of(name)({}, Unknown())
     return lambda: zero
 
 
 def _struct(
     name: str,
     go_type: str,
-    rows: dict[str, tuple[type | None, Rule, bool]],
+    rows: dict[str, Row],
     always: Sequence[tuple[str, Callable[[], Any]]],
 ) -> Rule:
     find = rows.get
@@ -155,8 +196,13 @@ def _struct(
                         decoded[key] = item
                 elif item is not None:
                     made = row[1](item, unknown)
-                    if made or row[2]:
+                    if made:
                         decoded[key] = made
+                        continue
+                    if row[2]:
+                        decoded[key] = made
+                    if row[3]:
+                        unknown.holds_empty = True
         except Mistyped as error:
             error.within(name, key)
             raise
@@ -171,6 +217,8 @@ def _struct(
 def _rule(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
     """The rule of a field, an item or a map's value."""
     if name := _target(schema):
+        if name in _BY_HAND:
+            return _by_hand(_BY_HAND[name], rule_of)
         return _SPECIAL.get(name) or _deferred(name, rule_of)
     kind = _type(schema)
     if kind == "array":
@@ -195,8 +243,39 @@ def _deferred(name: str, rule_of: RuleOf) -> Rule:
     return decode
 
 
+def _by_hand(other: str, rule_of: RuleOf) -> Rule:
+    """A schema or something else, which Go reads by hand: what is unknown in it is dropped without a word.
+
+    What is wrong deep in it is told of the field itself. What is neither counts as nothing.
+    """
+    one = _deferred(_PROPS, rule_of)
+
+    def decode(value: Any, _unknown: Unknown) -> Any:
+        if other == "bool" and value.__class__ not in (bool, dict):
+            raise Mistyped("", "", "boolean or JSON schema expected")
+        try:
+            if value.__class__ is dict:
+                return one(value, Unknown())
+            if other == "string" and value.__class__ is list:
+                return [text if text.__class__ is str else _refused_text(text) for text in value]
+            if value.__class__ is list:
+                return [one({} if item is None else item, Unknown()) for item in value]
+        except Mistyped as error:
+            raise Mistyped(error.value, error.go_type, error.text) from None
+        return value if other == "bool" else []
+
+    return decode
+
+
+def _refused_text(value: Any) -> str:
+    if value is not None:
+        raise wrong(value, "string")
+    return ""
+
+
 def _list(schema: Json, go_type: str, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
-    item_rule = _rule(schema, go_type_of(schema, schema_of), rule_of, schema_of)
+    item_type = go_type[2:] if go_type.startswith("[]") else go_type_of(schema, schema_of)
+    item_rule = _rule(schema, item_type, rule_of, schema_of)
     plain, zero = _plain(schema), _zero(schema, rule_of, schema_of)
 
     def decode(value: Any, unknown: Unknown) -> Any:
@@ -312,6 +391,14 @@ def _free(value: Any, _unknown: Unknown) -> Any:
 
 
 _INT32 = _integer("int32", *_RANGES["int32"])
+_EXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1"
+_PROPS = f"{_EXTENSIONS}.JSONSchemaProps"
+#: A schema or what else.
+_BY_HAND = {
+    f"{_EXTENSIONS}.JSONSchemaPropsOrArray": "array",
+    f"{_EXTENSIONS}.JSONSchemaPropsOrBool": "bool",
+    f"{_EXTENSIONS}.JSONSchemaPropsOrStringArray": "string",
+}
 _SPECIAL: dict[str, Rule] = {
     _QUANTITY: _quantity,
     _TIME: _time,
@@ -354,7 +441,7 @@ def _zero(schema: Json, rule_of: RuleOf, schema_of: SchemaOf) -> Callable[[], An
             _TIME: lambda: None,
             _MICRO_TIME: lambda: None,
         }
-        return zeros.get(name) or (lambda: rule_of(name)({}, []))
+        return zeros.get(name) or (lambda: rule_of(name)({}, Unknown()))
     return {"string": str, "integer": int, "boolean": bool, "number": int, "array": list}.get(_type(schema), dict)
 
 

@@ -17,6 +17,7 @@ admissionregistration.v1.RuleWithOperations: scope
 admissionregistration.v1.ServiceReference: path port
 admissionregistration.v1.ValidatingAdmissionPolicySpec: failurePolicy
 admissionregistration.v1.ValidatingWebhook: failurePolicy matchPolicy sideEffects timeoutSeconds
+admissionregistration.v1.Validation: reason
 admissionregistration.v1.WebhookClientConfig: url
 apiregistration.v1.ServiceReference: port
 admissionregistration.v1alpha1.MatchResources: matchPolicy
@@ -162,9 +163,10 @@ _NAMED = """
 admissionregistration.v1.MatchResources: matchPolicy=MatchPolicyType
 admissionregistration.v1.MutatingWebhook: failurePolicy=FailurePolicyType matchPolicy=MatchPolicyType
     reinvocationPolicy=ReinvocationPolicyType sideEffects=SideEffectClass
-admissionregistration.v1.NamedRuleWithOperations: scope=ScopeType
+admissionregistration.v1.NamedRuleWithOperations: operations=[]OperationType scope=ScopeType
 admissionregistration.v1.ParamRef: parameterNotFoundAction=ParameterNotFoundActionType
-admissionregistration.v1.RuleWithOperations: scope=ScopeType
+admissionregistration.v1.RuleWithOperations: operations=[]OperationType scope=ScopeType
+admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec: validationActions=[]ValidationAction
 admissionregistration.v1.ValidatingAdmissionPolicySpec: failurePolicy=FailurePolicyType
 admissionregistration.v1.ValidatingWebhook: failurePolicy=FailurePolicyType matchPolicy=MatchPolicyType
     sideEffects=SideEffectClass
@@ -172,14 +174,20 @@ admissionregistration.v1alpha1.MatchResources: matchPolicy=MatchPolicyType
 admissionregistration.v1alpha1.MutatingAdmissionPolicySpec: failurePolicy=FailurePolicyType
     reinvocationPolicy=ReinvocationPolicyType
 admissionregistration.v1alpha1.Mutation: patchType=PatchType
-admissionregistration.v1alpha1.NamedRuleWithOperations: scope=ScopeType
+admissionregistration.v1alpha1.NamedRuleWithOperations: operations=[]v1.OperationType scope=ScopeType
 admissionregistration.v1alpha1.ParamRef: parameterNotFoundAction=ParameterNotFoundActionType
 admissionregistration.v1beta1.MatchResources: matchPolicy=MatchPolicyType
 admissionregistration.v1beta1.MutatingAdmissionPolicySpec: failurePolicy=FailurePolicyType
     reinvocationPolicy=ReinvocationPolicyType
 admissionregistration.v1beta1.Mutation: patchType=PatchType
-admissionregistration.v1beta1.NamedRuleWithOperations: scope=ScopeType
+admissionregistration.v1beta1.NamedRuleWithOperations: operations=[]v1.OperationType scope=ScopeType
 admissionregistration.v1beta1.ParamRef: parameterNotFoundAction=ParameterNotFoundActionType
+apiextensions.v1.CustomResourceConversion: strategy=ConversionStrategyType
+apiextensions.v1.CustomResourceDefinitionCondition: status=ConditionStatus
+    type=CustomResourceDefinitionConditionType
+apiextensions.v1.CustomResourceDefinitionSpec: scope=ResourceScope
+apiextensions.v1.JSONSchemaProps: x-kubernetes-validations=ValidationRules
+apiextensions.v1.ValidationRule: reason=FieldValueErrorReason
 apps.v1.DaemonSetCondition: type=DaemonSetConditionType
 apps.v1.DaemonSetUpdateStrategy: type=DaemonSetUpdateStrategyType
 apps.v1.DeploymentCondition: type=DeploymentConditionType
@@ -274,6 +282,9 @@ meta.v1.DeleteOptions: propagationPolicy=DeletionPropagation
 meta.v1.FieldSelectorRequirement: operator=FieldSelectorOperator
 meta.v1.LabelSelectorRequirement: operator=LabelSelectorOperator
 meta.v1.ManagedFieldsEntry: operation=ManagedFieldsOperationType
+meta.v1.ObjectMeta: uid=types.UID
+meta.v1.OwnerReference: uid=types.UID
+meta.v1.Preconditions: uid=types.UID
 meta.v1.Status: reason=StatusReason
 meta.v1.StatusCause: reason=CauseType
 networking.v1.HTTPIngressPath: pathType=PathType

@@ -22,6 +22,7 @@ _QUALIFIED_TEXT = (
 )
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_LABEL_OF_SEARCHES = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
 _LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 
 
@@ -72,6 +73,13 @@ _VALUE_TEXT = (
 )
 
 dns_subdomain = _rule(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com", most=253)
+dns_search = _rule(
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', "
+    "and must start and end with an alphanumeric character",
+    rf"{_LABEL_OF_SEARCHES}(\.{_LABEL_OF_SEARCHES})*",
+    "example.com",
+    most=253,
+)
 dns_1035_label = _rule(
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
     "and end with an alphanumeric character",

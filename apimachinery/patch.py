@@ -75,7 +75,8 @@ def _merge_into(merged: Json, patch: Json) -> None:
 
 
 def json_patch(document: Any, operations: Any) -> Any:
-    """RFC 6902: all operations or none."""
+    """RFC 6902: all operations or none. No list at all is an empty one, as for Go."""
+    operations = [] if operations is None else operations
     _check_form(operations)
     if len(operations) > MAX_OPERATIONS:
         why = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
@@ -85,7 +86,7 @@ def json_patch(document: Any, operations: Any) -> Any:
     budget = [MAX_COPIED]
     try:
         for operation in operations:
-            _operate(root, operation, budget)
+            _operate(root, operation or {}, budget)
         return _find(root, [""])
     except _CannotApplyError as error:
         raise NotApplied(str(error), is_test=isinstance(error, _TestError)) from None
@@ -97,18 +98,23 @@ def _check_form(operations: Any) -> None:
         name = _JSON_NAMES.get(type(operations), "null")
         raise bad_request(f"error decoding patch: json: cannot unmarshal {name} into Go value of type []{_OPERATION}")
     for operation in operations:
-        if not isinstance(operation, dict):
+        if operation is not None and not isinstance(operation, dict):
             name = _JSON_NAMES.get(type(operation), "null")
             raise bad_request(f"error decoding patch: json: cannot unmarshal {name} into Go value of type {_OPERATION}")
 
 
 def unknown_fields(operations: Any) -> list[str]:
     """`unknown field "[0].foo"` for each member of an operation that means nothing."""
+    operations = [] if operations is None else operations
     _check_form(operations)
+    for name, value in ((name, value) for operation in operations for name, value in (operation or {}).items()):
+        if name in ("op", "path", "from") and not isinstance(value, str | None):
+            why = f"json: cannot unmarshal {_JSON_NAMES[type(value)]} into Go struct field jsonPatchOp.{name} of type string"
+            raise bad_request(f"error decoding patch: {why}")
     return [
         f'unknown field "[{i}].{name}"'
         for i, operation in enumerate(operations)
-        for name in operation
+        for name in operation or ()
         if name.lower() not in _MEMBERS
     ]
 
@@ -186,7 +192,7 @@ def _copy(root: Json, operation: Json, budget: list[int]) -> None:
     source, path = _pointer(operation, "copy", "from"), _pointer(operation, "copy", "path")
     nowhere = f"copy operation does not apply: doc is missing from path: {operation['from']}"
     with _telling(nowhere, f"error in copy for from: '{operation['from']}'"):
-        value = copied(_find(root, source))
+        value = copied(_found_or_null(root, source))
     budget[0] -= len(msgspec.json.encode(value))
     if budget[0] < 0:
         raise _CannotApplyError(
@@ -250,6 +256,12 @@ def _step(node: Any, key: str) -> Any:
 
 def _find(root: Json, path: list[str]) -> Any:
     return _step(_parent(root, path), path[-1])
+
+
+def _found_or_null(root: Json, path: list[str]) -> Any:
+    """What stands there; upstream's library copies a member that an object does not have as null."""
+    parent = _parent(root, path)
+    return parent.get(path[-1]) if isinstance(parent, dict) else _step(parent, path[-1])
 
 
 def _take(root: Json, path: list[str]) -> Any:

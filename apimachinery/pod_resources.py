@@ -46,6 +46,11 @@ def _with_overhead(total: Amounts, spec: Json) -> Iterable[tuple[str, Quantity, 
         yield name, amount, overhead.get(name, Quantity(0)) if amount else Quantity(0)
 
 
+def of_all_containers(pod: Json, part: str) -> dict[str, Quantity]:
+    """What the containers ask for (`requests`) or may use (`limits`) together, as the pod is written."""
+    return _aggregate(pod, part, with_status=False)
+
+
 def has_pod_level(spec: Json) -> bool:
     """Whether the pod says for itself, and not for its containers only, what it needs."""
     return bool(_of_the_pod(spec, "requests") or _of_the_pod(spec, "limits"))

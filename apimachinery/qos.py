@@ -13,7 +13,7 @@ _COUNTED = ("cpu", "memory")
 
 def qos_class(spec: Json) -> str:
     """Guaranteed, Burstable or BestEffort."""
-    if _set(spec.get("resources"), "requests") or _set(spec.get("resources"), "limits"):
+    if spec.get("resources") is not None:  # even if that says nothing
         parts: Iterable[Json] = (spec,)
     else:
         parts = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))

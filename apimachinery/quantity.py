@@ -91,6 +91,14 @@ def canonical(text: str | float) -> str:
     return _parsed(_trimmed(text))[1]
 
 
+def rounded_to_milli(text: str) -> str:
+    """A canonical text without what is smaller than a thousandth, which is rounded up."""
+    if not text.endswith(("n", "u")) and "e-" not in text:
+        return text
+    found = parse(text)
+    return text if found.nanos % 10**6 == 0 else str(from_milli(found.milli(), found.format))
+
+
 def from_milli(milli: int, format: str = DECIMAL_SI) -> Quantity:
     """A quantity of thousandths (millicores)."""
     return Quantity(milli * 10**6, format)

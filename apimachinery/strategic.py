@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from apimachinery.errors import ApiError, bad_request
+from apimachinery.errors import ApiError, bad_request, unconverted
 from apimachinery.schema import DEFINITIONS, resolved
 from apimachinery.trees import copied, same, without_nulls
 from apimachinery.types import Json
@@ -67,8 +67,8 @@ def combine(deletions: Json, changes: Json, schema: Json) -> Json:
 
 
 def failed(message: str) -> ApiError:
-    """Upstream lets these errors out unconverted, and so they reach people as a 500 without a reason."""
-    return ApiError(500, "", message)
+    """Upstream lets these errors out unconverted, and so they reach people without a reason."""
+    return unconverted(message)
 
 
 def key_of(item: Any, merge_key: str) -> Any:
@@ -112,7 +112,7 @@ class _Merge:
         self.order(original, patch, schema)
         for key, value in patch.items():
             if key.startswith(DELETE_FROM):
-                self.delete_from(original, key, value)
+                self.delete_from(original, key, value, schema)
             elif value is None and not self.combining:
                 original.pop(key, None)
             else:
@@ -151,12 +151,17 @@ class _Merge:
         for key in [key for key in original if key not in keys]:
             del original[key]
 
-    def delete_from(self, original: Json, key: str, values: Any) -> None:
+    def delete_from(self, original: Json, key: str, values: Any, schema: Json) -> None:
         _, slash, name = key.partition("/")
-        if not slash or not isinstance(values, list):
+        if not slash:
             raise bad_request("invalid patch format of primitive list")
-        if isinstance(original.get(name), list):
-            original[name] = [item for item in original[name] if not contains(values, item)]
+        if values is None:
+            original.pop(name, None)
+        elif isinstance(there := original.get(name), list) and isinstance(values, list):
+            if element_type(there, values) is dict:  # for upstream, elements to merge like any others
+                original[name] = self.lists(there, values, patch_field(schema, name))
+            else:
+                original[name] = [item for item in there if not contains(values, item)]
 
     def order(self, original: Json, patch: Json, schema: Json) -> None:
         """Lists whose order the patch sets are merged here, and taken out of the patch."""
@@ -173,7 +178,7 @@ class _Merge:
         there, items = original.get(name), patch.get(name)
         for value in (wanted, there, items):
             if value is not None and not isinstance(value, list):
-                raise failed(f"expected a slice, but received a {_kind(value)}")
+                raise failed(f"expected a []interface {{}}, but received a {_type(value)}")
         _check_order(items or [], wanted, rules.merge_key)
         if there is None and items is None:
             return
@@ -183,6 +188,8 @@ class _Merge:
         elif items is not None:
             merged = self.lists(there, items, rules) if rules.strategy == "merge" else items
             before = _reused(there, merged, rules.merge_key)
+        if not rules.merge_key and any(isinstance(item, dict) for item in merged):
+            raise failed(f"map: {_go(merged[0])} does not contain declared merge key: ")
         original[name] = _interleaved(merged, wanted, before, rules.merge_key)
         patch.pop(name, None)
 
@@ -192,7 +199,7 @@ class _Merge:
             merged = unique([*original, *patch])
             return _interleaved(merged, patch, original, "")
         if not rules.merge_key:
-            raise failed("cannot merge lists without merge key for schema")
+            raise failed("cannot merge lists without merge key for struct")
         original, patch = _special(original, patch, rules.merge_key)
         return _interleaved(self.elements(original, patch, rules), patch, original, rules.merge_key)
 
@@ -201,7 +208,7 @@ class _Merge:
         for item in patch:
             at = find(merged, rules.merge_key, key_of(item, rules.merge_key))
             if at < 0:
-                merged.append(self.cleaned(item))
+                merged.append(item)  # as it is, nulls and directives with it
             else:
                 merged[at] = self.maps(merged[at], item, rules.schema)
         return merged
@@ -217,23 +224,19 @@ def _directive(patch: Json) -> Json:
         return patch
     if what == "delete":
         return {}
-    raise failed(f"unknown patch type: {_go(what)} in map: {_go({PATCH: what, **patch})}")
+    raise failed(f"unknown patch type: {_as_text(what)} in map: {_go({PATCH: what, **patch})}")
 
 
 def _plain(value: Any) -> Any:
-    """What is left of a new value without its directives; _GONE where the value is itself a directive."""
+    """What is left of a new value without what has a `$patch`, _GONE for nothing. Other directives become fields."""
     if isinstance(value, dict):
         if PATCH in value:
             return _GONE
-        kept = {key: _plain(item) for key, item in value.items() if not _is_directive(key)}
+        kept = {key: _plain(item) for key, item in value.items()}
         return {key: item for key, item in kept.items() if item is not _GONE}
     if isinstance(value, list):
         return [item for item in map(_plain, value) if item is not _GONE]
     return value
-
-
-def _is_directive(key: str) -> bool:
-    return key == RETAIN_KEYS or key.startswith((DELETE_FROM, SET_ORDER))
 
 
 def _special(original: list[Any], patch: list[Any], merge_key: str) -> tuple[list[Any], list[Any]]:
@@ -251,7 +254,7 @@ def _special(original: list[Any], patch: list[Any], merge_key: str) -> tuple[lis
         elif what == "merge":
             raise failed("merging lists cannot yet be specified in the patch")
         else:
-            raise failed(f"unknown patch type: {_go(what)} in map: {_go(item)}")
+            raise failed(f"unknown patch type: {_as_text(what)} in map: {_go(item)}")
     return (plain, []) if replace else (original, plain)
 
 
@@ -309,6 +312,19 @@ def contains(items: Sequence[Any], item: Any) -> bool:
 def _kind(value: Any) -> str:
     names: Mapping[type, str] = {dict: "map", list: "slice", str: "string", bool: "bool", float: "float64"}
     return names.get(type(value), "int64")
+
+
+def _type(value: Any) -> str:
+    """Go's `%T`."""
+    names: Mapping[type, str] = {dict: "map[string]interface {}", list: "[]interface {}"}
+    return names.get(type(value)) or _kind(value)
+
+
+def _as_text(value: Any) -> str:
+    """Go's `%s`, which is meant for text."""
+    if value is None:
+        return "%!s(<nil>)"
+    return value if isinstance(value, str) else f"%!s({_kind(value)}={_go(value)})"
 
 
 def _go(value: Any) -> str:

@@ -23,6 +23,8 @@ _FALSE = ("n", "no", "false", "off")
 _BOOL = "|".join(f"{word}|{word.capitalize()}|{word.upper()}" for word in _TRUE + _FALSE)
 _INT = r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)"
 _FLOAT = r"[-+]?(?:\.[0-9_]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+#: What a plain scalar may be instead of a text.
+OTHER_THAN_TEXT = rf"{_BOOL}|{_INT}|{_FLOAT}|<<|~|null|Null|NULL|"
 _TAG = "tag:yaml.org,2002:"
 
 

@@ -50,11 +50,13 @@ class Call(Request):
     receive: Receive
     send: Send
     accepted: Accepted = field(default_factory=Accepted)
+    unacceptable: errors.ApiError | None = None  # why no form that the client takes can be had
     impersonator: User | None = None  # who really asks, where `user` is impersonated
     is_own: bool = False  # the server's own doing: no webhook may keep it from starting
     marks: Sequence[tuple[bytes, bytes]] = ()  # headers that stages have put on whatever the answer is
     counts: Counts | None = None  # where the request is counted; `trace` has run
     broken_off_by: str = ""  # the part of the server that answered in the handler's place
+    ending: Callable[[], None] | None = None  # what to do when the answer is sent, or never will be
     elsewhere: float = 0.0  # seconds in queues and at webhooks, which are not the server's
     _body: bytes | None = None
 
@@ -69,6 +71,11 @@ class Call(Request):
         """Who asks; `authenticate` has run."""
         assert self.user is not None
         return self.user
+
+    def must_be_acceptable(self) -> None:
+        """Raise 406 where the client takes no form that the answer can have."""
+        if self.unacceptable is not None:
+            raise self.unacceptable
 
     async def body(self) -> bytes:
         """The whole body. Raises 413 over the limit, `Disconnected` when the client leaves before its end."""

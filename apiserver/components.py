@@ -42,6 +42,7 @@ def handlers(api: Api) -> Mapping[str, Handler]:
 
     async def listed(call: Call, resource: Resource) -> Response:
         options = list_options(call)
+        call.must_be_acceptable()
         trees = await asyncio.gather(*(_status(resource, name, probe) for name, probe in probes.items()))
         chosen = [
             tree

@@ -79,7 +79,7 @@ def no_representation(available: Sequence[str]) -> errors.ApiError:
 
 def passes_router(header: str, produced: Sequence[str] = MEDIA_TYPES) -> bool:
     """Whether an Accept header names a media type that upstream's router knows, or any."""
-    named = {media_type_of(clause) for clause in header.split(",")}
+    named = {clause.split(";", 1)[0].strip() for clause in header.split(",")}  # whose case it minds
     return not header or bool(named & {"*/*", *produced})
 
 

@@ -12,7 +12,7 @@ WRITE_STAGES (resources/stages.py) run inside the compare-and-swap loop, and aga
     limit          who may be answered now, who waits, who gets 429 (fairness/)
     authorize      may they
     aggregate      where an APIService hands the group version to an extension server, that one answers
-    negotiate      in which form the answer goes back; 406
+    negotiate      in which form the answer goes back
 """
 
 import asyncio
@@ -212,7 +212,7 @@ async def impersonate(server: Server, call: Call, proceed: Proceed) -> Response:
     except Nobody as error:
         call.marks = (*call.marks, _NOSNIFF)
         text = f'Internal Server Error: "{_uri(call)}": {error}\n'
-        return Response(status=500, content_type=_TEXT, body=safe(text).encode())
+        return Response(status=400, content_type=_TEXT, body=safe(text).encode())
     except ApiError:
         call.marks = (*call.marks, _NOSNIFF)
         raise
@@ -277,11 +277,14 @@ async def negotiate(_server: Server, call: Call, proceed: Proceed) -> Response:
     info = call.target
     if info.is_resource and info.subresource not in CONNECTS:
         group_version = f"{info.group}/{info.version}" if info.group else info.version
-        call.accepted = accepted(
-            call.headers.get("accept", ""),
-            custom=not protobuf.speaks(group_version),
-            streams=info.verb in ("list", "watch"),
-        )
+        try:
+            call.accepted = accepted(
+                call.headers.get("accept", ""),
+                custom=not protobuf.speaks(group_version),
+                streams=info.verb in ("list", "watch"),
+            )
+        except ApiError as error:  # first it is seen whether there is anything at the path
+            call.unacceptable = error
     return await proceed(call)
 
 
@@ -329,6 +332,9 @@ def pipeline(server: Server, last: Proceed) -> ASGI:
             await presenting.failed(call, error).send(call)
         except Disconnected:
             return  # nobody is there to answer
+        finally:
+            if call.ending is not None:
+                call.ending()
 
     return app
 

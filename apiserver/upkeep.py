@@ -48,6 +48,6 @@ async def repair_services(api: Api, services: ServiceAllocator, interval: float)
     while True:
         try:
             await repair.once()
-        except (StorageError, ApiError) as error:
+        except (StorageError, ApiError, ValueError) as error:  # ValueError: what lies in the store is no object
             log.warning("service addresses and ports were not repaired", error=str(error))
         await asyncio.sleep(interval)

@@ -25,7 +25,7 @@ from apiserver.negotiation import JSON, PROTOBUF, STREAM_TYPES, TABLE, YAML
 from apiserver.registry import Resource
 from apiserver.resources import listing, presenting
 from apiserver.resources.api import Api
-from apiserver.resources.options import ListOptions, list_options
+from apiserver.resources.options import ListOptions, check_resource_version, list_options
 from apiserver.resources.reads import WatchCount
 from apiserver.resources.selecting import Selects, selector
 from apiserver.resources.writing import key_of
@@ -143,11 +143,13 @@ class View:
 
 async def watch(api: Api, call: Call, resource: Resource) -> Response:
     """GET of a collection with watch=true. Raises 400, 406, 410 and 504 before the stream begins."""
-    options = list_options(call, watch=True, may_begin=api.begins_watches)
+    options = list_options(call, may_begin=api.begins_watches)
+    call.must_be_acceptable()
     selects = selector(resource, options)
     accepted = call.accepted
     if accepted.media_type == YAML:
         raise errors.not_acceptable(STREAM_TYPES)
+    check_resource_version(options.resource_version)
     view = View(
         api=api,
         call=call,
@@ -169,9 +171,9 @@ async def watch(api: Api, call: Call, resource: Resource) -> Response:
     wanted = None if selects is None or judges_later else lambda event: bool(view.type_of(event))
     try:
         cursor = api.cache.watch(prefix, after, wanted)
-    except Compacted:
+    except Compacted as error:
         # In the stream and not as an answer of its own, as upstream: clients look for it there.
-        return _stream(_Watch(view, options, None, (), 0, count), call)
+        return _stream(_Watch(view, options, None, (), error.compacted, count), call)
     return _stream(_Watch(view, options, cursor, initial, after, count), call)
 
 
@@ -258,7 +260,7 @@ class _Watch:
     options: ListOptions
     cursor: Cursor | None
     initial: Sequence[Entry]
-    revision: int  # of the initial objects
+    revision: int  # of the initial objects; without a cursor, how far back the history reaches
     count: WatchCount
     is_over: bool = False
     patience: Patience = field(init=False)  # with its client, which may be slow
@@ -282,17 +284,19 @@ class _Watch:
 
     async def _run(self, send: Send) -> None:
         if self.cursor is None:
-            await self._send(send, [self.view.failure(errors.expired(self._too_old()))])
+            await self._send(send, [self.view.failure(self._too_old(self.revision))])
             return
+        if self.options.timeout < 0:
+            return  # its time was up before it began, as upstream sees it
         ending = self.view.resource.ending
         if ending is not None:
             ending.listen(self, self.cursor.interrupt)
         try:
             await self._initial(send)
             await self._follow(send, self.cursor)
-        except Compacted:
+        except Compacted as error:
             self.count.terminated += 1
-            await self._send(send, [self.view.failure(errors.expired(self._too_old()))])
+            await self._send(send, [self.view.failure(self._too_old(error.compacted))])
         except TooSlow:
             self.count.terminated += 1
             raise
@@ -302,9 +306,9 @@ class _Watch:
             if ending is not None:
                 ending.forget(self)
 
-    def _too_old(self) -> str:
-        current = self.view.api.cache.revision
-        return f"too old resource version: {self.options.revision} ({current})"
+    def _too_old(self, floor: int) -> ApiError:
+        """The history reaches back to `floor` only."""
+        return errors.expired(f"too old resource version: {self.options.revision} ({floor})")
 
     async def _initial(self, send: Send) -> None:
         began = asyncio.get_running_loop().time()

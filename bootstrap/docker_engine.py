@@ -148,7 +148,11 @@ async def stop_ours(spec: ClusterSpec, machine: Tenants = MACHINE) -> bool:
     endpoint = spec.docker_endpoint
     with machine.alone():
         record = machine.engine(endpoint)
-        if not record.exists() or machine.others(spec) or not answers(endpoint):
+        if not record.exists() or machine.others(spec):
+            return False
+        if not answers(endpoint):
+            if record.read_text() == "directly" and _ours(endpoint) is None:
+                _forget(endpoint, machine)  # it was killed
             return False
         if ask(endpoint, "/containers/json"):
             return False
@@ -156,9 +160,14 @@ async def stop_ours(spec: ClusterSpec, machine: Tenants = MACHINE) -> bool:
             _systemctl("stop", "docker.socket", "docker")
         elif (engine := _ours(endpoint)) is not None:
             await stop(engine)
-            machine.engine_log(endpoint).unlink(missing_ok=True)
         else:  # ours was killed, and the one that answers now is the user's
-            record.unlink()
+            _forget(endpoint, machine)
             return False
-        record.unlink()
+        _forget(endpoint, machine)
         return True
+
+
+def _forget(endpoint: str, machine: Tenants) -> None:
+    """There is no engine of ours for this socket any more."""
+    machine.engine(endpoint).unlink()
+    machine.engine_log(endpoint).unlink(missing_ok=True)

@@ -72,8 +72,8 @@ class Client:
         self._user_agent = user_agent
         self._token = config.token
         self._token_read = -TOKEN_LIFE
-        # Asked directly: what httpx's own client does around a transport (cookies, redirects, authentication) is not
-        # wanted here, and took a third of a request.
+        # Asked directly: what httpx's own client does around a transport (cookies, redirects, authentication, proxies
+        # of the environment) is not wanted here, and took a third of a request.
         self._requests = transport or self._transport(MAX_CONNECTIONS)
         self._watches = transport or self._transport(None)
         self._extensions: dict[str, Any] = {}

@@ -172,7 +172,15 @@ class Agent:
         judged = self._judged(pod)
         leaving = self._preempt(judged) if isinstance(judged, Preemption) else []
         verdict = judged if isinstance(judged, Verdict) else None
-        self._begin(Worker(pod, self._node, self._doors, verdict=verdict, judge=self._resize), leaving)
+        worker = Worker(
+            pod,
+            self._node,
+            self._doors,
+            verdict=verdict,
+            judge=self._resize,
+            retry_resizes=self._retry_resizes,
+        )
+        self._begin(worker, leaving)
 
     def _preempt(self, wanted: Preemption) -> list[Worker]:
         """End the pods that go for a critical one; it is started when they have ended."""
@@ -186,6 +194,12 @@ class Agent:
 
     def _resize(self, pod: Pod) -> tuple[str, str] | None:
         return self._node.resize(pod, [o for o in self._others() if o.metadata.uid != pod.metadata.uid])
+
+    def _retry_resizes(self) -> None:
+        """Those that wait for room are looked at in their order, so that who is first in it has it."""
+        waiting = [worker for worker in self._workers.values() if worker.resizing.waits]
+        for worker in sorted(waiting, key=lambda worker: worker.resizing.rank):
+            worker.resize_again()
 
     def _others(self) -> list[Pod]:
         """The pods that the node has taken, with what they have been promised."""
@@ -233,9 +247,7 @@ class Agent:
         del self._workers[uid]
         self._preempted.discard(uid)
         self._begin_static()
-        for other in self._workers.values():
-            if other.resizing.waits:
-                other.wake()
+        self._retry_resizes()
 
     # ---------------------------------------------------------------------------------------------- Docker
 

@@ -62,6 +62,7 @@ class Configuration:
     node_status_max_images: int = 50
     provider_id: str = ""
     seccomp_default: bool = False
+    system_log_handler: bool = True
     system_reserved: Mapping[str, str] = field(default_factory=dict)
     kube_reserved: Mapping[str, str] = field(default_factory=dict)
     enforce_node_allocatable: Sequence[str] = ("pods",)
@@ -219,6 +220,7 @@ _HONOURED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "nodeStatusMaxImages": ("node_status_max_images", _whole),
     "providerID": ("provider_id", _text),
     "seccompDefault": ("seccomp_default", _flag),
+    "enableSystemLogHandler": ("system_log_handler", _flag),
     "systemReserved": ("system_reserved", _reserved),
     "kubeReserved": ("kube_reserved", _reserved),
     "enforceNodeAllocatable": ("enforce_node_allocatable", _texts),
@@ -253,7 +255,7 @@ volumeStatsAggPeriod syncFrequency httpCheckFrequency runtimeRequestTimeout
 streamingConnectionIdleTimeout maxOpenFiles oomScoreAdj rotateCertificates logging enableContentionProfiling
 configMapAndSecretChangeDetectionStrategy makeIPTablesUtilChains iptablesMasqueradeBit iptablesDropBit
 cpuManagerReconcilePeriod hairpinMode
-kernelMemcgNotification enableProfilingHandler enableDebugFlagsHandler enableSystemLogHandler
+kernelMemcgNotification enableProfilingHandler enableDebugFlagsHandler
 showHiddenMetricsForVersion podCIDR kubeletCgroups
 systemCgroups failCgroupV1
 """

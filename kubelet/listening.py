@@ -8,7 +8,7 @@ from client.client import Client
 from kubelet.configuration import Configuration
 from kubelet.options import Options
 from kubelet.served import ServedPods
-from kubelet.server.app import create_app
+from kubelet.server.app import NODE_LOGS, create_app
 from kubelet.server.gate import ApiReviews, Gate
 from serving.asgi import ASGI
 from serving.health import health_app
@@ -28,7 +28,8 @@ async def start_servers(options: Options, served: ServedPods, client: Client, ta
         log.warning("no --tls-cert-file: the kubelet's API is not served")
         return
     tls = ServerTLS(configuration.tls_cert_file, configuration.tls_private_key_file, configuration.client_ca_file)
-    api = create_app(served, Gate(ApiReviews(client, options.node_name)))
+    node_logs = NODE_LOGS if configuration.system_log_handler else None
+    api = create_app(served, Gate(ApiReviews(client, options.node_name)), node_logs=node_logs)
 
     def ready(port: int) -> None:
         log.info("serving", port=port)

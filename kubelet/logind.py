@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from jeepney import DBusErrorResponse, MatchRule, message_bus
+from jeepney import DBusErrorResponse, MatchRule, Properties, message_bus
 from jeepney.io.asyncio import DBusRouter, Proxy, open_dbus_router
 from jeepney.io.common import RouterClosed
 
@@ -52,24 +52,31 @@ class Logind:
                 await self._watch()
             except _ENDS as error:
                 log.warning("cannot hear of a shutdown from logind", error=str(error))
-            self.release()
+            if not self.begun.is_set():  # else the pods are about to end: who released now would not wait for them
+                self.release()
             await asyncio.sleep(self.again)
 
     async def _watch(self) -> None:
         async with open_dbus_router("SYSTEM") as router:
             with router.filter(_RULE, bufsize=8) as signals:
                 await Proxy(message_bus, router).AddMatch(_RULE)
-                self._delay = await in_thread(systemd.delay_shutdown, self.seconds)
+                if self.begun.is_set() and not await _shuts_down(router):  # called off while nobody listened
+                    await self._take(begins=False)
+                elif self._delay is None:
+                    self._delay = await in_thread(systemd.delay_shutdown, self.seconds)
                 log.info("a shutdown waits for the pods", seconds=self.seconds)
                 while True:
                     (begins,) = (await self._next(signals, router)).body
-                    self.tell(f"Shutdown manager detected shutdown {'event' if begins else 'cancellation'}")
-                    if begins:
-                        self.begun.set()
-                        continue
-                    self.begun.clear()
-                    self.release()
-                    self._delay = await in_thread(systemd.delay_shutdown, self.seconds)
+                    await self._take(begins=begins)
+
+    async def _take(self, *, begins: bool) -> None:
+        self.tell(f"Shutdown manager detected shutdown {'event' if begins else 'cancellation'}")
+        if begins:
+            self.begun.set()
+            return
+        self.begun.clear()
+        self.release()
+        self._delay = await in_thread(systemd.delay_shutdown, self.seconds)
 
     async def _next(self, signals: asyncio.Queue[Any], router: DBusRouter) -> Any:
         """The next signal. Who waits for one does not hear of the connection's end: the bus is asked now and then."""
@@ -85,3 +92,9 @@ class Logind:
         delay, self._delay = self._delay, None
         if delay is not None:
             delay.end()
+
+
+async def _shuts_down(router: DBusRouter) -> bool:
+    """What logind itself says of it."""
+    ((_, preparing),) = await Proxy(Properties(systemd.LOGIND), router).get("PreparingForShutdown")
+    return bool(preparing)

@@ -7,10 +7,9 @@ from typing import Any
 
 from apimachinery import quantity
 from apimachinery.types import Json
-from kubelet.configuration import API_VERSION, KIND, Configuration, check, parse
+from kubelet.configuration import Configuration, check, parse
 from kubelet.credential_plugins import Provider
 from kubelet.eviction.thresholds import reserved as hard
-from kubelet.pods.backoff import spoken as go_duration
 
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
@@ -43,52 +42,6 @@ def configured(text: str, flags: Mapping[str, Any]) -> Configuration:
     made = replace(found, **{name: value for name, value in flags.items() if value is not None})
     check(made)
     return made
-
-
-def served(configuration: Configuration) -> Json:
-    """The KubeletConfiguration in force (`/configz`)."""
-    c = configuration
-    return {**c.raw} | {
-        "kind": KIND,
-        "apiVersion": API_VERSION,
-        "address": c.address,
-        "port": c.port,
-        "healthzPort": c.healthz_port,
-        "healthzBindAddress": c.healthz_bind_address,
-        "clusterDomain": c.cluster_domain,
-        "clusterDNS": list(c.cluster_dns),
-        "cgroupDriver": c.cgroup_driver,
-        "cgroupRoot": c.cgroup_root or "/",
-        "maxPods": c.max_pods,
-        "podPidsLimit": c.pod_pids_limit,
-        "resolvConf": c.resolv_conf,
-        "staticPodPath": c.static_pod_path,
-        "registerNode": c.register_node,
-        "registerWithTaints": list(c.register_with_taints),
-        "systemReserved": dict(c.system_reserved),
-        "kubeReserved": dict(c.kube_reserved),
-        "enforceNodeAllocatable": list(c.enforce_node_allocatable),
-        "evictionHard": dict(c.eviction_hard),
-        "evictionSoft": dict(c.eviction_soft),
-        "evictionPressureTransitionPeriod": go_duration(c.eviction_pressure_transition_period),
-        "nodeStatusUpdateFrequency": go_duration(c.node_status_update_frequency),
-        "nodeStatusReportFrequency": go_duration(c.node_status_report_frequency),
-        "nodeLeaseDurationSeconds": c.node_lease_duration_seconds,
-        "shutdownGracePeriod": go_duration(c.shutdown_grace_period),
-        "shutdownGracePeriodCriticalPods": go_duration(c.shutdown_grace_period_critical_pods),
-        "seccompDefault": c.seccomp_default,
-        "memorySwap": {"swapBehavior": c.swap_behavior} if c.swap_behavior else {},
-        "failSwapOn": c.fail_swap_on,
-        "memoryThrottlingFactor": c.memory_throttling_factor,
-        "serializeImagePulls": c.pulls_are_serial,
-        "maxParallelImagePulls": c.max_parallel_image_pulls or None,
-        "containerLogMaxSize": c.raw.get("containerLogMaxSize") or "10Mi",
-        "containerLogMaxFiles": c.log_max_files,
-        "imageGCHighThresholdPercent": c.image_gc_high,
-        "imageGCLowThresholdPercent": c.image_gc_low,
-        "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}},
-        "authorization": {"mode": "Webhook"},
-    }
 
 
 def reserved(configuration: Configuration, capacity: Mapping[str, int]) -> dict[str, str]:

@@ -17,11 +17,14 @@ from kubelet.doors import Doors, Node
 from kubelet.pods import cgroups, qos
 from kubelet.pods.container_config import cgroup_parent, unified
 from kubelet.pods.resize import (
+    PENDING,
     SIZE_LABEL,
+    Rank,
     allocated,
     allocation,
     completed,
     differs,
+    rank,
     resizable,
     shrunk_below,
     tree,
@@ -56,10 +59,15 @@ class Resizing:
         """Whether it may get what it asks for when others leave."""
         return self._pending is not None and self._pending[0] == "Deferred"
 
+    @property
+    def rank(self) -> Rank:
+        """Its place among those that wait."""
+        return rank(self._asked, self.pod)
+
     def conditions(self) -> list[tuple[str, str, str, int]]:
         found = []
         if self._pending is not None:
-            found.append(("PodResizePending", *self._pending, self._asked.metadata.generation or 0))
+            found.append((PENDING, *self._pending, self._asked.metadata.generation or 0))
         if self._progress is not None:
             found.append(("PodResizeInProgress", *self._progress))
         return found
@@ -79,19 +87,20 @@ class Resizing:
             self._promised[container.name] = had
         self.pod = allocated(self._asked, self._promised)
 
-    def update(self, pod: Pod) -> None:
-        """The pod as the API has it now; promises what it asks for where the node can."""
+    def update(self, pod: Pod) -> bool:
+        """The pod as the API has it now; promises what it asks for where the node can. Whether it promised anew."""
         self._asked = pod
         if not self._promised:
             self.pod = pod
-            return
+            return False
         self.pod = allocated(pod, self._promised)
         if all(not differs(tree(c), self._promised.get(c.name, tree(c))) for c in resizable(pod)):
             self._pending = None
-            return
+            return False
         self._pending = self._judge(pod)
         if self._pending is None:
             self._promise(pod)
+        return self._pending is None
 
     def _promise(self, pod: Pod) -> None:
         before, self._promised = self._promised, allocation(pod)

@@ -143,7 +143,7 @@ class ServedPods:
         return self._probes.text()
 
     def config(self) -> Json:
-        return {"kubeletconfig": self._config}
+        return self._config
 
     async def _snapshot(self) -> Snapshot:
         async with self._looking:

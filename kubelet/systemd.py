@@ -17,7 +17,7 @@ from jeepney.io.blocking import DBusConnection, open_dbus_connection
 from kubelet.pods.slices import Property
 
 _SYSTEMD = DBusAddress("/org/freedesktop/systemd1", "org.freedesktop.systemd1", "org.freedesktop.systemd1.Manager")
-_LOGIND = DBusAddress("/org/freedesktop/login1", "org.freedesktop.login1", "org.freedesktop.login1.Manager")
+LOGIND = DBusAddress("/org/freedesktop/login1", "org.freedesktop.login1", "org.freedesktop.login1.Manager")
 _EXISTS = "org.freedesktop.systemd1.UnitExists"
 _UNKNOWN = "org.freedesktop.systemd1.NoSuchUnit"
 _PATIENCE = 10.0
@@ -115,11 +115,11 @@ def delay_shutdown(seconds: float) -> Delay:
             raise OSError(f"logind waits {now:.0f} s with a shutdown, and shutdownGracePeriod is {seconds:.0f} s")
     why = ("shutdown", "kubelet", "Kubelet needs time to handle node shutdown", "delay")
     with _connection(with_files=True) as bus:
-        (held,) = _answer(bus, new_method_call(_LOGIND, "Inhibit", "ssss", why))
+        (held,) = _answer(bus, new_method_call(LOGIND, "Inhibit", "ssss", why))
         return Delay(held.to_raw_fd())
 
 
 def _longest_delay() -> float:
     with _connection() as bus:
-        ((_, microseconds),) = _answer(bus, Properties(_LOGIND).get("InhibitDelayMaxUSec"))
+        ((_, microseconds),) = _answer(bus, Properties(LOGIND).get("InhibitDelayMaxUSec"))
     return float(microseconds) / 1_000_000

@@ -15,6 +15,7 @@ from client.events import EventRecorder
 from kubelet import metrics, parts
 from kubelet.agent import Agent
 from kubelet.api import ApiPods
+from kubelet.configz import served
 from kubelet.csi.api import CsiApi
 from kubelet.csi.registry import Registry
 from kubelet.csi.volumes import CsiVolumes
@@ -24,7 +25,7 @@ from kubelet.measures import Measures
 from kubelet.mirrors import Mirrors
 from kubelet.network_upkeep import keep_network, keep_routes
 from kubelet.objects import ApiObjects
-from kubelet.options import Options, served
+from kubelet.options import Options
 from kubelet.runtime.docker import DockerRuntime
 from kubelet.runtime.docker_json import Owner
 from kubelet.runtime.protocol import ContainerRuntime, RuntimeError_

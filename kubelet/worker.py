@@ -7,7 +7,7 @@ remembers is a cache or a back-off: a kubelet that restarts finds the rest in Do
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -75,8 +75,10 @@ class Worker:
         gone: bool = False,
         verdict: Verdict | None = None,
         judge: Judge = lambda _pod: None,
+        retry_resizes: Callable[[], None] = lambda: None,
     ) -> None:
         self.api_pod, self._node, self._doors = pod, node, doors
+        self._retry_resizes = retry_resizes  # of every pod that waits for room, in their order
         self.resizing = Resizing(pod, node, doors, judge)
         self._gone, self._verdict = gone, verdict
         self._told = pod.status.phase in TERMINAL or gone  # the last word has been said
@@ -143,7 +145,15 @@ class Worker:
 
     def _take(self, pod: Pod) -> None:
         self.api_pod = pod
-        self.resizing.update(pod)
+        if self.resizing.update(pod):
+            self._retry_resizes()  # it may have become smaller
+
+    def resize_again(self) -> None:
+        """Ask once more for what it waits for."""
+        before = self.resizing.conditions()
+        self.resizing.update(self.api_pod)
+        if self.resizing.conditions() != before:
+            self.wake()
 
     def _answered(self, pod: Pod) -> None:
         if _revision(pod) > _revision(self.api_pod):
@@ -206,7 +216,7 @@ class Worker:
             return False, now  # an act ended while we looked, and we may have seen what was before it: look again
         self.resizing.learn(self._containers)
         if self.resizing.waits:
-            self.resizing.update(self.api_pod)
+            self._retry_resizes()
         self.resizing.settle(self._containers, self._replacing.forced)
         world = self._world(now)
         plan = decide(world)

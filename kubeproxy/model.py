@@ -14,7 +14,8 @@ from apimachinery.objects.core_v1 import ServicePort as ServicePortView
 from apimachinery.objects.discovery_v1 import Endpoint as EndpointView
 from apimachinery.objects.discovery_v1 import EndpointSlice
 
-PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
+#: Services and endpoints that carry one of these are another proxy's, or nobody's.
+ELSEWHERE_LABELS = frozenset({"service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"})
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 LOCAL = "Local"
 
@@ -60,7 +61,8 @@ def service_ports(services: Iterable[Service], slices: Iterable[EndpointSlice], 
     """Every service port of the cluster as this node must serve it, sorted by key."""
     by_service = defaultdict(list)
     for endpoint_slice in slices:
-        service = endpoint_slice.metadata.labels.get(SERVICE_NAME_LABEL)
+        labels = endpoint_slice.metadata.labels
+        service = None if ELSEWHERE_LABELS & labels.keys() else labels.get(SERVICE_NAME_LABEL)
         if service and endpoint_slice.address_type == "IPv4":
             by_service[endpoint_slice.metadata.namespace, service].append(endpoint_slice)
     ports = [
@@ -75,7 +77,7 @@ def service_ports(services: Iterable[Service], slices: Iterable[EndpointSlice], 
 def is_ours(service: Service) -> bool:
     """Whether this proxy serves the service at all."""
     has_address = service.spec.cluster_ip not in ("", "None") and ":" not in service.spec.cluster_ip
-    return has_address and service.spec.type != "ExternalName" and PROXY_NAME_LABEL not in service.metadata.labels
+    return has_address and service.spec.type != "ExternalName" and not ELSEWHERE_LABELS & service.metadata.labels.keys()
 
 
 def _service_port(service: Service, port: ServicePortView, slices: Sequence[EndpointSlice], node: str) -> ServicePort:

@@ -14,10 +14,20 @@ from pathlib import Path
 FOUND = Path(__file__).parents[1] / "apiserver" / "strategies" / "go_structs.json"
 #: The types that messages show: package of internal types -> names.
 ROOTS = {
-    "core": ("PodSpec", "PodTemplateSpec", "PersistentVolumeClaimSpec", "PersistentVolumeSource", "EphemeralContainer"),
+    "core": (
+        "PodSpec",
+        "PodTemplateSpec",
+        "PersistentVolumeClaimSpec",
+        "PersistentVolumeSource",
+        "EphemeralContainer",
+        "ScopeSelector",
+        "EventSource",
+    ),
     "resource": ("ResourceClaimSpec", "ResourceClaimTemplateSpec", "AllocationResult"),
     "apps": ("DeploymentStrategy", "DaemonSetUpdateStrategy"),
-    "batch": ("PodFailurePolicy", "SuccessPolicy"),
+    "batch": ("PodFailurePolicy", "SuccessPolicy", "UncountedTerminatedPods"),
+    "networking": ("ParentReference",),
+    "storage": ("CSINodeDriver", "VolumeAttachmentSpec"),
 }
 _SCALARS = {
     **dict.fromkeys(("string", "types.UID", "UID"), "string"),

@@ -8,6 +8,7 @@ whatever a scraper asks for, too.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from math import inf, isnan
 
@@ -17,12 +18,14 @@ from prometheus_client.core import Metric
 from serving.series import BETA, COUNTER, QUANTILES, Distribution, Family, Number, Recent, Rows, Shown, Value
 from serving.version import version_info
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 #: Labels of kubernetes_build_info, and what /version calls them.
 _BUILD = {
     "build_date": "buildDate", "compiler": "compiler", "git_commit": "gitCommit", "git_tree_state": "gitTreeState",
     "git_version": "gitVersion", "go_version": "goVersion", "major": "major", "minor": "minor", "platform": "platform",
 }  # fmt: skip
+#: From where on Go writes numbers with an exponent.
+_LARGE = 1_000_000
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
 
@@ -82,7 +85,7 @@ def _of_metrics(families: dict[str, Family]) -> Iterable[Family]:
 
 def number(value: float) -> str:
     """A number as Go writes it: `3`, `0.25`, `1e+06`."""
-    if isinstance(value, int) and -1_000_000 < value < 1_000_000:
+    if isinstance(value, int) and -_LARGE < value < _LARGE:
         return str(value)
     if value in (inf, -inf):
         return "+Inf" if value > 0 else "-Inf"
@@ -103,8 +106,14 @@ def number(value: float) -> str:
     return f"{sign}{mantissa[0]}{point}e+{len(whole) - 1:02d}"
 
 
-def _labels(names: Sequence[str], values: Sequence[str]) -> str:
-    """`a="b",c="d"`, sorted and escaped."""
+@lru_cache(maxsize=512)
+def _bounds(limits: tuple[float, ...]) -> Sequence[str]:
+    return [f'le="{number(limit)}"' for limit in (*limits, inf)]
+
+
+@lru_cache(maxsize=16384)
+def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
+    """`a="b",c="d"`, sorted and escaped; the same ones are asked for at each scrape."""
     return ",".join(
         sorted([f'{name}="{value.translate(_ESCAPES)}"' for name, value in zip(names, values, strict=True)])
     )
@@ -113,9 +122,9 @@ def _labels(names: Sequence[str], values: Sequence[str]) -> str:
 def _add_family(lines: list[str], family: Family) -> None:
     name = family.name
     start = len(lines)
-    bounds = [f'le="{number(limit)}"' for limit in (*family.limits, inf)]
+    bounds, names = _bounds(tuple(family.limits)), tuple(family.labels)
     for values, value in family.rows():
-        _add_series(lines, name, _labels(family.labels, values), value, bounds)
+        _add_series(lines, name, _labels(names, tuple(values)), value, bounds)
     if len(lines) > start:
         lines[start:start] = [f"# HELP {name} {family.help.translate(_HELP_ESCAPES)}", f"# TYPE {name} {family.type}"]
 
@@ -125,8 +134,10 @@ def _add_series(lines: list[str], name: str, labels: str, value: Value, bounds: 
         case Distribution():
             before = f"{name}_bucket{{{labels}," if labels else f"{name}_bucket{{"
             counts = list(accumulate(value.counts))
-            lines += [f"{before}{bound}}} {number(count)}" for bound, count in zip(bounds, counts, strict=True)]
-            _add_totals(lines, name, labels, value.sum, counts[-1])
+            total = counts[-1]
+            texts = counts if total < _LARGE else [number(count) for count in counts]
+            lines += [f"{before}{bound}}} {text}" for bound, text in zip(bounds, texts, strict=True)]
+            _add_totals(lines, name, labels, value.sum, total)
         case Recent():
             before = f"{name}{{{labels}," if labels else f"{name}{{"
             lines += [f'{before}quantile="{part:g}"}} {number(value.quantile(part))}' for part in QUANTILES]
@@ -155,7 +166,7 @@ def _add_metric(lines: list[str], metric: Metric) -> None:
     lines += [f"# HELP {name} {metric.documentation.translate(_HELP_ESCAPES)}", f"# TYPE {name} {metric.type}"]
     for sample in samples:
         values = {key: number(float(value)) if key == "le" else value for key, value in sample.labels.items()}
-        lines.append(f"{sample.name}{_braced(_labels(list(values), list(values.values())))} {number(sample.value)}")
+        lines.append(f"{sample.name}{_braced(_labels(tuple(values), tuple(values.values())))} {number(sample.value)}")
 
 
 def build_info() -> Family:
@@ -169,5 +180,19 @@ def build_info() -> Family:
 
 
 #: What a process of one server shows: its packages add their families when they are loaded.
+_STARTED = "process_start_time_seconds"
+
+
+def process_start() -> float:
+    """When this process began, in seconds since the epoch."""
+    return REGISTRY.get_sample_value(_STARTED) or 0.0
+
+
+def started() -> Family:
+    """The same as a family, for what is shown without the process's other figures."""
+    at = process_start()
+    return Shown(_STARTED, "When the process began, in seconds since the epoch.", (), lambda: [((), at)])
+
+
 PROCESS = Families(REGISTRY)
 PROCESS.add(build_info())

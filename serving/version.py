@@ -10,6 +10,8 @@ from pathlib import Path
 from apimachinery.types import Json
 
 KUBERNETES = "1.34.0"
+#: As OpenAPI documents name it.
+KUBERNETES_MINOR = KUBERNETES.rpartition(".")[0]
 
 
 @lru_cache(maxsize=1)

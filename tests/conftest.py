@@ -16,8 +16,11 @@ from bootstrap.spec import ClusterSpec
 from bootstrap.tenants import MACHINE
 from tests import needs
 
-# How long an example takes says more of the machine than of the code.
-hypothesis.settings.register_profile("pykube", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# How long an example takes says more of the machine than of the code. And a run of the suite says of a change whether it
+# broke something: the same examples each time. `pytest --hypothesis-profile=search` looks for what nobody has seen yet.
+_ANY_MACHINE = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("search", derandomize=False, **_ANY_MACHINE)
+hypothesis.settings.register_profile("pykube", derandomize=True, database=None, **_ANY_MACHINE)
 hypothesis.settings.load_profile("pykube")
 # The default shows a traceback with every local value in colour: half a minute of computing for one internal error.
 _PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)

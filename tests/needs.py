@@ -5,6 +5,9 @@ import shutil
 
 import pytest
 
+#: Before the words of a server that a test starts: it ends with the thread that started it, even of tests that are killed.
+WITH_US = ("setpriv", "--pdeathsig=KILL")
+
 
 def program(name, hint="make test installs it"):
     """The path of a program (a name on PATH, or a path)."""

@@ -59,8 +59,9 @@ def problem_of(error: CompileError) -> str:
 class Compiler:
     """Compiles a policy's expressions in order; variables become fields of `variables` as they are added."""
 
-    def __init__(self, *, params: bool, base: Mapping[str, Type] | None = None) -> None:
+    def __init__(self, *, params: bool, base: Mapping[str, Type] | None = None, composes: bool = True) -> None:
         self._params = params
+        self._composes = composes  #: whether there is such a thing as `variables`
         self._base = base or {}
         self._fields: dict[str, Property] = {}
 
@@ -74,7 +75,8 @@ class Compiler:
         self, text: str, *results: Type, authorizer: bool = True, environment: Environment = ENVIRONMENT
     ) -> Expression:
         known = expressions.variables(params=self._params, authorizer=authorizer)
-        known["variables"] = object_type(VARIABLES, self._fields)
+        if self._composes:
+            known["variables"] = object_type(VARIABLES, self._fields)
         known.update(self._base)
         try:
             return Expression(text, cel.compile(text, environment.with_variables(known), *results))

@@ -34,7 +34,7 @@ def _mutate(review: Review) -> None:
     for key, value in (scheduling.get("nodeSelector") or {}).items():
         if selector.get(key, value) != value:
             raise review.refuse(
-                f"pod rejected: conflict: runtimeClass.scheduling.nodeSelector[{key}] = {value};"
+                f"conflict: runtimeClass.scheduling.nodeSelector[{key}] = {value};"
                 f" pod.spec.nodeSelector[{key}] = {selector[key]}"
             )
         spec["nodeSelector"] = selector = {**selector, key: value}

@@ -15,6 +15,7 @@ import msgspec
 
 from apimachinery import kinds, times
 from apimachinery.types import Json
+from apiserver import protobuf
 from apiserver.allocation import counts
 from apiserver.allocation.choice import Network, address_band, order, usable
 from apiserver.storage.protocol import ABSENT, Conflict, Storage
@@ -112,7 +113,7 @@ class Addresses:
         """Give an address back, if it still belongs to this Service. Calling it again does no harm."""
         key = kinds.IPADDRESSES.storage_key("", str(ipaddress.ip_address(address)))
         stored = await self.storage.get(key)
-        if stored is None or not belongs(msgspec.json.decode(stored.value), owner):
+        if stored is None or not belongs(protobuf.decode_stored(stored.value), owner):
             return
         try:
             await self.storage.delete(key, expect=stored.revision)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import msgspec
 
 from apimachinery.types import Json
+from apiserver import protobuf
 from apiserver.allocation import counts
 from apiserver.allocation.addresses import Refused
 from apiserver.allocation.choice import order, port_band
@@ -121,7 +122,7 @@ def bits_of(stored: Stored | None, ports: range) -> int:
     """The bitmap as a number, 0 where there is none."""
     if stored is None:
         return 0
-    return bits_of_tree(msgspec.json.decode(stored.value), ports)
+    return bits_of_tree(protobuf.decode_stored(stored.value), ports)
 
 
 def bits_of_tree(tree: Json, ports: range) -> int:

@@ -7,13 +7,13 @@ Source: pkg/registry/core/service/{portallocator,ipallocator}/controller/repair*
 """
 
 import asyncio
+import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
 from apimachinery import kinds, times
 from apimachinery.types import Json
+from apiserver import protobuf
 from apiserver.allocation import counts
 from apiserver.allocation import ports as bitmap
 from apiserver.allocation.addresses import MANAGER, MANAGER_LABEL, Refused, belongs
@@ -57,7 +57,7 @@ class Repair:
 
     async def _services(self) -> list[Json]:
         page = await self.storage.list(kinds.SERVICES.storage_prefix())
-        return [msgspec.json.decode(item.value) for item in page.items]
+        return [protobuf.decode_stored(item.value) for item in page.items]
 
     async def _ports(self) -> None:
         """Read the bitmap BEFORE the Services: a port taken since makes the swap fail, and the round is skipped."""
@@ -100,13 +100,15 @@ class Repair:
         holders = {address: service for service in services for address in addresses_of(service)}
         seen: dict[str, Json] = {}
         for item in page.items:
-            tree: Json = msgspec.json.decode(item.value)
+            tree = protobuf.decode_stored(item.value)
             address = tree["metadata"]["name"]
             seen[address] = tree
             if _is_spare(tree, holders, self.clock()):
                 await self._free(item.key, item.revision)
         for address, service in holders.items():
-            if address not in seen:
+            if not _is_address(address):
+                self.complain(f"the cluster IP {address} of service {_name(service)} is not a valid IP address")
+            elif address not in seen:
                 await self._claim(address, service)
             elif not belongs(seen[address], service["metadata"]):
                 counts.ADDRESS_ERRORS.of("duplicate").value += 1
@@ -137,6 +139,14 @@ def _is_spare(tree: Json, holders: Mapping[str, Json], now: float) -> bool:
     if holder is not None and belongs(tree, holder["metadata"]):
         return False
     return now - times.parse(metadata["creationTimestamp"]) > YOUNGEST
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _name(service: Json) -> str:

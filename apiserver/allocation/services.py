@@ -57,8 +57,8 @@ class ServiceAllocator:
 
     async def allocate(self, new: Json, old: Json | None, *, dry_run: bool = False) -> Grant:
         """Fill addresses, families, node ports and the health check's port of `new`. Raises ApiError (422, 500)."""
+        self.settle(new, old)  # again: not every writer of Services has had them judged
         spec, owner = new["spec"], new["metadata"]
-        _settle_families(new, self.addresses.families())
         before = addresses_of(old)
         wanted = _wanted_addresses(spec)
         if dry_run:
@@ -80,6 +80,12 @@ class ServiceAllocator:
             taken_ports=tuple(ports),
             spare_ports=tuple(set(ports_of(old)) - set(ports_of(new))),
         )
+
+    def settle(self, new: Json, old: Json | None) -> None:
+        """Say which families `new` has, before it is judged. Raises ApiError (422)."""
+        problems = families.settle(new["spec"], old["spec"] if old is not None else None, self.addresses.families())
+        if problems:
+            raise errors.invalid("", "Service", new["metadata"].get("name", ""), problems)
 
     async def release(self, service: Json) -> None:
         """The Service is gone: its addresses and ports are free again."""
@@ -212,15 +218,6 @@ def _fill_addresses(spec: Json, addresses: Sequence[str]) -> None:
     if addresses:
         spec["clusterIPs"] = list(addresses)
         spec["clusterIP"] = addresses[0]
-
-
-def _settle_families(new: Json, offered: Sequence[str]) -> None:
-    spec = new["spec"]
-    if spec.get("type") not in _WITH_ADDRESS:
-        return
-    problems = families.settle(spec, offered)
-    if problems:
-        raise errors.invalid("", "Service", new["metadata"].get("name", ""), problems)
 
 
 def _address_error(new: Json, address: str, why: Refused) -> errors.ApiError:

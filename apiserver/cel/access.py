@@ -5,6 +5,7 @@ Source: cel-go/interpreter/attributes.go.
 
 from typing import Any
 
+from apimachinery.errors import go_number
 from apiserver.cel.errors import EvaluationError
 from apiserver.cel.nodes import Call, Ident, Node, Select
 from apiserver.cel.running import Compile, Run, Step
@@ -52,6 +53,8 @@ def select(node: Select, compiled: Compile) -> Step:
         except TypeError:
             if isinstance(value, Optional):
                 return _optional_key(value, name)
+            if isinstance(value, list):
+                raise EvaluationError("unsupported index type 'string' in list") from None
             raise EvaluationError(f"no such key: {name}") from None
 
     return step
@@ -77,8 +80,10 @@ def _optional_key(value: Any, key: Any) -> Optional:
         return Optional(value[key]) if hashable(key) and key in value else NONE
     if isinstance(value, list):
         index = _place(key)
+        if index is None and isinstance(key, str):
+            raise EvaluationError("unsupported index type 'string' in list")
         return Optional(value[index]) if index is not None and 0 <= index < len(value) else NONE
-    raise EvaluationError("no such overload")
+    return NONE
 
 
 def hashable(key: Any) -> bool:
@@ -100,6 +105,8 @@ def _at(value: Any, key: Any) -> Any:
         return value[key]
     if isinstance(value, list):
         index = _place(key)
+        if index is None and isinstance(key, float):
+            raise EvaluationError(f"unsupported index value {go_number(key)} in list")
         if index is None:
             raise EvaluationError(f"unsupported index type '{type_name(key)}' in list")
         if not 0 <= index < len(value):
@@ -107,7 +114,7 @@ def _at(value: Any, key: Any) -> Any:
         return value[index]
     if isinstance(value, Optional):
         return _optional_key(value, key)
-    raise EvaluationError("no such overload")
+    raise EvaluationError(f"no such key: {shown(key)}")
 
 
 def shown(key: Any) -> str:
@@ -127,11 +134,12 @@ def index(node: Call, compiled: Compile) -> Step:
 
 def optional_index(node: Call, compiled: Compile) -> Step:
     operand, key = map(compiled, node.args)
+    absent = 0 if is_attribute(node.args[0]) else 1
 
     def step(run: Run) -> Any:
-        value, at = operand(run), key(run)
-        run.charge(1)
-        return _optional_key(value, at)
+        found = _optional_key(operand(run), key(run))
+        run.charge(1 if found.present else absent)
+        return found
 
     return step
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from apiserver.cel.access import shown
+from apiserver.cel.constants import is_constant
 from apiserver.cel.errors import BudgetExceeded, EvaluationError
 from apiserver.cel.making import LIST_COST
 from apiserver.cel.nodes import Comprehension
@@ -125,13 +126,14 @@ def _where(node: Comprehension, compiled: Compile) -> Step | None:
 
 def _to_list(node: Comprehension, compiled: Compile) -> Step:
     loop, where, body = _Loop(node, compiled), _where(node, compiled), compiled(node.body)
+    added = 2 if is_constant(node.body) else LIST_COST + 2  # the list of one that each round adds
 
     def step(run: Run) -> list[Any]:
         made: list[Any] = []
         for _ in loop.rounds(run):
             if _kept(where, run):
                 made.append(body(run))
-                run.charge(LIST_COST + 2)
+                run.charge(added)
         run.charge(1)
         return made
 

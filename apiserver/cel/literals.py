@@ -9,7 +9,7 @@ from apiserver.cel import patterns
 from apiserver.cel.errors import EvaluationError, Problem
 from apiserver.cel.libraries.formatting import STRINGABLE, clauses
 from apiserver.cel.nodes import Call, ListLiteral, Literal, MapLiteral, Node, children
-from apiserver.cel.types import Type
+from apiserver.cel.types import Type, runtime_name
 from apiserver.cel.values import parse_duration, parse_timestamp
 
 
@@ -108,7 +108,7 @@ def _format(call: Call) -> Iterator[Problem]:
         kinds, message = _CLAUSES[verb.lower()]
         argument = args.items[index]
         if argument.type.kind not in kinds and not argument.type.is_dynamic:
-            text = f"error during formatting: {message}, was given {argument.type}"
+            text = f"error during formatting: {message}, was given {runtime_name(argument.type)}"
             yield Problem(argument.offset, text)
             return
     if len(args.items) > len(verbs):

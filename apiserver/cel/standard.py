@@ -10,6 +10,7 @@ from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from apimachinery.errors import go_number
 from apiserver.cel import values
 from apiserver.cel.environment import Cost, Overload, overload
 from apiserver.cel.errors import EvaluationError
@@ -200,13 +201,7 @@ def show_double(value: float) -> str:
         return "NaN"
     if value in (float("inf"), float("-inf")):
         return "+Inf" if value > 0 else "-Inf"
-    digits, _, exponent = f"{value!r}".partition("e")
-    if not exponent and abs(value) < 1e21 and (abs(value) >= 1e-4 or value == 0):
-        return digits.removesuffix(".0")
-    if not exponent:
-        digits, _, exponent = f"{value:.17e}".partition("e")
-        digits = repr(float(digits))
-    return f"{digits.removesuffix('.0')}e{exponent[0] if exponent[0] in '+-' else '+'}{exponent.lstrip('+-').zfill(2)}"
+    return go_number(value)
 
 
 _BOOLS = {"true": True, "True": True, "TRUE": True, "t": True, "1": True} | {
@@ -350,7 +345,7 @@ _TIMES = (
     _duration_part("getHours", 3600 * SECOND),
     _duration_part("getMinutes", 60 * SECOND),
     _duration_part("getSeconds", SECOND),
-    overload("duration.getMilliseconds() -> int", lambda d: _quotient(d.nanoseconds, 1_000_000) % 1000),
+    overload("duration.getMilliseconds() -> int", lambda d: _quotient(d.nanoseconds, 1_000_000)),
 )
 
 LIBRARY: tuple[Overload, ...] = (

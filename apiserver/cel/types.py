@@ -69,6 +69,14 @@ TYPE_NAMES: dict[str, Type] = {
 }
 
 
+_RUNTIME_NAMES = {type: name for name, type in TYPE_NAMES.items()}
+
+
+def runtime_name(type: Type) -> str:
+    """The name that values of a type have: without parameters, and in full."""
+    return _RUNTIME_NAMES.get(type, type.name)
+
+
 def list_of(element: Type) -> Type:
     """The type of lists of a type."""
     return Type("list", "list", (element,))

@@ -126,7 +126,7 @@ def checked_timestamp(nanoseconds: int) -> Timestamp:
 
 def checked_duration(nanoseconds: int) -> Duration:
     if not INT_MIN <= nanoseconds <= INT_MAX:
-        raise EvaluationError("duration overflow")
+        raise EvaluationError("integer overflow")
     return Duration(nanoseconds)
 
 

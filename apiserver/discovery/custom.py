@@ -1,8 +1,9 @@
 """A custom resource's schema in OpenAPI's two dialects, with its list, as upstream publishes CRDs.
 
 v3 publishes the structural schema, with int-or-string told as a union. v2 knows no unions and no nullability, so these
-are dropped, and below a place that keeps unknown fields nothing is said. apiVersion, kind and metadata are those of
-every object, also of objects inside it. Source: apiextensions-apiserver/pkg/controller/openapi/{builder,v2}.
+are dropped, defaults with them, and below a place that keeps unknown fields nothing is said. apiVersion, kind and
+metadata are those of every object, also of objects inside it.
+Source: apiextensions-apiserver/pkg/controller/openapi/{builder,v2}.
 """
 
 from collections.abc import Sequence
@@ -18,12 +19,14 @@ from apiserver.discovery.state import Schemas
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _PLAIN = "io.k8s.api.core.v1.ConfigMap"
 _UNIONS = ("allOf", "anyOf", "oneOf", "not")
+_NOT_IN_V2 = (*_UNIONS, "default")
 _UNPUBLISHED = ("example", "externalDocs")
 _PRESERVES = "x-kubernetes-preserve-unknown-fields"
 _INT_OR_STRING = "x-kubernetes-int-or-string"
 _EMBEDDED = "x-kubernetes-embedded-resource"
 _SELECTABLE = "x-kubernetes-selectable-fields"
 _CONVENTIONS = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md"
+_OF_LISTS = f"Standard list metadata. More info: {_CONVENTIONS}#types-kinds"
 _EITHER = [{"type": "integer"}, {"type": "string"}]
 
 
@@ -95,10 +98,11 @@ def _of_every_object(meta: str, prefix: str) -> Json:
     texts = _texts()
     # v3 takes nothing beside a reference.
     metadata = {"allOf": [reference]} if prefix == defs.V3_PREFIX else reference
+    text = _OF_LISTS if meta == "ListMeta" else texts["metadata"]
     return {
         "apiVersion": {"type": "string", "description": texts["apiVersion"]},
         "kind": {"type": "string", "description": texts["kind"]},
-        "metadata": {"description": texts["metadata"], **metadata},
+        "metadata": {"description": text, **metadata},
     }
 
 
@@ -135,7 +139,7 @@ def _mapped(schema: Json, change: Any) -> Json:
 
 def _simplified(schema: Json) -> Json:
     """What OpenAPI v2 can say of a schema, in such a way that kubectl can cope with it."""
-    made = {name: value for name, value in schema.items() if name not in _UNIONS}
+    made = {name: value for name, value in schema.items() if name not in _NOT_IN_V2}
     if made.pop("nullable", False):
         for name in ("type", "items", "properties"):
             made.pop(name, None)

@@ -15,7 +15,7 @@ import msgspec
 from apimachinery.fields import short
 from apimachinery.go_zeros import ALWAYS
 from apimachinery.types import Json
-from apiserver.discovery.marks import DEFAULTS, ENUMS
+from apiserver.discovery.marks import DEFAULTS, SPACED, enums, scalars
 
 V2_PREFIX = "#/definitions/"
 V3_PREFIX = "#/components/schemas/"
@@ -32,6 +32,13 @@ _SCALARS_V3: dict[str, Json] = {
     _QUANTITY: {"oneOf": [{"type": "string"}, {"type": "number"}]},
     _INT_OR_STRING: {"oneOf": [{"type": "integer"}, {"type": "string"}], "format": "int-or-string"},
 }
+#: What has no zero as an element of a list or a map.
+_HELD_AS_THEY_ARE = (
+    *_SCALARS_V3,
+    _JSON,
+    f"{_JSON}SchemaPropsOrStringArray",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.Time",
+)
 #: Definitions that every group's document has besides its own kinds'.
 STATUS = "io.k8s.apimachinery.pkg.apis.meta.v1.Status"
 DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
@@ -39,6 +46,9 @@ PATCH = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch"
 API_RESOURCE_LIST = "io.k8s.apimachinery.pkg.apis.meta.v1.APIResourceList"
 API_GROUP = "io.k8s.apimachinery.pkg.apis.meta.v1.APIGroup"
 COMMON = (STATUS, DELETE_OPTIONS, PATCH, API_RESOURCE_LIST, API_GROUP)
+
+#: Definitions that say of no kind that they are it.
+_UNNAMED = {("", "v1", "Info"): "io.k8s.apimachinery.pkg.version.Info", ("", "v1", "Patch"): PATCH}
 
 Definitions = Mapping[str, Json]
 GroupVersionKind = tuple[str, str, str]
@@ -61,7 +71,7 @@ def load() -> dict[str, Json]:
 
 def names(definitions: Definitions) -> dict[GroupVersionKind, str]:
     """Which definition a kind is."""
-    found: dict[GroupVersionKind, str] = {}
+    found: dict[GroupVersionKind, str] = dict(_UNNAMED)
     for name, schema in definitions.items():
         for gvk in schema.get(_GVK) or ():
             key = (gvk["group"], gvk["version"], gvk["kind"])
@@ -101,31 +111,34 @@ def references(node: Any) -> Iterator[str]:
             yield from references(value)
 
 
-def schema_v3(name: str, schema: Json, served: frozenset[tuple[str, str]], *, enums: bool = True) -> Json:
-    """A definition for OpenAPI v3. `served` are the group versions whose kinds may be named."""
+def schema_v3(name: str, schema: Json, *, with_enums: bool = True) -> Json:
+    """A definition for OpenAPI v3."""
     if name in _SCALARS_V3:
-        return {**_description(schema), **_SCALARS_V3[name]}
-    made = _finished(_converted(schema, V3_PREFIX), served)
-    return _with_defaults(name, _with_enums(name, made) if enums else made)
+        return {"description": scalars()[name], **_SCALARS_V3[name]}
+    made = _finished(_converted(schema, V3_PREFIX))
+    return _with_defaults(name, _with_enums(name, made) if with_enums else made)
 
 
-def schema_v2(name: str, schema: Json, served: frozenset[tuple[str, str]], *, enums: bool = True) -> Json:
+def schema_v2(name: str, schema: Json, *, with_enums: bool = True) -> Json:
     """A definition for OpenAPI v2."""
     if name in _SCALARS_V2:
-        return {**_description(schema), **_SCALARS_V2[name]}
-    made = _finished(_converted(schema, V2_PREFIX), served)
-    return _with_enums(name, made) if enums else made
+        return {"description": scalars()[name], **_SCALARS_V2[name]}
+    made = _finished(_converted(schema, V2_PREFIX))
+    return _with_enums(name, made) if with_enums else made
 
 
 def _with_enums(name: str, schema: Json) -> Json:
     """The values of enumerated fields, also in the description, where people read them."""
-    for field, values in ENUMS.get(short(name), {}).items():
+    for field, values in enums().get(short(name), {}).items():
         inner = (schema.get("properties") or {}).get(field)
         if inner is None:
             continue
-        listed = "".join(f'\n - `"{value}"`' for value in values)
-        inner["description"] = f"{inner.get('description', '')}\n\nPossible enum values:{listed}"
-        (inner["items"] if inner.get("type") == "array" else inner)["enum"] = values
+        element = inner.get("items") or inner.get("additionalProperties")
+        if element is None:  # of lists and maps the description says nothing
+            listed = "".join(f'\n - `"{value}"`{text and f" {text}"}' for value, text in values.items())
+            gap = "\n\n\n" if f"{short(name)}.{field}" in SPACED else "\n\n"
+            inner["description"] = f"{inner.get('description', '')}{gap}Possible enum values:{listed}"
+        (element or inner)["enum"] = list(values)
     return schema
 
 
@@ -139,6 +152,8 @@ def _with_defaults(name: str, schema: Json) -> Json:
             inner["default"] = zeros[field]
         elif field == "metadata" and name.endswith("List"):
             inner["default"] = {}
+        if "default" in inner and "$ref" in inner:  # v3 takes nothing beside a reference
+            inner["allOf"] = [{"$ref": inner.pop("$ref")}]
         for member in ("items", "additionalProperties"):
             if isinstance(inner.get(member), dict):
                 inner[member] = _with_zero(inner[member])
@@ -152,24 +167,18 @@ def _refers_to(schema: Json) -> str:
 def _with_zero(schema: Json) -> Json:
     """An element with its zero, where Go holds it by value."""
     if reference := schema.get("$ref"):
-        is_scalar = reference.rsplit("/", 1)[-1] in (*_SCALARS_V3, _JSON)
+        is_scalar = reference.rsplit("/", 1)[-1] in _HELD_AS_THEY_ARE
         return schema if is_scalar else {"default": {}, "allOf": [schema]}
+    if isinstance(schema.get("items"), dict):
+        return {**schema, "items": _with_zero(schema["items"])}
     zero = {"string": "", "integer": 0}.get(schema.get("type", ""))
     return schema if zero is None or schema.get("format") == "byte" else {**schema, "default": zero}
 
 
-def _description(schema: Json) -> Json:
-    return {"description": schema["description"]} if schema.get("description") else {}
-
-
-def _finished(schema: Json, served: frozenset[tuple[str, str]]) -> Json:
-    """Without the enums of apiVersion and kind, and naming no kind that is not served."""
+def _finished(schema: Json) -> Json:
+    """Without the enums of apiVersion and kind."""
     for field in ("apiVersion", "kind"):
         (schema.get("properties") or {}).get(field, {}).pop("enum", None)
-    if gvks := schema.pop(_GVK, None):
-        kept = [gvk for gvk in gvks if (gvk["group"], gvk["version"]) in served]
-        if kept:
-            schema[_GVK] = kept
     return schema
 
 

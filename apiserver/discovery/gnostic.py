@@ -26,6 +26,7 @@ _MESSAGES: dict[str, Fields] = {
         "produces": (7, "texts"),
         "paths": (8, "paths"),
         "definitions": (9, "schemas"),
+        "parameters": (10, "parameter definitions"),
         "security": (12, "requirements"),
         "securityDefinitions": (13, "security"),
     },
@@ -180,11 +181,22 @@ def _responses(trees: Mapping[str, Any]) -> bytes:
 
 
 def _parameter(tree: Mapping[str, Any]) -> bytes:
-    """ParametersItem > Parameter > BodyParameter, or NonBodyParameter > the message of its place."""
+    """ParametersItem > a JsonReference, or a Parameter."""
+    if "$ref" in tree:
+        return _delimited(2, _delimited(1, tree["$ref"].encode()))
+    return _delimited(1, _one_parameter(tree))
+
+
+def _one_parameter(tree: Mapping[str, Any]) -> bytes:
+    """Parameter > BodyParameter, or NonBodyParameter > the message of its place."""
     if tree["in"] == "body":
-        return _delimited(1, _delimited(1, _message("body", tree)))
+        return _delimited(1, _message("body", tree))
     number, message = (3, "query") if tree["in"] == "query" else (4, "path parameter")
-    return _delimited(1, _delimited(2, _delimited(number, _message(message, tree))))
+    return _delimited(2, _delimited(number, _message(message, tree)))
+
+
+def _parameter_definitions(trees: Mapping[str, Any]) -> bytes:
+    return b"".join(_delimited(1, _named(name, _one_parameter(tree))) for name, tree in trees.items())
 
 
 def _additional(value: Any) -> bytes:
@@ -227,6 +239,7 @@ _SPECIAL: dict[str, Encoder] = {
     "paths": _paths,
     "responses": _responses,
     "parameters": _parameter,
+    "parameter definitions": _parameter_definitions,
     "security": _security,
     "requirements": _requirement,
 }

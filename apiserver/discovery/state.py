@@ -14,8 +14,8 @@ from functools import cached_property
 from urllib.parse import parse_qs
 
 import msgspec
-import yaml
 
+from apimachinery import yaml_writer
 from apimachinery.errors import ApiError, not_acceptable
 from apimachinery.kinds import KINDS, Kind
 from apimachinery.types import Json
@@ -23,6 +23,7 @@ from apiserver import protobuf
 from apiserver.authentication.oidc import CACHE_CONTROL
 from apiserver.discovery import aggregated, documents, gnostic, merging, openapi_v2, openapi_v3
 from apiserver.discovery import definitions as defs
+from apiserver.discovery.operations import OTHERS, of_group, of_version
 from apiserver.discovery.served import Foreign, Groups, Listed, by_group, listed, root_paths
 from apiserver.negotiation import (
     JSON,
@@ -31,9 +32,11 @@ from apiserver.negotiation import (
     YAML,
     accepted_discovery,
     accepted_for_errors,
+    media_type_of,
     no_representation,
     passes_router,
 )
+from apiserver.status_bodies import status_body
 from serving.version import version_info
 
 _FRESH = "no-cache, private"
@@ -41,19 +44,6 @@ _FOREVER = "public, immutable"
 _YEAR = 365 * 24 * 3600
 _V2 = "/openapi/v2"
 _V3 = "/openapi/v3"
-_OTHERS = {
-    "api": {"/api/": "get available API versions"},
-    "apis": {"/apis/": "get available API versions"},
-    "version": {"/version/": "get the version information for this server"},
-    ".well-known/openid-configuration": {
-        "/.well-known/openid-configuration/": "get service account issuer OpenID configuration, also known as the "
-        "'OIDC discovery doc'"
-    },
-    "openid/v1/jwks": {
-        "/openid/v1/jwks/": "get service account issuer OpenID JSON Web Key Set which contains public token "
-        "verification keys"
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -85,6 +75,7 @@ class Stored:
 
 #: What upstream's router lets pass below these roots.
 _PRODUCED = {"version": (JSON,), "api": MEDIA_TYPES, "apis": MEDIA_TYPES}
+_LIKE_JSON = (JSON, "application/*", "*/*")
 _LISTS = ("/api", "/apis")
 _TEXT = "text/plain; charset=utf-8"  # what Go makes of a document whose type nobody says
 
@@ -162,7 +153,10 @@ class Discovery:
         else:
             asked = ""
         if (refusal := _refused(normal, headers.get("accept", ""))) is not None:
-            return Response(406, (("content-type", JSON),), msgspec.json.encode(refusal.status()))
+            body, media_type = status_body(refusal, headers.get("accept", ""))
+            return Response(406, (("content-type", media_type),), body)
+        if normal.startswith(f"{_V3}/") and name in self.hashes and not _takes_json(headers.get("accept", "")):
+            return Response(406, (("vary", "Accept"), ("cache-control", _FRESH)))
         stored = self._stored(path, headers.get("accept", ""))
         if stored is None:
             return None
@@ -214,7 +208,7 @@ class Discovery:
         if form == PROTOBUF:
             return protobuf.encode({**tree, "apiVersion": tree.get("apiVersion", "")})
         if form == YAML:
-            return yaml.dump(tree, Dumper=yaml.CSafeDumper, default_flow_style=False).encode()
+            return yaml_writer.dumped(tree)
         data = msgspec.json.encode(tree)
         return msgspec.json.format(data, indent=2) if path in ("/", "/version") else data
 
@@ -252,9 +246,9 @@ class Discovery:
         return tree if group else {name: value for name, value in tree.items() if name != "apiVersion"}  # as upstream
 
     def _hashes(self) -> dict[str, str]:
-        absent = {name for name in _OTHERS if "openid" in name and f"/{name}" not in self.fixed}
+        absent = {name for name in OTHERS if "openid" in name and f"/{name}" not in self.fixed}
         built_in = {f"apis/{group}" for group in self.groups if group} - {f"apis/{gvk[0]}" for gvk in self.schemas}
-        found = {name: openapi_v3.content_hash([], name.encode()) for name in {*_OTHERS, *built_in} - absent}
+        found = {name: openapi_v3.content_hash([], name.encode()) for name in {*OTHERS, *built_in} - absent}
         marks: dict[tuple[str, str], bytes] = {}
         for group, version, kind in sorted(self.schemas):
             marks[group, version] = marks.get((group, version), b"") + self.schemas[group, version, kind].mark
@@ -277,18 +271,26 @@ class Discovery:
 
     def _document(self, name: str) -> Json:
         """One of OpenAPI v3's documents."""
-        if name in _OTHERS:
-            return openapi_v3.plain_document(_OTHERS[name])
+        if name in OTHERS:
+            return openapi_v3.document((), self.load(), others=(OTHERS[name],))
         root, *rest = name.split("/")
         if root == "apis" and len(rest) == 1:
-            return openapi_v3.group_document(rest[0], self.load())
+            return openapi_v3.document((), self.load(), others=(of_group(rest[0]),))
         group, version = rest if root == "apis" else ("", rest[0])
         extra = {gvk: self.schemas[gvk].v3 for gvk in self._custom(group, version)}
-        return openapi_v3.document(self.groups[group][version], self.load(), extra, enums=self.with_enums)
+        others = () if extra else (of_version(group, version),)
+        return openapi_v3.document(
+            self.groups[group][version], self.load(), extra, enums=self.with_enums, others=others
+        )
 
     def _openapi_v2(self, media_type: str) -> bytes:
         extra = {gvk: schemas.v2 for gvk, schemas in self.schemas.items()}
-        tree = openapi_v2.document(self.kinds, self.load(), extra, enums=self.with_enums)
+        custom = {gvk[0] for gvk in self.schemas}
+        groups = {group: versions for group, versions in self.groups.items() if group not in custom}
+        others = [path for name, path in OTHERS.items() if name in self.hashes]
+        others += [of_group(group) for group in groups if group]
+        others += [of_version(group, version) for group, versions in groups.items() for version in versions]
+        tree = openapi_v2.document(self.kinds, self.load(), extra, enums=self.with_enums, others=others)
         tree = merging.merge_v2(tree, [row.openapi_v2 for row in self.foreign if row.openapi_v2])
         return gnostic.encode(tree) if media_type == gnostic.MEDIA_TYPE else msgspec.json.encode(tree)
 
@@ -303,6 +305,11 @@ def _refused(path: str, accept: str) -> ApiError | None:
         return no_representation(types)
     can_be_had = accepted_discovery if path in _LISTS else accepted_for_errors
     return not_acceptable(MEDIA_TYPES) if root != "version" and can_be_had(accept) is None else None
+
+
+def _takes_json(accept: str) -> bool:
+    """Whether a document of OpenAPI v3 can be had: their handler speaks JSON alone, here."""
+    return not accept or any(media_type_of(clause) in _LIKE_JSON for clause in accept.split(","))
 
 
 def _normal(path: str) -> str:

@@ -12,7 +12,7 @@ Source: apiserver/pkg/server/filters/priority-and-fairness.go, apiserver/pkg/uti
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -171,8 +171,7 @@ class Fairness:
         if response.chunks is None:
             self._answered(ticket, flow, level, loop, times, is_read=is_read)
         else:
-            answered = partial(self._answered, ticket, flow, level, loop, times, is_read=is_read)
-            response.chunks = _followed(response.chunks, answered)
+            call.ending = partial(self._answered, ticket, flow, level, loop, times, is_read=is_read)
         return response
 
     def _waited(self, call: Call, flow: Flow, seconds: float, *, is_run: bool) -> float:
@@ -341,15 +340,6 @@ class Fairness:
             if not level.limits.exempt:
                 _wake(level.state.resize(self.division.seats[name], now))
             level.resize(now)
-
-
-async def _followed(chunks: AsyncIterator[bytes], done: Callable[[], None]) -> AsyncIterator[bytes]:
-    """The chunks; `done` is called when the last one has been taken, or nobody wants more."""
-    try:
-        async for chunk in chunks:
-            yield chunk
-    finally:
-        done()
 
 
 _READS = ("get", "list", "watch")

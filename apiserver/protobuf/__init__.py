@@ -11,8 +11,8 @@ and compares our bytes with those of upstream's library. Custom resources are no
 Source: apimachinery/pkg/runtime/serializer/protobuf, the generated.pb.go files.
 """
 
-from apiserver.protobuf.reading import decode
-from apiserver.protobuf.shaping import shaped, shaped_after_decoding
+from apiserver.protobuf.reading import decode, decode_stored
+from apiserver.protobuf.shaping import as_stored, settled, shaped, shaped_after_decoding
 from apiserver.protobuf.table import speaks
 from apiserver.protobuf.wire import Malformed, envelope, watch_frame
 from apiserver.protobuf.writing import Unwritable, encode, list_body, raw
@@ -20,11 +20,14 @@ from apiserver.protobuf.writing import Unwritable, encode, list_body, raw
 __all__ = [
     "Malformed",
     "Unwritable",
+    "as_stored",
     "decode",
+    "decode_stored",
     "encode",
     "envelope",
     "list_body",
     "raw",
+    "settled",
     "shaped",
     "shaped_after_decoding",
     "speaks",

@@ -42,6 +42,12 @@ def decode(data: bytes) -> Json:
     return {"kind": kind, "apiVersion": api_version, **_message(name)(raw, 0)}
 
 
+def decode_stored(value: bytes) -> Json:
+    """The tree of a value of the store: protobuf where an upstream server wrote it, else JSON. Raises ValueError."""
+    tree: Json = decode(value) if value.startswith(MAGIC) else msgspec.json.decode(value)
+    return tree
+
+
 @cache
 def _message(name: str) -> Read:
     """The reader of a message type."""

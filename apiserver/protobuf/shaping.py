@@ -25,10 +25,19 @@ Shape = Callable[[Any], Any]
 
 def shaped(tree: Json) -> Json:
     """The object as upstream would show it: a new tree, which shares what did not change."""
+    return _shaped(tree, nulls=False)
+
+
+def settled(tree: Json) -> Json:
+    """The same after upstream has stored it, where a list or a map that is empty is none: `rules: null`."""
+    return _shaped(tree, nulls=True)
+
+
+def _shaped(tree: Json, *, nulls: bool) -> Json:
     kind = tree.get("kind", "")  # a protobuf body may say nothing
     if not speaks(tree.get("apiVersion", "")) or not (name := message_of(tree["apiVersion"], kind)):
         return tree
-    return {"kind": tree["kind"], "apiVersion": tree["apiVersion"], **_message(name)(tree)}
+    return {"kind": tree["kind"], "apiVersion": tree["apiVersion"], **_message(name, nulls=nulls)(tree)}
 
 
 def shaped_after_decoding(tree: Json, kind: Kind) -> Json:
@@ -41,6 +50,39 @@ def shaped_after_decoding(tree: Json, kind: Kind) -> Json:
         return shaped(tree)
     shape = _message(name, _shaped_by_decoding(name, definition) - {_STATUS})
     return {"kind": tree["kind"], "apiVersion": tree["apiVersion"], **shape(tree)}
+
+
+def as_stored(tree: Json, kind: Kind) -> Json:
+    """The object as it comes back from the store: lists that are always there are null when nothing is in them.
+
+    Of the object, and of what lies directly in it: upstream's kinds have them there, or in pods, which never are empty.
+    """
+    if not speaks(kind.api_version) or not (name := message_of(kind.api_version, kind.kind)):
+        return tree
+    out = _with_null_lists(tree, name)
+    for field in _structs_with_lists(name):
+        value = out.get(field.name)
+        if value and (made := _with_null_lists(value, field.type)) is not value:
+            out = {**out, field.name: made}
+    return out
+
+
+def _with_null_lists(tree: Json, message: str) -> Json:
+    empty = [name for name in _null_lists(message) if tree.get(name) == []]
+    return {**tree, **dict.fromkeys(empty)} if empty else tree
+
+
+@cache
+def _structs_with_lists(message: str) -> tuple[Field, ...]:
+    found = (field for field in _flat(message) if _is_struct(field.type) and not is_special(field.type))
+    return tuple(field for field in found if _null_lists(field.type))
+
+
+@cache
+def _null_lists(message: str) -> frozenset[str]:
+    """The lists of a message that are always there."""
+    found = (field for field in _flat(message) if field.type.startswith("[]") and _is_always_there(field))
+    return frozenset(field.name for field in found if zero(field.type) is None)
 
 
 _STATUS = "status"
@@ -99,20 +141,23 @@ def _is_always_there(field: Field) -> bool:
 
 
 @cache
-def _message(name: str, passed_over: frozenset[str] = frozenset()) -> Shape:
+def _message(name: str, passed_over: frozenset[str] = frozenset(), *, nulls: bool = False) -> Shape:
     """The function that shapes a message. Most trees have the shape already: for these it should be nearly free."""
     shapes: dict[str, Shape] = {}
     left_out: set[str] = set()  # when they are empty
+    null: set[str] = set()  # when they are empty
     always: dict[str, Shape] = {}
     is_ready = False
 
     def prepare() -> None:  # not before, since a message may contain itself
         nonlocal is_ready
         for field in _flat(name):
-            if field.name not in passed_over and (inner := _value(field.type)):
+            if field.name not in passed_over and (inner := _value(field.type, nulls=nulls)):
                 shapes[field.name] = inner
             if _is_left_out(field):
                 left_out.add(field.name)
+            elif nulls and field.kept and not field.optional and field.type.startswith(("[]", "map<")):
+                null.add(field.name)
             if _is_always_there(field):
                 always[field.name] = _absent(field)
         is_ready = True
@@ -122,11 +167,15 @@ def _message(name: str, passed_over: frozenset[str] = frozenset()) -> Shape:
             prepare()
         out = tree
         if not all(tree.values()):
-            out = {key: value for key, value in tree.items() if value or not (value is None or key in left_out)}
+            out = {
+                key: value or (None if key in null else value)
+                for key, value in tree.items()
+                if value or key in null or not (value is None or key in left_out)
+            }
         if not shapes.keys().isdisjoint(out):
             for key in shapes.keys() & out.keys():
                 value = out[key]
-                made = shapes[key](value)
+                made = shapes[key](value) if value is not None else None
                 if made is not value:
                     out = {**tree} if out is tree else out
                     out[key] = made
@@ -151,15 +200,15 @@ def _is_struct(type_: str) -> bool:
     return not is_scalar(type_) and not type_.startswith(("[]", "map<", "items<"))
 
 
-def _value(type_: str) -> Shape | None:
+def _value(type_: str, *, nulls: bool) -> Shape | None:
     """What shapes a value, None where every value stays as it is."""
     if type_.startswith("[]"):
-        return _each(_value(type_[2:]))
+        return _each(_value(type_[2:], nulls=nulls))
     if type_.startswith("map<"):
-        return _each_value(_value(type_[4:-1].partition(",")[2]))
+        return _each_value(_value(type_[4:-1].partition(",")[2], nulls=nulls))
     if is_scalar(type_) or is_special(type_) or type_.startswith("items<"):
         return None
-    return _message(type_)
+    return _message(type_, nulls=nulls)
 
 
 def _each(inner: Shape | None) -> Shape | None:

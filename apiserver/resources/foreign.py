@@ -8,8 +8,6 @@ Source: pkg/kubeapiserver/default_storage_factory_builder.go, apiextensions-apis
 
 from collections.abc import Callable, Mapping
 
-import msgspec
-
 from apimachinery.autoscalers import to_v2
 from apimachinery.kinds import KNOWN, Kind
 from apimachinery.types import Json
@@ -17,13 +15,12 @@ from apiserver import protobuf
 from apiserver.registry import stored_kind
 from apiserver.strategies import strategy_of
 
-_PROTOBUF = b"k8s\0"
 _STORED = {(kind.group, kind.kind): stored_kind(kind) for kind in KNOWN}
 
 
 def decode(value: bytes) -> Json:
     """The object as we would have stored it. Raises ValueError for what is none."""
-    tree: Json = protobuf.decode(value) if value.startswith(_PROTOBUF) else msgspec.json.decode(value)
+    tree = protobuf.decode_stored(value)
     api_version, name = tree["apiVersion"], tree["kind"]
     kind = _STORED.get((api_version.rpartition("/")[0], name))
     if kind is None:

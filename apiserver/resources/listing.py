@@ -28,7 +28,7 @@ from apiserver.registry import Resource
 from apiserver.resources import presenting, tokens
 from apiserver.resources.api import Api
 from apiserver.resources.committing import as_entry
-from apiserver.resources.options import EXACT, ListOptions, list_options
+from apiserver.resources.options import EXACT, ListOptions, check_start, list_options
 from apiserver.resources.reads import ListCount
 from apiserver.resources.selecting import Selects, selector, values_of_a_label
 from apiserver.resources.writing import key_of
@@ -70,7 +70,9 @@ class Selection:
 
 async def list_objects(api: Api, call: Call, resource: Resource) -> Response:
     """GET of a collection."""
-    selection = await select(api, call, resource, list_options(call))
+    options = list_options(call)
+    call.must_be_acceptable()
+    selection = await select(api, call, resource, options)
     await presenting.prepare(resource, selection.entries)
     return answer(api, call, resource, selection)
 
@@ -85,8 +87,10 @@ def prefix_of(call: Call, resource: Resource) -> str:
 async def select(api: Api, call: Call, resource: Resource, options: ListOptions) -> Selection:
     """The objects a list asks for. Raises 400, 410 and 504."""
     prefix, selects = prefix_of(call, resource), selector(resource, options)
-    if options.token:
-        return await _continued(api, resource, prefix, options, selects, tokens.decode(options.token))
+    token = tokens.decode(options.token) if options.token else None
+    check_start(options)
+    if token is not None:
+        return await _continued(api, resource, prefix, options, selects, token)
     version = options.revision
     if version and (options.match == EXACT or (options.limit and not options.match)):
         return await _as_of(api, resource, prefix, options, selects, version)
@@ -208,7 +212,7 @@ class _Resumable(errors.ApiError):
 
 def _expired(start: str) -> errors.ApiError:
     if not start:
-        return errors.expired()
+        return errors.expired("The resourceVersion for the provided list is too old.")
     error = _Resumable(410, "Expired", _TOO_OLD)
     error.start = tokens.encode(start.removesuffix("\0"), "", tokens.INCONSISTENT)
     return error

@@ -4,7 +4,7 @@ Sources: apimachinery/pkg/apis/meta/v1/types.go, internalversion/validation/vali
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -69,30 +69,41 @@ class DeleteOptions:
     dry_run: bool = False
 
 
-def list_options(request: Request, *, watch: bool = False, may_begin: bool = True) -> ListOptions:
-    """The options of a list or watch, which `may_begin` with what is there. Raises 400 or 422 with upstream's text."""
-    version = request.first("resourceVersion")
-    check_resource_version(version, of_list=not watch)
+def list_options(request: Request, *, may_begin: bool = True) -> ListOptions:
+    """The options of a list or watch, which `may_begin` with what is there. Raises 400 or 422 with upstream's text.
+
+    Whether a watch is meant says the parameter and not the path: upstream judges `/watch/` paths as lists. The revision
+    is not looked at here: first comes whether the answer's form can be had, and the fields are known (`check_start`).
+    """
+    timeout, limit = _number(request, "timeoutSeconds"), _number(request, "limit")
     label_text, field_text = request.first("labelSelector"), request.first("fieldSelector")
     options = ListOptions(
         labels=_selector(label_text),
         fields=_fields(field_text),
         label_text=label_text,
         field_text=field_text,
-        limit=_number(request, "limit"),
+        limit=limit,
         token=request.first("continue"),
-        resource_version=version,
+        resource_version=request.first("resourceVersion"),
         match=request.first("resourceVersionMatch"),
-        timeout=_number(request, "timeoutSeconds"),
+        timeout=timeout,
         bookmarks=flag(request, "allowWatchBookmarks"),
         initial_events=flag(request, "sendInitialEvents") if "sendInitialEvents" in request.query else None,
     )
-    problems = _watch_problems(options, may_begin=may_begin) if watch else _list_problems(options)
+    watches = flag(request, "watch")
+    problems = _watch_problems(options, may_begin=may_begin) if watches else _list_problems(options)
     if problems:
         raise errors.invalid(_META, "ListOptions", "", problems)
-    if options.token and version and version != "0":
-        raise errors.bad_request("specifying resource version is not allowed when using continue")
+    if watches and may_begin and _begins(options):
+        return replace(options, initial_events=True)
     return options
+
+
+def check_start(options: ListOptions) -> None:
+    """Raise 400 where a list cannot begin as it is asked to."""
+    if options.token and options.resource_version not in ("", "0"):
+        raise errors.bad_request("specifying resource version is not allowed when using continue")
+    check_resource_version(options.resource_version, of_list=True)
 
 
 def flag(request: Request, name: str) -> bool:
@@ -121,22 +132,24 @@ def _fields(text: str) -> selectors.FieldSelector | None:
 
 def check_resource_version(text: str, *, of_list: bool = False) -> None:
     """Raise 400 unless it is empty or a number."""
-    why = ""
+    if why := no_revision(text):
+        message = f'resourceVersion: Invalid value: "{text}": {why}'
+        raise errors.bad_request(f"invalid resource version: {message}") if of_list else errors.unconverted(message)
+
+
+def no_revision(text: str) -> str:
+    """Why a text is no resourceVersion, in the words of Go's library; "" for one and for none."""
     if text and not (text.isascii() and text.isdigit()):
-        why = "invalid syntax"
-    elif len(text) > _DIGITS or int(text or 0) > _MOST_REVISION:
-        why = "value out of range"
-    if not why:
-        return
-    # differs: for a get and a watch upstream has a bare 500.
-    message = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": {why}'
-    raise errors.bad_request(f"invalid resource version: {message}" if of_list else message)
+        return f'strconv.ParseUint: parsing "{text}": invalid syntax'
+    if len(text) > _DIGITS or int(text or 0) > _MOST_REVISION:
+        return f'strconv.ParseUint: parsing "{text}": value out of range'
+    return ""
 
 
 def _number(request: Request, name: str) -> int:
-    text = request.first(name)
-    if not text:
+    if name not in request.query:
         return 0
+    text = request.first(name)
     why = "" if _INTEGER.fullmatch(text) else "invalid syntax"
     value = 0 if why or len(text) > _DIGITS else int(text)
     if not why and (len(text) > _DIGITS or not -(2**63) <= value < 2**63):
@@ -176,10 +189,14 @@ def _watch_problems(options: ListOptions, *, may_begin: bool) -> list[FieldError
             problems.append(_forbidden(where, f"{where} is forbidden for watch unless sendInitialEvents is provided"))
         if match != NOT_OLDER_THAN:
             problems.append(errors.not_supported(where, match, (NOT_OLDER_THAN,)))
-    begins = may_begin and options.initial_events is None and options.resource_version in ("", "0")
-    if options.token and (match or begins):  # a watch from nowhere gets a match by itself
+    if options.token and (match or (may_begin and _begins(options))):  # a watch from nowhere gets a match by itself
         problems.append(_forbidden(where, f"{where} is forbidden when continue is provided"))
     return problems
+
+
+def _begins(options: ListOptions) -> bool:
+    """Whether a watch from nowhere is one that begins with what is there, though it does not say so."""
+    return options.initial_events is None and not options.match and options.resource_version in ("", "0")
 
 
 _NOT_BEGUN = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"
@@ -226,14 +243,13 @@ def _dry_run_problems(values: list[str]) -> list[FieldError]:
 
 
 def delete_options(request: Request, body: Json | None) -> DeleteOptions:
-    """The options of a delete: those of the body where there is one, and then none of the query's."""
+    """The options of a delete: those of the body, as decoded, where there is one, and then none of the query's."""
     tree = _deletion_query(request) if body is None else body
-    _check_delete_types(tree)
     preconditions = tree.get("preconditions") or {}
     orphan = tree.get("orphanDependents")
     propagation = tree.get("propagationPolicy") or ""
     grace, dry_run = tree.get("gracePeriodSeconds"), list(tree.get("dryRun") or ())
-    _check_delete(propagation, orphan, grace, dry_run)
+    _check_delete(propagation, orphan, dry_run)
     return DeleteOptions(
         grace=grace,
         uid=preconditions.get("uid") or "",
@@ -251,36 +267,18 @@ def _deletion_query(request: Request) -> Json:
         tree["orphanDependents"] = flag(request, "orphanDependents")
     if text := request.first("propagationPolicy"):
         tree["propagationPolicy"] = text
-    if request.first("gracePeriodSeconds"):
+    if "gracePeriodSeconds" in request.query:
         tree["gracePeriodSeconds"] = _number(request, "gracePeriodSeconds")
     return tree
 
 
-def _check_delete_types(tree: Json) -> None:
-    if tree.get("kind") not in (None, "", "DeleteOptions"):
-        raise errors.bad_request("decoded object cannot be converted to DeleteOptions")
-    preconditions = tree.get("preconditions")
-    fine = (
-        isinstance(tree.get("gracePeriodSeconds"), int | None)
-        and isinstance(tree.get("orphanDependents"), bool | None)
-        and isinstance(tree.get("propagationPolicy"), str | None)
-        and isinstance(tree.get("dryRun"), list | None)
-        and isinstance(preconditions, dict | None)
-        and all(isinstance(value, str | None) for value in (preconditions or {}).values())
-    )
-    if not fine:
-        raise errors.bad_request('DeleteOptions in version "v1" cannot be handled as a DeleteOptions: wrong type')
-
-
-def _check_delete(propagation: str, orphan: bool | None, grace: int | None, dry_run: list[str]) -> None:  # noqa: FBT001
+def _check_delete(propagation: str, orphan: bool | None, dry_run: list[str]) -> None:  # noqa: FBT001
     problems: list[FieldError] = []
     if propagation and orphan is not None:
         text = "orphanDependents and deletionPropagation cannot be both set"
         problems.append(FieldError("propagationPolicy", errors.INVALID, text, propagation))
     if propagation and propagation not in (FOREGROUND, BACKGROUND, ORPHAN):
         problems.append(errors.not_supported("propagationPolicy", propagation, (FOREGROUND, BACKGROUND, ORPHAN, "nil")))
-    if isinstance(grace, bool) or (grace is not None and not isinstance(grace, int)):
-        problems.append(FieldError("gracePeriodSeconds", errors.INVALID, "must be an integer", grace))
     problems += _dry_run_problems(dry_run)
     if problems:
         raise errors.invalid(_META, "DeleteOptions", "", problems)

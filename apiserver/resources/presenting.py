@@ -8,9 +8,8 @@ carry neither kind nor apiVersion, as upstream's typed lists; the known head is 
 from collections.abc import Sequence
 
 import msgspec
-import yaml
 
-from apimachinery import errors
+from apimachinery import errors, yaml_writer
 from apimachinery.types import Json
 from apiserver import negotiation, protobuf, tables
 from apiserver.call import Call, Response
@@ -55,7 +54,7 @@ def _in_form(call: Call, accepted: Accepted, value: bytes, status: int) -> Respo
     if media_type == PROTOBUF:
         body = protobuf.encode(msgspec.json.decode(value))
     elif media_type == YAML:
-        body = yaml.dump(msgspec.json.decode(value), Dumper=yaml.CSafeDumper, default_flow_style=False).encode()
+        body = yaml_writer.dumped(msgspec.json.decode(value))
     elif pretty(call):
         body = msgspec.json.format(value, indent=2)
     else:
@@ -188,6 +187,8 @@ def type_of(resource: Resource, accepted: Accepted) -> tuple[str, str]:
 def included(call: Call) -> str:
     """How much of each object a table's rows carry: None, Metadata (default) or Object."""
     asked = call.first("includeObject") or "Metadata"
+    if call.accepted.transform != TABLE:
+        return "Metadata"  # and nobody looks at the parameter
     if asked not in ("Metadata", "Object", "None"):
         why = f"includeObject: Invalid value: \"{asked}\": must be 'Metadata', 'Object', 'None', or empty"
         raise errors.bad_request(f"Unable to convert to Table as requested: {why}")
@@ -198,13 +199,21 @@ def table(
     resource: Resource, accepted: Accepted, entries: Sequence[Entry], now: float, metadata: Json, include: str
 ) -> Json:
     """A Table with one row for each object."""
+    order = tables.order(resource.stored) if resource.table is None else None
+    if order is not None:
+        entries = sorted(entries, key=lambda entry: order(entry.tree))
     return {
         "kind": TABLE,
         "apiVersion": accepted.meta_version,
         "metadata": metadata,
         "columnDefinitions": columns(resource),
-        "rows": [row(resource, accepted, entry, now, include) for entry in entries],
+        "rows": [row(resource, accepted, entry, now, include) for entry in entries] or _no_rows(resource),
     }
+
+
+def _no_rows(resource: Resource) -> list[Json] | None:
+    """As Go shows a list that nobody has made, where a kind has no printer of its own."""
+    return None if resource.table is None and tables.is_default(resource.stored) else []
 
 
 def columns(resource: Resource) -> list[Json]:
@@ -216,6 +225,9 @@ def row(resource: Resource, accepted: Accepted, entry: Entry, now: float, includ
     """One row of a Table."""
     if resource.table is None:
         line: Json = {"cells": tables.row(resource.stored, entry.tree, now)}
+        conditions = tables.conditions(resource.stored)
+        if conditions is not None and (found := conditions(entry.tree)):
+            line["conditions"] = found
     else:
         line = {"cells": resource.table.cells(msgspec.json.decode(served(resource, entry)), now)}
     if include == "Metadata":

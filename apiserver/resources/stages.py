@@ -5,6 +5,7 @@ the new and the old object and has no effect outside them, but for warnings, whi
 
     patch      what was sent, put onto the object as it is stored now
     prune      the schema's view: mistyped fields refused, unknown ones reported or refused, nulls dropped
+    meet       what the client demands of the object that is stored: its version, its uid
     default    the kind's static defaults
     manage     whose fields they are now; then the version that is stored
     mutate     admission that changes the object: plugins, webhooks
@@ -13,6 +14,7 @@ the new and the old object and has no effect outside them, but for warnings, whi
     stamp      uid, timestamps, generation, who and when
     validate   metadata and strategy, every problem at once as one 422
     admit      admission that only says yes or no: plugins, policies, webhooks
+    settle     as it is stored: no list that is empty
 """
 
 from collections.abc import Awaitable, Callable
@@ -39,6 +41,8 @@ from apiserver.resources.options import WriteOptions
 from apiserver.strategies.strategy import WriteContext
 
 STATUS = "status"
+#: Parts of which the kind's own strategy warns.
+_WARNS = ("", "scale")
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +55,12 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     options: WriteOptions
     #: The object to write, from the one stored now (None: there is none). May run several times.
     source: Callable[[Json | None], Json]
+    #: Whether `source` gives what has been decoded: a body is, before anything else is looked at.
+    is_decoded: bool = False
+    #: What it said that is not stored.
+    empties: fields.Empties = msgspec.field(default_factory=fields.Empties)
+    #: What the client demands of the object stored, once its own is known to be well-formed. Raises.
+    precondition: Callable[[Json, Json], None] | None = None
     #: Fields a body named twice, as strict decoding errors.
     duplicates: tuple[str, ...] = ()
     #: How a strict decoding error is told: of a body (400) or of a patch (422).
@@ -82,7 +92,19 @@ async def patch(write: Write, _new: Json, old: Json | None) -> Json:
 
 async def prune(write: Write, new: Json, _old: Json | None) -> Json:
     """The object as the schema knows it."""
-    return fields.checked(new, write.resource, write.options, write.call, write.duplicates, is_patch=write.is_patch)
+    if write.is_decoded:
+        return new
+    resource, options, duplicates = write.resource, write.options, write.duplicates
+    return fields.checked(
+        new, resource, options, write.call, duplicates, is_patch=write.is_patch, empties=write.empties
+    )
+
+
+async def meet(write: Write, new: Json, old: Json | None) -> Json:
+    """What the client demands of the object stored: upstream looks at it when it has decoded the client's own."""
+    if write.precondition is not None and old is not None:
+        write.precondition(new, old)
+    return new
 
 
 async def default(write: Write, new: Json, _old: Json | None) -> Json:
@@ -97,12 +119,15 @@ async def manage(write: Write, new: Json, old: Json | None) -> Json:
         metadata.wipe(meta)
     if not write.is_patch:
         _deduplicate(write, meta, "")
-    if not write.has_entries:
-        served = resource.to_served(old) if old is not None else None
-        manager, now = managing.manager_of(write.call, write.options), times.rfc3339(write.now)
-        rules = managing.ownership(resource, write.subresource)
-        new = managing.with_entries(new, rules.update(served, new, manager, now))
-    return resource.to_stored(new)
+    stored = resource.to_stored(new)
+    if write.has_entries:
+        return stored
+    if stored is not new:
+        new = resource.to_served(stored)  # with what the version stored knows of it besides
+    served = resource.to_served(old) if old is not None else None
+    manager, now = managing.manager_of(write.call, write.options), times.rfc3339(write.now)
+    rules = managing.ownership(resource, write.subresource)
+    return managing.with_entries(stored, rules.update(served, new, manager, now))
 
 
 async def mutate(write: Write, new: Json, old: Json | None) -> Json:
@@ -151,7 +176,9 @@ def _subject(write: Write, new: Json, old: Json | None) -> Subject:
 async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
     """What a webhook made of an object, in the version stored. Raises 500 for what is none."""
     options = msgspec.structs.replace(write.options, field_validation="Ignore")
-    quiet = msgspec.structs.replace(write, resource=resource, options=options, duplicates=(), is_patch=False)
+    quiet = msgspec.structs.replace(
+        write, resource=resource, options=options, duplicates=(), is_patch=False, is_decoded=False
+    )
     try:
         found = resource.to_stored(await default(quiet, await prune(quiet, tree, None), None))
     except ApiError as error:
@@ -170,7 +197,7 @@ async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
 async def prepare(write: Write, new: Json, old: Json | None) -> Json:
     """The kind's own rules: what a client cannot set is reset or kept."""
     strategy, entries = write.resource.strategy, metadata_of(new).get(MANAGED_FIELDS) or []
-    if write.subresource == STATUS:
+    if write.subresource == STATUS and old is not None:
         new = strategy.default(strategy.prepare_status(new, old))  # as upstream, when it reads what it has stored
     elif part := strategy.parts.get(write.subresource):
         new = part.prepare(new, old)
@@ -202,7 +229,8 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
         metadata.stamp_update(meta, old["metadata"])
     new = strategy.stamp(new, old, WriteContext(write.attributes.user, write.now, write.subresource, write.call.warn))
     if old is not None and write.subresource != STATUS and "generation" in meta:
-        meta["generation"] += bool(strategy.raises_generation(new, old))
+        is_emptied = write.empties.count(write.resource.stored, new, strategy.empty_counts)
+        meta["generation"] += bool(is_emptied or strategy.raises_generation(new, old))
     new = metadata.stored_order(new)
     return managing.without_new_times(new, metadata.stored_order(old)) if old is not None else new
 
@@ -210,6 +238,8 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
 async def validate(write: Write, new: Json, old: Json | None) -> Json:
     """Refuse what the user may not give; then with every problem at once. Warn of what is allowed but unwise."""
     resource = write.resource
+    if resource.reserves is not None and not write.subresource:
+        resource.reserves.settle(new, old)
     if resource.guard is not None:
         resource.guard(write.attributes.user, new, old)
     strategy = resource.strategy
@@ -218,13 +248,14 @@ async def validate(write: Write, new: Json, old: Json | None) -> Json:
     problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard, again=again)
     if resource.admits is not None:
         problems += resource.admits(new, old, write.subresource)
-    problems += _checked(write, new, old)
+    own = _checked(write, new, old)
+    problems = own if own and old is None and strategy.metadata_last else [*problems, *own]
     if not problems and resource.authorizes is not None and not write.call.is_own:
         problems = resource.authorizes(write.attributes.user, new, old)
     if problems:
         kind, name = resource.stored, new["metadata"].get("name", "")
         raise errors.invalid(kind.group, kind.kind, name, problems)
-    if not write.subresource:
+    if write.subresource in _WARNS:
         for text in resource.strategy.warnings(new, old):
             write.call.warn(text)
     return new
@@ -232,7 +263,7 @@ async def validate(write: Write, new: Json, old: Json | None) -> Json:
 
 def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
     strategy = write.resource.strategy
-    if write.subresource == STATUS:
+    if write.subresource == STATUS and old is not None:
         return strategy.check_status(new, old)
     if part := strategy.parts.get(write.subresource):
         return part.check(new, old)
@@ -246,8 +277,26 @@ async def admit(write: Write, new: Json, old: Json | None) -> Json:
     return new
 
 
+async def settle(write: Write, new: Json, _old: Json | None) -> Json:
+    """The object as it is stored, and shown from now on: upstream's way of storing knows no list that is empty."""
+    return protobuf.settled(new) if write.empties.any else protobuf.as_stored(new, write.resource.stored)
+
+
 # Order matters: a stage relies on everything above it and on nothing below it.
-WRITE_STAGES: tuple[Stage, ...] = (patch, prune, default, manage, mutate, prepare, shape, stamp, validate, admit)
+WRITE_STAGES: tuple[Stage, ...] = (
+    patch,
+    prune,
+    meet,
+    default,
+    manage,
+    mutate,
+    prepare,
+    shape,
+    stamp,
+    validate,
+    admit,
+    settle,
+)
 
 
 async def written(write: Write, old: Json | None) -> Json:

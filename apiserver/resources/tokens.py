@@ -32,6 +32,8 @@ class Token:
 def encode(last: str, prefix: str, revision: int) -> str:
     """The token of a list whose page ended with the key `last`."""
     start = last.removeprefix(prefix) + "\0"
+    if prefix:  # as upstream's cache writes it, which answers most lists
+        start = f"/{start}"
     data = msgspec.json.encode({"v": _VERSION, "rv": revision, "start": start})
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 

@@ -6,6 +6,7 @@ lost race. Source: endpoints/handlers/{create,update,patch}.go, registry/generic
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,11 +22,13 @@ from apiserver.registry import Resource
 from apiserver.request import Attributes
 from apiserver.resources import committing, decoding, fields, managing, presenting, reviewing
 from apiserver.resources.api import Api
-from apiserver.resources.options import WriteOptions, write_options
+from apiserver.resources.options import WriteOptions, no_revision, write_options
 from apiserver.resources.stages import Write
 
 #: What a patch may be.
 SERVED_PATCHES = negotiation.PATCH_TYPES
+#: What one may be of an object that has no Go type.
+_WITHOUT_STRATEGIC = tuple(kind for kind in SERVED_PATCHES if kind != negotiation.STRATEGIC_PATCH)
 
 
 def attributes_of(call: Call, verb: str = "", name: str = "", *, dry_run: bool = False) -> Attributes:
@@ -48,19 +51,18 @@ def attributes_of(call: Call, verb: str = "", name: str = "", *, dry_run: bool =
 async def create(api: Api, call: Call, resource: Resource) -> Response:
     """POST to a collection."""
     options = write_options(call)
-    body = await decoding.body_of(call, resource.kind, duplicates=options.field_validation != "Ignore")
-    tree = decoding.place(body.tree, resource.kind, call.target.namespace)
-    version = decoding.metadata_of(tree).get("resourceVersion") or ""
-    name = tree["metadata"].get("name") or ""
+    tree, source, empties = await _sent(call, resource, options)
+    meta = tree["metadata"]
     write = Write(
         api=api,
         call=call,
         resource=resource,
-        attributes=attributes_of(call, name=name if isinstance(name, str) else "", dry_run=options.dry_run),
+        attributes=attributes_of(call, name=meta.get("name") or "", dry_run=options.dry_run),
         options=options,
-        source=_copies(resource, tree),
-        duplicates=body.duplicates,
-        version=version if isinstance(version, str) else "",
+        source=source,
+        is_decoded=True,
+        empties=empties,
+        version=meta.get("resourceVersion") or "",
         now=api.clock(),
     )
     committed = await committing.create(write)
@@ -95,18 +97,13 @@ def owned(api: Api, call: Call, resource: Resource, options: WriteOptions, tree:
 async def update(api: Api, call: Call, resource: Resource) -> Response:
     """PUT of an object or of one of its parts."""
     options = write_options(call)
-    body = await decoding.body_of(call, resource.kind, duplicates=options.field_validation != "Ignore")
-    tree = body.tree
+    tree, fresh, empties = await _sent(call, resource, options)
     decoding.check_name(tree, call.target.name)
-    tree = decoding.place(tree, resource.kind, namespace_of(call, resource))
-    sent = _copies(resource, tree)
+    may_create = resource.strategy.allow_create_on_update
 
     def source(old: Json | None) -> Json:
-        new = sent(old)
-        if old is not None:
-            is_needed = not resource.strategy.allow_unconditional_update
-            check_version(call, resource, options, new, old, is_needed=is_needed)
-        elif uid := new["metadata"].get("uid"):
+        new = fresh(old)
+        if old is None and may_create and (uid := new["metadata"].get("uid")):
             raise uid_conflict(call, resource, options, uid, "")
         return new
 
@@ -117,11 +114,12 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
         attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
-        duplicates=body.duplicates,
+        is_decoded=True,
+        empties=empties,
+        precondition=partial(check_version, call, resource, options, is_needed=_demands_version(resource)),
         subresource=call.target.subresource,
         now=api.clock(),
     )
-    may_create = resource.strategy.allow_create_on_update and not call.target.subresource
     committed = await committing.update(write, key_of(call, resource), may_create=may_create)
     await presenting.prepare(resource, [committed.entry])
     return presenting.present(call, resource, committed.entry, api.clock(), 201 if committed.created else 200)
@@ -130,7 +128,9 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
 async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
     """PATCH of an object or of one of its parts."""
     media_type = negotiation.patch_type(
-        call.headers.get("content-type", ""), SERVED_PATCHES, custom=not resource.is_typed
+        call.headers.get("content-type", ""),
+        SERVED_PATCHES if resource.is_typed else _WITHOUT_STRATEGIC,
+        custom=not resource.is_typed,
     )
     options, now, applies = write_options(call), api.clock(), media_type == negotiation.APPLY_PATCH
     subresource, mistakes = call.target.subresource, tuple[str, ...]()
@@ -139,19 +139,19 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         change = applier(rules, call, options, await call.body(), times.rfc3339(now))
     else:
         data = await call.body()
-        change = _patching(patcher(resource, media_type, data), touches_entries(data))
-        if options.field_validation != "Ignore":
-            mistakes = _mistakes(media_type, data)
+        put, mistakes = patcher(resource, media_type, data, reports=options.field_validation != "Ignore")
+        change = _patching(put, touches_entries(data))
 
     def source(old: Json | None) -> Json:
         new = change(old)
         if not isinstance(new, dict):
             raise errors.bad_request("the patched object is not an object")
-        new = decoding.place(_kind_kept(call, resource, new), resource.kind, namespace_of(call, resource))
+        new = _kind_kept(call, resource, new)
+        if not _is_in_place(new, call, resource):  # whatever of it does not decode is told of first
+            fields.checked(new, resource, options, call, mistakes, is_patch=True)
+        new = decoding.place(new, resource.kind, namespace_of(call, resource))
         decoding.check_name(new, call.target.name)
-        if old is not None:
-            check_version(call, resource, options, new, old, is_needed=False, is_patch=True)
-        elif uid := new["metadata"].get("uid"):
+        if old is None and (uid := new["metadata"].get("uid")):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise resource.conflict(call.target.name, why)
         return new
@@ -159,10 +159,13 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
     write = Write(
         api=api,
         call=call,
-        resource=resource,
+        resource=resource.for_applying() if applies else resource,
         attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
+        precondition=partial(
+            check_version, call, resource, options, is_needed=_demands_version(resource), is_patch=True
+        ),
         is_patch=True,
         duplicates=mistakes,
         has_entries=applies,
@@ -170,9 +173,15 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
         subresource=subresource,
         now=now,
     )
-    committed = await committing.update(write, key_of(call, resource), may_create=applies and not subresource)
+    may_create = applies and (not subresource or resource.strategy.allow_create_on_update)
+    committed = await committing.update(write, key_of(call, resource), may_create=may_create)
     await presenting.prepare(resource, [committed.entry])
     return presenting.present(call, resource, committed.entry, api.clock(), 201 if committed.created else 200)
+
+
+def _demands_version(resource: Resource) -> bool:
+    """Whether a change has to name the version it was made from."""
+    return not resource.strategy.allow_unconditional_update
 
 
 def _version_sent(data: bytes) -> str:
@@ -182,14 +191,6 @@ def _version_sent(data: bytes) -> str:
     return version if isinstance(version, str) else ""
 
 
-def _mistakes(media_type: str, data: bytes) -> tuple[str, ...]:
-    """What a patch says twice, and what its operations have that none has."""
-    body, doubled = strict_json.decode(data, duplicates=True)
-    if media_type != negotiation.JSON_PATCH:
-        return tuple(doubled)
-    return tuple(f"json patch {mistake}" for mistake in (*doubled, *patch.unknown_fields(body)))
-
-
 def _kind_kept(call: Call, resource: Resource, new: Json) -> Json:
     """What a patch made, still of its kind. Raises 400, and 422 where the result does not decode."""
     media_type = negotiation.media_type_of(call.headers["content-type"])
@@ -197,12 +198,36 @@ def _kind_kept(call: Call, resource: Resource, new: Json) -> Json:
         return {**new, "kind": resource.kind.kind, "apiVersion": resource.kind.api_version}
     if not resource.is_typed and media_type != negotiation.APPLY_PATCH and _claims(new, resource):
         raise decoding.mistaken(new, resource.kind)
+    if resource.is_typed and media_type != negotiation.APPLY_PATCH and not new.get("apiVersion"):
+        raise _without_version(call, new)
     try:
         return decoding.check_kind(new, resource.kind)
     except errors.ApiError as error:
         if not resource.is_typed or media_type == negotiation.APPLY_PATCH:
             raise
         raise fields.of_patch(call, new, fields.undecodable(resource.kind, error.message)) from None
+
+
+def _is_in_place(tree: Json, call: Call, resource: Resource) -> bool:
+    """Whether an object's metadata says that it lies where the request's path leads, in the types that it should."""
+    metadata, there = tree.get("metadata"), namespace_of(call, resource)
+    return (
+        isinstance(metadata, dict)
+        and metadata.get("name") == call.target.name
+        and metadata.get("namespace", there) == there
+        and all(isinstance(metadata.get(name, ""), str) for name in ("resourceVersion", "uid"))
+    )
+
+
+def _without_version(call: Call, new: Json) -> errors.ApiError:
+    """How upstream refuses an object that does not say its version: it reads its internal type, with other names."""
+    validation = write_options(call).field_validation
+    unknown = [f'unknown field "{name}"' for name in sorted(new) if name not in ("apiVersion", "kind")]
+    if unknown and validation == "Strict":
+        return fields.of_patch(call, new, schema.strict_error(unknown))
+    for text in unknown if validation == "Warn" else ():
+        call.warn(text)
+    return decoding.unnamed(call.target.name)
 
 
 def _claims(tree: Json, resource: Resource) -> bool:
@@ -214,8 +239,11 @@ def _claims(tree: Json, resource: Resource) -> bool:
 def applier(
     rules: Ownership, call: Call, options: WriteOptions, data: bytes, now: str
 ) -> Callable[[Json | None], Json]:
-    """The function that applies a configuration to what is there. Raises 400 for a body that is none."""
-    applied, doubled = _configuration(data)
+    """The function that applies a configuration to what is there. It raises 400 for a body that is none."""
+    try:
+        applied, doubled = _configuration(data)
+    except errors.ApiError as error:
+        return _refusing(error)
 
     def change(old: Json | None) -> Json:
         made = rules.apply(old, applied, options.field_manager, now, force=options.force)
@@ -260,30 +288,53 @@ def _patching(apply: Callable[[Json], Json], touches: bool) -> Callable[[Json | 
     return change
 
 
-def patcher(resource: Resource, media_type: str, data: bytes) -> Callable[[Json], Json]:
-    """The function that puts a patch onto an object. Raises 400 for a body that is no patch of its type."""
-    body = _patch_body(media_type, data)
+def patcher(
+    resource: Resource, media_type: str, data: bytes, *, reports: bool
+) -> tuple[Callable[[Json], Json], tuple[str, ...]]:
+    """The function that puts a patch onto an object, and if it is to be reported, what the patch says in vain.
+
+    The function raises 400 for a body that is no patch of its type.
+    """
+    try:
+        body, mistakes = _patch_body(media_type, data, reports=reports)
+    except errors.ApiError as error:
+        return _refusing(error), ()
     if media_type == negotiation.JSON_PATCH:
-        return lambda old: patch.json_patch(old, body)
+        return lambda old: patch.json_patch(old, body), mistakes
     if media_type == negotiation.MERGE_PATCH:
-        return lambda old: patch.merge_patch(old, body)
+        return lambda old: patch.merge_patch(old, body), mistakes
     definition = schema.definition(resource.kind) if resource.is_typed else None
     if definition is None:
-        raise errors.unsupported_media_type((negotiation.JSON_PATCH, negotiation.MERGE_PATCH, negotiation.APPLY_PATCH))
-    return lambda old: patch.strategic_merge(old, body, definition)
+        raise errors.unsupported_media_type(_WITHOUT_STRATEGIC)
+    return lambda old: patch.strategic_merge(old, body, definition), mistakes
 
 
-def _patch_body(media_type: str, data: bytes) -> Any:
-    """What a patch says. A strategic null changes nothing. Raises 400."""
+def _refusing(error: errors.ApiError) -> Callable[[Json | None], Json]:
+    """What a body that cannot be read does to an object: it is told of where there is one."""
+
+    def refuse(_old: Json | None) -> Json:
+        raise error
+
+    return refuse
+
+
+def _patch_body(media_type: str, data: bytes, *, reports: bool) -> tuple[Any, tuple[str, ...]]:
+    """What a patch says; what it says twice, and what its operations have that none has. Raises 400.
+
+    A strategic null changes nothing.
+    """
     decoding_of = "" if media_type == negotiation.STRATEGIC_PATCH else "error decoding patch: "
     try:
-        body, _ = strict_json.decode(data)
+        body, doubled = strict_json.decode(data, duplicates=reports)
     except errors.ApiError as error:
         raise errors.bad_request(decoding_of + error.message.removeprefix("error decoding patch: ")) from None
-    if media_type == negotiation.JSON_PATCH or isinstance(body, dict):
-        return body
+    if media_type == negotiation.JSON_PATCH:
+        unknown = patch.unknown_fields(body) if reports else ()
+        return body, tuple(f"json patch {mistake}" for mistake in (*doubled, *unknown))
+    if isinstance(body, dict):
+        return body, tuple(doubled)
     if body is None and media_type == negotiation.STRATEGIC_PATCH:
-        return {}
+        return {}, ()
     if body is None:
         raise errors.bad_request("Invalid JSON Patch")
     why = f"json: cannot unmarshal {decoding.go_type(body)} into Go value of type map[string]interface {{}}"
@@ -300,12 +351,22 @@ def key_of(call: Call, resource: Resource) -> str:
     return resource.stored.storage_key(namespace_of(call, resource), call.target.name)
 
 
-def _copies(resource: Resource, tree: Json) -> Callable[[Json | None], Json]:
-    """The tree sent, for every attempt. Pruning by a schema makes a fresh one; without a schema it is made here."""
-    if resource.decode is not None or schema.definition(resource.kind) is not None:
-        return lambda _old: tree
-    data = msgspec.json.encode(tree)
-    return lambda _old: msgspec.json.decode(data)
+async def _sent(
+    call: Call, resource: Resource, options: WriteOptions
+) -> tuple[Json, Callable[[Json | None], Json], fields.Empties]:
+    """The body as its schema knows it, in its place; the source of a fresh one for every attempt. Raises 400."""
+    kind, empties = resource.kind, fields.Empties()
+    body = await decoding.body_of(call, kind, duplicates=options.field_validation != "Ignore", any_version=True)
+    decoding.metadata_of(body.tree)
+    body = replace(body, tree=managing.keep_resets(body.tree))
+
+    def decoded(options: WriteOptions, duplicates: tuple[str, ...]) -> Json:
+        tree = fields.checked(body.tree, resource, options, call, duplicates, is_patch=False, empties=empties)
+        return decoding.place(decoding.check_kind(tree, kind), kind, namespace_of(call, resource))
+
+    first = decoded(options, body.duplicates)
+    fresh, quiet = [first], msgspec.structs.replace(options, field_validation="Ignore")
+    return first, lambda _old: fresh.pop() if fresh else decoded(quiet, ()), empties
 
 
 def uid_conflict(call: Call, resource: Resource, options: WriteOptions, wanted: str, found: str) -> errors.ApiError:
@@ -339,9 +400,8 @@ def check_version(
     """
     meta, before = new["metadata"], old["metadata"]
     name, version = before["name"], meta.get("resourceVersion") or ""
-    if not isinstance(version, str) or not (version.isdigit() or not version):
-        problem = FieldError("metadata.resourceVersion", errors.INVALID, "must be a number", version)
-        raise errors.invalid(resource.kind.group, resource.kind.kind, name, [problem])
+    if why := no_revision(version):
+        raise errors.unconverted(why)
     uid = meta.get("uid") or ""
     if uid and uid != before.get("uid") and not is_patch:
         raise uid_conflict(call, resource, options, uid, before.get("uid", ""))

@@ -6,10 +6,11 @@ Source: validation.go ValidatePersistentVolumeClaim*, core/v1/defaults.go.
 from typing import Any
 
 from apimachinery import names, quantity
-from apimachinery.errors import FieldError
+from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies import go_structs, object_warnings
 from apiserver.strategies.defaulting import part
+from apiserver.strategies.pod.resources import amount, is_native
 from apiserver.strategies.problems import (
     Problems,
     forbidden,
@@ -23,6 +24,13 @@ from apiserver.strategies.problems import (
 from apiserver.strategies.strategy import Strategy
 
 _MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+_GROWTH = (
+    "ControllerResizeInProgress",
+    "ControllerResizeInfeasible",
+    "NodeResizeInProgress",
+    "NodeResizeInfeasible",
+    "NodeResizePending",
+)
 VOLUME_MODES = ("Block", "Filesystem")
 _IMMUTABLE_CLAIM = (
     "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
@@ -46,7 +54,7 @@ def prepare_claim(new: Json, old: Json | None) -> Json:
     new["status"] = {"phase": "Pending"} if old is None else old.get("status", {})
     spec, before = new["spec"], (old or {}).get("spec") or {}
     reference = spec.get("dataSourceRef")
-    if reference and reference.get("namespace") and not (before.get("dataSourceRef") or {}).get("namespace"):
+    if reference and reference.get("namespace") and before.get("dataSourceRef") is None:
         reference = spec.pop("dataSourceRef") and None  # other namespaces are an alpha feature
     if not (before.get("dataSource") or before.get("dataSourceRef") or reference):
         source = spec.get("dataSource")
@@ -102,9 +110,9 @@ def _data_sources(path: str, spec: Json) -> Problems:
         return
     if reference.get("namespace"):
         detail = "may not be specified when dataSourceRef.namespace is specified"
-        yield invalid(path, f"{path}.dataSource", detail)
+        yield invalid(path, {}, detail)  # upstream shows a path there, in which JSON sees nothing
     elif any(source.get(n) != reference.get(n) for n in ("apiGroup", "kind", "name")):
-        yield invalid(path, f"{path}.dataSource", "must match dataSourceRef")
+        yield invalid(path, {}, "must match dataSourceRef")
 
 
 def _data_source(path: str, source: Json) -> Problems:
@@ -135,6 +143,44 @@ def positive_amount(path: str, value: Any) -> Problems:
             yield invalid(path, value, "must be greater than zero")
     except ValueError as error:
         yield invalid(path, value, str(error))
+
+
+def check_claim_status(new: Json, _old: Json | None) -> list[FieldError]:
+    """What a claim has, and how far its growth has come."""
+    return [*_claim_status(new.get("status") or {})]
+
+
+def _claim_status(status: Json) -> Problems:
+    for name, value in (status.get("capacity") or {}).items():
+        yield from basic_amount(f"status.capacity[{name}]", value)
+    here = "status.allocatedResourceStatuses"
+    for name, value in (status.get("allocatedResourceStatuses") or {}).items():
+        yield from _growing(here, name)
+        if value not in _GROWTH:
+            yield not_supported(here, name, _GROWTH)
+    for name, value in (status.get("allocatedResources") or {}).items():
+        wrong = [*_growing("status.allocatedResources", name)] or [
+            *basic_amount(f"status.allocatedResources[{name}]", value)
+        ]
+        yield from wrong
+        if not wrong:
+            yield from amount(f"status.allocatedResources[{name}]", "storage", value)
+
+
+def _growing(path: str, name: str) -> Problems:
+    """What of a claim may grow: storage, or something of a driver's own."""
+    wrong = names.qualified_name(name)
+    for message in wrong:
+        yield invalid(path, name, message)
+    if not wrong and is_native(name) and name != "storage":
+        yield not_supported(path, name, ("storage",))
+
+
+def basic_amount(path: str, value: Any) -> Problems:
+    """A quantity that is one of something: not less than nothing."""
+    whole = quantity.parse(value).value()
+    if whole < 0:
+        yield invalid(path, whole, "must be a valid resource quantity")
 
 
 def _claim_changes(new: Json, old: Json) -> Problems:
@@ -177,5 +223,9 @@ def _attributes_class(name: str | None, before: Json, status: Json) -> Problems:
 
 
 PERSISTENTVOLUMECLAIMS = Strategy(
-    default=default_claim, prepare=prepare_claim, check=check_claim, warnings=object_warnings.claim
+    default=default_claim,
+    prepare=prepare_claim,
+    check=check_claim,
+    check_status=check_claim_status,
+    warnings=object_warnings.claim,
 )

@@ -11,7 +11,7 @@ from typing import Any
 from apimachinery.errors import FieldError
 from apimachinery.json_syntax import complaint
 from apimachinery.types import Json
-from apiserver.strategies import object_warnings
+from apiserver.strategies import key_pairs, object_warnings
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.problems import Problems, config_key, forbidden, invalid, required, too_long
 from apiserver.strategies.sameness import same
@@ -31,8 +31,7 @@ _ACCOUNT = "kubernetes.io/service-account.name"
 
 
 def check_config_map(new: Json, old: Json | None) -> list[FieldError]:
-    problems = [*_config_map(new)]
-    return problems if old is None else [*problems, *_frozen(new, old, ("data", "binaryData"))]
+    return [*(_frozen(new, old, ("data", "binaryData")) if old is not None else ()), *_config_map(new)]
 
 
 def _config_map(tree: Json) -> Problems:
@@ -73,12 +72,10 @@ def default_secret(tree: Json) -> Json:
 
 
 def check_secret(new: Json, old: Json | None) -> list[FieldError]:
-    problems = [*_secret(new)]
     if old is None:
-        return problems
-    if new.get("type") != old.get("type"):
-        problems.append(invalid("type", new.get("type"), "field is immutable"))
-    return [*problems, *_frozen(new, old, ("data",))]
+        return [*_secret(new)]
+    changed = [] if new.get("type") == old.get("type") else [invalid("type", new.get("type"), "field is immutable")]
+    return [*changed, *_frozen(new, old, ("data",)), *_secret(new)]
 
 
 def _secret(tree: Json) -> Problems:
@@ -89,7 +86,7 @@ def _secret(tree: Json) -> Problems:
         yield too_long("data", _MAX_SIZE)
     kind = tree.get("type", "")
     for key in _NEEDED.get(kind, ()):
-        if key not in data:
+        if not data.get(key) if key == "ssh-privatekey" else key not in data:
             yield required(f"data[{key}]")
     if kind == "kubernetes.io/basic-auth" and not {"username", "password"} & set(data):
         yield required("data[username]")
@@ -116,6 +113,10 @@ def _is_json(key: str, data: Mapping[str, str]) -> Problems:
         yield invalid(f"data[{key}]", "<secret contents redacted>", why)
 
 
+def warn_of_secret(new: Json, _old: Json | None) -> list[str]:
+    return key_pairs.warnings(new.get("data") or {}) if new.get("type") == "kubernetes.io/tls" else []
+
+
 def secret_fields(tree: Json) -> Mapping[str, str]:
     return {**metadata_fields(tree), "type": tree.get("type", "")}
 
@@ -125,7 +126,17 @@ SECRETS = Strategy(
     default=default_secret,
     prepare=as_sent,
     check=check_secret,
+    warnings=warn_of_secret,
     fields=secret_fields,
     field_labels=("metadata.name", "metadata.namespace", "type"),
 )
-SERVICEACCOUNTS = Strategy(prepare=as_sent, warnings=object_warnings.service_account)
+
+
+def prepare_account(new: Json, _old: Json | None) -> Json:
+    """Of its secrets an account knows the names only."""
+    if new.get("secrets"):
+        new["secrets"] = [{"name": secret["name"]} if secret.get("name") else {} for secret in new["secrets"]]
+    return new
+
+
+SERVICEACCOUNTS = Strategy(prepare=prepare_account, warnings=object_warnings.service_account)

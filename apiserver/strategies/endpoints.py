@@ -38,7 +38,9 @@ def default_endpoints(tree: Json) -> Json:
     return tree
 
 
-def check_endpoints(new: Json, _old: Json | None) -> list[FieldError]:
+def check_endpoints(new: Json, old: Json | None) -> list[FieldError]:
+    if old is not None and new.get("subsets") == old.get("subsets"):
+        return []  # what is there may be older than the rules
     return [problem for i, s in enumerate(new.get("subsets") or ()) for problem in _subset(f"subsets[{i}]", s)]
 
 
@@ -62,11 +64,17 @@ def _subset(path: str, subset: Json) -> Problems:
 
 
 def _address(path: str, address: Json) -> Problems:
-    yield from endpoint_ip(f"{path}.ip", address.get("ip", ""))
+    text, here = address.get("ip", ""), f"{path}.ip"
+    wrong = [*ip_address(here, text)]
+    yield from wrong
     if address.get("hostname"):
         yield from dns_label(f"{path}.hostname", address["hostname"])
     if address.get("nodeName") is not None:
         yield from dns_subdomain(f"{path}.nodeName", address["nodeName"])
+    if wrong:
+        yield invalid(here, text, "must be a valid IP address")
+    else:
+        yield from ordinary_address(here, text)
 
 
 def endpoint_ip(path: str, text: str) -> Problems:

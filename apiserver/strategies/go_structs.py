@@ -20,10 +20,10 @@ _NOTHING: Mapping[str, Any] = {"string": "", "number": 0, "bool": False, "quanti
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
 _CONTEXT = 3
 #: Of both values together, up to which it is found what of them is the same.
-_MOST_LINES = 6000
+_MOST_LINES = 3000
 
 
-def shown(type_: str, tree: Json | None) -> Any:
+def shown(type_: str, tree: Any) -> Any:
     """A value of an internal type (`core.PodTemplateSpec`), from how v1 has it: for the value of a field error."""
     text = json.dumps(_value(type_, tree), ensure_ascii=False, separators=(",", ":"))
     return msgspec.Raw(text.encode())

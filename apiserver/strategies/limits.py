@@ -9,13 +9,14 @@ from typing import Any
 from apimachinery import names, quantity
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
+from apiserver.strategies import go_structs
 from apiserver.strategies.defaulting import items, part
-from apiserver.strategies.pod.resources import STANDARD, amount, container_resource_name
+from apiserver.strategies.pod.resources import amount, container_resource_name, standard_name
 from apiserver.strategies.problems import (
+    IMMUTABLE,
     Problems,
     duplicate,
     forbidden,
-    immutable,
     invalid,
     named,
     required,
@@ -29,7 +30,7 @@ _QUOTA_RESOURCES = frozenset(
         "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.storage",
         "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods", "services",
         "replicationcontrollers", "resourcequotas", "secrets", "configmaps", "persistentvolumeclaims",
-        "services.nodeports", "services.loadbalancers", "storage",
+        "services.nodeports", "services.loadbalancers",
     )
 )  # fmt: skip
 _EXIST_ONLY = ("BestEffort", "NotBestEffort", "Terminating", "NotTerminating", "CrossNamespacePodAffinity")
@@ -67,19 +68,15 @@ _ORDER = (
 def check_quota(new: Json, old: Json | None) -> list[FieldError]:
     problems = [*_quota(new.get("spec") or {})]
     if old is not None:
-        problems += immutable("spec.scopes", new["spec"].get("scopes"), old["spec"].get("scopes"))
+        now, was = ((tree.get("spec") or {}).get("scopes") for tree in (new, old))
+        if {*(now or ())} != {*(was or ())}:
+            problems.append(invalid("spec.scopes", now or None, IMMUTABLE))
     return problems
 
 
 def _quota(spec: Json) -> Problems:
     for name, value in (spec.get("hard") or {}).items():
-        here = f"spec.hard[{name}]"
-        yield from named(here, name, names.qualified_name)
-        if "/" not in name and not _is_standard(name):
-            if not names.qualified_name(name):
-                yield invalid(here, name, "must be a standard resource type or fully qualified")
-            yield invalid(here, name, "must be a standard resource for quota")
-        yield from amount(here, name, value)
+        yield from _quota_amount(f"spec.hard[{name}]", name, value)
     hard = sorted(spec.get("hard") or {})
     scopes = list(spec.get("scopes") or ())
     for scope in scopes:
@@ -93,13 +90,22 @@ def _quota(spec: Json) -> Problems:
         yield from _selector("spec.scopeSelector.matchExpressions", spec["scopeSelector"], hard, scopes)
 
 
-def _is_standard(name: str) -> bool:
+def _quota_amount(path: str, name: str, value: Any) -> Problems:
+    """One resource of a quota, by its name and how much of it."""
+    yield from standard_name(path, name)
+    if "/" not in name and not _is_counted(name):
+        yield invalid(path, name, "must be a standard resource for quota")
+    yield from amount(path, name, value)
+
+
+def _is_counted(name: str) -> bool:
+    """A resource without a domain that quotas know."""
     return name in _QUOTA_RESOURCES or name.startswith(("hugepages-", "requests.hugepages-"))
 
 
 def _goes_with(scope: str, name: str) -> bool:
     """Whether a quota with that scope may be about a resource: scopes are about pods, one is about claims."""
-    return not _is_standard(name) or scope not in _RESOURCES_OF or name in _RESOURCES_OF[scope]
+    return not _is_counted(name) or scope not in _RESOURCES_OF or name in _RESOURCES_OF[scope]
 
 
 def _conflicts(path: str, scopes: Collection[str], shown: list[str]) -> Problems:
@@ -117,7 +123,8 @@ def _selector(path: str, selector: Json, hard: list[str], scopes: list[str]) -> 
             yield invalid(f"{path}.scopeName", scope, "unsupported scope")
         for name in hard:
             if not _goes_with(scope, name):
-                yield invalid(path, selector, "unsupported scope applied to resource")
+                shown = go_structs.shown("core.ScopeSelector", selector)
+                yield invalid(path, shown, "unsupported scope applied to resource")
         if scope in _EXIST_ONLY and operator != "Exists":
             yield invalid(f"{path}.operator", operator, _MUST_EXIST)
         if operator in ("In", "NotIn"):
@@ -140,7 +147,7 @@ def check_quota_status(new: Json, _old: Json | None) -> list[FieldError]:
         problem
         for member in ("hard", "used")
         for name, value in (status.get(member) or {}).items()
-        for problem in amount(f"status.{member}[{name}]", name, value)
+        for problem in _quota_amount(f"status.{member}[{name}]", name, value)
     ]
 
 
@@ -177,12 +184,10 @@ def _range(spec: Json) -> Problems:
 
 
 def _limit(path: str, limit: Json, kind: str) -> Problems:
-    for member in _MEMBERS:
-        if kind == "Pod" and member.startswith("default"):
-            continue
-        for name in limit.get(member) or {}:
-            yield from _resource_name(f"{path}.{member}[{name}]", name, kind)
-    if kind == "Pod":
+    yield from _names(path, limit, kind, ("max", "min"))
+    if kind != "Pod":
+        yield from _names(path, limit, kind, ("default", "defaultRequest"))
+    else:
         for member in ("default", "defaultRequest"):
             if limit.get(member):
                 yield forbidden(f"{path}.{member}", "may not be specified when `type` is 'Pod'")
@@ -190,6 +195,7 @@ def _limit(path: str, limit: Json, kind: str) -> Problems:
         yield required(
             f"{path}.limits", "either minimum or maximum storage value is required, but neither was provided"
         )
+    yield from _names(path, limit, kind, ("maxLimitRequestRatio",))
     members = [limit.get(member) or {} for member in _MEMBERS]
     if kind == "Pod":
         members[2:4] = {}, {}
@@ -228,14 +234,11 @@ def _is_overcommitted(name: str) -> bool:
     return ("/" not in name or "kubernetes.io/" in name) and not name.startswith("hugepages-")
 
 
-def _resource_name(path: str, name: str, kind: str) -> Problems:
-    if kind in ("Pod", "Container"):
-        yield from container_resource_name(path, name)
-        return
-    wrong = [*named(path, name, names.qualified_name)]
-    yield from wrong
-    if not wrong and "/" not in name and name not in STANDARD and not _is_standard(name):
-        yield invalid(path, name, "must be a standard resource type or fully qualified")
+def _names(path: str, limit: Json, kind: str, members: Collection[str]) -> Problems:
+    rule = container_resource_name if kind in ("Pod", "Container") else standard_name
+    for member in members:
+        for name in limit.get(member) or {}:
+            yield from rule(f"{path}.{member}[{name}]", name)
 
 
 RESOURCEQUOTAS = Strategy(check=check_quota, check_status=check_quota_status)

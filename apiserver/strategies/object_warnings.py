@@ -66,11 +66,16 @@ def _volume(tree: Json) -> Iterator[str]:
 def _claim(tree: Json) -> Iterator[str]:
     if _OLD_CLASS in (tree["metadata"].get("annotations") or {}):
         yield f"metadata.annotations[{_OLD_CLASS}]: {_OLD_ANNOTATIONS[_OLD_CLASS]}"
-    resources = (tree.get("spec") or {}).get("resources") or {}
+    yield from claim_spec("spec", tree.get("spec") or {})
+
+
+def claim_spec(path: str, spec: Json) -> Iterator[str]:
+    """Of a claim, or of a template for one."""
+    resources = spec.get("resources") or {}
     for part in ("requests", "limits"):
         text = (resources.get(part) or {}).get("storage")
         if text is not None and quantity.parse(text).milli() % 1000:
-            where = f"spec.resources.{part}[storage]"
+            where = f"{path}.resources.{part}[storage]"
             yield f'{where}: fractional byte value "{quantity.canonical(text)}" is invalid, must be an integer'
 
 

@@ -9,17 +9,18 @@ from collections.abc import Mapping, Sequence
 from apimachinery import times
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
-from apiserver.strategies import go_structs, object_warnings
-from apiserver.strategies.claims import VOLUME_MODES, access_modes, positive_amount
+from apiserver.strategies import go_structs, object_warnings, persistent_sources
+from apiserver.strategies.claims import VOLUME_MODES, access_modes, basic_amount, positive_amount
 from apiserver.strategies.defaulting import fill, fill_absent, part
 from apiserver.strategies.pod import placement
 from apiserver.strategies.pod.defaults import persistent_volume_source
-from apiserver.strategies.pod.volume_sources import one_source
 from apiserver.strategies.problems import (
+    IMMUTABLE,
     Problems,
     dns_subdomain,
     duplicate,
     forbidden,
+    go_struct,
     immutable,
     invalid,
     qualified_name,
@@ -38,12 +39,15 @@ _PV_FIELDS = frozenset(
         "storageClassName", "volumeAttributesClassName", "volumeMode",
     )
 )  # fmt: skip
-_SOURCES = {"local": ("path",), "csi": ("driver", "volumeHandle")}
+_NEW_LABELS = {
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+    "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
+}
 #: What may come to a CSI volume that has none.
 _ADDED = "controllerExpandSecretRef"
 _NOT_INLINE = "may not be specified in the context of inline volumes"
 _MOST_PARAMETERS, _PARAMETER_BYTES = 512, 256 * 1024
-_SHOWN = {"cephfs": "cephFS"}
 _IMMUTABLE_SOURCE = "spec.persistentvolumesource is immutable after creation"
 
 
@@ -71,7 +75,7 @@ def stamp_volume(new: Json, old: Json | None, context: WriteContext) -> Json:
 
 
 def check_volume(new: Json, old: Json | None) -> list[FieldError]:
-    problems = [*volume_spec("spec", new["spec"])]
+    problems = [*volume_spec("spec", new["spec"], name=new["metadata"].get("name", ""))]
     return problems if old is None else [*problems, *problems, *_volume_changes(new["spec"], old["spec"])]
 
 
@@ -85,16 +89,39 @@ def _volume_changes(spec: Json, before: Json) -> Problems:
         yield forbidden("spec.persistentvolumesource", f"{_IMMUTABLE_SOURCE}\n{shown}")
     yield from immutable("volumeMode", spec.get("volumeMode"), before.get("volumeMode"))
     if before.get("nodeAffinity") is not None:
-        yield from immutable("nodeAffinity", spec.get("nodeAffinity"), before["nodeAffinity"])
+        yield from _kept_affinity(spec.get("nodeAffinity"), before["nodeAffinity"])
     if before.get("volumeAttributesClassName") is not None and spec.get("volumeAttributesClassName") is None:
         yield forbidden("spec.volumeAttributesClassName", "update from non-nil value to nil is forbidden")
+
+
+def _kept_affinity(now: Json | None, was: Json) -> Problems:
+    """Where a volume may be used stays, but for labels that have a new name."""
+    type_ = "*core.NodeSelector"
+    new, old = ((tree or {}).get("required") for tree in (now, was))
+    if now is not None and go_structs.equal(type_, new, _renamed(old or {}, new or {})):
+        return
+    shown = None if now is None else go_struct(Required=go_structs.shown(type_, new))
+    yield invalid("nodeAffinity", shown, f"{IMMUTABLE}, except for updating from beta label to GA")
+
+
+def _renamed(old: Json, new: Json) -> Json:
+    """The old node selector with those labels of today that the new one has in their places."""
+    terms = [dict(term) for term in old.get("nodeSelectorTerms") or ()]
+    for term, other in zip(terms, new.get("nodeSelectorTerms") or (), strict=False):
+        asked = term.get("matchExpressions") or ()
+        keys = [each.get("key") for each in other.get("matchExpressions") or ()]
+        term["matchExpressions"] = [
+            {**each, "key": key} if key == _NEW_LABELS.get(each.get("key", "")) else each
+            for each, key in zip(asked, [*keys, *[None] * len(asked)], strict=False)
+        ]
+    return {**old, "nodeSelectorTerms": terms}
 
 
 def _source_of(spec: Json) -> Json:
     return {name: value for name, value in spec.items() if name not in _PV_FIELDS and value is not None}
 
 
-def volume_spec(path: str, spec: Json, *, inline: bool = False) -> Problems:
+def volume_spec(path: str, spec: Json, *, name: str = "", inline: bool = False) -> Problems:
     """ValidatePersistentVolumeSpec; `inline`: of a VolumeAttachment that names no volume."""
     if inline:
         yield from _inline(path, spec)
@@ -106,7 +133,7 @@ def volume_spec(path: str, spec: Json, *, inline: bool = False) -> Problems:
         yield from _capacity(f"{path}.capacity", spec.get("capacity") or {})
         yield from supported(f"{path}.persistentVolumeReclaimPolicy", policy or None, _RECLAIM)
         yield from _affinity(f"{path}.nodeAffinity", spec.get("nodeAffinity"))
-    yield from _one_volume_source(path, spec)
+    yield from persistent_sources.one(path, spec, name)
     host = spec.get("hostPath") or {}
     if posixpath.normpath(host.get("path") or ".") == "/" and policy == "Recycle":
         yield forbidden(f"{path}.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'")
@@ -143,6 +170,7 @@ def _capacity(path: str, capacity: Json) -> Problems:
     if set(capacity) != {"storage"}:
         yield not_supported(path, capacity or None, ("storage",))
     for name, value in capacity.items():
+        yield from basic_amount(f"{path}[{name}]", value)
         yield from positive_amount(f"{path}[{name}]", value)
 
 
@@ -165,25 +193,6 @@ def _attributes_class(path: str, spec: Json) -> Problems:
         yield required(f"{path}.volumeAttributesClassName", "an empty string is disallowed")
     if spec.get("csi") is None:
         yield required(f"{path}.csi", "has to be specified when using volumeAttributesClassName")
-
-
-def _one_volume_source(path: str, spec: Json) -> Problems:
-    sources = [*_source_of(spec)]
-    if not sources:
-        yield required(path, "must specify a volume type")
-    sources.sort(key=lambda name: name == "flexVolume")  # it is the one that upstream lets stand beside another
-    for name in sources[1:]:
-        if name != "flexVolume":
-            shown = _SHOWN.get(name, name)
-            yield forbidden(f"{path}.{shown}", "may not specify more than 1 volume type")
-    for name in (*sources[:1], *(name for name in sources[1:] if name == "flexVolume")):
-        for member in _SOURCES.get(name, ()):
-            if not spec[name].get(member):
-                yield required(f"{path}.{name}.{member}")
-        if name not in _SOURCES:
-            yield from one_source(f"{path}.{name}", name, spec[name])
-        if name == "local" and (spec.get("nodeAffinity") or {}).get("required") is None:
-            yield required(f"{path}.nodeAffinity", "Local volume requires node affinity")
 
 
 def default_class(tree: Json) -> Json:

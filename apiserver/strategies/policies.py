@@ -36,7 +36,8 @@ def _policy(tree: Json, old: Json | None) -> Problems:
     yield from parts.scope(spec)
     if parts.conditions_changed(spec, old):
         yield from match_conditions("spec.matchConditions", spec.get("matchConditions") or (), params=has_params)
-    yield from _expressions(tree, spec, Compiler(params=has_params))
+    compiler = Compiler(params=has_params, composes=bool(spec.get("variables")))
+    yield from _expressions(tree, spec, compiler)
 
 
 def _expressions(tree: Json, spec: Json, compiler: Compiler) -> Problems:

@@ -15,6 +15,7 @@ from apimachinery import names, selectors
 from apimachinery.errors import (
     DUPLICATE,
     FORBIDDEN_FIELD,
+    INTERNAL_FIELD,
     INVALID,
     NOT_FOUND_FIELD,
     REQUIRED,
@@ -45,12 +46,17 @@ def forbidden(path: str, detail: str) -> FieldError:
     return FieldError(path, FORBIDDEN_FIELD, detail)
 
 
-def duplicate(path: str, value: Any) -> FieldError:
-    return FieldError(path, DUPLICATE, "", value)
+def duplicate(path: str, value: Any, detail: str = "") -> FieldError:
+    return FieldError(path, DUPLICATE, detail, value)
 
 
 def not_found(path: str, value: Any, detail: str = "") -> FieldError:
     return FieldError(path, NOT_FOUND_FIELD, detail, value)
+
+
+def internal(path: str, why: str) -> FieldError:
+    """What cannot be judged at all."""
+    return FieldError(path, INTERNAL_FIELD, why)
 
 
 def go_struct(**fields: Any) -> Any:
@@ -112,6 +118,12 @@ def port_or_name(path: str, value: Any) -> Problems:
 def immutable(path: str, new: Any, old: Any, detail: str = IMMUTABLE) -> Problems:
     if not same(new, old):
         yield invalid(path, new, detail)
+
+
+def kept(path: str, type_: str, new: Json | None, old: Json | None) -> Problems:
+    """A struct that stays as it was, shown as upstream's internal type."""
+    if not go_structs.equal(type_, new, old):
+        yield invalid(path, go_structs.shown(type_, new), IMMUTABLE)
 
 
 def named(path: str, value: str, rule: Callable[[str], list[str]]) -> Problems:
@@ -177,7 +189,10 @@ def at_most_100_percent(path: str, value: Any) -> Problems:
 def ip_address(path: str, value: str) -> Problems:
     try:
         ipaddress.ip_address(value)
+        is_address = "%" not in value  # a zone is no part of an address
     except ValueError:
+        is_address = False
+    if not is_address:
         yield invalid(path, value, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
 
 

@@ -3,7 +3,7 @@
 from apimachinery import names
 from apimachinery.errors import FieldError
 from apimachinery.types import Json
-from apiserver.strategies import object_warnings
+from apiserver.strategies import conditions, object_warnings
 from apiserver.strategies.defaulting import fill
 from apiserver.strategies.pod.placement import tolerations
 from apiserver.strategies.pod.resources import requirements
@@ -18,8 +18,10 @@ from apiserver.strategies.problems import (
     invalid,
     label_selector,
     labels,
+    non_negative,
     one_of,
     required,
+    shown_selector,
     supported,
 )
 from apiserver.strategies.strategy import Strategy, as_sent, never
@@ -37,7 +39,7 @@ def _budget(spec: Json) -> Problems:
     if low is not None and high is not None:
         shown = go_struct(
             MinAvailable=low,
-            Selector=spec.get("selector"),
+            Selector=None if spec.get("selector") is None else shown_selector(spec["selector"]),
             MaxUnavailable=high,
             UnhealthyPodEvictionPolicy=spec.get("unhealthyPodEvictionPolicy"),
         )
@@ -50,6 +52,14 @@ def _budget(spec: Json) -> Problems:
     policy = spec.get("unhealthyPodEvictionPolicy")
     if policy is not None:
         yield from supported("spec.unhealthyPodEvictionPolicy", policy, ("AlwaysAllow", "IfHealthyBudget"))
+
+
+def check_budget_status(new: Json, _old: Json | None) -> list[FieldError]:
+    """What is said of the pods that a budget is about: conditions, and how many there are."""
+    status = new.get("status") or {}
+    counts = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
+    wrong = [problem for name in counts for problem in non_negative(f"status.{name}", status.get(name))]
+    return [*conditions.check("status.conditions", status.get("conditions") or ()), *wrong]
 
 
 def default_priority(tree: Json) -> Json:
@@ -108,10 +118,12 @@ def _runtime(tree: Json) -> Problems:
 
 PODDISRUPTIONBUDGETS = Strategy(
     check=check_budget,
+    check_status=check_budget_status,
     has_generation=True,
     allow_unconditional_update=False,
     any_finalizer=True,
-    name=names.path_segment_name,  # upstream's validation does not look at the metadata
+    metadata_last=True,
+    name=names.path_segment_name,
 )
 PRIORITYCLASSES = Strategy(
     default=default_priority, prepare=as_sent, check=check_priority, has_generation=True, raises_generation=never

@@ -153,6 +153,9 @@ class Strategy:
     check: Check = no_problems
     raises_generation: Callable[[Json, Json], bool] = spec_differs  # (new, old)
     has_generation: bool = False
+    #: The field of which a list or a map that was sent empty counts as changed: upstream compares it as Go does, and
+    #: what is stored has none that are empty.
+    empty_counts: str = ""
     prepare_status: Prepare = only_status
     check_status: Check = no_problems
     parts: Mapping[str, Part] = field(default_factory=dict)
@@ -183,6 +186,8 @@ class Strategy:
     grace_period: Callable[[Json, int | None], int] = no_grace
     #: Finalizers need no domain: custom resources, their definitions, and kinds outside upstream's core validation.
     any_finalizer: bool = False
+    #: Whether the metadata of a new object is looked at only when all else is well: its validation leaves them out.
+    metadata_last: bool = False
     #: An object without a name gets a random one.
     has_own_name: bool = False
     #: How the kind's own validation of an update looks at the metadata, after what is done for all kinds.

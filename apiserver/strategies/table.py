@@ -34,6 +34,7 @@ from apiserver.strategies import (
 from apiserver.strategies.defaulting import part
 from apiserver.strategies.definitions import strategy as definitions
 from apiserver.strategies.devices import strategy as devices
+from apiserver.strategies.pod import alpha, warnings
 from apiserver.strategies.pod import spec as pods
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.pod.strategy import PODS
@@ -54,12 +55,18 @@ def _template_changed(new: Json, old: Json) -> bool:
     return new.get("template") != old.get("template")
 
 
+def _template_warnings(new: Json, old: Json | None) -> list[str]:
+    is_new = old is None or _template_changed(new, old)
+    return warnings.template("template", new.get("template") or {}) if is_new else []
+
+
 _PODTEMPLATES = Strategy(
     default=_default_template,
     prepare=as_sent,
     check=_check_template,
     has_generation=True,
     raises_generation=_template_changed,
+    warnings=_template_warnings,
 )
 
 _ROWS: tuple[tuple[Kind, Strategy], ...] = (
@@ -184,14 +191,38 @@ _METADATA_CHECKS: Mapping[tuple[str, ...], tuple[Kind, ...]] = {
         kinds.RESOURCECLAIMTEMPLATES,
         kinds.DEVICECLASSES,
     ),
-    (WHOLE, CHANGES, WHOLE): (kinds.PERSISTENTVOLUMECLAIMS,),
+    (WHOLE, CHANGES, WHOLE): (
+        kinds.VOLUMEATTRIBUTESCLASSES,
+        kinds.PERSISTENTVOLUMECLAIMS,
+    ),
     (WHOLE, WHOLE, CHANGES): (kinds.ROLES, kinds.ROLEBINDINGS, kinds.CLUSTERROLES, kinds.CLUSTERROLEBINDINGS),
+}
+
+
+#: Where an object has the spec of pods.
+_POD_SPECS: Mapping[Kind, str] = {
+    kinds.PODS: "spec",
+    kinds.PODTEMPLATES: "template.spec",
+    kinds.CRONJOBS: "spec.jobTemplate.spec.template.spec",
+    **dict.fromkeys(
+        (
+            kinds.REPLICATIONCONTROLLERS,
+            kinds.REPLICASETS,
+            kinds.DEPLOYMENTS,
+            kinds.DAEMONSETS,
+            kinds.STATEFULSETS,
+            kinds.JOBS,
+        ),
+        "spec.template.spec",
+    ),
 }
 
 
 def _completed(kind: Kind, strategy: Strategy) -> Strategy:
     found = next((checks for checks, those in _METADATA_CHECKS.items() if kind in those), strategy.metadata_checks)
-    return replace(strategy, shows_deleted=strategy.shows_deleted or kind in _SHOWN_WHEN_DELETED, metadata_checks=found)
+    shows_deleted = strategy.shows_deleted or kind in _SHOWN_WHEN_DELETED
+    prepare = alpha.dropping(_POD_SPECS[kind], strategy.prepare) if kind in _POD_SPECS else strategy.prepare
+    return replace(strategy, shows_deleted=shows_deleted, metadata_checks=found, prepare=prepare)
 
 
 STRATEGIES: Mapping[Kind, Strategy] = {kind: _completed(kind, strategy) for kind, strategy in _ROWS}
@@ -212,6 +243,7 @@ def strategy_of_version(kind: Kind, stored: Kind) -> Strategy:
         field_labels=own.field_labels,
         metadata_checks=own.metadata_checks,
         any_finalizer=own.any_finalizer,
+        metadata_last=own.metadata_last,
         name=own.name,
     )
 

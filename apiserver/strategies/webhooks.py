@@ -5,9 +5,8 @@ Source: pkg/apis/admissionregistration/validation, v1/defaults.go.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from urllib.parse import urlsplit
 
-from apimachinery import names
+from apimachinery import go_urls, names
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies.admission_rules import match_conditions, rule_with_operations
@@ -56,16 +55,16 @@ def _webhooks(hooks: Sequence[Json], old: Sequence[Json] | None) -> Problems:
     """What was there before these rules is let through: each applies unless the old webhooks already broke it."""
     allow = _Allowed(old)
     seen: set[str] = set()
+    conditions = old is None or [h.get("matchConditions") for h in hooks] != [h.get("matchConditions") for h in old]
     for i, hook in enumerate(hooks):
         here, name = f"webhooks[{i}]", hook.get("name", "")
         yield from _webhook(here, hook, allow)
+        if conditions:
+            yield from match_conditions(f"{here}.matchConditions", hook.get("matchConditions") or ())
         yield from _versions(f"{here}.admissionReviewVersions", hook.get("admissionReviewVersions") or (), allow)
         if name and name in seen and not allow.same_names:
             yield duplicate(f"{here}.name", name)
         seen.add(name)
-    if old is None or [h.get("matchConditions") for h in hooks] != [h.get("matchConditions") for h in old]:
-        for i, hook in enumerate(hooks):
-            yield from match_conditions(f"webhooks[{i}].matchConditions", hook.get("matchConditions") or ())
 
 
 class _Allowed:
@@ -146,9 +145,9 @@ def client_config(path: str, config: Json) -> Problems:
 
 
 def _service(path: str, service: Json) -> Problems:
-    for name in ("name", "namespace"):
+    for shown, name in (("name", "namespace"), ("namespace", "name")):  # upstream passes the two the other way round
         if not service.get(name):
-            yield required(f"{path}.{name}")
+            yield required(f"{path}.{shown}")
     for problem in port(f"{path}.port", service.get("port", 443)):
         yield replace(problem, detail=f"port is not valid: {problem.detail}")
     yield from _url_path(f"{path}.path", service.get("path") or "")
@@ -172,14 +171,18 @@ def _url_path(path: str, value: str) -> Problems:
 
 
 def _url(path: str, url: str) -> Problems:
-    parts = urlsplit(url)
     form = "; desired format: https://host[/path]"
+    try:
+        parts = go_urls.parse(url)
+    except go_urls.BadUrl as why:
+        yield required(path, f"url must be a valid URL: {why}{form}")
+        return
     if parts.scheme != "https":
         yield invalid(path, parts.scheme, f"'https' is the only allowed URL scheme{form}")
-    if not parts.netloc:
-        yield invalid(path, parts.netloc, f"host must be specified{form}")
-    if parts.username is not None:
-        yield invalid(path, parts.username, "user information is not permitted in the URL")
+    if not parts.host:
+        yield invalid(path, parts.host, f"host must be specified{form}")
+    if parts.user is not None:
+        yield invalid(path, parts.user, "user information is not permitted in the URL")
     for name, value in (("fragments", parts.fragment), ("query parameters", parts.query)):
         if value:
             yield invalid(path, value, f"{name} are not permitted in the URL")
@@ -196,6 +199,7 @@ def _configuration(default_of: Callable[[Json], Json]) -> Strategy:
         check=check,
         has_generation=True,
         raises_generation=hooks_changed,
+        empty_counts="webhooks",
         allow_unconditional_update=False,
         any_finalizer=True,
     )

@@ -35,13 +35,14 @@ from apiserver.structural.node import INT_OR_STRING, normal_numbers
 Check: TypeAlias = Callable[[Any, str, "Correlation | None", list[FieldError]], int]
 #: The path of problems that upstream ties to no field.
 NOWHERE = "<nil>"
+_LEAST_INT = -(2**63)
 
 
 class Validator:
     """A compiled schema."""
 
     def __init__(self, schema: Json, *, of_defaults: bool = False) -> None:
-        self._check = compiled(without_unions_of_type(schema) if of_defaults else schema)
+        self._check = compiled(_as_of_defaults(schema) if of_defaults else _without_unknown_formats(schema))
 
     def check(self, value: Any, *, prefix: str = "", was: Correlation | None = None) -> list[FieldError]:
         """Every violation, each once. `prefix` is where the value lies in its object."""
@@ -58,11 +59,40 @@ def _placed(error: FieldError, prefix: str) -> FieldError:
     return FieldError(where, error.kind, error.detail, error.value)
 
 
-def without_unions_of_type(schema: Any) -> Any:
-    """The schema as defaults are judged by it: there upstream does not hold an int-or-string to be one of the two."""
-    if isinstance(schema, dict):
-        return {name: without_unions_of_type(item) for name, item in schema.items() if name != INT_OR_STRING}
-    return [without_unions_of_type(item) for item in schema] if isinstance(schema, list) else schema
+def _as_of_defaults(schema: Json) -> Json:
+    """The schema as defaults are judged by it: there upstream does not hold an int-or-string to be one of the two.
+
+    Formats that are not known stay: nothing has them, but what is no text is measured by them.
+    """
+    return _rebuilt(schema, lambda own: {name: item for name, item in own.items() if name != INT_OR_STRING})
+
+
+def _without_unknown_formats(schema: Json) -> Json:
+    return _rebuilt(schema, _known_format)
+
+
+def _known_format(own: Json) -> Json:
+    if formats.is_known(own.get("format") or ""):
+        return own
+    return {name: item for name, item in own.items() if name != "format"}
+
+
+def _rebuilt(schema: Json, change: Callable[[Json], Json]) -> Json:
+    """A schema in which it and all schemas below have been changed; what else is in it stays as it is."""
+    made = change(schema)
+    for name in _SCHEMAS_BY_NAME & made.keys():
+        made = {**made, name: {key: _rebuilt(child, change) for key, child in (made[name] or {}).items()}}
+    for name in _LISTS_OF_SCHEMAS & made.keys():
+        made = {**made, name: [_rebuilt(child, change) for child in made[name] or ()]}
+    for name in _SINGLE_SCHEMAS & made.keys():
+        if isinstance(made[name], dict):
+            made = {**made, name: _rebuilt(made[name], change)}
+    return made
+
+
+_SCHEMAS_BY_NAME = frozenset({"properties"})
+_LISTS_OF_SCHEMAS = frozenset({"allOf", "anyOf", "oneOf"})
+_SINGLE_SCHEMAS = frozenset({"items", "additionalProperties", "not"})
 
 
 def compiled(schema: Json) -> Check:
@@ -73,15 +103,14 @@ def compiled(schema: Json) -> Check:
     type.
     """
     types = _types(schema)
-    format_ = schema.get("format") or ""
-    if not formats.is_known(format_):
-        format_ = ""
-    type_check = _type_check(types, format_, nullable=bool(schema.get("nullable")))
+    measure = schema.get("format") or ""
+    format_ = measure if formats.is_known(measure) else ""
+    type_check = _type_check(types, measure, nullable=bool(schema.get("nullable")))
     enum = schema.get("enum") or ()
     unions = _unions(schema)
     text_check, number_check = _text_check(schema, format_), _number_check(schema)
     list_check, object_check = _list_check(schema), _object_check(schema)
-    has_type = bool(types or format_)
+    has_type = bool(types or measure)
 
     def check(value: Any, path: str, was: Correlation | None, errors: list[FieldError]) -> int:
         before = len(errors)
@@ -229,17 +258,24 @@ def _number_check(schema: Json) -> Callable[[Any, str, list[FieldError]], None]:
             whole = FieldError(path, INVALID, text, of_kind(factor))
             errors.append(whole if problem == "factor" else _invalid(path, value, problem))
         if least is not None:
-            bound = of_kind(least)
+            bound = _bound(of_kind, least)
             if value < bound or (above and value == bound):
                 word = "greater than" if above else "greater than or equal to"
                 errors.append(_invalid(path, value, f"should be {word} {go_number(bound)}"))
         if most is not None:
-            bound = of_kind(most)
+            bound = _bound(of_kind, most)
             if value > bound or (below and value == bound):
                 word = "less than" if below else "less than or equal to"
                 errors.append(_invalid(path, value, f"should be {word} {go_number(bound)}"))
 
     return check
+
+
+def _bound(of_kind: type, bound: float) -> Any:
+    """A bound as what it is compared with: what fits no integer becomes the least one, as it does in Go."""
+    if of_kind is int and not _LEAST_INT <= bound < -_LEAST_INT:
+        return _LEAST_INT
+    return of_kind(bound)
 
 
 def _multiple(value: Any, factor: Any) -> str:
@@ -272,6 +308,8 @@ def _list_check(schema: Json) -> Check:
 
 
 def _too_many(path: str, count: int, most: int) -> FieldError:
+    if most < 0:
+        return FieldError(path, TOO_MANY, "has too many items", count)
     return FieldError(path, TOO_MANY, f"must have at most {most} {'item' if most == 1 else 'items'}", count)
 
 

@@ -16,7 +16,7 @@ import msgspec
 from apimachinery import errors, selectors, times
 from apimachinery.apply import scaling
 from apimachinery.apply.ownership import MANAGED_FIELDS
-from apimachinery.errors import FieldError
+from apimachinery.errors import ApiError, FieldError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver import negotiation
@@ -65,6 +65,7 @@ class Places:
     read: Callable[[Json], Json]  #: the same for who asks for it
     begin: Callable[[Json], Json]  #: the same as what a write starts from
     put: Callable[[Json, Json], Json]  #: an object, with the replica count of a Scale
+    unread: Callable[[ApiError], ApiError] = lambda error: error  #: how it is told that a body is no Scale
 
 
 def handlers(api: Api, places: Places | None = None) -> dict[str, Handler]:
@@ -76,16 +77,19 @@ def handlers(api: Api, places: Places | None = None) -> dict[str, Handler]:
         return _answer(call, places.read(await presenting.loaded(resource, entry)), api.clock())
 
     async def update(call: Call, resource: Resource) -> Response:
-        body = await fields.typed_body(call, SCALE)
+        try:
+            body = await fields.typed_body(call, SCALE)
+        except ApiError as error:
+            raise places.unread(error) from None
         decoding.check_name(body, call.target.name)
         return await _write(api, places, call, resource, lambda _old: body)
 
     async def patch(call: Call, resource: Resource) -> Response:
-        change, applies = _changing(api, call, resource, await call.body())
+        change, applies, mistakes = _changing(api, call, resource, await call.body())
         options = write_options(call)
 
         def changed(old: Json) -> Json:
-            scale = change(old) if applies else fields.patched(call, change(old), SCALE, options)
+            scale = change(old) if applies else fields.patched(call, change(old), SCALE, options, mistakes)
             decoding.check_name(scale, call.target.name)
             return scale
 
@@ -156,7 +160,8 @@ async def _write(
         decoding.metadata_of(scale)
         if is_patch:  # a body has been looked at
             fields.checked(scale, RESOURCE, options, call, (), is_patch=True)
-        writing.check_version(call, resource, options, scale, old, is_needed=False)
+        is_told = call.method == "PATCH"  # another uid is no precondition then
+        writing.check_version(call, resource, options, scale, old, is_needed=False, is_patch=is_told)
         new = places.put(old, scale)
         return _with_owner(call, resource, options, new, before, scale, now=now, applies=applies)
 
@@ -229,13 +234,20 @@ def _with_owner(
     return managing.with_entries(new, scaling.to_parent(stored, entries, places, resource.kind.api_version))
 
 
-def _changing(api: Api, call: Call, resource: Resource, data: bytes) -> tuple[Callable[[Json], Json], bool]:
-    """What a patch of a Scale does to it, and whether it applies a configuration. Raises 400, 415."""
+def _changing(
+    api: Api, call: Call, resource: Resource, data: bytes
+) -> tuple[Callable[[Json], Json], bool, tuple[str, ...]]:
+    """What a patch of a Scale does to it, whether it applies a configuration, and what it says in vain.
+
+    Raises 400, 415.
+    """
     media_type = negotiation.patch_type(call.headers.get("content-type", ""), writing.SERVED_PATCHES)
     if media_type != negotiation.APPLY_PATCH:
-        return writing.patcher(resource, media_type, data), False
+        reports = write_options(call).field_validation != "Ignore"
+        change, mistakes = writing.patcher(resource, media_type, data, reports=reports)
+        return change, False, mistakes
     rules = managing.ownership(RESOURCE, NAME)
-    return writing.applier(rules, call, write_options(call), data, times.rfc3339(api.clock())), True
+    return writing.applier(rules, call, write_options(call), data, times.rfc3339(api.clock())), True, ()
 
 
 def _answer(call: Call, scale: Json, now: float) -> Response:

@@ -16,7 +16,7 @@ from apimachinery import kinds as k
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.tables import cluster, network, others, pods, workloads
-from apiserver.tables.table import Cells, Table
+from apiserver.tables.table import Cells, Conditions, Order, Table
 
 TABLES: Mapping[Kind, Table] = {
     k.PODS: pods.PODS,
@@ -83,6 +83,21 @@ TABLES: Mapping[Kind, Table] = {
     k.DEVICECLASSES: others.NAME_AND_AGE,
     k.RESOURCESLICES: others.RESOURCESLICES,
 }
+
+
+def conditions(kind: Kind) -> Conditions | None:
+    """What tells of an object's row whether it is done with; None for most kinds."""
+    return TABLES.get(kind, cluster.WITH_DATE).conditions
+
+
+def order(kind: Kind) -> Order | None:
+    """By what the rows of a kind are sorted; None for the order of the list."""
+    return TABLES.get(kind, cluster.WITH_DATE).order
+
+
+def is_default(kind: Kind) -> bool:
+    """Whether a kind has no printer of its own."""
+    return TABLES.get(kind, cluster.WITH_DATE) is cluster.WITH_DATE
 
 
 def columns(kind: Kind) -> list[Json]:

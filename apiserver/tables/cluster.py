@@ -82,16 +82,16 @@ def _lease(tree: Json, now: float) -> Cells:
 def _event(tree: Json, now: float) -> Cells:
     series = tree.get("series") or {}
     first = tree.get("firstTimestamp") or tree.get("deprecatedFirstTimestamp") or tree.get("eventTime")
-    last = tree.get("lastTimestamp") or tree.get("deprecatedLastTimestamp") or tree.get("eventTime")
+    last = tree.get("lastTimestamp") or tree.get("deprecatedLastTimestamp") or first
     if series:
         last = series.get("lastObservedTime")
     about = tree.get("involvedObject") or tree.get("regarding") or {}
-    count = series.get("count") or tree.get("count") or tree.get("deprecatedCount") or 1
+    count = series.get("count", 0) if series else tree.get("count") or tree.get("deprecatedCount") or 1
     return [
         since(last, now),
         tree.get("type", ""),
         tree.get("reason", ""),
-        f"{about.get('kind', '').lower()}/{about.get('name', '')}",
+        about.get("kind", "").lower() + (f"/{about['name']}" if about.get("name") else ""),
         about.get("fieldPath", ""),
         _source(tree),
         (tree.get("message") or tree.get("note") or "").strip(),

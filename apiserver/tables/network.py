@@ -18,8 +18,6 @@ from apiserver.tables.table import (
     wide,
 )
 
-#: How much of a load balancer's addresses fits into its column.
-_WIDTH = 16
 #: How many endpoints, ports or addresses are shown before "+ N more".
 _MOST = 3
 
@@ -41,7 +39,7 @@ def _external(tree: Json) -> str:
     spec = spec_of(tree)
     given = joined(spec.get("externalIPs") or ())
     if spec.get("type") == "ExternalName":
-        return spec.get("externalName") or NONE
+        return str(spec.get("externalName", ""))
     if spec.get("type") != "LoadBalancer":
         return given or NONE
     balanced = _balancer(status_of(tree))
@@ -50,8 +48,7 @@ def _external(tree: Json) -> str:
 
 def _balancer(status: Json) -> str:
     ingress = (status.get("loadBalancer") or {}).get("ingress") or ()
-    found = joined(dict.fromkeys(entry.get("ip") or entry.get("hostname", "") for entry in ingress))
-    return f"{found[: _WIDTH - 3]}..." if len(found) > _WIDTH else found
+    return joined(sorted({entry.get("ip") or entry.get("hostname", "") for entry in ingress} - {""}))
 
 
 def _ports(entries: Sequence[Json]) -> str:
@@ -65,12 +62,12 @@ def _ports(entries: Sequence[Json]) -> str:
 
 
 def _endpoints(tree: Json, now: float) -> Cells:
-    found: list[str] = []
-    for subset in tree.get("subsets") or ():
+    subsets, found = tree.get("subsets"), list[str]()
+    for subset in subsets or ():
+        addresses = [address["ip"] for address in subset.get("addresses") or ()]
         ports = subset.get("ports") or ()
-        for address in subset.get("addresses") or ():
-            found += [_host(address["ip"], port["port"]) for port in ports] or [address["ip"]]
-    return [_some(found) or NONE, age(tree, now)]
+        found += [_host(address, port["port"]) for port in ports for address in addresses] if ports else addresses
+    return [_some(found) if subsets else NONE, age(tree, now)]
 
 
 def _host(address: str, port: int) -> str:
@@ -82,8 +79,14 @@ def _some(values: Sequence[str]) -> str:
     return joined(values[:_MOST]) + more
 
 
+def _slice_port(port: Json) -> str:
+    """Its number; without one its name, and `*` for every port."""
+    number, name = port.get("port"), port.get("name")
+    return str(number) if number is not None else "*" if name is None else str(name)
+
+
 def _slice(tree: Json, now: float) -> Cells:
-    ports = [str(port["port"]) if port.get("port") is not None else "*" for port in tree.get("ports") or ()]
+    ports = [_slice_port(port) for port in tree.get("ports") or ()]
     addresses = [address for endpoint in tree.get("endpoints") or () for address in endpoint.get("addresses") or ()]
     return [
         tree.get("addressType", ""),
@@ -121,11 +124,13 @@ def _policy(tree: Json, now: float) -> Cells:
 
 
 def _address(tree: Json, now: float) -> Cells:
-    parent = spec_of(tree).get("parentRef") or {}
+    parent = spec_of(tree).get("parentRef")
+    if parent is None:
+        return [NONE, age(tree, now)]
     parts = (parent.get("group"), parent.get("resource"), parent.get("namespace"), parent.get("name"))
     group, resource, namespace, name = (part or "" for part in parts)
     where = f"{resource}.{group}" if group else resource
-    return ["/".join(part for part in (where, namespace, name) if part) or NONE, age(tree, now)]
+    return [where.lower() + (f"/{namespace}" if namespace else "") + f"/{name}", age(tree, now)]
 
 
 def _range(tree: Json, now: float) -> Cells:

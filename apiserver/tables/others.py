@@ -31,6 +31,7 @@ _MODES = {
     "ReadWriteMany": "RWX",
     "ReadWriteOncePod": "RWOP",
 }
+_OLD_CLASS = "volume.beta.kubernetes.io/storage-class"
 _DEFAULT_CLASS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 
 
@@ -38,6 +39,16 @@ def _modes(values: object) -> str:
     """Access modes by their short names, in a fixed order and each once."""
     given = values if isinstance(values, list) else []
     return joined(short for name, short in _MODES.items() if name in given)
+
+
+def _class_of(tree: Json) -> str:
+    """The class of a volume or a claim: that of the old annotation where it is there, even when it is empty."""
+    annotations = tree["metadata"].get("annotations") or {}
+    return str(annotations.get(_OLD_CLASS, spec_of(tree).get("storageClassName") or ""))
+
+
+def _or_unset(value: str | None) -> str:
+    return "<unset>" if value is None else value
 
 
 def _volume(tree: Json, now: float) -> Cells:
@@ -50,11 +61,11 @@ def _volume(tree: Json, now: float) -> Cells:
         spec.get("persistentVolumeReclaimPolicy", ""),
         phase,
         f"{claim.get('namespace', '')}/{claim.get('name', '')}" if claim else "",
-        spec.get("storageClassName", ""),
-        spec.get("volumeAttributesClassName") or "<unset>",
+        _class_of(tree),
+        _or_unset(spec.get("volumeAttributesClassName")),
         status.get("reason", ""),
         age(tree, now),
-        spec.get("volumeMode") or "<unset>",
+        _or_unset(spec.get("volumeMode")),
     ]
 
 
@@ -67,10 +78,10 @@ def _claim(tree: Json, now: float) -> Cells:
         spec.get("volumeName", ""),
         (status.get("capacity") or {}).get("storage", "0") if bound else "",
         _modes(status.get("accessModes")) if bound else "",
-        spec.get("storageClassName") or "",
-        spec.get("volumeAttributesClassName") or "<unset>",
+        _class_of(tree),
+        _or_unset(spec.get("volumeAttributesClassName")),
         age(tree, now),
-        spec.get("volumeMode") or "<unset>",
+        _or_unset(spec.get("volumeMode")),
     ]
 
 
@@ -89,12 +100,12 @@ def _class(tree: Json, now: float) -> Cells:
 
 def _driver(tree: Json, now: float) -> Cells:
     spec = spec_of(tree)
-    tokens = [request.get("audience", "") for request in spec.get("tokenRequests") or ()]
+    tokens = spec.get("tokenRequests")
     return [
         spec.get("attachRequired", True),
         spec.get("podInfoOnMount", False),
         spec.get("storageCapacity", False),
-        joined(tokens) or "<unset>",
+        "<unset>" if tokens is None else joined(request.get("audience", "") for request in tokens),
         spec.get("requiresRepublish", False),
         joined(spec.get("volumeLifecycleModes") or ()) or NONE,
         age(tree, now),
@@ -188,7 +199,7 @@ def _flow_schema(tree: Json, now: float) -> Cells:
 
 def _priority_level(tree: Json, now: float) -> Cells:
     spec = spec_of(tree)
-    limited = spec.get("limited") or spec.get("exempt") or {}
+    limited = spec.get("limited") or {}
     queuing = (limited.get("limitResponse") or {}).get("queuing") or {}
     shares = limited.get("nominalConcurrencyShares")
     numbers = [queuing.get(name, NONE) for name in ("queues", "handSize", "queueLengthLimit")]
@@ -197,12 +208,13 @@ def _priority_level(tree: Json, now: float) -> Cells:
 
 def _device_claim(tree: Json, now: float) -> Cells:
     status = status_of(tree)
+    allocated = status.get("allocation") is not None
     states = [
         word
         for word, holds in (
             ("deleted", tree["metadata"].get("deletionTimestamp")),
-            ("allocated", status.get("allocation")),
-            ("reserved", status.get("reservedFor")),
+            ("allocated", allocated),
+            ("reserved", allocated and status.get("reservedFor")),
         )
         if holds
     ]
@@ -295,6 +307,7 @@ FLOWSCHEMAS = table(
     AGE,
     text("MissingPL"),
     cells=_flow_schema,
+    order=lambda tree: (spec_of(tree).get("matchingPrecedence", 0), name_of(tree)),
 )
 PRIORITYLEVELCONFIGURATIONS = table(
     text("Type"),

@@ -1,5 +1,7 @@
 """The table of pods: what a pod is doing, in one word. Source: pkg/printers/internalversion/printers.go (printPod)."""
 
+from collections.abc import Sequence
+
 from apimachinery import times
 from apimachinery.types import Json
 from apiserver.tables.ages import human
@@ -116,6 +118,18 @@ def _readiness_gates(pod: Json) -> str:
     return f"{sum(is_true(pod, gate) for gate in gates)}/{len(gates)}" if gates else NONE
 
 
+def _conditions(pod: Json) -> Sequence[Json]:
+    return _ENDS.get(status_of(pod).get("phase", ""), ())
+
+
+def _end_of(phase: str, message: str) -> Sequence[Json]:
+    return ({"type": "Completed", "status": "True", "reason": phase, "message": message},)
+
+
+_ENDS = {
+    "Succeeded": _end_of("Succeeded", "The pod has completed successfully."),
+    "Failed": _end_of("Failed", "The pod failed."),
+}
 PODS = table(
     text("Ready"),
     text("Status"),
@@ -126,4 +140,5 @@ PODS = table(
     wide("Nominated Node"),
     wide("Readiness Gates"),
     cells=_cells,
+    conditions=_conditions,
 )

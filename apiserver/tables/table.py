@@ -10,6 +10,8 @@ from apiserver.tables.ages import since
 NONE = "<none>"
 Cells = list[Any]
 Printer = Callable[[Json, float], Cells]  # (object, now) -> the cells behind the name
+Conditions = Callable[[Json], Sequence[Json]]  # what `kubectl get` may hide a row for
+Order = Callable[[Json], tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +63,21 @@ class Table:
 
     columns: Sequence[Column]
     cells: Printer
+    conditions: Conditions | None = None
+    order: Order | None = None  # of the rows, where it is not that of the list
 
     def definitions(self) -> list[Json]:
         """The TableColumnDefinitions."""
         return [column.definition() for column in self.columns]
 
 
-def table(*columns: Column, cells: Printer) -> Table:
+def table(*columns: Column, cells: Printer, conditions: Conditions | None = None, order: Order | None = None) -> Table:
     """A table whose first column is the name."""
 
     def row(tree: Json, now: float) -> Cells:
         return [name_of(tree), *cells(tree, now)]
 
-    return Table((NAME, *columns), row)
+    return Table((NAME, *columns), row, conditions, order)
 
 
 def name_of(tree: Json) -> str:

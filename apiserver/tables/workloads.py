@@ -97,7 +97,7 @@ def _cronjob(tree: Json, now: float) -> Cells:
     template = ((spec.get("jobTemplate") or {}).get("spec") or {}).get("template")
     return [
         spec.get("schedule", ""),
-        spec.get("timeZone") or NONE,
+        NONE if spec.get("timeZone") is None else spec["timeZone"],
         "True" if spec.get("suspend") else "False",
         len(status.get("active") or ()),
         since(last, now) if last else NONE,

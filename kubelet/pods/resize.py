@@ -9,6 +9,7 @@ restart as its resizePolicy says. Source: pkg/kubelet/allocation/allocation_mana
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,11 +20,13 @@ from apimachinery.objects import core_v1
 from apimachinery.objects.core_v1 import Pod
 from apimachinery.types import Json
 from kubelet.pods.admit import Terms, admit, requested
+from kubelet.pods.qos import qos_class
 from kubelet.pods.world import is_sidecar
 
 #: limits.cpu and its like -> millicores or bytes.
 Size = Mapping[str, int]
 SIZE_LABEL = "io.pykube.resources"  # with which resources a container was made
+PENDING = "PodResizePending"
 _RESOURCES = ("cpu", "memory")
 
 
@@ -113,6 +116,21 @@ def refusal(pod: Pod, others: Iterable[Pod], terms: Terms) -> tuple[str, str] | 
             return "Infeasible", f"Node didn't have enough capacity: {numbers}"
     verdict = admit(pod, others, terms)
     return None if verdict is None else ("Deferred", verdict.message)
+
+
+Rank = tuple[bool, int, bool, float]
+
+
+def rank(asked: Pod, run: Pod) -> Rank:
+    """The place of a resize among those that wait, the least first; `run` is the pod with what it was promised.
+
+    First who asks for no more than it has, then by priority, then who is Guaranteed, then who was told first to wait.
+    """
+    wanted, had = requested(asked), requested(run)
+    grows = any(wanted.get(resource, 0) > had.get(resource, 0) for resource in _RESOURCES)
+    told = next((c.last_transition_time for c in asked.status.conditions if c.type == PENDING), None)
+    since = told.timestamp() if told is not None else math.inf
+    return grows, -(asked.spec.priority or 0), qos_class(asked) != "Guaranteed", since
 
 
 def restarting(container: core_v1.Container, changed: frozenset[str]) -> bool:

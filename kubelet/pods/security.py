@@ -46,7 +46,8 @@ def security(
     profile = own.seccomp_profile or shared.seccomp_profile
     if profile is None and powers.seccomp_default:
         profile = core_v1.SeccompProfile(type="RuntimeDefault")
-    if privileged and not real:
+    imitated = privileged and not real
+    if imitated:
         add, drop = ("ALL",), (*drop, "SYS_RESOURCE")
     return Security(
         user=_user(user, group, image_user),
@@ -58,7 +59,8 @@ def security(
         no_new_privileges=own.allow_privilege_escalation is False,
         seccomp="unconfined" if privileged else _seccomp(profile, profiles or {}),
         apparmor=_apparmor(own.app_armor_profile or shared.app_armor_profile),
-        unmasked=own.proc_mount == "Unmasked" or (privileged and not real),
+        unmasked=own.proc_mount == "Unmasked" or imitated,
+        all_devices=imitated,
     )
 
 

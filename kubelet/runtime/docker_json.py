@@ -18,6 +18,7 @@ from kubelet.runtime.protocol import (
     RUNNING,
     Container,
     ContainerConfig,
+    Device,
     Image,
     Mount,
     PodRef,
@@ -153,10 +154,11 @@ def _host_config(config: ContainerConfig, sandbox_id: str) -> Json:
         "OomScoreAdj": resources.oom_score_adj,
         "Runtime": config.runtime,
     }
-    if config.devices:
+    devices = [Device("/dev", "/dev"), *config.devices] if config.security.all_devices else config.devices
+    if devices:
         host["Devices"] = [
             {"PathOnHost": each.source, "PathInContainer": each.target, "CgroupPermissions": each.permissions}
-            for each in config.devices
+            for each in devices
         ]
     if resources.cpu_quota:
         host |= {"CpuQuota": resources.cpu_quota, "CpuPeriod": resources.cpu_period}
@@ -207,6 +209,8 @@ def _security(security: Security) -> Json:
         "ReadonlyRootfs": security.read_only_root,
         "SecurityOpt": options,
     }
+    if security.all_devices:
+        host["DeviceCgroupRules"] = ["a *:* rwm"]  # those that come later, too
     if security.unmasked:
         host |= {"MaskedPaths": [], "ReadonlyPaths": []}
     return host

@@ -76,6 +76,7 @@ class Security:
     seccomp: str = ""  # "", "unconfined" or a profile's JSON
     apparmor: str = ""
     unmasked: bool = False  # procMount: Unmasked
+    all_devices: bool = False  # the machine's, as a privileged container has them anyway
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

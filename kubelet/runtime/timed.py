@@ -3,7 +3,8 @@
 Source: pkg/kubelet/cri/remote, kuberuntime/instrumented_services.go.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from kubelet.runtime.protocol import (
     SandboxConfig,
     Version,
 )
+from serving.series import Number
 
 T = TypeVar("T")
 
@@ -41,11 +43,8 @@ class TimedRuntime:
 
     async def run_sandbox(self, config: SandboxConfig) -> Container:
         began = perf_counter()
-        try:
+        with _counting_failures(metrics.SANDBOX_ERRORS.of(config.runtime)):
             found = await _timed("run_podsandbox", self._runtime.run_sandbox(config))
-        except BaseException:
-            metrics.SANDBOX_ERRORS.of(config.runtime).value += 1
-            raise
         metrics.SANDBOX.of(config.runtime).add(perf_counter() - began)
         return found
 
@@ -99,9 +98,20 @@ async def _timed(operation: str, call: Awaitable[T]) -> T:
     began = perf_counter()
     metrics.OPERATIONS.of(operation).value += 1
     try:
-        return await call
-    except Exception:
-        metrics.OPERATION_ERRORS.of(operation).value += 1
-        raise
+        with _counting_failures(metrics.OPERATION_ERRORS.of(operation)):
+            return await call
     finally:
         metrics.OPERATION_SECONDS.of(operation).add(perf_counter() - began)
+
+
+@contextlib.contextmanager
+def _counting_failures(errors: Number) -> Iterator[None]:
+    """One more error unless the block comes to its end; one that was given up counts, too (a cancelled context)."""
+    with contextlib.ExitStack() as unless_done:
+        unless_done.callback(_count, errors)
+        yield
+        unless_done.pop_all()
+
+
+def _count(errors: Number) -> None:
+    errors.value += 1

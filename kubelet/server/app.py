@@ -8,22 +8,25 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qs
 
 from apimachinery.errors import ApiError, bad_request
 from kubelet.logs import read_log
 from kubelet.server.doors import Pods, Session
+from kubelet.server.files import serve_files
 from kubelet.server.gate import Gate
 from kubelet.server.logquery import log_options
 from kubelet.server.streams import output_of, serve_session
 from serving.asgi import ASGI, Receive, Scope, Send, reply, reply_json, reply_text, stream
 from serving.channels import Wanted
-from serving.health import health_app
+from serving.health import health_app, ping
 from serving.https import Upgrade
 from serving.portforward import serve_portforward
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 RUN_OUTPUT_LIMIT = 16 << 20
+NODE_LOGS = Path("/var/log")
 
 
 @dataclass(slots=True)
@@ -56,14 +59,19 @@ class _Call:
 _Handler = Callable[[_Call], Awaitable[None]]
 
 
-def create_app(pods: Pods, gate: Gate, *, clock: Callable[[], float] = time.time) -> ASGI:
-    """The app. `clock` gives the epoch, for `sinceSeconds`."""
-    health = health_app({"kubelet": pods.check})
+def create_app(
+    pods: Pods, gate: Gate, *, clock: Callable[[], float] = time.time, node_logs: Path | None = NODE_LOGS
+) -> ASGI:
+    """The app. `clock` gives the epoch, for `sinceSeconds`. `node_logs` is what /logs/ shows; None: nothing."""
+    health = health_app({"log": ping, "syncloop": pods.check})
 
     async def logs(call: _Call) -> None:
         await _logs(call, clock)
 
-    handlers = _HANDLERS | {"containerLogs": logs}
+    async def files(call: _Call) -> None:
+        await _node_logs(call, node_logs)
+
+    handlers = _HANDLERS | {"containerLogs": logs, "logs": files}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         first, *parts = [part for part in scope["path"].split("/") if part] or [""]
@@ -136,6 +144,17 @@ async def _logs(call: _Call, clock: Callable[[], float]) -> None:
 
     headers = [("content-type", "text/plain")]
     await stream(call.receive, call.send, 200, headers, read_log(path, options, ended))
+
+
+async def _node_logs(call: _Call, folder: Path | None) -> None:
+    if folder is None:
+        raise ApiError(405, "MethodNotAllowed", "logs endpoint is disabled.")
+    if call.scope["method"] != "GET":
+        raise ApiError(405, "MethodNotAllowed", "405: Method Not Allowed")
+    _, word, asked = call.scope["path"].partition("/logs/")
+    if not word:
+        raise ApiError(404, "NotFound", "404 page not found")
+    await serve_files(folder, asked, call.scope, call.receive, call.send)
 
 
 # -- streams

@@ -17,6 +17,7 @@ class PathProblem(Exception):
         self.step = step
 
 
+_NEITHER = "only directory and block device are supported"
 _FIRST_STEP = "MountVolume.NewMounter initialization"
 _KINDS = {
     "Directory": ("directory", stat.S_ISDIR),
@@ -49,10 +50,18 @@ def existing(path: str) -> Path:
     return Path(path)
 
 
+def directory_or_disk(path: str) -> Path:
+    """What a local volume with a file system may be."""
+    found = existing(path)
+    if not (found.is_dir() or found.is_block_device()):
+        raise PathProblem(_NEITHER, "MountVolume.MountDevice")
+    return found
+
+
 def device(path: str) -> Path:
     """The block device of a local volume."""
     if not path:
         raise PathProblem("block volumes of this type are not supported by PyKube")
     if not existing(path).is_block_device():
-        raise PathProblem("only directory and block device are supported")
+        raise PathProblem(_NEITHER)
     return Path(path)

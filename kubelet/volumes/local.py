@@ -2,7 +2,7 @@
 
 Composition: payload.py says what the files hold, atomic.py writes them, emptydir.py, hostpath.py and nfs.py make
 folders, ownership.py gives them to the pod's group, subpaths.py leads into them; the objects come through the `Objects`
-door. What this node cannot mount is refused by name.
+door. Local volumes on disks of their own go through disks.py. What this node cannot mount is refused by name.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from apimachinery.errors import ApiError
@@ -21,6 +22,7 @@ from kubelet.runtime.protocol import Image
 from kubelet.threads import in_thread
 from kubelet.volumes import emptydir, hostpath, image, mounts, nfs, ownership, payload, subpaths, usage
 from kubelet.volumes.atomic import BadPath, write
+from kubelet.volumes.disks import PLUGIN, Disks
 from kubelet.volumes.protocol import Csi, CsiProblem, MountProblem, VolumeUse
 
 Pull = Callable[[Pod, core_v1.ImageVolumeSource], Awaitable[Image]]
@@ -46,7 +48,7 @@ class LocalVolumes:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._root, self._objects, self._allocatable, self._clock = root, objects, allocatable, clock
-        self._csi, self._pull = csi, pull
+        self._csi, self._pull, self._disks = csi, pull, Disks(root)
         self._images: dict[tuple[str, str], str] = {}  # uid, volume -> the image's id
         self._tokens: dict[tuple[str, str, str], tuple[Token, float]] = {}  # uid, volume, path -> token, renew at
         self._claims: dict[tuple[str, str], PersistentVolume] = {}  # uid, volume -> what its claim led to
@@ -201,23 +203,30 @@ class LocalVolumes:
             await in_thread(nfs.mount, spec.nfs, folder, spec.mount_options)
             return folder
         if spec.local:
-            folder = self._folder(uid, "local-volume", name)
-            await in_thread(self._local, pod, spec.local.path, folder, read_only=read_only)
-            return folder
+            return await in_thread(self._local, pod, held, read_only=read_only)
         raise payload.PayloadProblem(f'persistent volume "{name}" is of a type PyKube cannot mount')
 
-    def _local(self, pod: Pod, path: str, folder: Path, *, read_only: bool) -> None:
-        """A folder of the node, bound into the pod's; the pod that mounts it first gives it to its group."""
+    def _local(self, pod: Pod, held: PersistentVolume, *, read_only: bool) -> Path:
+        """A folder or disk of the node, bound into the pod's folder; the first pod gives it to its group."""
+        name, local = held.metadata.name, held.spec.local
+        assert local is not None, "only local volumes come here"
+        folder = self._folder(pod.metadata.uid, PLUGIN, name)
         if mounts.is_mounted(folder):
-            return
-        source = hostpath.existing(path)
+            return folder
+        source = hostpath.directory_or_disk(local.path)
         others = self._root.glob(f"pods/*/volumes/{folder.parent.name}/{folder.name}")
         is_first = not any(mounts.is_mounted(other) for other in others)
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-        mounts.bind(str(source), folder, read_only=read_only)
+        bind = partial(mounts.bind, target=folder, read_only=read_only)
+        if source.is_block_device():
+            options = list(dict.fromkeys((*(("ro",) if read_only else ()), *held.spec.mount_options)))
+            self._disks.bind(name, local.path, local.fs_type or "", options, lambda path: bind(str(path)))
+        else:
+            bind(str(source))
         context = pod.spec.security_context
         if context is not None and context.fs_group is not None and is_first and not read_only:
             ownership.own(folder, context.fs_group, policy=context.fs_group_change_policy)
+        return folder
 
     def _driver(self) -> Csi:
         if self._csi is None:
@@ -239,11 +248,15 @@ class LocalVolumes:
                 await self._csi.release(uid)
             except (CsiProblem, hostpath.PathProblem) as error:
                 raise OSError(str(error)) from error
-        await in_thread(_clear, folder)
+        await in_thread(self._clear, folder)
         self._tokens = {key: held for key, held in self._tokens.items() if key[0] != uid}
         self._claims = {key: held for key, held in self._claims.items() if key[0] != uid}
         self._images = {key: id for key, id in self._images.items() if key[0] != uid}
         self._objects.release(uid)
+
+    def _clear(self, folder: Path) -> None:
+        _clear(folder)
+        self._disks.release()
 
     async def usage(self, pod: Pod) -> Mapping[str, VolumeUse]:
         found = {}
@@ -267,7 +280,7 @@ class LocalVolumes:
         if volume.nfs:
             return await in_thread(usage.of_file_system, self._folder(uid, "nfs", volume.name))
         if held is not None:
-            plugin = "nfs" if held.spec.nfs else "local-volume" if held.spec.local else ""
+            plugin = "nfs" if held.spec.nfs else PLUGIN if held.spec.local else ""
             folder = self._folder(uid, plugin, held.metadata.name)
             return await in_thread(usage.of_file_system, folder) if plugin else None
         plugin = next((p for p, source in _SMALL.items() if getattr(volume, source) is not None), "")

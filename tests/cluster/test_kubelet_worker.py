@@ -7,6 +7,7 @@ import pytest
 
 from kubelet.pods.admit import Terms
 from kubelet.pods.preemption import judge
+from kubelet.pods.resize import refusal
 from kubelet.pods.world import Verdict
 from kubelet.volumes.fake import FakeVolumes
 from tests.cluster.node_on_fakes import Site, eventually, is_ready
@@ -202,6 +203,37 @@ async def test_a_critical_pod_is_started_when_those_that_go_for_it_have_ended(si
 def only_one(pod, others):
     """A node that has room for one pod."""
     return judge(pod, others, Terms(name="n1", labels={}, allocatable={"pods": "1"}))
+
+
+async def test_room_goes_to_the_first_among_those_that_wait_for_it(site):
+    terms = Terms(name="n1", allocatable={"cpu": "4", "pods": "9"})
+    priorities = {"leaves": 0, "early": 0, "vital": 7, "late": 0}
+
+    def put(name, cpu, status=None):
+        site.api.put(
+            name, status=status, priority=priorities[name], container={"resources": {"requests": {"cpu": cpu}}}
+        )
+
+    def waits(name):
+        told = site.api.status(name).get("conditions", [])
+        return any((c["type"], c.get("reason")) == ("PodResizePending", "Deferred") for c in told)
+
+    async with site.kubelet() as agent:
+        agent._node = replace(agent._node, resize=lambda pod, others: refusal(pod, others, terms))
+        for name in priorities:
+            put(name, "1")
+            await eventually(lambda name=name: is_ready(site, name))
+        for name in ("early", "vital", "late"):
+            put(name, "2", site.api.status(name))
+            await eventually(lambda name=name: waits(name))
+        site.api.delete("leaves")
+        await eventually(lambda: not waits("vital"))
+        await advance(100)
+        assert (waits("early"), waits("late")) == (True, True)
+        put("vital", "1", site.api.status("vital"))
+        await eventually(lambda: not waits("early"))
+        await advance(100)
+        assert waits("late")
 
 
 async def test_a_hook_that_fails_says_so_without_its_words(site):

@@ -37,7 +37,7 @@ def serving(folder: Path):
     thread = threading.Thread(target=lambda: asyncio.run(_run(pki, ready, stop)))
     thread.start()
     try:
-        yield _kubeconfig(folder, pki, ready.result(30))
+        yield _kubeconfig(folder, pki, ready.result(60))
     finally:
         stop.set()
         thread.join()

@@ -5,6 +5,7 @@ Owns starting, killing (by pid) and restarting on the same ports and data. Knows
 
 import datetime as dt
 import ipaddress
+import shutil
 import socket
 import subprocess
 import time
@@ -19,13 +20,7 @@ from cryptography.x509.oid import NameOID
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_channel import EtcdTLS
 from tests import needs
-
-
-def free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
+from tests.ports import free_port
 
 
 @dataclass
@@ -35,8 +30,9 @@ class EtcdServer:
     folder: Path
     tls: bool = False
     flags: tuple[str, ...] = ()
-    ports: tuple[int, int] = field(default_factory=free_ports)
+    ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
     process: subprocess.Popen | None = None
+    _data: set[Path] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -56,8 +52,16 @@ class EtcdServer:
         """Start (again, with the same data) and wait until it answers."""
         needs.program("etcd")
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._data.add(self.folder / "data")
         peer = f"http://127.0.0.1:{self.ports[1]}"
-        command = ["etcd", "--name=m", f"--data-dir={self.folder / 'data'}", "--logger=zap", "--log-level=error"]
+        command = [
+            *needs.WITH_US,
+            "etcd",
+            "--name=m",
+            f"--data-dir={self.folder / 'data'}",
+            "--logger=zap",
+            "--log-level=error",
+        ]
         command += [f"--listen-client-urls={self.url}", f"--advertise-client-urls={self.url}"]
         command += [
             f"--listen-peer-urls={peer}",
@@ -82,6 +86,12 @@ class EtcdServer:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def end(self) -> None:
+        """Kill it, and take its data away: 125 MB, even of an empty one."""
+        self.kill()
+        for data in self._data:
+            shutil.rmtree(data, ignore_errors=True)
 
     def _await_answer(self) -> None:
         deadline = time.monotonic() + 60

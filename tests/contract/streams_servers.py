@@ -204,7 +204,7 @@ class LocalPods:
         return ""
 
     def config(self):
-        return {"kind": "KubeletConfiguration"}
+        return {"maxPods": 110}
 
     async def check(self):
         return None
@@ -386,12 +386,12 @@ def in_thread(opening, loop_factory=uvloop.new_event_loop):
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         done = pool.submit(run)
         try:
-            yield value.result(20)
+            yield value.result(60)
         finally:
-            loop, stop = loop_and_stop.result(5)
+            loop, stop = loop_and_stop.result(60)
             with contextlib.suppress(RuntimeError):  # the loop is over: `done` says why
                 loop.call_soon_threadsafe(stop.set)
-            done.result(20)
+            done.result(60)
 
 
 def node(port):

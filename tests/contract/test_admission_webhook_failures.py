@@ -2,13 +2,13 @@
 
 import asyncio
 import base64
-import socket
 
 import pytest
 
 from tests.contract.api_server import CORE, config_map, running
 from tests.contract.webhook_configurations import MAPS, VALIDATING, mutate_with, validate_with
 from tests.contract.webhook_servers import allow, hook, patch, webhook
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -33,9 +33,7 @@ def _encoded(text):
 
 
 async def test_a_webhook_that_cannot_be_asked_fails_closed_or_open(server):
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
+    port = free_port()
     nobody = {"url": f"https://127.0.0.1:{port}/x"}
     await validate_with(server, hook("fail.example.com", nobody, MAPS), name="closed")
     code, status = await server.call("POST", f"{CORE}/configmaps", config_map("a"))

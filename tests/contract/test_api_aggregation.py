@@ -47,7 +47,7 @@ class Both:
 
     async def condition(self, reason):
         """The Available condition, once it has this reason."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 tree = await self.main.must("GET", f"{REGISTRATION}/{NAME}")
                 for condition in (tree.get("status") or {}).get("conditions", ()):
@@ -56,7 +56,7 @@ class Both:
                 await asyncio.sleep(0.02)
 
     async def until(self, condition):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (found := await condition()):
                 await asyncio.sleep(0.02)
             return found

@@ -1,11 +1,13 @@
 """Priority and fairness, seen by clients of the whole server."""
 
 import asyncio
+import contextlib
 
 import pytest
 
 from apiserver.fairness import gate
 from apiserver.options import Options
+from apiserver.resources.listing import CHUNK
 from apiserver.storage.memory import MemoryStorage
 from tests.contract.api_server import CORE, running
 
@@ -245,6 +247,24 @@ async def test_a_reject_level_refuses_at_once():
         storage.go.set()
         codes = [response.status_code for response in await flooding]
         assert codes.count(201) == let_in == 20 - codes.count(429) > 0
+
+
+async def test_a_list_whose_client_left_before_its_first_byte_gives_its_seats_back(api):
+    for i in range(CHUNK + 1):
+        await api.must("POST", MAPS, {"metadata": {"name": f"m{i}"}})
+    headers = [(name.encode(), value.encode()) for name, value in as_user("jane").items()]
+    scope = {"type": "http", "method": "GET", "path": MAPS, "query_string": b"", "headers": headers, "extensions": {}}
+
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def send(_message):
+        raise ConnectionError
+
+    with contextlib.suppress(ConnectionError):
+        await api.app(scope, receive, send)
+    state = api.app.fairness.levels["global-default"].state
+    assert (state.dispatched, state.seats, state.executing) == (1, 0, 0)
 
 
 async def test_what_goes_on_can_be_seen(api):

@@ -28,7 +28,7 @@ async def ask(port, method, path, body=b"", type="application/json", **headers):
     head = {"host": "x", "content-length": str(len(body)), "content-type": type, **headers}
     lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
     writer.write(f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + body)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         code = int((await reader.readline()).split()[1])
         answer = {}
         while (line := await reader.readline()).strip():

@@ -20,7 +20,7 @@ def etcd(request, tmp_path_factory):
     needs.program("etcd")
     server = EtcdServer(tmp_path_factory.mktemp("etcd")).start()
     yield server
-    server.kill()
+    server.end()
 
 
 @pytest.fixture

@@ -109,7 +109,7 @@ async def frames(response):
 async def test_watches(api, headers):
     made = await api.must("POST", MAPS, config_map("a"))
     query = "watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
-    async with asyncio.timeout(10), api.http.stream("GET", f"{MAPS}?{query}", headers=headers) as response:
+    async with asyncio.timeout(60), api.http.stream("GET", f"{MAPS}?{query}", headers=headers) as response:
         assert response.headers["content-type"] == f"{PROTOBUF};stream=watch"
         events = frames(response)
         type_, tree = await anext(events)

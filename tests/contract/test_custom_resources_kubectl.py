@@ -115,7 +115,7 @@ def widget(name, size=1, **spec):
 
 async def test_the_life_of_a_custom_resource(kubectl):
     assert "created" in await kubectl("create", "-f", "-", stdin=DEFINITION)
-    waited = await kubectl("wait", "--for=condition=Established", "crd/widgets.example.com", "--timeout=10s")
+    waited = await kubectl("wait", "--for=condition=Established", "crd/widgets.example.com", "--timeout=60s")
     assert "condition met" in waited
     listed = await kubectl("api-resources", "--api-group=example.com", "-o", "wide")
     assert re.search(r"widgets +wd +example.com/v1 +true +Widget +.*patch", listed)
@@ -155,11 +155,11 @@ async def test_the_life_of_a_custom_resource(kubectl):
 
     status = '{"status":{"conditions":[{"type":"Ready","status":"True"}]}}'
     await kubectl("patch", "widget", "c", "--subresource=status", "--type=merge", "-p", status)
-    assert "condition met" in await kubectl("wait", "--for=condition=Ready", "widget/c", "--timeout=10s")
+    assert "condition met" in await kubectl("wait", "--for=condition=Ready", "widget/c", "--timeout=60s")
     assert "Kind:" in await kubectl("describe", "widget", "c")
 
     await kubectl("delete", "widget", "a")
-    await kubectl("delete", "crd", "widgets.example.com", "--timeout=20s")
+    await kubectl("delete", "crd", "widgets.example.com", "--timeout=60s")
     assert "the server could not find the requested resource" in await kubectl("get", "widgets", fails=True)
 
 

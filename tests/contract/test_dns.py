@@ -12,6 +12,7 @@ from apimachinery.objects.base import view
 from apimachinery.objects.core_v1 import Service
 from dns import zone
 from dns.server import Resolver, listen
+from tests.ports import free_port
 
 WEB = view(
     {"metadata": {"name": "web", "namespace": "d"}, "spec": {"clusterIP": "10.96.0.9", "ports": [{"port": 80}]}},
@@ -24,9 +25,7 @@ QUESTION = bytes(DNSRecord.question("web.d.svc.cluster.local").pack())
 async def serving():
     resolver = Resolver("cluster.local", ["10.96.0.0/16"], Path("/dev/null"), "")
     resolver.replace(zone.build("cluster.local", [WEB], [], ["d"]))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(listen(resolver, "127.0.0.1", port, stop))
@@ -37,7 +36,7 @@ async def serving():
 async def ask_datagram(port, packet):
     def ask():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.settimeout(5)
+            client.settimeout(60)
             client.connect(("127.0.0.1", port))
             while True:
                 try:

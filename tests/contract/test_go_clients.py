@@ -25,7 +25,7 @@ def test_client_go(go_program, server, step):
 
 
 def run(*command, env=None):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=env)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -45,7 +45,7 @@ def lists_of_config_maps(server):
     """How many the server has answered."""
     context = ssl.create_default_context(cafile=server.pki.ca)
     context.load_cert_chain(*server.pki.issue("admin", "system:masters"))
-    text = httpx.get(f"https://127.0.0.1:{server.port}/metrics", verify=context).text
+    text = httpx.get(f"https://127.0.0.1:{server.port}/metrics", verify=context, timeout=60).text
     rows = [row for row in text.splitlines() if row.startswith("apiserver_request_total{")]
     return sum(float(row.rsplit(" ", 1)[1]) for row in rows if 'resource="configmaps"' in row and 'verb="LIST"' in row)
 

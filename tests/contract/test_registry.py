@@ -4,7 +4,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import socket
 import subprocess
 import time
 import urllib.error
@@ -18,14 +17,9 @@ from kubelet.pods.images import ImageProblem, Images
 from kubelet.runtime.docker import DockerRuntime
 from kubelet.runtime.docker_json import Owner
 from tests import needs
+from tests.ports import free_port
 
 USER, PASSWORD = "robot", "geheim"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def htpasswd():
@@ -51,18 +45,19 @@ def registry(folder, *, private):
         config["auth"] = {"htpasswd": {"realm": "r", "path": str(folder / "htpasswd")}}
     (folder / "config.yml").write_text(json.dumps(config))
     process = subprocess.Popen(
-        [needs.program("docker-registry"), "serve", str(folder / "config.yml")], stderr=subprocess.DEVNULL
+        [*needs.WITH_US, needs.program("docker-registry"), "serve", str(folder / "config.yml")],
+        stderr=subprocess.DEVNULL,
     )
     try:
         wait_for(port, process)
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def wait_for(port, process):
-    for _ in range(200):
+    for _ in range(1200):
         assert process.poll() is None, "the registry ended"
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/").close()

@@ -86,7 +86,7 @@ async def one(runtime, name):
 
 
 async def ended(runtime, name):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (found := await one(runtime, name)).exited:
             await asyncio.sleep(0.02)
     return found
@@ -104,12 +104,14 @@ async def test_a_sandbox_runs_until_it_is_stopped(runtime):
 
 async def test_a_container_runs_in_the_sandbox_and_is_stopped_by_the_signal(runtime):
     box = await runtime.run_sandbox(sandbox())
-    id = await runtime.create(container("sh", "-c", "trap 'exit 143' TERM; while :; do sleep 0.05; done"), box.id)
+    script = "trap 'exit 143' TERM; >/ready; while :; do sleep 0.05; done"
+    id = await runtime.create(container("sh", "-c", script), box.id)
     assert (await one(runtime, "main")).state == "created"
     await runtime.start(id)
+    await runtime.exec_sync(id, ["sh", "-c", "until [ -e /ready ]; do sleep 0.05; done"], 60)  # else it is deaf to TERM
     running = await one(runtime, "main")
     assert (running.running, running.exit_code, running.started_at > 0) == (True, 0, True)
-    await runtime.stop(id, 10)
+    await runtime.stop(id, 60)
     assert (await one(runtime, "main")).exit_code == 143
 
 
@@ -128,7 +130,7 @@ async def test_an_end_has_its_code_and_time(runtime, code):
     await runtime.start(id)
     found = await ended(runtime, "main")
     assert (found.exit_code, found.oom_killed) == (code, False)
-    assert time.time() - 60 < found.started_at <= found.finished_at
+    assert time.time() - 3600 < found.started_at <= found.finished_at
 
 
 async def test_labels_and_attempts_come_back_newest_first(runtime):
@@ -198,7 +200,7 @@ async def test_exec_gives_output_and_code(runtime, command, result):
     box = await runtime.run_sandbox(sandbox())
     id = await runtime.create(container("sleep", "1000"), box.id)
     await runtime.start(id)
-    assert await runtime.exec_sync(id, command, 10) == result
+    assert await runtime.exec_sync(id, command, 60) == result
 
 
 async def test_exec_has_a_time_limit_and_needs_a_running_container(runtime):
@@ -221,7 +223,7 @@ async def test_events_tell_whose_container_changed(runtime):
 
     async with asyncio.TaskGroup() as tasks:
         listening = tasks.create_task(listen())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             for attempt in itertools.count():  # nobody says when the ear is open: until the first word is heard
                 box = await runtime.run_sandbox(sandbox(attempt=attempt))
                 await runtime.stop_sandbox(box.id)
@@ -263,14 +265,14 @@ async def test_the_pause_process_reaps_orphans_and_obeys_sigterm():
         shared = ContainerConfig(pod=POD, name="main", image=IMAGE, command=["sleep", "1000"], share_pid=True)
         id = await runtime.create(shared, box.id)
         await runtime.start(id)
-        await runtime.exec_sync(id, ["sh", "-c", "(sleep 0.1 &) ; true"], 5)
+        await runtime.exec_sync(id, ["sh", "-c", "(sleep 0.1 &) ; true"], 60)
         processes = b"sleep 0.1"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while b"sleep 0.1" in processes or b"[sleep]" in processes:  # a zombie is shown so
-                _, processes = await runtime.exec_sync(id, ["ps"], 5)
+                _, processes = await runtime.exec_sync(id, ["ps"], 60)
         assert b"/pause" in processes
-        await runtime.stop(box.id, 20)
-        assert (await one(runtime, "")).exit_code == 0  # not killed after the 20 seconds
+        await runtime.stop(box.id, 60)
+        assert (await one(runtime, "")).exit_code == 0  # not killed after the 60 seconds
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
@@ -298,7 +300,7 @@ async def test_the_network_of_a_sandbox_is_its_own_and_its_containers(more, apar
         links = [Path(f"/proc/{pid}/ns/net").readlink() for pid in (box.pid, inside.pid, "self")]
         assert (links[0] == links[1], links[0] != links[2]) == (True, apart)
         assert "CapEff:\t0000000000000000" in Path(f"/proc/{box.pid}/status").read_text()
-        _, names = await runtime.exec_sync(id, ["sh", "-c", "cat /proc/net/dev; cat /proc/sys/kernel/hostname"], 5)
+        _, names = await runtime.exec_sync(id, ["sh", "-c", "cat /proc/net/dev; cat /proc/sys/kernel/hostname"], 60)
         assert (b"eth0" in names) is not apart
         assert apart is (names.split()[-1] == POD.name.encode())
 
@@ -310,6 +312,6 @@ async def test_an_attach_needs_a_running_container(runtime):
     await runtime.start(id)
     await (await runtime.attach(id)).close()
     await runtime.stop(id, 0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with pytest.raises(RuntimeError_):
             await runtime.attach(id)

@@ -115,6 +115,15 @@ async def test_one_that_was_killed_is_started_again_to_be_asked(site):
     assert not await docker_engine.answers_again(one, site.machine), "there is nothing of ours any more"
 
 
+async def test_one_that_was_killed_and_is_not_started_again_leaves_no_record(site):
+    one, _ = await site.up("one")
+    os.kill(site.engines()[0].pid, signal.SIGKILL)
+    eventually(lambda: not site.engines(), why="its end")
+    assert not await site.down(one)
+    assert not (site.folder / "run").exists()
+    assert not (site.folder / "log").exists()
+
+
 async def test_whoever_is_killed_while_it_starts_leaves_an_engine_that_is_known(site, monkeypatch):
     class Killed(BaseException): ...
 

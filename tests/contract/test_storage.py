@@ -10,6 +10,7 @@ from apiserver.storage.protocol import ABSENT, Change, Compacted, Conflict, Prog
 from tests.contract.storage_servers import EtcdServer
 
 NUMBERS = itertools.count()
+TTL = 4  # seconds: long enough for all writes of a test to be done before, on a machine that is busy
 
 
 @pytest.fixture(scope="module", params=["memory", "etcd", "etcd-tls"])
@@ -19,7 +20,7 @@ def server(request, tmp_path_factory):
         return
     etcd = EtcdServer(tmp_path_factory.mktemp("etcd"), tls=request.param == "etcd-tls").start()
     yield etcd
-    etcd.kill()
+    etcd.end()
 
 
 @pytest.fixture
@@ -222,8 +223,8 @@ async def test_compaction_ends_history_but_not_the_present(storage, at):
 @pytest.mark.slow
 async def test_a_ttl_ends_with_a_delete_event(storage, at):
     await storage.put(at("lasting"), b"", expect=ABSENT)
-    short = await storage.put(at("short"), b"", expect=ABSENT, ttl=1)
-    renewed = await storage.put(at("renewed"), b"", expect=ABSENT, ttl=1)
+    short = await storage.put(at("short"), b"", expect=ABSENT, ttl=TTL)
+    renewed = await storage.put(at("renewed"), b"", expect=ABSENT, ttl=TTL)
     await storage.put(at("renewed"), b"now lasting", expect=renewed.revision)
     [(change, *more)] = await events(storage.watch(at(), after=short.revision + 2), 1)
     assert (change.new, change.old, more) == (None, short, [])

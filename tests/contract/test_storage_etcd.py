@@ -13,7 +13,8 @@ from apiserver.storage.compaction import Seen, compact_once
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_channel import EtcdTLS
 from apiserver.storage.protocol import ABSENT, Compacted, Full, StorageError, Unavailable
-from tests.contract.storage_servers import EtcdServer, free_ports
+from tests.contract.storage_servers import EtcdServer
+from tests.ports import free_port
 
 NUMBERS = itertools.count()
 
@@ -22,7 +23,7 @@ NUMBERS = itertools.count()
 def etcd(tmp_path_factory):
     server = EtcdServer(tmp_path_factory.mktemp("etcd")).start()
     yield server
-    server.kill()
+    server.end()
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def at():
 
 
 def nobody() -> str:
-    return f"http://127.0.0.1:{free_ports()[0]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 async def test_an_etcd_that_is_away_is_named():
@@ -52,14 +53,14 @@ async def test_an_etcd_that_is_away_is_named():
 async def test_a_frozen_etcd_ends_in_a_time_limit(tmp_path):
     server = EtcdServer(tmp_path).start()
     try:
-        async with server.storage(timeout=2) as storage:  # a busy machine answers within that
+        async with server.storage(timeout=5) as storage:  # a busy machine answers within that
             await storage.get("x")
             server.process.send_signal(signal.SIGSTOP)
             os.waitid(os.P_PID, server.process.pid, os.WSTOPPED)  # a thread on another core may answer once more before
             with pytest.raises(Unavailable, match="did not answer in time"):
                 await storage.get("x")
     finally:
-        server.kill()
+        server.end()
 
 
 async def test_the_next_endpoint_is_used(etcd, at):
@@ -87,7 +88,7 @@ async def test_without_a_client_certificate_nothing_is_served(tmp_path):
             with pytest.raises(Unavailable):
                 await storage.revision()
     finally:
-        server.kill()
+        server.end()
 
 
 async def test_calls_on_a_closed_store_fail_in_words(etcd):
@@ -114,7 +115,7 @@ async def test_a_full_etcd_says_so(tmp_path, at):
             assert any("NOSPACE" in problem for problem in (await storage.status()).problems)
             await storage.delete(at("x"), expect=first.revision)
     finally:
-        server.kill()
+        server.end()
 
 
 async def fill(storage, at):
@@ -124,7 +125,7 @@ async def fill(storage, at):
 
 
 async def test_keys_of_one_ttl_share_a_lease_and_go_together(storage, at):
-    written = [await storage.put(at(f"{i}"), b"", expect=ABSENT, ttl=1) for i in range(5)]
+    written = [await storage.put(at(f"{i}"), b"", expect=ABSENT, ttl=4) for i in range(5)]
     assert len({lease.id for lease in storage._leases._current.values()}) == 1
     async for group in storage.watch(at(), after=written[-1].revision):
         assert {change.old.key for change in group} == {stored.key for stored in written}

@@ -20,7 +20,7 @@ NUMBERS = itertools.count()
 def etcd(tmp_path_factory):
     server = EtcdServer(tmp_path_factory.mktemp("etcd")).start()
     yield server
-    server.kill()
+    server.end()
 
 
 @pytest.fixture(params=["memory", "etcd"])
@@ -219,7 +219,7 @@ async def test_etcds_crash_and_return_is_not_noticed(tmp_path, at):
             assert cache.statistics().loads == 1
             assert cache.statistics().resumes >= 1
     finally:
-        server.kill()
+        server.end()
 
 
 @pytest.mark.slow
@@ -242,12 +242,12 @@ async def test_a_store_set_back_is_noticed(tmp_path, at):
             await cache.wait_fresh(timeout=30)
             assert [e.name for e in cache.list(at())] == ["new"]
     finally:
-        server.kill()
+        server.end()
 
 
 async def written(storage, key):
     """Put, as often as it takes until the store is back."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await storage.put(key, value(key.rsplit("/", 1)[1]), expect=ABSENT)

@@ -166,7 +166,7 @@ async def test_changed_certificate_files_are_used_without_a_restart(server, tmp_
 
         assert await subject() == "old"
         install(new)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await subject() != "new":
                 await asyncio.sleep(0.1)
 

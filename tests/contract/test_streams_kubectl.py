@@ -75,10 +75,11 @@ async def test_refusals_are_told(servers, version, arguments, message):
 async def test_a_terminal_with_its_size(servers, version):
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
-    script = "stty size; read word; echo got $word; stty size; exit 7"
+    # The size comes as a message of its own, some time after the command has begun.
+    script = 'until [ "$(stty size)" = "33 111" ]; do sleep 0.02; done; stty size; read word; echo got $word; exit 7'
     process = await asyncio.create_subprocess_exec(
         f"/usr/lib/google-cloud-sdk/bin/kubectl.{version}",
-        *("--kubeconfig", servers.kubeconfig, "exec", "-it", "web", "--", "sh", "-c", f"sleep 0.5; {script}"),
+        *("--kubeconfig", servers.kubeconfig, "exec", "-it", "web", "--", "sh", "-c", script),
         stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
         env=os.environ | {"HOME": str(servers.folder), "TERM": "xterm", "KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "true"},
     )  # fmt: skip
@@ -86,7 +87,7 @@ async def test_a_terminal_with_its_size(servers, version):
     seen = await _until(master, b"33 111")
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 122, 0, 0))
     os.killpg(process.pid, 28)  # SIGWINCH
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await asyncio.to_thread(os.write, master, b"word\n")
         seen += await _until(master, b"got word")
         assert await process.wait() == 7
@@ -95,7 +96,7 @@ async def test_a_terminal_with_its_size(servers, version):
 
 async def _until(terminal, text):
     seen = b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while text not in seen:
             seen += await asyncio.to_thread(os.read, terminal, 4096)
     return seen
@@ -121,7 +122,7 @@ async def forwarded(servers, version, port):
     """(local port, process) of a running `kubectl port-forward`."""
     process = await servers.start(version, "port-forward", "web", f":{port}")
     try:
-        line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+        line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
         yield int(line.split("127.0.0.1:")[1].split()[0]), process
     finally:
         if process.returncode is None:
@@ -156,7 +157,7 @@ async def test_port_forward_carries_many_connections_at_once(servers, version, e
 async def test_port_forward_to_a_closed_port_says_so(servers, version):
     async with forwarded(servers, version, 1) as (port, process):
         assert await exchange(port, b"x") == b""
-        _, err = await asyncio.wait_for(process.communicate(), 20)
+        _, err = await asyncio.wait_for(process.communicate(), 60)
     assert b"error forwarding port 1 to pod web" in err
     assert b"connection refused" in err
 
@@ -179,12 +180,12 @@ async def test_logs_with_options(servers, version):
 async def test_logs_follow_until_the_container_ends(servers, version):
     servers.pods.log.write_bytes(docker_line("first\n"))
     process = await servers.start(version, "logs", "-f", "web")
-    assert await asyncio.wait_for(process.stdout.readline(), 20) == b"first\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"first\n"
     with servers.pods.log.open("ab") as file:
         file.write(docker_line("second\n"))
-    assert await asyncio.wait_for(process.stdout.readline(), 20) == b"second\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"second\n"
     servers.pods.ended.set()
-    out, err = await asyncio.wait_for(process.communicate(), 20)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
     assert (process.returncode, out, err) == (0, b"", b"")
 
 

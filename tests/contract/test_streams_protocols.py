@@ -173,15 +173,16 @@ async def test_exec_without_an_upgrade_is_a_bad_request(where):
         ("/pods", ("prometheus",), {}, 403, "Forbidden (user=prometheus, verb=get, resource=nodes, subresource(s)=[pods proxy])"),
         ("/exec/default/web/main", ("prometheus",), {}, 403, "Forbidden (user=prometheus, verb=create, resource=nodes, subresource(s)=[proxy])"),
         ("/stats/summary", ("admin", "system:masters"), {}, 200, '"nodeName":"node1"'),
-        ("/configz", ("admin", "system:masters"), {}, 200, '"kubeletconfig"'),
+        ("/configz", ("admin", "system:masters"), {}, 200, '{"kubeletconfig":{"maxPods":110}}'),
         ("/healthz", ("admin", "system:masters"), {}, 200, "ok"),
+        ("/healthz?verbose", ("admin", "system:masters"), {}, 200, "[+]ping ok\n[+]log ok\n[+]syncloop ok\nhealthz check passed"),
         ("/nosuch", ("admin", "system:masters"), {}, 404, "404 page not found"),
         ("/containerLogs/default/none/main?tailLines=x", ("admin", "system:masters"), {}, 400, "unable to decode query"),
     ],
 )  # fmt: skip
 async def test_the_kubelets_gate(servers, path, subject, headers, code, text):
     target = kubelet(servers, *subject)
-    async with httpx.AsyncClient(verify=target.tls) as client:
+    async with httpx.AsyncClient(verify=target.tls, timeout=60) as client:
         answer = await client.get(target.url + path, headers=headers)
     assert answer.status_code == code
     assert text in answer.text
@@ -189,7 +190,7 @@ async def test_the_kubelets_gate(servers, path, subject, headers, code, text):
 
 async def test_run_gives_the_output(servers):
     target = kubelet(servers, "admin", "system:masters")
-    async with httpx.AsyncClient(verify=target.tls) as client:
+    async with httpx.AsyncClient(verify=target.tls, timeout=60) as client:
         answer = await client.post(f"{target.url}/run/default/web/main", params={"cmd": "echo hello"})
         assert (answer.status_code, answer.text) == (200, "hello\n")
         answer = await client.post(f"{target.url}/run/default/web/main", params={"cmd": "false"})
@@ -202,7 +203,7 @@ async def test_a_client_that_leaves_ends_the_session(servers):
         _, line = await session.read()
         pid = int(line)
         assert _alive(pid)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while _alive(pid):
             await asyncio.sleep(0.05)
 

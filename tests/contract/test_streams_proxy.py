@@ -90,7 +90,8 @@ def servers(tmp_path, address, backend):
 async def client(servers):
     context = ssl.create_default_context(cafile=servers.pki.ca)
     base = f"https://127.0.0.1:{servers.api_port}/api/v1/namespaces/default"
-    async with httpx.AsyncClient(verify=context, base_url=base, headers={"Authorization": "Bearer good"}) as client:
+    headers = {"Authorization": "Bearer good"}
+    async with httpx.AsyncClient(verify=context, base_url=base, headers=headers, timeout=60) as client:
         yield client
 
 

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import docker
@@ -84,9 +85,12 @@ class Site:
 async def site(tmp_path):
     made = Site(tmp_path / "kubelet")
     yield made
-    for uid in await made.volumes.held():
-        await made.volumes.unmount(uid)
-    assert made.mounted() == []
+    try:
+        for uid in await made.volumes.held():
+            await made.volumes.unmount(uid)
+        assert made.mounted() == []
+    finally:
+        mounts.unmount_below(made.root)  # nothing stays on the machine, whatever has failed
     assert await made.volumes.held() == set()
 
 
@@ -213,6 +217,57 @@ async def test_a_local_volume_is_bound_and_given_to_the_first_pods_group(site, t
         (held / "x").touch()
 
 
+async def test_a_local_volume_on_a_disk_is_formatted_once_and_given_back_by_the_last_pod(site, disk):
+    site.store.volumes["c"] = volume(local={"path": disk})
+    source = {"persistentVolumeClaim": {"claimName": "c"}}
+    (first,) = await site.mount(source, group=GROUP)
+    (first / "file").write_text("kept")
+    assert first.stat().st_gid == GROUP
+    (second,) = await site.mount(source, uid="u2")
+    assert (second / "file").read_text() == "kept"
+    kind = [line.split()[2] for line in Path("/proc/mounts").read_text().splitlines() if str(first) in line]
+    assert kind == ["ext4"]
+    await site.volumes.unmount("u1")
+    assert disk in Path("/proc/mounts").read_text()
+    await site.volumes.unmount("u2")
+    assert disk not in Path("/proc/mounts").read_text()
+    (again,) = await site.mount(source)
+    assert (again / "file").read_text() == "kept"
+
+
+async def test_a_disk_with_something_else_on_it_is_left_alone(site, disk):
+    output_of("mkfs.ext3", "-q", "-F", disk)
+    site.store.volumes["c"] = volume(local={"path": disk, "fsType": "xfs"})
+    with pytest.raises(
+        MountProblem, match=r"^MountVolume.MountDevice failed for volume .* : local: failed to mount device"
+    ):
+        await site.mount({"persistentVolumeClaim": {"claimName": "c"}})
+    assert output_of("blkid", "-p", "-s", "TYPE", "-o", "value", disk) == "ext3"
+
+
+async def test_an_empty_disk_cannot_be_read_only(site, disk):
+    site.store.volumes["c"] = volume(local={"path": disk})
+    why = "cannot mount unformatted disk .* as we are manipulating it in read-only mode"
+    with pytest.raises(MountProblem, match=why):
+        await site.mount({"persistentVolumeClaim": {"claimName": "c", "readOnly": True}})
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A small block device that nobody else has, with nothing on it."""
+    file = tmp_path / "disk.img"
+    with file.open("wb") as empty:
+        empty.truncate(16 << 20)
+    device = output_of("losetup", "--find", "--show", str(file))
+    yield device
+    mounts.unmount_below(tmp_path)
+    output_of("losetup", "--detach", device)
+
+
+def output_of(*argv):
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+
+
 async def test_a_local_volume_must_be_there_and_of_its_mode(site, tmp_path):
     source = {"persistentVolumeClaim": {"claimName": "c"}}
     site.store.volumes["c"] = volume(local={"path": "/no/where"})
@@ -224,6 +279,11 @@ async def test_a_local_volume_must_be_there_and_of_its_mode(site, tmp_path):
     site.store.volumes["c"] = volume(local={"path": str(tmp_path)}, volumeMode="Block")
     with pytest.raises(MountProblem, match="only directory and block device are supported"):
         await site.mount(source)
+    (tmp_path / "file").touch()
+    site.store.volumes["c"] = volume(local={"path": str(tmp_path / "file")})
+    with pytest.raises(MountProblem, match="only directory and block device are supported"):
+        await site.mount(source)
+    site.store.volumes["c"] = volume(local={"path": str(tmp_path)}, volumeMode="Block")
     with pytest.raises(MountProblem, match="volume v0 has volumeMode Block, but is specified in volumeMounts"):
         await site.mount(source, mounts=[{"name": "v0", "mountPath": "/x"}])
 

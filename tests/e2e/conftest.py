@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in Path(item.fspath).parents:
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.timeout(300))
+            item.add_marker(pytest.mark.timeout(600))
 
 
 def eventually(ask, seconds=60.0, why="it"):
@@ -85,9 +85,8 @@ class Cluster:
 
 
 def run(argv, environment, *, check=True, stdin=None, timeout=120):
-    done = subprocess.run(
-        argv, env=environment, capture_output=True, text=True, input=stdin, timeout=timeout, check=False
-    )
+    given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}  # never the terminal of the tests
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=timeout, check=False, **given)
     if check and done.returncode:
         pytest.fail(f"{' '.join(map(str, argv))} exited with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return done
@@ -108,7 +107,8 @@ def end_abandoned():
 def make(name, home, offset, octet):
     """A cluster's description: nothing in it meets another cluster's, not even that of another run of these tests.
 
-    `offset` and `octet` are where to begin to look for ports and networks.
+    `offset` and `octet` are where to begin to look for ports and networks. The ports stay below 32768 (offsets below 22,500):
+    from there on any connection of this machine may have one at the moment at which a component starts again.
     """
     end_abandoned()
     name = f"{name}{os.getpid()}"  # kubelets of clusters of one name would end each other's containers

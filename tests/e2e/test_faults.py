@@ -52,7 +52,7 @@ def test_flushed_rules_come_back(cluster):
         )
         return "-j K" in listed.stdout
 
-    eventually(is_back, seconds=40, why="the rules")
+    eventually(is_back, seconds=90, why="the rules")
 
 
 def test_a_container_removed_by_hand_is_replaced(cluster):

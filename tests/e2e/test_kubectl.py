@@ -14,7 +14,7 @@ from tests.e2e.conftest import KUBECTLS, REPOSITORY, eventually, run
 IMAGE = "pykube/web:demo"
 
 
-def fetch(url, timeout=5):
+def fetch(url, timeout=30):
     with urllib.request.urlopen(url, timeout=timeout) as answer:
         return answer.read().decode()
 
@@ -22,9 +22,14 @@ def fetch(url, timeout=5):
 def reached(url):
     """The page, or what went wrong as text: for conditions to wait for."""
     try:
-        return fetch(url, timeout=1)
+        return fetch(url, timeout=3)
     except OSError as error:
         return str(error)
+
+
+def got(cluster, namespace, pod, url):
+    """What a pod gets from there; "" while its DNS server or the node's rules have not heard of it yet."""
+    return cluster.kubectl("-n", namespace, "exec", pod, "--", "wget", "-qO-", url, check=False)
 
 
 def deployed(cluster, namespace, name="web", replicas=1):
@@ -54,15 +59,13 @@ def test_a_service_answers_from_the_host_from_a_pod_by_name_and_by_node_port(clu
     eventually(lambda: "PyKube" in reached(f"http://{spec['clusterIP']}"), why="the ClusterIP from the host")
     assert "PyKube" in fetch(f"http://127.0.0.1:{spec['ports'][0]['nodePort']}")
     for target in (spec["clusterIP"], "web", f"web.{namespace}.svc.cluster.local"):
-        page = cluster.kubectl("-n", namespace, "exec", "deploy/web", "--", "wget", "-qO-", f"http://{target}")
-        assert "PyKube" in page, target
+        eventually(lambda to=target: "PyKube" in got(cluster, namespace, "deploy/web", f"http://{to}"), why=target)
 
 
 def test_a_pod_reaches_itself_through_its_service(cluster, namespace):
     (pod,) = deployed(cluster, namespace)
     cluster.kubectl("-n", namespace, "expose", "deployment", "web", "--port=80", "--target-port=8080")
-    page = cluster.kubectl("-n", namespace, "exec", pod["metadata"]["name"], "--", "wget", "-qO-", "http://web")
-    assert "PyKube" in page
+    eventually(lambda: "PyKube" in got(cluster, namespace, pod["metadata"]["name"], "http://web"), why="its own page")
 
 
 def test_a_service_without_endpoints_is_refused_at_once(cluster, namespace):
@@ -88,7 +91,7 @@ def test_a_rolling_update_drops_no_request_and_can_be_undone(cluster):
     def ask():
         while not stop.is_set():
             try:
-                answered.append(fetch(url, timeout=5))
+                answered.append(fetch(url))
             except OSError as error:
                 failures.append(str(error))
 
@@ -132,15 +135,18 @@ spec:
     - name: main
       image: pykube/web:demo
       imagePullPolicy: Never
-      command: [sh, -c, 'for i in 1 2 3 4 5; do echo line $i; sleep 0.2; done; echo oops >&2']
+      command: [sh, -c, 'for i in 1 2 3 4 5; do echo line $i; sleep 0.2; done; until [ -e /tmp/go ]; do sleep 0.1; done; echo oops >&2']
 """
 
 
 def test_logs_follow_until_the_end_and_can_be_cut(cluster, namespace):
     cluster.apply(LOGGER, "-n", namespace)
-    cluster.kubectl("-n", namespace, "wait", "pod/logger", "--for=jsonpath={.status.phase}=Running", "--timeout=30s")
-    followed = cluster.kubectl("-n", namespace, "logs", "-f", "logger")
-    assert followed.splitlines() == [f"line {i}" for i in range(1, 6)] + ["oops"]
+    cluster.kubectl("-n", namespace, "wait", "pod/logger", "--for=condition=Ready", "--timeout=60s")
+    argv = (cluster.kubectl_program, "-n", namespace, "logs", "-f", "logger")
+    with subprocess.Popen(argv, env=cluster.environment, stdout=subprocess.PIPE, text=True) as following:
+        assert [following.stdout.readline() for _ in range(5)] == [f"line {i}\n" for i in range(1, 6)]
+        cluster.kubectl("-n", namespace, "exec", "logger", "--", "touch", "/tmp/go")  # two streams have no order else
+        assert following.communicate(timeout=60)[0] == "oops\n"
     assert cluster.kubectl("-n", namespace, "logs", "logger", "--tail=2").splitlines() == ["line 5", "oops"]
     assert "T" in cluster.kubectl("-n", namespace, "logs", "logger", "--timestamps", "--tail=1").split()[0]
 
@@ -210,13 +216,9 @@ def test_deleting_a_namespace_takes_everything_in_it(cluster):
     uids = [p["metadata"]["uid"] for p in cluster.get("-n", "doomed", "pods")["items"]]
     cluster.kubectl("delete", "namespace", "doomed", "--timeout=90s")
     assert "NotFound" in cluster.refused("get", "namespace", "doomed")
-    left = subprocess.run(
-        ("docker", "ps", "-aq", "--filter", f"label=io.kubernetes.pod.uid={uids[0]}"),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    eventually(lambda: left.stdout == "", seconds=10)
+    for uid in uids:
+        left = ("docker", "ps", "-aq", "--filter", f"label=io.kubernetes.pod.uid={uid}")
+        eventually(lambda argv=left: not run(argv, None).stdout, why="the end of its containers")
 
 
 def test_drain_and_uncordon(cluster, namespace):
@@ -230,9 +232,8 @@ def test_drain_and_uncordon(cluster, namespace):
         assert "SchedulingDisabled" in cluster.kubectl("get", "nodes")
         pods = cluster.get("-n", namespace, "pods")["items"]
         assert all("nodeName" not in p["spec"] for p in pods if "deletionTimestamp" not in p["metadata"])
-        assert "were unschedulable" in eventually(
-            lambda: cluster.kubectl("-n", namespace, "get", "events", "--field-selector=reason=FailedScheduling")
-        )
+        failed = ("-n", namespace, "get", "events", "--field-selector=reason=FailedScheduling")
+        eventually(lambda: "were unschedulable" in cluster.kubectl(*failed), why="the event")
     finally:
         cluster.kubectl("uncordon", node)
     cluster.kubectl("-n", namespace, "rollout", "status", "deployment/web", "--timeout=60s")
@@ -311,7 +312,7 @@ def test_a_crashing_container_backs_off(cluster, namespace):
     eventually(lambda: status().get("state", {}).get("waiting", {}).get("reason") == "CrashLoopBackOff", why="back-off")
     assert status()["lastState"]["terminated"]["exitCode"] == 3
     assert status()["restartCount"] >= 1
-    assert "CrashLoopBackOff" in cluster.kubectl("-n", namespace, "get", "pods")
+    eventually(lambda: "CrashLoopBackOff" in cluster.kubectl("-n", namespace, "get", "pods"), why="what kubectl shows")
 
 
 PROBED = """
@@ -332,15 +333,14 @@ spec:
 
 def test_probes_decide_readiness_and_restarts(cluster, namespace):
     cluster.apply(PROBED, "-n", namespace)
-    cluster.kubectl("-n", namespace, "wait", "pod/probed", "--for=condition=Ready", "--timeout=30s")
+    cluster.kubectl("-n", namespace, "wait", "pod/probed", "--for=condition=Ready", "--timeout=60s")
     cluster.kubectl("-n", namespace, "exec", "probed", "--", "rm", "/tmp/ready")
-    cluster.kubectl("-n", namespace, "wait", "pod/probed", "--for=condition=Ready=false", "--timeout=30s")
+    cluster.kubectl("-n", namespace, "wait", "pod/probed", "--for=condition=Ready=false", "--timeout=60s")
     cluster.kubectl("-n", namespace, "exec", "probed", "--", "touch", "/tmp/dead")
     status = lambda: cluster.get("-n", namespace, "pod", "probed")["status"]["containerStatuses"][0]  # noqa: E731
     eventually(lambda: status()["restartCount"] == 1, why="a restart")
-    assert "Liveness probe failed" in eventually(
-        lambda: cluster.kubectl("-n", namespace, "get", "events", "--field-selector=reason=Unhealthy")
-    )
+    unhealthy = ("-n", namespace, "get", "events", "--field-selector=reason=Unhealthy")
+    eventually(lambda: "Liveness probe failed" in cluster.kubectl(*unhealthy), why="the event")
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,8 @@ def test_hooks_and_gates(cluster, namespace):
     web = container("web", "serve", "-vv", "-h", "/www", lifecycle={"preStop": page})
     hook = {"exec": {"command": ["sh", "-c", "sleep 1; touch /tmp/started"]}}
     main = container("main", "sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done")
-    main["lifecycle"] = {"postStart": hook, "preStop": {"sleep": {"seconds": 2}}}
-    gate = {"readinessGates": [{"conditionType": "example.com/open"}], "terminationGracePeriodSeconds": 20}
+    main["lifecycle"] = {"postStart": hook, "preStop": {"sleep": {"seconds": 4}}}
+    gate = {"readinessGates": [{"conditionType": "example.com/open"}], "terminationGracePeriodSeconds": 70}
     put(cluster, namespace, "gated", containers=[main, web], **gate)
     kubectl = ("-n", namespace)
     cluster.kubectl(*kubectl, "wait", "pod", "gated", "--for=condition=ContainersReady", "--timeout=60s")
@@ -77,11 +77,13 @@ def test_hooks_and_gates(cluster, namespace):
     waits_ready(cluster, namespace, "gated")
     log = (cluster.kubectl_program, *kubectl, "logs", "gated", "-c", "web", "--follow")
     following = subprocess.Popen(log, env=cluster.environment, stdout=subprocess.PIPE, text=True)
+    cluster.kubectl(*kubectl, "exec", "gated", "-c", "web", "--", "wget", "-qO-", "http://127.0.0.1:8080/")
+    assert following.stdout.readline(), "it follows, before there is anything to miss"
     cluster.kubectl(*kubectl, "delete", "pod", "gated", "--wait=false")
     before = cluster.get(*kubectl, "pod", "gated")
-    assert (before["metadata"]["generation"], before["metadata"]["deletionGracePeriodSeconds"]) == (2, 20)
-    cluster.kubectl(*kubectl, "wait", "pod", "gated", "--for=delete", "--timeout=15s")
-    assert "url:/hook" in following.communicate(timeout=20)[0]
+    assert (before["metadata"]["generation"], before["metadata"]["deletionGracePeriodSeconds"]) == (2, 70)
+    cluster.kubectl(*kubectl, "wait", "pod", "gated", "--for=delete", "--timeout=60s")
+    assert "url:/hook" in following.communicate(timeout=60)[0]
 
 
 @contextmanager
@@ -133,7 +135,7 @@ def test_every_kind_of_probe(cluster, namespace):
         words = 'Readiness probe failed: service unhealthy (responded with "NOT_SERVING")'
         eventually(lambda: ("Unhealthy", words) in events(cluster, namespace, "grpc"), why=words)
     count = lambda: of_containers(status_of(cluster, namespace, "stubborn"))["stubborn"]["restartCount"]  # noqa: E731
-    eventually(lambda: count() == 1, seconds=30, why="a restart after a second of grace")
+    eventually(lambda: count() == 1, seconds=55, why="a restart after a second of grace")
     old = cluster.pid("kubelet")
     os.kill(old, signal.SIGKILL)
     eventually(lambda: cluster.pid("kubelet") != old, why="another kubelet")
@@ -156,7 +158,7 @@ def test_images_that_cannot_be_had(cluster, namespace):
 
     expected = {"bad": "InvalidImageName", "never": "ErrImageNeverPull", "refused": "ImagePullBackOff"}
     eventually(lambda: reasons() == expected, why=f"{expected}")
-    cluster.kubectl("-n", namespace, "delete", "pod", "none", "--timeout=30s")
+    cluster.kubectl("-n", namespace, "delete", "pod", "none", "--timeout=60s")
 
 
 def test_an_image_is_loaded_from_an_archive(cluster, namespace, tmp_path):

@@ -41,7 +41,7 @@ ANYWHERE = {"tolerations": [{"operator": "Exists"}]}
 @pytest.fixture(scope="module")
 def one(docker_socket, tmp_path_factory, where):
     needs.program("kubectl")
-    cluster = make("node", tmp_path_factory.mktemp("node"), 26000, 77)
+    cluster = make("node", tmp_path_factory.mktemp("node"), 22000, 77)
     bad = configured(cluster, HEAD | {"maxPods": "many"})
     refused = cluster.up(bad, check=False)
     assert (refused.returncode, cluster.root.exists()) == (1, False)
@@ -114,6 +114,8 @@ def test_a_node_is_what_its_configuration_says(one):
     assert allocatable["pods"] == "50"
     assert capacity["memory"] == f"{CAPACITY >> 10}Ki"
     assert allocatable["memory"] == "300Mi"  # without what is reserved, and the threshold of eviction
+    asked = one.kubectl("get", "--raw", f"/api/v1/nodes/{tree['metadata']['name']}/proxy/configz")
+    assert json.loads(asked)["kubeletconfig"]["maxPods"] == 50
     given = json.dumps([{"op": "add", "path": "/status/capacity/example.com~1dongle", "value": "1"}])
     one.kubectl("patch", "node", tree["metadata"]["name"], "--subresource=status", "--type=json", "-p", given)
     dongle = {"resources": {"limits": {"example.com/dongle": "1"}}}

@@ -149,12 +149,13 @@ def test_a_pod_is_resized_as_it_runs(cluster, namespace):
         }
     )
     cluster.kubectl("-n", namespace, "patch", "pod", "grows", "--subresource=resize", "-p", huge)
-    cluster.kubectl("-n", namespace, "wait", "pod", "grows", "--for=condition=PodResizePending", "--timeout=30s")
+    cluster.kubectl("-n", namespace, "wait", "pod", "grows", "--for=condition=PodResizePending", "--timeout=60s")
 
 
 def test_sidecars_end_last_and_every_prestop_hook_runs_at_once(cluster, namespace):
     def speaks(name, wait):
-        return ["sh", "-c", f"trap 'sleep {wait}; echo {name} ends; exit 0' TERM; while :; do sleep 0.1; done"]
+        ending = f"trap 'sleep {wait}; echo {name} ends; exit 0' TERM"
+        return ["sh", "-c", f"{ending}; echo {name} begins; while :; do sleep 0.1; done"]
 
     side = {"name": "side", "image": IMAGE, "restartPolicy": "Always", "command": speaks("side", 0)}
     side["lifecycle"] = {"preStop": {"exec": {"command": ["sh", "-c", "echo hook > /proc/1/fd/1"]}}}
@@ -162,17 +163,19 @@ def test_sidecars_end_last_and_every_prestop_hook_runs_at_once(cluster, namespac
         cluster,
         namespace,
         "ordered",
-        command=speaks("main", 2),
+        command=speaks("main", 4),
         initContainers=[side],
-        terminationGracePeriodSeconds=20,
+        terminationGracePeriodSeconds=60,
     )
     cluster.kubectl("-n", namespace, "wait", "pod", "ordered", "--for=condition=Ready", "--timeout=60s")
     log = ("-n", namespace, "logs", "ordered", "--all-containers", "--timestamps", "--follow")
     following = subprocess.Popen(
         (cluster.kubectl_program, *log), env=cluster.environment, stdout=subprocess.PIPE, text=True
     )
+    begun = sorted(following.stdout.readline().split(" ", 1)[1] for _ in range(2))  # both are followed
+    assert begun == ["main begins\n", "side begins\n"]
     cluster.kubectl("-n", namespace, "delete", "pod", "ordered", "--timeout=60s")
-    words = [line.split(" ", 1)[1] for line in sorted(following.communicate(timeout=20)[0].splitlines())]
+    words = [line.split(" ", 1)[1] for line in sorted(following.communicate(timeout=60)[0].splitlines())]
     assert words == ["hook", "main ends", "side ends"]
 
 
@@ -194,7 +197,7 @@ def test_a_static_pod_runs_and_comes_back_in_the_api(cluster, namespace):
 
     try:
         first = eventually(running, why="the mirror pod")
-        cluster.kubectl("-n", namespace, "delete", "pod", name, "--timeout=30s")
+        cluster.kubectl("-n", namespace, "delete", "pod", name, "--timeout=60s")
         second = eventually(lambda: running(first["metadata"]["uid"]), why="the mirror pod's return")
         ids = [tree["status"]["containerStatuses"][0]["containerID"] for tree in (first, second)]
         assert ids[0] == ids[1]

@@ -54,9 +54,13 @@ def test_an_image_of_a_private_registry_wants_the_right_secret(cluster, namespac
         rows = cluster.get("-n", namespace, "pod", "wrong")["status"].get("containerStatuses") or [{"state": {}}]
         return rows[0]["state"].get("waiting", {})
 
-    eventually(lambda: waiting().get("reason") == "ImagePullBackOff", why="ImagePullBackOff")
-    assert waiting()["message"].startswith(f'Back-off pulling image "{private}": ErrImagePull: ')
-    assert "unauthorized" in waiting()["message"]
+    def backing_off():
+        row = waiting()
+        return row["message"] if row.get("reason") == "ImagePullBackOff" else ""
+
+    message = eventually(backing_off, why="ImagePullBackOff")
+    assert message.startswith(f'Back-off pulling image "{private}": ErrImagePull: ')
+    assert "unauthorized" in message
     expected = {
         ("Pulling", f'Pulling image "{private}"'),
         ("Failed", "Error: ErrImagePull"),
@@ -64,14 +68,15 @@ def test_an_image_of_a_private_registry_wants_the_right_secret(cluster, namespac
         ("Failed", "Error: ImagePullBackOff"),
     }
     eventually(lambda: events(cluster, namespace, "wrong") >= expected, why=f"{expected}")
-    told = events(cluster, namespace, "wrong")
-    assert any(message.startswith(f'Failed to pull image "{private}": ') for _, message in told)
+    words = f'Failed to pull image "{private}": '
+    eventually(lambda: any(message.startswith(words) for _, message in events(cluster, namespace, "wrong")), why=words)
     both = [{"name": "wrong"}, {"name": "right"}]
     put(cluster, namespace, "right", command=["true"], container=main, imagePullSecrets=both)
     status = ended(cluster, namespace, "right")
     assert status["phase"] == "Succeeded"
     (row,) = status["containerStatuses"]
     assert row["imageID"].startswith(f"docker-pullable://{private.removesuffix(':1')}@sha256:")
-    (pulled,) = [words for reason, words in events(cluster, namespace, "right") if reason == "Pulled"]
+    told = lambda: [words for reason, words in events(cluster, namespace, "right") if reason == "Pulled"]  # noqa: E731
+    (pulled,) = eventually(told, why="the event of the pull")
     assert pulled.startswith(f'Successfully pulled image "{private}" in ')
     cluster.kubectl("-n", namespace, "delete", "pod", "right", "wrong")

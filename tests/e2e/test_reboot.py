@@ -17,6 +17,7 @@ from kubeproxy.cleanup import clean as clean_rules
 from tests import needs
 from tests.e2e.conftest import eventually, make
 from tests.e2e.test_faults import COMPONENTS
+from tests.e2e.test_kubectl import got
 from tests.e2e.test_pods import IMAGE, output, put
 from tests.e2e.test_storm import leftovers
 
@@ -52,7 +53,7 @@ def ready(one):
 
 def test_a_reboot(docker_socket, tmp_path):
     needs.program("kubectl")
-    one = make("reboot", tmp_path, 24000, 85)
+    one = make("reboot", tmp_path, 20500, 85)
     try:
         one.up("--demo")
         one.kubectl("create", "secret", "generic", "s", "--from-literal=key=told")
@@ -73,7 +74,7 @@ def test_a_reboot(docker_socket, tmp_path):
         )
         put(one, "default", "once", command=["sleep", "1000"])
         one.kubectl("wait", "pod", "mounts", "once", "--for=condition=Ready", "--timeout=60s")
-        eventually(lambda: one.kubectl("logs", "mounts") == "told\n", seconds=10, why="the pod's first words")
+        eventually(lambda: one.kubectl("logs", "mounts") == "told\n", seconds=60, why="the pod's first words")
         before, there = ready(one), leftovers(one)
         power_off(one)
         one.up()
@@ -86,11 +87,12 @@ def test_a_reboot(docker_socket, tmp_path):
         eventually(is_back, seconds=90, why="every pod, restarted once")
         once = one.get("pod", "once")["status"]
         assert (once["phase"], once["containerStatuses"][0]["state"]["terminated"]["exitCode"]) == ("Failed", 137)
-        eventually(lambda: one.kubectl("logs", "mounts") == "told\n", seconds=10, why="the pod's words")
+        eventually(lambda: one.kubectl("logs", "mounts") == "told\n", seconds=60, why="the pod's words")
         address = one.get("service", "web")["spec"]["clusterIP"]
-        page = one.kubectl("exec", "mounts", "--", "wget", "-qO-", f"http://{address}")
-        assert "PyKube" in page
-        eventually(lambda: shape(leftovers(one)) == shape(there, less=1), seconds=30, why="no more than before")
+        eventually(
+            lambda: "PyKube" in got(one, "default", "mounts", f"http://{address}"), why="the page of the service"
+        )
+        eventually(lambda: shape(leftovers(one)) == shape(there, less=1), seconds=60, why="no more than before")
         one.kubectl("run", "later", f"--image={IMAGE}", "--image-pull-policy=Never")
         one.kubectl("wait", "pod/later", "--for=condition=Ready", "--timeout=60s")
     finally:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.e2e.test_kubectl import IMAGE, deployed, eventually, reached
+from tests.e2e.test_kubectl import IMAGE, deployed, eventually, fetch, reached
 
 ECHO = f"""
 apiVersion: apps/v1
@@ -74,7 +74,7 @@ def test_session_affinity_is_switched_on_and_off(cluster, namespace, echo):
             "-n", namespace, "patch", "service", "echo", "-p", f'{{"spec":{{"sessionAffinity":"{affinity}"}}}}'
         )
         for url in urls:
-            eventually(lambda u=url, c=counts: len(answers(u)) in c, seconds=20, why=f"{affinity} at {url}")
+            eventually(lambda u=url, c=counts: len(answers(u)) in c, seconds=60, why=f"{affinity} at {url}")
 
 
 def test_internal_traffic_stays_on_the_node_if_asked(cluster, namespace, echo):
@@ -84,22 +84,22 @@ def test_internal_traffic_stays_on_the_node_if_asked(cluster, namespace, echo):
     name = pod["metadata"]["name"]
     eventually(lambda: name in reached(f"http://{address}"), why="the endpoint of the slice")
     cluster.kubectl("-n", namespace, "patch", "service", "hand", "-p", '{"spec":{"internalTrafficPolicy":"Local"}}')
-    eventually(lambda: name not in reached(f"http://{address}"), seconds=20, why="no way to another node")
+    eventually(lambda: name not in reached(f"http://{address}"), seconds=60, why="no way to another node")
     cluster.apply(slice_of("hand", pod["status"]["podIP"], 8080, node=pod["spec"]["nodeName"]), "-n", namespace)
-    eventually(lambda: name in reached(f"http://{address}"), seconds=20, why="the endpoint on this node")
+    eventually(lambda: name in reached(f"http://{address}"), seconds=60, why="the endpoint on this node")
 
 
 def test_endpoints_by_hand_are_mirrored(cluster, namespace, echo):
     address = without_selector(cluster, namespace, "old")
     pods = [p["status"]["podIP"] for p in cluster.get("-n", namespace, "pods", "-l", "app=echo")["items"]]
-    pages = {ip: reached(f"http://{ip}:8080") for ip in pods[:2]}
+    pages = {ip: fetch(f"http://{ip}:8080") for ip in pods[:2]}
     for ip, page in pages.items():
         subsets = [{"addresses": [{"ip": ip}], "ports": [{"port": 8080}]}]
         tree = {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "old"}, "subsets": subsets}
         cluster.apply(tree, "-n", namespace)
-        eventually(lambda p=page: answers(f"http://{address}", 4) == {p}, seconds=20, why=f"{ip} behind the service")
+        eventually(lambda p=page: answers(f"http://{address}", 4) == {p}, seconds=60, why=f"{ip} behind the service")
     cluster.kubectl("-n", namespace, "delete", "endpoints", "old")
-    eventually(lambda: "refused" in reached(f"http://{address}"), seconds=20, why="a refusal")
+    eventually(lambda: "refused" in reached(f"http://{address}"), seconds=60, why="a refusal")
 
 
 def serve_udp(address, name, stop):
@@ -142,7 +142,7 @@ def test_a_udp_flow_moves_with_its_endpoint(cluster, namespace):
     try:
         for ip, name in ((first, b"first"), (second, b"second"), (first, b"first")):
             cluster.apply(slice_of("udp", ip, port, protocol="UDP"), "-n", namespace)
-            eventually(lambda n=name: asked() == n, seconds=20, why=f"an answer of {name}")
+            eventually(lambda n=name: asked() == n, seconds=60, why=f"an answer of {name}")
     finally:
         stop.set()
         client.close()

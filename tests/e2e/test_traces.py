@@ -21,7 +21,7 @@ def traces():
     rules = [line for table in ("nat", "filter", "mangle") for line in shell(f"iptables-save -t {table}").splitlines()]
     return {
         "rules": sorted(line.split(" [")[0] for line in rules if line[:1] in ":-"),
-        "containers": sorted(shell("docker ps -aq --no-trunc").split()),
+        "containers": sorted(shell("docker ps -q --no-trunc").split()),
         "images": sorted(set(shell("docker images -q --no-trunc").split())),
         "links": sorted(line.split(":")[1].split("@")[0].strip() for line in shell("ip -o link").splitlines()),
         "addresses": sorted(line.split()[3] for line in shell("ip -o -4 addr").splitlines()),
@@ -47,7 +47,7 @@ def test_up_twice_then_down_leaves_no_trace(cluster, tmp_path):
     one = make("traces", tmp_path, 12000, 95)
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(OTHER))
     eventually(lambda: traces() == traces(), why="a quiet machine")
-    before = traces()
+    before, ended = traces(), set(shell("docker ps -aq").split())
     try:
         assert "is ready after" in one.up("--demo").stdout
         again = one.up("--demo")
@@ -58,6 +58,7 @@ def test_up_twice_then_down_leaves_no_trace(cluster, tmp_path):
         one.down()
     after = traces()
     assert {k: v for k, v in after.items() if v != before[k]} == {}
+    assert set(shell("docker ps -aq").split()) <= ended  # the other cluster's kubelet takes dead ones away meanwhile
     assert not one.root.exists()
     assert yaml.safe_load((tmp_path / "kubeconfig").read_text())["current-context"] == "mine"
     assert "nothing to do" in one.down().stdout

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from apimachinery import kinds
 from apimachinery.errors import ApiError
+from apiserver import protobuf
 from apiserver.allocation import Repair, ServiceAllocator
 from apiserver.allocation import ports as bitmap
 from apiserver.allocation.addresses import Addresses
@@ -32,6 +33,8 @@ def make(storage, seed=0, cidrs=("10.0.0.0/28",), clock=lambda: 1000.0):
 
 def service(name="s", **spec):
     spec = {"type": "ClusterIP", "selector": {"a": "b"}, "ports": [{"port": 80, "protocol": "TCP"}], **spec}
+    if spec.get("clusterIPs"):
+        spec["clusterIP"] = spec["clusterIPs"][0]
     return {"metadata": {"name": name, "namespace": "default"}, "spec": spec}
 
 
@@ -239,6 +242,29 @@ async def test_repair_marks_what_a_service_has():
     assert told == ["the node port 30003 of service default/twin is also assigned to default/old"]
 
 
+async def test_repair_reads_what_an_upstream_server_stored():
+    storage = MemoryStorage()
+    allocator, told = make(storage), []
+    spec = {
+        "type": "NodePort",
+        "clusterIP": "10.0.0.3",
+        "clusterIPs": ["10.0.0.3"],
+        "ports": [{"port": 1, "nodePort": 30003}],
+    }
+    head = {"kind": "Service", "apiVersion": "v1"}
+    for name, more in (("old", {}), ("odd", {"clusterIP": "x", "clusterIPs": ["x"], "ports": []})):
+        tree = {**head, "metadata": {"name": name, "namespace": "default"}, "spec": {**spec, **more}}
+        await storage.put(kinds.SERVICES.storage_key("default", name), protobuf.encode(tree), expect=ABSENT)
+    await Repair(storage, allocator, lambda: 0.0, told.append).once()
+    assert await held(storage) == ({"10.0.0.3"}, {30003})
+    assert told == ["the cluster IP x of service default/odd is not a valid IP address"]
+    bits = await storage.get(bitmap.KEY)
+    stored = protobuf.encode(msgspec.json.decode(bits.value))  # and the bitmap of its ports
+    await storage.put(bitmap.KEY, stored, expect=bits.revision)
+    await allocator.ports.take([30004])
+    assert (await held(storage))[1] == {30003, 30004}
+
+
 async def test_a_release_spares_the_address_of_a_successor():
     storage = MemoryStorage()
     allocator = make(storage)
@@ -259,13 +285,18 @@ def test_the_bitmap_is_upstreams():
         ({}, ["IPv4"], "SingleStack", ["IPv4"]),
         ({"ipFamilyPolicy": "PreferDualStack"}, ["IPv4"], "PreferDualStack", ["IPv4"]),
         ({"ipFamilyPolicy": "PreferDualStack"}, ["IPv4", "IPv6"], "PreferDualStack", ["IPv4", "IPv6"]),
-        ({"clusterIPs": ["None"]}, ["IPv4"], "RequireDualStack", ["IPv4", "IPv6"]),
-        ({"clusterIPs": ["None"], "selector": {"a": "b"}}, ["IPv4"], "SingleStack", ["IPv4"]),
-        ({"clusterIPs": ["fd00::1"]}, ["IPv4", "IPv6"], "SingleStack", ["IPv6"]),
+        ({"clusterIP": "None", "clusterIPs": ["None"]}, ["IPv4"], "RequireDualStack", ["IPv4", "IPv6"]),
+        (
+            {"clusterIP": "None", "clusterIPs": ["None"], "selector": {"a": "b"}},
+            ["IPv4"],
+            "SingleStack",
+            ["IPv4"],
+        ),
+        ({"clusterIP": "fd00::1", "clusterIPs": ["fd00::1"]}, ["IPv4", "IPv6"], "SingleStack", ["IPv6"]),
     ],
 )
 def test_families(spec, offered, policy, families):
-    assert settle(spec, offered) == []
+    assert settle(spec, None, offered) == []
     assert (spec["ipFamilyPolicy"], spec["ipFamilies"]) == (policy, families)
 
 

@@ -9,6 +9,11 @@ SUBDOMAIN = (
     "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
+SEARCH = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must "
+    "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')"
+)
 NAME_PART = (
     "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
     "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
@@ -22,6 +27,7 @@ NAME_PART = (
         (names.dns_subdomain, ["a", "a.b-c.1", "x" * 253]),
         (names.dns_label, ["a", "1-a", "x" * 63]),
         (names.dns_1035_label, ["a", "a1", "x" * 63]),
+        (names.dns_search, ["a", "a.b-c.1", "_sip._tcp.abc_d.example.com", "x" * 253]),
         (names.wildcard_subdomain, ["*.example.com"]),
         (names.qualified_name, ["a", "A_.b", "example.com/x"]),
         (names.label_value, ["", "a", "A.b_c-1"]),
@@ -43,6 +49,8 @@ def test_good_values_pass(rule, good):
     ("rule", "value", "messages"),
     [
         (names.dns_subdomain, "A", [SUBDOMAIN]),
+        (names.dns_search, "a_", [SEARCH]),
+        (names.dns_search, "__a.b", [SEARCH]),
         (names.dns_subdomain, "a" * 254, ["must be no more than 253 characters"]),
         (names.dns_subdomain, "a\n", [SUBDOMAIN]),
         (names.dns_label, "a.b", ["must not contain dots"]),

@@ -29,6 +29,7 @@ DOCUMENT = {"a": {"b": [1, 2, 3], "c": None}, "d": "x", "": {"~": 1}, "s/t": 0}
         ({"op": "test", "path": "/a/b", "value": [1, 2, 3]}, {}),
         ({"op": "test", "path": "/a/b/0", "value": 1}, {}),
         ({"op": "test", "path": "/absent"}, {}),
+        ({"op": "copy", "from": "/absent", "path": "/a"}, {"a": None}),
     ],
 )
 def test_operations(operation, expected):
@@ -52,7 +53,7 @@ def test_operations(operation, expected):
         {"op": "remove", "path": "/absent"},
         {"op": "replace", "path": "/a/b/3", "value": 1},
         {"op": "move", "from": "/a", "path": "/a/b/0"},
-        {"op": "copy", "from": "/absent", "path": "/e"},
+        {"op": "copy", "from": "/a/b/7", "path": "/e"},
         {"op": "test", "path": "/d", "value": "y"},
         {"op": "test", "path": "/a/b/0", "value": True},
         {"op": "test", "path": "/a/b/7"},
@@ -67,7 +68,7 @@ def test_what_does_not_apply_is_invalid(operation):
     assert caught.value.message == "the server rejected our request due to an error in our request"
 
 
-@pytest.mark.parametrize("operations", [{}, None, "x", ["x"], [1]])
+@pytest.mark.parametrize("operations", [{}, "x", ["x"], [1]])
 def test_malformed_patches_are_bad_requests(operations):
     with pytest.raises(
         ApiError, match=r"json: cannot unmarshal .* into Go value of type .*handlers.jsonPatchOp"

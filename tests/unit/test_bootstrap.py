@@ -156,7 +156,7 @@ SLEEPER = Process(name="sleeper", argv=(sys.executable, "-c", "import signal; si
 
 
 async def until(condition):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (found := condition()):
             await asyncio.sleep(0.01)
     return found

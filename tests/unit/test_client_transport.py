@@ -49,7 +49,10 @@ async def serving(*script, limit=64):
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, httpx.AsyncClient(transport=HttpTransport(None, limit=limit), base_url=url) as client:
+    async with (
+        server,
+        httpx.AsyncClient(transport=HttpTransport(None, limit=limit), base_url=url, timeout=60) as client,
+    ):
         yield client, seen
     async with asyncio.timeout(30):
         while open_now:  # the client has closed all its connections
@@ -67,7 +70,7 @@ def test_tls_on_every_loop(loop_factory, tmp_path):
 
         server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
         tls = ssl.create_default_context(cadata=certificate)
-        async with server, httpx.AsyncClient(transport=HttpTransport(tls, server_name="named")) as client:
+        async with server, httpx.AsyncClient(transport=HttpTransport(tls, server_name="named"), timeout=60) as client:
             answer = await client.get(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
         with contextlib.suppress(AttributeError):
             server.close_clients()
@@ -129,12 +132,12 @@ async def test_every_framing_is_understood(answer):
 async def test_what_goes_wrong_is_httpxs_error_and_the_next_request_goes_through(answer, error):
     async with serving(answer, [OK]) as (client, _):
         with pytest.raises(error):
-            await client.get("/", timeout=0.1)
+            await client.get("/", timeout=0.1 if error is httpx.ReadTimeout else 60)
         assert (await client.get("/")).text == "ok"
 
 
 async def test_nobody_there():
-    async with httpx.AsyncClient(transport=HttpTransport(None)) as client:
+    async with httpx.AsyncClient(transport=HttpTransport(None), timeout=60) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get("http://127.0.0.1:1/")
 
@@ -146,7 +149,7 @@ async def test_a_stream_that_is_left_closes_its_connection_and_frees_its_place()
             async for data in response.aiter_bytes():
                 assert data == b"a"
                 break
-        assert (await asyncio.wait_for(client.get("/"), 5)).text == "ok"
+        assert (await asyncio.wait_for(client.get("/"), 60)).text == "ok"
 
 
 async def test_a_request_that_is_cancelled_frees_its_place():

@@ -1,11 +1,15 @@
 """The metrics of scheduler, kubelet and kube-proxy, held to upstream's list: names, types, labels, buckets, stability."""
 
+import asyncio
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from kubelet import metrics as kubelet
+from kubelet.runtime.fake import FakeRuntime
+from kubelet.runtime.protocol import RuntimeError_
+from kubelet.runtime.timed import TimedRuntime
 from kubeproxy import metrics as kubeproxy
 from scheduler import metrics as scheduler
 from serving.exposition import PROCESS, Families
@@ -64,3 +68,23 @@ def test_what_dashboards_ask_for_is_there(families):
     assert set(families) >= ASKED_FOR
     assert not set(families) & set(NOT_YET)
     assert set(UPSTREAM) >= {*ASKED_FOR, *NOT_YET}
+
+
+async def test_calls_to_the_runtime_are_counted_and_so_are_those_that_fail_or_are_given_up():
+    operation, runtime = "pull_image", FakeRuntime()
+    runtime.pullable.add("there")
+    counted = (kubelet.OPERATIONS.of(operation), kubelet.OPERATION_ERRORS.of(operation))
+    seconds = kubelet.OPERATION_SECONDS.of(operation)
+    before = (*(each.value for each in counted), sum(seconds.counts))
+    await TimedRuntime(runtime).pull("there")
+    with pytest.raises(RuntimeError_):
+        await TimedRuntime(runtime).pull("nowhere")
+    with pytest.raises(asyncio.CancelledError):
+        await TimedRuntime(GivenUp()).pull("there")
+    after = (*(each.value for each in counted), sum(seconds.counts))
+    assert [now - then for now, then in zip(after, before, strict=True)] == [3, 2, 3]
+
+
+class GivenUp(FakeRuntime):
+    async def pull(self, *_):
+        raise asyncio.CancelledError

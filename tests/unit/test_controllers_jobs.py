@@ -239,7 +239,7 @@ def test_terminating_pods_are_waited_for_if_asked():
 @pytest.mark.parametrize(("owner", "freed"), [("uid-web", False), ("another", True)])
 def test_tracked_pods_of_nobody_are_let_go(owner, freed):
     stray = mine("a")
-    stray["metadata"]["ownerReferences"][0] = OWNED[0] | {"uid": owner}
+    stray["metadata"]["ownerReferences"] = [OWNED[0] | {"uid": owner}]
     assert ("patch a" in steps(planned(job(), [stray]))) == freed
 
 

@@ -1,5 +1,6 @@
 """From a container of the spec to what Docker is told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,11 @@ def given(container=None, **spec):
     )
 
 
-def body(pod, **prepared):
+def body(pod, machine=MACHINE, **prepared):
     volumes = {v.name: Path("/v") / v.name for v in pod.spec.volumes}
     found = {"image": Image(id="i"), "env": (), "volumes": volumes, "subpaths": {}, "files": (), "profiles": {}}
     config = container_config(
-        pod, pod.spec.containers[0], attempt=0, prepared=Prepared(**found | prepared), machine=MACHINE
+        pod, pod.spec.containers[0], attempt=0, prepared=Prepared(**found | prepared), machine=machine
     )
     return container_body(config, Owner("c", "n"), "box")
 
@@ -140,3 +141,14 @@ def test_only_what_is_asked_for_is_said_of_propagation(propagation, expected):
     pod = given({"volumeMounts": [mount]}, volumes=[{"name": "v", "hostPath": {"path": "/"}}])
     (found,) = body(pod)["HostConfig"]["Mounts"]
     assert found.get("BindOptions") == expected
+
+
+def test_a_privileged_container_has_every_device_where_docker_cannot_give_it_all():
+    weak = replace(MACHINE, powers=Powers(sys_resource=False))
+    host = body(given({"securityContext": {"privileged": True}}), machine=weak)["HostConfig"]
+    assert not host["Privileged"]
+    assert host["DeviceCgroupRules"] == ["a *:* rwm"]
+    assert host["Devices"] == [{"PathOnHost": "/dev", "PathInContainer": "/dev", "CgroupPermissions": "mrw"}]
+    host = body(given(), machine=weak)["HostConfig"]
+    assert "Devices" not in host
+    assert "DeviceCgroupRules" not in host

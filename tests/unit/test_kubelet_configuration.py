@@ -4,8 +4,9 @@ import pytest
 
 from kubelet.bounds import check
 from kubelet.configuration import BadConfiguration, Configuration, parse, parse_duration
+from kubelet.configz import served
 from kubelet.node_status import Machine
-from kubelet.options import configured, served
+from kubelet.options import configured
 
 HEAD = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
 
@@ -61,6 +62,26 @@ def test_how_long_logs_may_grow():
     found = parse(HEAD + "containerLogMaxSize: 1500Ki\ncontainerLogMaxFiles: 2\n")
     assert (found.log_max_size, found.log_max_files) == (1500 << 10, 2)
     assert served(found)["containerLogMaxSize"] == "1500Ki"
+
+
+def test_what_is_in_force_is_shown_with_upstreams_defaults():
+    shown = served(parse(HEAD))
+    assert (shown["syncFrequency"], shown["maxPods"], shown["eventBurst"]) == ("1m0s", 110, 100)
+    assert shown["authentication"] == {
+        "x509": {},
+        "webhook": {"enabled": True, "cacheTTL": "2m0s"},
+        "anonymous": {"enabled": False},
+    }
+    assert shown["memorySwap"] == {}
+    assert not {"kind", "apiVersion", "clusterDNS", "staticPodPath"} & shown.keys()
+
+
+def test_the_file_and_the_flags_go_over_the_defaults():
+    text = "syncFrequency: 5s\nruntimeRequestTimeout: 0s\nmaxPods: 7\nauthentication: {webhook: {cacheTTL: 1s}, x509: {clientCAFile: /ca}}\n"
+    shown = served(configured(HEAD + text, {"max_pods": 9}))
+    assert (shown["syncFrequency"], shown["maxPods"], shown["runtimeRequestTimeout"]) == ("5s", 9, "2m0s")
+    assert shown["authentication"]["webhook"] == {"enabled": True, "cacheTTL": "1s"}
+    assert shown["authentication"]["x509"] == {"clientCAFile": "/ca"}
 
 
 def test_amounts_and_durations():
@@ -120,7 +141,7 @@ def test_what_is_refused(text, problem):
 )
 def test_how_many_images_are_pulled_side_by_side(text, serial, most):
     found = served(parse(HEAD + text))
-    assert (found["serializeImagePulls"], found["maxParallelImagePulls"]) == (serial, most)
+    assert (found["serializeImagePulls"], found.get("maxParallelImagePulls")) == (serial, most)
 
 
 def test_flags_and_the_file_have_to_go_together():

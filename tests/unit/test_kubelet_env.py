@@ -224,6 +224,7 @@ def test_security_of_the_container_goes_before_the_pods():
 def test_privileged_without_the_power_for_it_gets_all_the_rest():
     found = secured({"privileged": True}, powers=Powers(sys_resource=False))
     assert (found.privileged, found.add, found.drop, found.unmasked) == (False, ("ALL",), ("SYS_RESOURCE",), True)
+    assert found.all_devices
     assert secured({"privileged": True}).privileged
 
 

@@ -40,7 +40,7 @@ async def test_what_the_server_says(port, service, passed, message):
     handlers = Handlers(None)
     action = view({"port": port, "service": service}, GRPCAction)
     for _ in range(2):
-        found, said = await handlers.health(action, address="127.0.0.1", patience=2)
+        found, said = await handlers.health(action, address="127.0.0.1", patience=60)
         assert found is passed
         assert passed or message in said
     await handlers.close()

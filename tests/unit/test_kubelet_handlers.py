@@ -47,7 +47,7 @@ async def test_get(port, path, message):
     handlers = Handlers(None)
     action = view({"port": port, "path": path}, HTTPGetAction)
     try:
-        passed, said = await handlers.get(view({"name": "c"}, Container), action, address="127.0.0.1", patience=2)
+        passed, said = await handlers.get(view({"name": "c"}, Container), action, address="127.0.0.1", patience=60)
     except Away as away:
         passed, said = False, f"Away: {away}"
     await handlers.close()
@@ -60,7 +60,7 @@ async def test_a_hook_takes_any_answer_and_plain_http_for_https(port):
     found = {}
     for path, scheme in (("/bad", "HTTP"), ("/ok", "HTTPS")):
         action = view({"port": port, "path": path, "scheme": scheme}, HTTPGetAction)
-        found[scheme] = await handlers.notify(view({"name": "c"}, Container), action, address="127.0.0.1", patience=2)
+        found[scheme] = await handlers.notify(view({"name": "c"}, Container), action, address="127.0.0.1", patience=60)
     await handlers.close()
     assert found == {"HTTP": (True, "", False), "HTTPS": (True, "", True)}
 

@@ -18,6 +18,7 @@ class Bus:
 
     def __init__(self):
         self.clients, self.listening = [], asyncio.Event()
+        self.preparing = False
 
     async def serve(self, reader, writer):
         await reader.readline()  # AUTH
@@ -31,6 +32,8 @@ class Bus:
                     serial += 1
                     name = message.header.fields[HeaderFields.member]
                     signature, body = ("s", (":1.1",)) if name in ("Hello", "GetId") else (None, ())
+                    if name == "Get":
+                        signature, body = "v", (("b", self.preparing),)
                     writer.write(new_method_return(message, signature, body).serialise(serial))
                     if name == "AddMatch":
                         self.listening.set()
@@ -52,7 +55,7 @@ async def bus(tmp_path, monkeypatch):
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -64,7 +67,7 @@ async def test_a_shutdown_begins_and_is_called_off(bus):
     await bus.listening.wait()
     await until(lambda: logind._delay is not None)
     bus.tell(begins=True)
-    await asyncio.wait_for(logind.begun.wait(), 10)
+    await asyncio.wait_for(logind.begun.wait(), 60)
     bus.tell(begins=False)
     await until(lambda: not logind.begun.is_set())
     assert [text.split()[-1] for text in told] == ["event", "cancellation"]
@@ -79,4 +82,22 @@ async def test_a_bus_that_goes_away_is_noticed_and_asked_again(bus):
     bus.clients[-1].close()
     await until(lambda: len(bus.clients) > first and logind._delay not in (None, held))
     assert not task.done()
+    task.cancel()
+
+
+@pytest.mark.parametrize("preparing", [True, False])
+async def test_a_bus_that_goes_away_amid_a_shutdown_does_not_let_it_go_on(bus, preparing):
+    logind = Logind(seconds=30, begun=asyncio.Event(), tell=lambda _text: None, ask=0.05, again=0.05)
+    task = asyncio.create_task(logind.run())
+    await until(lambda: logind._delay is not None)
+    bus.tell(begins=True)
+    await asyncio.wait_for(logind.begun.wait(), 60)
+    first, held = len(bus.clients), logind._delay
+    bus.preparing = preparing
+    bus.clients[-1].close()
+    if preparing:  # it goes on, and so does the wait for it
+        await until(lambda: len(bus.clients) > first)
+        assert (logind.begun.is_set(), logind._delay) == (True, held)
+    else:  # it was called off while nobody listened
+        await until(lambda: not logind.begun.is_set() and logind._delay is not None and logind._delay is not held)
     task.cancel()

@@ -32,6 +32,30 @@ def test_a_pod_is_run_by_what_it_was_promised():
     assert resize.allocated(asked, resize.allocation(asked)) is asked
 
 
+def test_in_which_order_those_that_wait_are_looked_at():
+    more, less, small = ({"limits": {"cpu": cpu, "memory": "1Mi"}} for cpu in ("2", "500m", "1"))
+    told = {"type": "PodResizePending", "status": "True", "lastTransitionTime": "2026-11-25T10:00:00Z"}
+    burstable = {"requests": {"cpu": "2"}}
+
+    def place(resources, priority=0, conditions=()):
+        tree = {"metadata": {"name": "x"}, "spec": {"containers": [{"name": "main", "resources": resources}]}}
+        tree["spec"]["priority"] = priority
+        asked = view(tree | {"status": {"conditions": list(conditions)}}, Pod)
+        return resize.rank(asked, resize.allocated(asked, {"main": small}))
+
+    later = told | {"lastTransitionTime": "2026-11-25T10:00:01Z"}
+    ordered = [
+        place(less),
+        place(burstable, priority=5),
+        place(more, conditions=[told]),
+        place(more, conditions=[later]),
+        place(more),
+        place(burstable, conditions=[told]),
+    ]
+    assert ordered == sorted(ordered)
+    assert len(set(ordered)) == len(ordered)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "expected"),
     [

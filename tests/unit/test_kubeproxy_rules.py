@@ -31,12 +31,12 @@ def service(**spec):
     )
 
 
-def endpoints(*conditions):
+def endpoints(*conditions, labels=()):
     ends = [
         {"addresses": [f"10.244.0.{i}"], "nodeName": "n1", "conditions": c} for i, c in enumerate(conditions, start=1)
     ]
-    labels = {"kubernetes.io/service-name": "web"}
-    tree = {"metadata": {"namespace": "d", "name": "web-x", "labels": labels}, "addressType": "IPv4"}
+    metadata = {"namespace": "d", "name": "web-x", "labels": {"kubernetes.io/service-name": "web"} | dict(labels)}
+    tree = {"metadata": metadata, "addressType": "IPv4"}
     return view(tree | {"ports": [{"port": 8080, "protocol": "TCP"}], "endpoints": ends}, EndpointSlice)
 
 
@@ -63,10 +63,17 @@ def test_which_endpoints_take_traffic(conditions, expected):
         pytest.param({"clusterIP": "None"}, id="headless"),
         pytest.param({"type": "ExternalName", "clusterIP": ""}, id="external name"),
         pytest.param({"labels": {"service.kubernetes.io/service-proxy-name": "x"}}, id="another proxy's"),
+        pytest.param({"labels": {"service.kubernetes.io/headless": ""}}, id="headless with an address"),
     ],
 )
 def test_services_that_are_not_ours(spec):
     assert service_ports([service(**spec)], [], "n1") == ()
+
+
+def test_endpoints_of_another_proxy_are_not_ours():
+    elsewhere = endpoints(READY, labels={"service.kubernetes.io/headless": ""})
+    (one,) = service_ports([service()], [elsewhere], "n1")
+    assert one.cluster == ()
 
 
 def test_a_service_without_endpoints_rejects():

@@ -30,7 +30,7 @@ def test_a_signal_sets_stop(number):
     process = start("print('up', flush=True); await stop.wait(); print('stopped')")
     assert process.stdout.readline() == "up\n"
     process.send_signal(number)
-    assert process.communicate(timeout=20) == ("stopped\n", "")
+    assert process.communicate(timeout=60) == ("stopped\n", "")
     assert process.returncode == 0
 
 
@@ -41,7 +41,7 @@ def test_the_second_signal_ends_it_at_once():
     process.send_signal(signal.SIGTERM)
     assert process.stdout.readline() == "on\n"
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 143
 
 
@@ -57,7 +57,7 @@ def test_the_second_signal_ends_it_at_once():
 )
 def test_a_plain_refusal_is_one_line(body, words):
     process = start(body)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.count("\n")) == (1, "", 1)
     assert err.startswith("error: ")
     assert words in err
@@ -65,7 +65,7 @@ def test_a_plain_refusal_is_one_line(body, words):
 
 def test_logs_are_json_lines_from_structlog_and_logging():
     process = start("structlog.get_logger().info('hello', pod='a/b')\n    import logging; logging.warning('old %s', 1)")
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     first, second = (json.loads(line) for line in err.splitlines())
     assert (first["component"], first["event"], first["pod"], first["level"]) == ("thing", "hello", "a/b", "info")
     assert (second["component"], second["event"], second["level"]) == ("thing", "old 1", "warning")

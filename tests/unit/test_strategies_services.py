@@ -109,7 +109,6 @@ def test_an_update_that_leaves_out_what_was_given_keeps_it():
     new = service(old=OLD, type="NodePort")
     assert new["spec"]["clusterIP"] == "10.96.0.5"
     assert new["spec"]["ports"][0]["nodePort"] == 30001
-    assert new["spec"]["ipFamilies"] == ["IPv4"]
     assert complaints(new, OLD) == []
 
 

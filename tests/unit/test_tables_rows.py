@@ -241,7 +241,7 @@ def test_nodes():
         (
             {"type": "LoadBalancer", "clusterIPs": ["10.0.0.1"], "ports": []},
             {"loadBalancer": {"ingress": [{"hostname": "a-very-long-name.example.com"}]}},
-            ["LoadBalancer", "10.0.0.1", "a-very-long-n...", "<none>"],
+            ["LoadBalancer", "10.0.0.1", "a-very-long-name.example.com", "<none>"],
         ),
         ({"type": "ExternalName", "externalName": "a.b"}, {}, ["ExternalName", "<none>", "a.b", "<none>"]),
     ],
@@ -301,7 +301,30 @@ def test_an_event():
         (k.CRONJOBS, {"spec": {"schedule": "@daily"}}, "Last Schedule", "<none>"),
         (k.HORIZONTALPODAUTOSCALERS, {"spec": {"maxReplicas": 3, "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"averageUtilization": 80}}}]}}, "Targets", "cpu: <unknown>/80%"),
         (k.CLUSTERROLES, {}, "Created At", BORN),
+        (k.ENDPOINTS, {"subsets": [{"ports": [{"port": 1}, {"port": 2}], "addresses": [{"ip": "1.1.1.1"}, {"ip": "1.1.1.2"}]}]}, "Endpoints", "1.1.1.1:1,1.1.1.2:1,1.1.1.1:2 + 1 more..."),
+        (k.ENDPOINTS, {"subsets": [{"notReadyAddresses": [{"ip": "1.1.1.1"}]}]}, "Endpoints", ""),
+        (k.ENDPOINTSLICES, {"ports": [{"name": "web"}, {}]}, "Ports", "web,*"),
+        (k.EVENTS, {"involvedObject": {"kind": "Pod"}, "firstTimestamp": BORN}, "Object", "pod"),
+        (k.EVENTS, {"firstTimestamp": BORN}, "Last Seen", "3m20s"),
+        (k.PERSISTENTVOLUMECLAIMS, {"metadata": {"annotations": {"volume.beta.kubernetes.io/storage-class": "old"}}}, "StorageClass", "old"),
+        (k.CSIDRIVERS, {"spec": {"tokenRequests": [{"audience": ""}]}}, "TokenRequests", ""),
+        (k.PRIORITYLEVELCONFIGURATIONS, {"spec": {"type": "Exempt", "exempt": {"nominalConcurrencyShares": 0}}}, "NominalConcurrencyShares", "<none>"),
+        (k.RESOURCECLAIMS, {"status": {"reservedFor": [{}]}}, "State", "pending"),
+        (k.IPADDRESSES, {"spec": {"parentRef": {"resource": "Services", "name": "a"}}}, "ParentRef", "services/a"),
     ],
 )  # fmt: skip
 def test_single_cells(kind, tree, column, cell):
     assert shown(kind, tree)[column] == cell
+
+
+def test_a_pod_that_has_ended_says_so_of_its_row():
+    conditions = tables.conditions(k.PODS)
+    assert not conditions({"status": {"phase": "Running"}})
+    assert [(c["type"], c["reason"]) for c in conditions({"status": {"phase": "Failed"}})] == [("Completed", "Failed")]
+
+
+def test_flow_schemas_stand_in_the_order_in_which_they_match():
+    rows = [
+        {"metadata": {"name": name}, "spec": {"matchingPrecedence": n}} for name, n in (("b", 2), ("a", 2), ("z", 1))
+    ]
+    assert [tree["metadata"]["name"] for tree in sorted(rows, key=tables.order(k.FLOWSCHEMAS))] == ["z", "a", "b"]

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from apimachinery import names
+from apimachinery import go_urls, names
 from apiserver.cel.environment import Overload, overload
-from apiserver.cel.libraries.urls import request_uri_problem
 from apiserver.cel.standard import tenth
 from apiserver.cel.values import NONE, Opaque, Optional, parse_timestamp
 
@@ -40,8 +39,11 @@ def _unless(good: Callable[[str], bool], message: str) -> Callable[[str], list[s
 
 
 def _uri(text: str) -> list[str]:
-    problem = request_uri_problem(text)
-    return [problem] if problem else []
+    try:
+        go_urls.parse_request_uri(text)
+    except go_urls.BadUrl as why:
+        return [str(why)]
+    return []
 
 
 def _is_base64(text: str) -> bool:

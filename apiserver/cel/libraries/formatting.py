@@ -1,8 +1,10 @@
 """`"%s has %d".format([name, count])`. Source: cel-go/ext/formatting.go."""
 
 import re
+from math import isfinite, isnan
 from typing import Any
 
+from apimachinery.errors import go_quoted
 from apiserver.cel import values
 from apiserver.cel.errors import BudgetExceeded, EvaluationError
 from apiserver.cel.standard import show_double
@@ -12,6 +14,8 @@ _CLAUSE = re.compile(r"%(?:%|(?:\.(\d+))?([sdfexXob]))")
 _LONGEST = 10_000_000
 STRINGABLE = "strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps"
 _MAX_PRECISION = 1000
+_SPECIAL = ("NaN", "Infinity", "-Infinity")
+_RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 
 
 def format_text(text: str, args: list[Any]) -> str:
@@ -104,18 +108,33 @@ def shown(value: Any) -> str:
         case list():
             return f"[{', '.join(map(_element, value))}]"
         case dict():
-            pairs = sorted((_element(k), _element(v)) for k, v in value.items())
+            pairs = sorted((_key(k), _element(v)) for k, v in value.items())
             return "{" + ", ".join(f"{k}:{v}" for k, v in pairs) + "}"
         case _:
             raise _wrong(f"string clause can only be used on {STRINGABLE}", value)
 
 
 def _element(value: Any) -> str:
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-    if isinstance(value, bytes):
-        return f'b"{shown(value)}"'
-    return shown(value)
+    """A value within a list or a map: as an expression would write it."""
+    match value:
+        case str():
+            return go_quoted(value)
+        case bytes():
+            return f"b{go_quoted(shown(value))}"
+        case Timestamp() | Duration():
+            return f"{'timestamp' if isinstance(value, Timestamp) else 'duration'}({go_quoted(shown(value))})"
+        case float():
+            return f"{value:.6f}" if isfinite(value) else go_quoted(shown(value))
+        case None | int() | TypeValue() | list() | dict():
+            return shown(value)
+        case _:
+            raise EvaluationError(f"error during formatting: no formatting function for {type_name(value)}")
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, str | int):
+        return _element(key)
+    raise EvaluationError(f"error during formatting: no formatting function for map key of type {type_name(key)}")
 
 
 def _decimal(value: Any) -> str:
@@ -125,13 +144,19 @@ def _decimal(value: Any) -> str:
 
 
 def _floating(verb: str, precision: int, value: Any) -> str:
-    special = {"NaN": "NaN", "Infinity": "\u221e", "-Infinity": "-\u221e"}
-    if isinstance(value, str) and value in special:
-        return special[value]
+    """A double for English readers, as x/text shows it; the precision of %e is a width, as cel-go has it."""
+    if isinstance(value, str) and value in _SPECIAL:
+        value = float(value)
     if not isinstance(value, float):
         name = "fixed-point" if verb == "f" else "scientific"
         raise _wrong(f"{name} clause can only be used on doubles", value)
-    return f"{value:.{precision}{verb}}"
+    text = "NaN" if isnan(value) else "\u221e" if value > 0 else "-\u221e"
+    if verb == "f":
+        return f"{value:,.{precision}f}" if isfinite(value) else text
+    if isfinite(value):
+        digits, _, exponent = f"{value:e}".partition("e")
+        text = f"{digits}\u00d710{exponent.removeprefix('+').translate(_RAISED)}"
+    return text.rjust(precision)
 
 
 def _binary(value: Any) -> str:

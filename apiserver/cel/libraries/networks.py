@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from apimachinery.errors import go_quoted
 from apiserver.cel.environment import Overload, overload
 from apiserver.cel.errors import EvaluationError
+from apiserver.cel.libraries import addresses
 from apiserver.cel.standard import tenth, traversal
 from apiserver.cel.values import Opaque
 
@@ -28,49 +30,25 @@ class Cidr(Opaque):
 
 
 def _parsed_ip(text: str) -> _Address:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        raise EvaluationError(
-            f'IP Address "{text}" parse error during conversion from string: ParseAddr("{text}"): unable to parse IP'
-        ) from None
+    if why := addresses.refusal(text):
+        raise EvaluationError(f"IP Address {go_quoted(text)} parse error during conversion from string: {why}")
+    address = ipaddress.ip_address(text)
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id:
-            raise EvaluationError(f'IP address "{text}" with zone value is not allowed')
+            raise EvaluationError(f"IP address {go_quoted(text)} with zone value is not allowed")
         if address.ipv4_mapped:
-            raise EvaluationError(f'IPv4-mapped IPv6 address "{text}" is not allowed')
+            raise EvaluationError(f"IPv4-mapped IPv6 address {go_quoted(text)} is not allowed")
     return address
 
 
 def _parsed_cidr(text: str) -> _Interface:
-    head, slash, bits = text.partition("/")
-    written = slash and bits.isascii() and bits.isdigit() and not (len(bits) > 1 and bits[0] == "0")
-    try:
-        prefix = ipaddress.ip_interface(text if written and "%" not in head else "")
-    except ValueError:
-        raise EvaluationError(
-            "network address parse error during conversion from string: "
-            f'network address parse error during conversion from string: netip.ParsePrefix("{text}"): '
-            + _prefix_problem(head, bits, written=bool(written))
-        ) from None
+    failed = "network address parse error during conversion from string: "
+    if why := addresses.prefix_refusal(text):
+        raise EvaluationError(f"{failed}{failed}{why}")
+    prefix = ipaddress.ip_interface(text)
     if isinstance(prefix, ipaddress.IPv6Interface) and prefix.ip.ipv4_mapped:
-        raise EvaluationError(
-            "network address parse error during conversion from string: "
-            f'IPv4-mapped IPv6 address "{text}" is not allowed'
-        )
+        raise EvaluationError(f"{failed}IPv4-mapped IPv6 address {go_quoted(text)} is not allowed")
     return prefix
-
-
-def _prefix_problem(head: str, bits: str, *, written: bool) -> str:
-    if not bits:
-        return "no '/'"
-    if not written:
-        return f'bad bits after slash: "{bits}"'
-    try:
-        ipaddress.ip_address(head)
-    except ValueError:
-        return f'ParseAddr("{head}"): unable to parse IP'
-    return "prefix length out of range"
 
 
 def _is(parse: Any) -> Any:

@@ -88,6 +88,7 @@ _FIELDS: tuple[tuple[str, str, Any], ...] = (
     ("XValidations", RULES, _NIL),
 )
 _in_order = msgspec.json.Encoder(order="deterministic").encode
+_WRITTEN_OUT = 1e21  # beyond this Go's JSON has exponents
 _LISTS, _MAPS = ("AllOf", "OneOf", "AnyOf"), ("Properties", "PatternProperties", "Definitions")
 
 
@@ -124,6 +125,8 @@ def _internal(schema: Json) -> Json:
         elif name in ("AdditionalProperties", "AdditionalItems"):
             one = isinstance(value, dict)
             value = {"Allows": True if one else value, "Schema": _internal(value) if one else None}
+        elif value.__class__ is float and value.is_integer() and abs(value) < _WRITTEN_OUT:
+            value = msgspec.Raw(str(int(value)).encode())
         elif name in ("Default", "Enum", "Example"):
             value = msgspec.Raw(_in_order(normal_numbers(copied(value))))
         elif name == "XValidations":

@@ -28,7 +28,7 @@ _ADVICE = (
     "declared)"
 )
 _NO_TYPE = "internal error: failed to construct type information for x-kubernetes-validations rules"
-_UNTYPED = f"internal error: {_NO_TYPE}: unable to convert structural schema to CEL declarations"
+_UNTYPED = f"{_NO_TYPE}: unable to convert structural schema to CEL declarations"
 
 
 @dataclass(slots=True)

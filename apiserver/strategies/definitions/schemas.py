@@ -11,7 +11,7 @@ import msgspec
 
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
-from apiserver.strategies.definitions import inner
+from apiserver.strategies.definitions import inner, structure
 from apiserver.strategies.problems import Problems, forbidden, invalid, required
 from apiserver.structural.node import EMBEDDED, LIST_KEYS, LIST_TYPE, MAP_TYPE, META_FIELDS, PRESERVES, RULES
 from apiserver.structural.paths import resolved
@@ -274,7 +274,7 @@ def _rule(path: str, rule: Json, schema: Json) -> Problems:
         yield invalid(f"{path}.fieldPath", where, "must be non-empty if specified")
     if _NEWLINE.search(where):
         yield invalid(f"{path}.fieldPath", where, "must not contain line breaks")
-    if where:
+    if where and not structure.unsupported(schema):
         try:
             resolved(where, schema)
         except ValueError:

@@ -5,7 +5,6 @@ Source: apiextensions/validation/validation.go (ValidateCustomResourceDefinition
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -15,8 +14,9 @@ from apimachinery.types import Json
 from apiserver.strategies.definitions import approval, columns, defaults, inner, rules, schemas, structure, walking
 from apiserver.strategies.definitions.certificates import bundle_problem
 from apiserver.strategies.definitions.schemas import Options
-from apiserver.strategies.problems import IMMUTABLE, Problems, forbidden, invalid, port, required
+from apiserver.strategies.problems import IMMUTABLE, Problems, forbidden, invalid, required
 from apiserver.strategies.sameness import same
+from apiserver.strategies.webhooks import client_config
 from apiserver.structural.node import EMBEDDED, INT_OR_STRING, LIST_KEYS, LIST_TYPE, PRESERVES, RULES
 
 _STRATEGIES = ("None", "Webhook")
@@ -298,7 +298,7 @@ def _conversion(conversion: Json | None, before: Json | None, *, preserves: bool
     if config is None:
         yield required(f"{path}.webhookClientConfig", "required when strategy is set to Webhook")
     else:
-        yield from _client(f"{path}.webhookClientConfig", config)
+        yield from client_config(f"{path}.webhookClientConfig", config)
         bundle = config.get("caBundle") if is_established and _was_valid(old) else None
         if bundle and (why := bundle_problem(bundle)):
             yield invalid(f"{path}.webhookClientConfig.caBundle", bundle, why)
@@ -311,59 +311,6 @@ def _was_valid(webhook: Json) -> bool:
     """Whether the CA bundle, as it was, could be used: one that could not may stay."""
     bundle = (webhook.get("clientConfig") or {}).get("caBundle")
     return not bundle or not bundle_problem(bundle)
-
-
-def _client(path: str, config: Json) -> Problems:
-    url, service = config.get("url"), config.get("service")
-    if (url is None) == (service is None):
-        yield required(path, "exactly one of url or service is required")
-    elif url is not None:
-        yield from _url(f"{path}.url", url)
-    else:
-        # Upstream passes the two names the other way round; so do its messages.
-        yield from _service(f"{path}.service", service or {})
-
-
-def _url(path: str, url: str) -> Problems:
-    form = "; desired format: https://host[/path]"
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        yield required(path, f"url must be a valid URL: {error}{form}")
-        return
-    if parts.scheme != "https":
-        yield invalid(path, parts.scheme, f"'https' is the only allowed URL scheme{form}")
-    if not parts.netloc:
-        yield invalid(path, parts.netloc, f"host must be specified{form}")
-    if parts.username is not None:
-        yield invalid(path, parts.netloc.rpartition("@")[0], "user information is not permitted in the URL")
-    if parts.fragment:
-        yield invalid(path, parts.fragment, "fragments are not permitted in the URL")
-    if parts.query:
-        yield invalid(path, parts.query, "query parameters are not permitted in the URL")
-
-
-def _service(path: str, service: Json) -> Problems:
-    if not service.get("namespace"):
-        yield required(f"{path}.name")
-    if not service.get("name"):
-        yield required(f"{path}.namespace")
-    for problem in port(f"{path}.port", service.get("port", 443)):
-        yield invalid(problem.path, problem.value, f"port is not valid: {problem.detail}")
-    where = service.get("path")
-    if where in (None, "", "/"):
-        return
-    here = f"{path}.path"
-    if where == "//":
-        yield invalid(here, where, "segment[0] may not be empty")
-        return
-    if not where.startswith("/"):
-        yield invalid(here, where, "must start with a '/'")
-    for i, segment in enumerate(where[1:].removesuffix("/").split("/")):
-        if not segment:
-            yield invalid(here, where, f"segment[{i}] may not be empty")
-        for why in names.dns_subdomain(segment) if segment else ():
-            yield invalid(here, where, f"segment[{i}]: {why}")
 
 
 def _review_versions(path: str, versions: Sequence[str], *, is_strict: bool) -> Problems:

@@ -1,20 +1,15 @@
 """The Strategy of CustomResourceDefinitions. Source: pkg/registry/customresourcedefinition/strategy.go."""
 
-from apimachinery import schema
 from apimachinery.errors import FieldError
-from apimachinery.fields import Mistyped
-from apimachinery.kinds import CUSTOMRESOURCEDEFINITIONS as KIND
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.definitions import spec, walking
 from apiserver.strategies.strategy import Strategy
 from apiserver.structural import formats
 
-_PROPS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
-
 
 def default(tree: Json) -> Json:
-    """Names that follow from others, no conversion, the webhook's port; schemas as their Go type keeps them."""
+    """Names that follow from others, no conversion, the webhook's port."""
     described = part(tree, "spec")
     called = part(described, "names")
     fill(called, "singular", (called.get("kind") or "").lower())
@@ -27,24 +22,8 @@ def default(tree: Json) -> Json:
     service = ((described["conversion"].get("webhook") or {}).get("clientConfig") or {}).get("service")
     if service is not None and service.get("port") is None:
         service["port"] = 443
-    for version in described.get("versions") or ():
-        found = (version.get("schema") or {}).get("openAPIV3Schema")
-        if found is not None:
-            _retype(found)
     _store(tree)
     return tree
-
-
-def _retype(tree: Json) -> None:
-    """Go reads `items` and `additionalProperties` by hand, so that what is unknown there is dropped without a word."""
-    for name in ("items", "additionalProperties"):
-        if isinstance(tree.get(name), dict):
-            try:
-                tree[name], _ = schema.decode_definition(_PROPS, tree[name], strict=False)
-            except Mistyped as error:
-                raise schema.cannot_be_handled(KIND, str(error)) from None
-    for inner in walking.children(tree):
-        _retype(inner)
 
 
 def _store(tree: Json) -> None:

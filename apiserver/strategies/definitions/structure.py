@@ -29,7 +29,7 @@ def unsupported(schema: Json) -> str:
             return f"OpenAPIV3Schema '{_SHOWN.get(name, name)}' is not supported"
     if schema.get(PRESERVES) is False:
         return f"internal error: '{PRESERVES}' must be true or undefined"
-    if isinstance(schema.get("items"), list):
+    if schema.get("items") and isinstance(schema["items"], list):
         return "OpenAPIV3Schema 'items' must be a schema, but is an array"
     inner = [schema["not"]] if schema.get("not") else []
     for name in _JUNCTORS:
@@ -47,7 +47,7 @@ def check(path: str, schema: Json) -> list[FieldError]:
 
 def _invariants(path: str, schema: Json, level: str) -> Problems:
     kind, items, more = schema.get("type") or "", schema.get("items"), schema.get("additionalProperties")
-    if kind == "array" and items is None:
+    if kind == "array" and not isinstance(items, dict):
         yield required(f"{path}.items", "must be specified")
     if isinstance(items, dict):
         yield from _invariants(f"{path}.items", items, ITEM)

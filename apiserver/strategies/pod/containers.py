@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from apimachinery import names
-from apimachinery.errors import not_supported
+from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies.pod import env, handlers, resources, security, volumes
 from apiserver.strategies.problems import (
@@ -20,24 +20,32 @@ from apiserver.strategies.problems import (
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 _MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
-_NOT_IN_EPHEMERAL = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resizePolicy",
-                     "restartPolicy", "restartPolicyRules")  # fmt: skip
+#: In the order of the struct.
+_NOT_IN_EPHEMERAL = ("ports", "resources", "resizePolicy", "livenessProbe", "readinessProbe", "startupProbe",
+                     "lifecycle")  # fmt: skip
+
+
+def claim_names(spec: Json) -> frozenset[str]:
+    """The names of a pod's resource claims."""
+    return frozenset(filter(None, (claim.get("name") for claim in spec.get("resourceClaims") or ())))
 
 
 def all_of(path: str, spec: Json, context: volumes.MountContext) -> Problems:
     """Every container of a pod spec; names are unique over all three lists."""
-    seen: set[str] = set()
-    claims = frozenset(claim.get("name", "") for claim in spec.get("resourceClaims") or ())
+    claims = claim_names(spec)
     if not spec.get("containers"):
         yield required(f"{path}.containers")
+    seen: set[str] = set()
     for list_name in ("containers", "initContainers", "ephemeralContainers"):
         for i, container in enumerate(spec.get(list_name) or ()):
-            here = f"{path}.{list_name}[{i}]"
-            yield from _name(f"{here}.name", container.get("name", ""))
+            here, name = f"{path}.{list_name}[{i}]", container.get("name", "")
+            yield from _name(f"{here}.name", name)
             yield from _common(here, container, spec, context, claims)
-            yield from _only_once(f"{here}.name", container.get("name", ""), seen)
-            yield from _BY_LIST[list_name](here, container, spec)
-    yield from _port_clashes(path, spec)
+            yield from _BY_LIST[list_name](here, container, spec, _only_once(f"{here}.name", name, seen))
+            if name or list_name != "initContainers":
+                seen.add(name)
+        if list_name == "containers":
+            yield from _port_clashes(f"{path}.{list_name}", spec.get(list_name) or ())
 
 
 def _name(path: str, name: str) -> Problems:
@@ -47,14 +55,13 @@ def _name(path: str, name: str) -> Problems:
         yield invalid(path, name, message)
 
 
-def _only_once(path: str, name: str, seen: set[str]) -> Problems:
-    if name in seen:
-        yield duplicate(path, name)
-    seen.add(name)
+def _only_once(path: str, name: str, seen: set[str]) -> Sequence[FieldError]:
+    return (duplicate(path, name),) if name in seen else ()
 
 
 def _common(path: str, container: Json, spec: Json, context: volumes.MountContext, claims: frozenset[str]) -> Problems:
-    yield from image(f"{path}.image", container.get("image", ""))
+    if not container.get("image"):
+        yield required(f"{path}.image")
     if (policy := container.get("terminationMessagePolicy", "")) not in _MESSAGE_POLICIES:
         yield from one_of(f"{path}.terminationMessagePolicy", policy, _MESSAGE_POLICIES, in_order=True)
     if container.get("ports"):
@@ -71,17 +78,28 @@ def _common(path: str, container: Json, spec: Json, context: volumes.MountContex
         yield from one_of(f"{path}.imagePullPolicy", policy, PULL_POLICIES)
     if container.get("resources"):
         yield from resources.requirements(f"{path}.resources", container["resources"], claims)
+    if container.get("resizePolicy"):
+        yield from _resize_policy(f"{path}.resizePolicy", container["resizePolicy"], spec)
     if container.get("securityContext") is not None:
         yield from security.container_context(f"{path}.securityContext", container["securityContext"], spec)
-    if container.get("resizePolicy"):
-        yield from _resize_policy(f"{path}.resizePolicy", container["resizePolicy"])
+
+
+def only_in_pods(path: str, spec: Json) -> Problems:
+    """What holds for pods and not for templates, for which that would have come too late."""
+    for name in ("containers", "initContainers"):
+        for i, container in enumerate(spec.get(name) or ()):
+            yield from _no_padding(f"{path}.{name}[{i}].image", container.get("image", ""))
 
 
 def image(path: str, name: str) -> Problems:
     """An image is named, without spaces around it."""
     if not name:
         yield required(path)
-    elif name != name.strip():
+    yield from _no_padding(path, name)
+
+
+def _no_padding(path: str, name: str) -> Problems:
+    if name != name.strip():
         yield invalid(path, name, "must not have leading or trailing whitespace")
 
 
@@ -91,11 +109,13 @@ def ports(path: str, entries: Sequence[Json]) -> Problems:
     for i, entry in enumerate(entries):
         here, name = f"{path}[{i}]", entry.get("name", "")
         if name:
-            for message in names.port_name(name):
-                yield invalid(f"{here}.name", name, message)
-            if name in seen:
+            if wrong := names.port_name(name):
+                for message in wrong:
+                    yield invalid(f"{here}.name", name, message)
+            elif name in seen:
                 yield duplicate(f"{here}.name", name)
-            seen.add(name)
+            else:
+                seen.add(name)
         if not (number := entry.get("containerPort")):
             yield required(f"{here}.containerPort")
         else:
@@ -108,49 +128,47 @@ def ports(path: str, entries: Sequence[Json]) -> Problems:
             yield not_supported(f"{here}.protocol", entry["protocol"], PROTOCOLS)
 
 
-def _port_clashes(path: str, spec: Json) -> Problems:
-    """Two containers of a pod cannot hold one host port."""
-    seen: set[tuple[str, str, int]] = set()
-    for i, container in enumerate(spec.get("containers") or ()):
+def _port_clashes(path: str, containers: Sequence[Json], first: int = 0) -> Problems:
+    """Two containers that run together cannot hold one host port."""
+    seen: set[str] = set()
+    for i, container in enumerate(containers, first):
         for j, entry in enumerate(container.get("ports") or ()):
             if not entry.get("hostPort"):
                 continue
-            key = (entry.get("protocol", ""), entry.get("hostIP", ""), entry["hostPort"])
+            key = f"{entry.get('protocol', '')}/{entry.get('hostIP', '')}/{entry['hostPort']}"
             if key in seen:
-                at = f"{path}.containers[{i}].ports[{j}].hostPort"
-                yield duplicate(at, f"{key[0]}/{key[1]}/{key[2]}" if key[1] else f"{key[0]}//{key[2]}")
+                yield duplicate(f"{path}[{i}].ports[{j}].hostPort", key)
             seen.add(key)
 
 
-def _regular(path: str, container: Json, spec: Json) -> Problems:
+def _regular(path: str, container: Json, spec: Json, doubled: Sequence[FieldError]) -> Problems:
+    yield from doubled
     yield from _probes_and_hooks(path, container, spec)
-    if container.get("restartPolicy") is not None and not container.get("restartPolicyRules"):
-        yield from one_of(f"{path}.restartPolicy", container["restartPolicy"], ("Always", "Never", "OnFailure"))
 
 
-def _init(path: str, container: Json, spec: Json) -> Problems:
-    policy = container.get("restartPolicy")
-    if policy == "Always":  # a sidecar: runs beside the others, so it may be probed
+def _init(path: str, container: Json, spec: Json, doubled: Sequence[FieldError]) -> Problems:
+    yield from doubled
+    # Init containers run one by one. Upstream says of each that it was the first.
+    yield from _port_clashes(path.rpartition("[")[0], (container,))
+    if container.get("restartPolicy") == "Always":  # a sidecar: runs beside the others, so it may be probed
         yield from _probes_and_hooks(path, container, spec)
         return
-    if policy is not None:
-        yield from one_of(f"{path}.restartPolicy", policy, ("Always", "Never", "OnFailure"))
-    if container.get("lifecycle") is not None:
-        yield forbidden(f"{path}.lifecycle", "may not be set for init containers without restartPolicy=Always")
-    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+    for name in ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
         if container.get(name) is not None:
             yield forbidden(f"{path}.{name}", "may not be set for init containers without restartPolicy=Always")
 
 
-def _ephemeral(path: str, container: Json, spec: Json) -> Problems:
-    for name in _NOT_IN_EPHEMERAL:
-        if container.get(name) is not None:
-            yield forbidden(f"{path}.{name}", "cannot be set for an Ephemeral Container")
-    if any((container.get("resources") or {}).values()):
-        yield forbidden(f"{path}.resources", "cannot be set for an Ephemeral Container")
+def _ephemeral(path: str, container: Json, spec: Json, doubled: Sequence[FieldError]) -> Problems:
+    yield from _no_padding(f"{path}.image", container.get("image", ""))
+    yield from doubled
     target = container.get("targetContainerName", "")
-    if target and target not in {c.get("name") for c in spec.get("containers") or ()}:
+    others = (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
+    if target and target not in {each.get("name") for each in others}:
         yield not_found(f"{path}.targetContainerName", target)
+    for name in _NOT_IN_EPHEMERAL:
+        value = container.get(name)
+        if any((value or {}).values()) if name == "resources" else value is not None:
+            yield forbidden(f"{path}.{name}", "cannot be set for an Ephemeral Container")
     for i, mount in enumerate(container.get("volumeMounts") or ()):
         for name in ("subPath", "subPathExpr"):
             if mount.get(name):
@@ -161,23 +179,30 @@ def _probes_and_hooks(path: str, container: Json, spec: Json) -> Problems:
     if container.get("lifecycle"):
         grace = spec.get("terminationGracePeriodSeconds")
         yield from handlers.lifecycle(f"{path}.lifecycle", container["lifecycle"], grace)
-    for name in ("livenessProbe", "startupProbe"):
-        if (probe := container.get(name)) is not None:
-            yield from handlers.probe(f"{path}.{name}", probe)
-            yield from handlers.only_one_success(f"{path}.{name}", probe)
+    if (probe := container.get("livenessProbe")) is not None:
+        yield from _probe(f"{path}.livenessProbe", probe)
     if container.get("readinessProbe") is not None:
         yield from handlers.readiness(f"{path}.readinessProbe", container["readinessProbe"])
+    if (probe := container.get("startupProbe")) is not None:
+        yield from _probe(f"{path}.startupProbe", probe)
 
 
-def _resize_policy(path: str, entries: Sequence[Json]) -> Problems:
+def _probe(path: str, probe: Json) -> Problems:
+    yield from handlers.probe(path, probe)
+    yield from handlers.only_one_success(path, probe)
+
+
+def _resize_policy(path: str, entries: Sequence[Json], spec: Json) -> Problems:
     seen: set[str] = set()
-    for entry in entries:
+    for i, entry in enumerate(entries):
         name, policy = entry.get("resourceName", ""), entry.get("restartPolicy", "")
         if name in seen:
-            yield duplicate(path, name)
+            yield duplicate(f"{path}[{i}]", name)
         seen.add(name)
         yield from one_of(path, name, ("cpu", "memory"))
         yield from one_of(path, policy, ("NotRequired", "RestartContainer"))
+        if spec.get("restartPolicy") == "Never" and policy != "NotRequired":
+            yield invalid(path, policy, "must be 'NotRequired' when `restartPolicy` is 'Never'")
 
 
 _BY_LIST = {"containers": _regular, "initContainers": _init, "ephemeralContainers": _ephemeral}

@@ -4,12 +4,16 @@
 enableServiceLinks). All of it is idempotent.
 """
 
+from functools import lru_cache
+
+from apimachinery import references
+from apimachinery.pod_resources import of_all_containers
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, fill_zero, items, part
-from apiserver.strategies.pod import alpha
 
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _CONTAINERS = ("initContainers", "containers")
+_HUGE = "hugepages-"
 _MODES = ("secret", "configMap", "downwardAPI", "projected")
 
 
@@ -19,11 +23,25 @@ def pod(tree: Json) -> Json:
     for container in items(spec, *_CONTAINERS):
         _requests_from_limits(container.get("resources") or {})
     if spec.get("resources"):
-        _pod_level_requests(spec)
+        _pod_level_resources(spec)
     if spec.get("enableServiceLinks") is None:
         spec["enableServiceLinks"] = True
     pod_spec(spec)
+    if spec["terminationGracePeriodSeconds"] < 0:
+        spec["terminationGracePeriodSeconds"] = 1
+    _addresses(tree.get("status") or {})
+    if spec.get("hostNetwork"):
+        _host_ports(spec)
     return tree
+
+
+def _addresses(status: Json) -> None:
+    """Both notations say the same; of two that do not, the older one counts (old kubelets know no other)."""
+    first, several = status.get("podIP"), status.get("podIPs")
+    if first and (not several or several[0].get("ip") != first):
+        status["podIPs"] = [{"ip": first}]
+    elif several and not first:
+        status["podIP"] = several[0].get("ip", "")
 
 
 def pod_template(template: Json) -> None:
@@ -34,20 +52,15 @@ def pod_template(template: Json) -> None:
 
 def pod_spec(spec: Json) -> None:
     """Defaults of a PodSpec, wherever it stands."""
-    alpha.drop(spec)
     fill(spec, "restartPolicy", "Always")
     if spec.get("terminationGracePeriodSeconds") is None:
         spec["terminationGracePeriodSeconds"] = 30
-    elif spec["terminationGracePeriodSeconds"] < 0:
-        spec["terminationGracePeriodSeconds"] = 1
     fill(spec, "dnsPolicy", "ClusterFirst")
     part(spec, "securityContext")
     fill(spec, "schedulerName", "default-scheduler")
     _service_account(spec)
     for container in items(spec, *_CONTAINERS, "ephemeralContainers"):
         _container(container)
-    if spec.get("hostNetwork"):
-        _host_ports(spec)
     for volume in items(spec, "volumes"):
         _volume(volume)
 
@@ -71,20 +84,18 @@ def _container(container: Json) -> None:
         if reference:
             fill(reference, "apiVersion", "v1")
     for name in _PROBES:
-        if container.get(name):
+        if container.get(name) is not None:
             _probe(container[name])
     lifecycle = container.get("lifecycle") or {}
     for name in ("postStart", "preStop"):
         _http_get((lifecycle.get(name) or {}).get("httpGet"))
 
 
+@lru_cache(maxsize=1024)
 def pull_policy(image: str) -> str:
-    """Always for `:latest` or no tag at all, else IfNotPresent. A digest counts as a tag."""
-    if "@" in image:
-        return "IfNotPresent"
-    name = image.rpartition("/")[2]
-    tag = name.partition(":")[2]
-    return "Always" if tag in ("", "latest") else "IfNotPresent"
+    """Always for `:latest`, or neither tag nor digest; else, and for what is no image's name at all, IfNotPresent."""
+    tag, digest = references.tag_and_digest(image) or ("none", "")
+    return "Always" if tag == "latest" or not (tag or digest) else "IfNotPresent"
 
 
 def _probe(probe: Json) -> None:
@@ -116,13 +127,25 @@ def _requests_from_limits(resources: Json) -> None:
         resources["requests"] = {**resources["limits"], **(resources.get("requests") or {})}
 
 
-def _pod_level_requests(spec: Json) -> None:
-    """Pod-level limits are the requests of those resources that no container requests (PodLevelResources)."""
-    resources = spec["resources"]
-    asked = {n for c in items(spec, "containers") for n in ((c.get("resources") or {}).get("requests") or {})}
-    limits = {n: v for n, v in (resources.get("limits") or {}).items() if n not in asked}
+def _pod_level_resources(spec: Json) -> None:
+    """What the pod as a whole may use of huge pages, and asks for, where it says some of it (PodLevelResources)."""
+    resources, pod = spec["resources"], {"spec": spec}
+    limits, requests = dict(resources.get("limits") or {}), dict(resources.get("requests") or {})
+    if not limits and not requests:
+        return
+    for name, used in of_all_containers(pod, "limits").items():
+        if name.startswith(_HUGE) and name not in requests:
+            limits.setdefault(name, str(used))
     if limits:
-        resources["requests"] = {**limits, **(resources.get("requests") or {})}
+        resources["limits"] = limits
+        for name, asked in of_all_containers(pod, "requests").items():
+            if name in ("cpu", "memory"):
+                requests.setdefault(name, str(asked))
+        for name, value in limits.items():
+            if name in ("cpu", "memory") or name.startswith(_HUGE):
+                requests.setdefault(name, value)
+    if requests:
+        resources["requests"] = requests
 
 
 def _volume(volume: Json) -> None:

@@ -20,6 +20,8 @@ _LABELS = (*_ENV_FIELDS, *VOLUME_FIELDS, "status.phase", "spec.restartPolicy", "
 _CONVERTED = {"spec.host": "spec.nodeName"}
 _RESOURCES = ("limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu",
               "requests.ephemeral-storage", "requests.memory")  # fmt: skip
+_DIVISORS = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
+_MEASURED = {"memory": "memory", "ephemeral": "local ephemeral storage", "hugepages": "hugepages"}
 _SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef")
 
 
@@ -37,13 +39,6 @@ def variables(path: str, env: Sequence[Json]) -> Problems:
 def _value_from(path: str, variable: Json) -> Problems:
     source = variable["valueFrom"]
     chosen = [name for name in _SOURCES if source.get(name) is not None]
-    if not chosen:
-        options = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
-        yield invalid(path, "", f"must specify one of: {options}")
-    elif variable.get("value"):
-        yield invalid(path, "", "may not be specified when `value` is not empty")
-    elif len(chosen) > 1:
-        yield invalid(path, "", "may not have more than one field specified at a time")
     if "fieldRef" in chosen:
         yield from field_ref(f"{path}.fieldRef", source["fieldRef"], _ENV_FIELDS)
     if "resourceFieldRef" in chosen:
@@ -51,6 +46,13 @@ def _value_from(path: str, variable: Json) -> Problems:
     for name in ("configMapKeyRef", "secretKeyRef"):
         if name in chosen:
             yield from _key_ref(f"{path}.{name}", source[name])
+    if not chosen:
+        options = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
+        yield invalid(path, "", f"must specify one of: {options}")
+    elif variable.get("value"):
+        yield invalid(path, "", "may not be specified when `value` is not empty")
+    elif len(chosen) > 1:
+        yield invalid(path, "", "may not have more than one field specified at a time")
 
 
 def _key_ref(path: str, reference: Json) -> Problems:
@@ -92,15 +94,24 @@ def _unknown(version: str, field: str, name: str, subscript: str | None) -> str 
 
 
 def resource_field_ref(path: str, reference: Json, *, in_volume: bool) -> Problems:
-    """`resourceFieldRef`: an amount of a container's resources."""
+    """`resourceFieldRef`: an amount of a container's resources, in a unit that suits it."""
+    resource = reference.get("resource", "")
     if in_volume and not reference.get("containerName"):
         yield required(f"{path}.containerName")
-        return
-    resource = reference.get("resource", "")
-    if not resource:
+    elif not resource:
         yield required(f"{path}.resource")
     elif resource not in _RESOURCES and not resource.startswith(("limits.hugepages-", "requests.hugepages-")):
         yield not_supported(f"{path}.resource", resource, sorted(_RESOURCES))
+    divisor, name = str(reference.get("divisor") or "0"), resource.partition(".")[2]
+    if divisor == "0" or not resource.startswith(("limits.", "requests.")):
+        return
+    if name == "cpu":
+        if divisor not in ("1m", "1"):
+            why = "only divisor's values 1m and 1 are supported with the cpu resource"
+            yield invalid(f"{path}.divisor", resource, why)
+    elif (what := _MEASURED.get(name.partition("-")[0])) and divisor not in _DIVISORS:
+        why = f"only divisor's values {', '.join(_DIVISORS)} are supported with the {what} resource"
+        yield invalid(f"{path}.divisor", resource, why)
 
 
 def sources(path: str, env_from: Sequence[Json]) -> Problems:

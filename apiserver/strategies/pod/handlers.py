@@ -42,8 +42,11 @@ def lifecycle(path: str, tree: Json | None, grace: int | None) -> Problems:
         if action is None:
             continue
         yield from _handler(f"{path}.{name}", action, ("exec", "httpGet", "tcpSocket", "sleep"))
-        seconds = (action.get("sleep") or {}).get("seconds")
-        if seconds is not None and grace is not None and (seconds < 0 or seconds > grace):
+        sleep = action.get("sleep")
+        if sleep is None or grace is None or any(action.get(other) is not None for other in _ACTIONS[:-1]):
+            continue
+        seconds = sleep.get("seconds", 0)
+        if not 0 <= seconds <= grace:
             detail = f"must be non-negative and less than terminationGracePeriodSeconds ({grace})"
             yield invalid(f"{path}.{name}.sleep", seconds, detail)
     if (tree or {}).get("stopSignal") is not None:
@@ -59,10 +62,10 @@ def _handler(path: str, tree: Json, allowed: tuple[str, ...]) -> Problems:
     chosen = [name for name in _ACTIONS if tree.get(name) is not None and name in allowed]
     if not chosen:
         yield required(path, "must specify a handler type")
-    for name in chosen[1:]:
-        yield forbidden(f"{path}.{name}", "may not specify more than 1 handler type")
     if chosen:
         yield from _ACTION_CHECKS[chosen[0]](f"{path}.{chosen[0]}", tree[chosen[0]])
+    for name in chosen[1:]:
+        yield forbidden(f"{path}.{name}", "may not specify more than 1 handler type")
 
 
 def _exec(path: str, action: Json) -> Problems:

@@ -24,20 +24,20 @@ _NODE_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
 
 
 def placement(path: str, spec: Json) -> Problems:
-    """Everything of a pod spec that steers the scheduler."""
-    if spec.get("nodeSelector"):
-        yield from problems.labels(f"{path}.nodeSelector", spec["nodeSelector"])
+    """What of a pod spec steers the scheduler, up to the pod's DNS."""
     if spec.get("affinity"):
         yield from affinity(f"{path}.affinity", spec["affinity"])
-    if spec.get("tolerations"):
-        yield from tolerations(f"{path}.tolerations", spec["tolerations"])
-    if spec.get("topologySpreadConstraints"):
-        yield from _spread(f"{path}.topologySpreadConstraints", spec["topologySpreadConstraints"])
-    if spec.get("schedulingGates"):
-        yield from _gates(f"{path}.schedulingGates", spec["schedulingGates"])
+
+
+def gates_and_spread(path: str, spec: Json) -> Problems:
+    """What of a pod spec steers the scheduler, behind the pod's DNS."""
     for i, gate in enumerate(spec.get("readinessGates") or ()):
         here = f"{path}.readinessGates[{i}].conditionType"
         yield from named(here, gate.get("conditionType", ""), names.qualified_name)
+    if spec.get("schedulingGates"):
+        yield from _gates(f"{path}.schedulingGates", spec["schedulingGates"])
+    if spec.get("topologySpreadConstraints"):
+        yield from _spread(f"{path}.topologySpreadConstraints", spec["topologySpreadConstraints"])
 
 
 def affinity(path: str, tree: Json) -> Problems:
@@ -190,7 +190,7 @@ def _toleration_value(path: str, toleration: Json) -> Problems:
 
 
 def _spread(path: str, constraints: Sequence[Json]) -> Problems:
-    seen: set[tuple[str, str]] = set()
+    pairs = [(each.get("topologyKey", ""), each.get("whenUnsatisfiable", "")) for each in constraints]
     for i, constraint in enumerate(constraints):
         here = f"{path}[{i}]"
         skew, action = constraint.get("maxSkew", 0), constraint.get("whenUnsatisfiable", "")
@@ -199,10 +199,8 @@ def _spread(path: str, constraints: Sequence[Json]) -> Problems:
         if not constraint.get("topologyKey"):
             yield required(f"{here}.topologyKey", "can not be empty")
         yield from supported(f"{here}.whenUnsatisfiable", action, ("DoNotSchedule", "ScheduleAnyway"))
-        pair = (constraint.get("topologyKey", ""), action)
-        if pair in seen:
-            yield duplicate(f"{here}.{{topologyKey, whenUnsatisfiable}}", f"{{{pair[0]}, {pair[1]}}}")
-        seen.add(pair)
+        if pairs[i] in pairs[i + 1 :]:
+            yield duplicate(f"{here}.{{topologyKey, whenUnsatisfiable}}", f"{{{pairs[i][0]}, {pairs[i][1]}}}")
         yield from _min_domains(here, constraint)
         for name in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             if constraint.get(name) is not None:
@@ -223,6 +221,10 @@ def _min_domains(path: str, constraint: Json) -> Problems:
 
 
 def _gates(path: str, gates: Sequence[Json]) -> Problems:
+    seen: set[str] = set()
     for i, gate in enumerate(gates):
-        yield from problems.qualified_name(f"{path}[{i}]", gate.get("name", ""))
-    yield from problems.unique(path, [gate.get("name", "") for gate in gates])
+        name = gate.get("name", "")
+        yield from problems.qualified_name(f"{path}[{i}]", name)
+        if name in seen:
+            yield duplicate(f"{path}[{i}]", name)
+        seen.add(name)

@@ -53,19 +53,20 @@ def _nfs(path: str, tree: Json) -> Problems:
 
 def _iscsi(path: str, tree: Json) -> Problems:
     if tree.get("iqn"):
-        yield from _initiator(f"{path}.iqn", tree["iqn"])
+        yield from initiator(f"{path}.iqn", tree["iqn"])
     if not 0 <= tree.get("lun", 0) <= 255:
         yield invalid(f"{path}.lun", tree["lun"], _LUN)
     if (tree.get("chapAuthDiscovery") or tree.get("chapAuthSession")) and tree.get("secretRef") is None:
         yield required(f"{path}.secretRef")
     if tree.get("initiatorName") is not None:
-        yield from _initiator(f"{path}.initiatorname", tree["initiatorName"])
+        yield from initiator(f"{path}.initiatorname", tree["initiatorName"])
 
 
-def _initiator(path: str, name: str) -> Problems:
+def initiator(path: str, name: str, unknown: str = "must be valid format starting with iqn, eui, or naa") -> Problems:
+    """The name of who begins, or of what is begun with."""
     pattern = _INITIATORS.get(name[:3])
     if pattern is None:
-        yield invalid(path, name, "must be valid format starting with iqn, eui, or naa")
+        yield invalid(path, name, unknown)
     elif not pattern.fullmatch(name):  # from its start, so that no long name takes long
         yield invalid(path, name, "must be valid format")
 
@@ -127,6 +128,18 @@ def _storageos(path: str, tree: Json) -> Problems:
     yield from _secret_name(path, tree)
 
 
+def options(path: str, values: Json) -> Problems:
+    """What is told to a driver: not in the name of Kubernetes."""
+    for key in values:
+        space = f".{key.partition('/')[0].lower()}"
+        if space.endswith((".kubernetes.io", ".k8s.io")):
+            yield invalid(f"{path}[{key}]", key, "kubernetes.io and k8s.io namespaces are reserved")
+
+
+def _flex(path: str, tree: Json) -> Problems:
+    yield from options(f"{path}.options", tree.get("options") or {})
+
+
 def _azure_disk(path: str, tree: Json) -> Problems:
     uri, kind = tree.get("diskURI", ""), tree.get("kind")
     yield from supported(f"{path}.cachingMode", tree.get("cachingMode"), ("None", "ReadOnly", "ReadWrite"))
@@ -144,6 +157,7 @@ CHECKS: dict[str, Callable[[str, Json], Problems]] = {
     "iscsi": _iscsi,
     "fc": _fibre_channel,
     "quobyte": _quobyte,
+    "flexVolume": _flex,
     "flocker": _flocker,
     "cinder": _cinder,
     "storageos": _storageos,

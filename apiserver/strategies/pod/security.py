@@ -7,17 +7,18 @@ import re
 
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
+from apiserver.strategies import go_structs
 from apiserver.strategies.pod import windows
 from apiserver.strategies.pod.volumes import local_descending_path
 from apiserver.strategies.problems import (
     Problems,
+    duplicate,
     forbidden,
     go_struct,
     invalid,
     required,
     supported,
     too_long,
-    unique,
 )
 
 _ID = "must be between 0 and 2147483647, inclusive"
@@ -25,46 +26,63 @@ _MAX_ID = 2**31 - 1
 _PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
 _LONGEST_PROFILE = 4095
 _SYSCTL = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
-_FLAGS = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace")
+_OF_IPC = ("kernel.shm", "kernel.msg", "fs.mqueue.")
+_SWAPPED = str.maketrans("./", "/.")
 
 
 def pod_context(path: str, spec: Json) -> Problems:
-    """`spec.securityContext` and what of the host's namespaces the pod shares."""
+    """`spec.securityContext`."""
     tree = spec.get("securityContext") or {}
-    if not tree and spec.get("hostUsers") is not False and not spec.get("shareProcessNamespace"):
-        return
     for name in ("fsGroup", "runAsUser", "runAsGroup"):
         yield from _identity(f"{path}.{name}", tree.get(name))
     for i, group in enumerate(tree.get("supplementalGroups") or ()):
         yield from _identity(f"{path}.supplementalGroups[{i}]", group)
     if spec.get("shareProcessNamespace") and spec.get("hostPID"):
         yield invalid(f"{path}.shareProcessNamespace", True, "ShareProcessNamespace and HostPID cannot both be enabled")
-    if spec.get("hostUsers") is False:
-        for name in ("hostNetwork", "hostPID", "hostIPC"):
-            if spec.get(name):
-                yield forbidden(f"{path}.{name}", "when `hostUsers` is false")
+    yield from _sysctls(f"{path}.sysctls", tree, spec)
     policy = tree.get("fsGroupChangePolicy")
     yield from supported(f"{path}.fsGroupChangePolicy", policy, ("Always", "OnRootMismatch"))
+    yield from _profile(f"{path}.seccompProfile", tree.get("seccompProfile"), "seccomp")
+    yield from windows.options(f"{path}.windowsOptions", tree.get("windowsOptions"))
+    yield from _profile(f"{path}.appArmorProfile", tree.get("appArmorProfile"), "AppArmor")
     policy = tree.get("supplementalGroupsPolicy")
     yield from supported(f"{path}.supplementalGroupsPolicy", policy, ("Merge", "Strict"))
     yield from supported(f"{path}.seLinuxChangePolicy", tree.get("seLinuxChangePolicy"), ("Recursive",))
-    yield from _sysctls(f"{path}.sysctls", tree, spec)
-    yield from _profiles(path, tree)
+
+
+def own_users(path: str, spec: Json) -> Problems:
+    """A pod with users of its own (`hostUsers: false`) shares nothing else with the host. The paths are upstream's."""
+    for name, shown in (("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")):
+        if spec.get(name):
+            yield forbidden(f"{path}.{shown}", "when `hostUsers` is false")
+    for name in ("initContainers", "containers", "ephemeralContainers"):
+        for i, container in enumerate(spec.get(name) or ()):
+            if container.get("volumeDevices"):
+                yield forbidden(f"{path}.{name}[{i}].volumeDevices", "when `hostUsers` is false")
 
 
 def _sysctls(path: str, tree: Json, spec: Json) -> Problems:
-    entries = tree.get("sysctls") or ()
-    for i, entry in enumerate(entries):
-        name = entry.get("name", "")
+    seen: set[str] = set()
+    for i, entry in enumerate(tree.get("sysctls") or ()):
+        name, here = entry.get("name", ""), f"{path}[{i}].name"
         if not name:
-            yield required(f"{path}[{i}].name")
+            yield required(here)
         elif len(name) > 253 or not _SYSCTL.fullmatch(name):
-            yield invalid(
-                f"{path}[{i}].name", name, f"must have at most 253 characters and match regex ^{_SYSCTL.pattern}$"
-            )
-        elif spec.get("hostNetwork") and name.replace("/", ".").startswith("net."):
-            yield invalid(f"{path}[{i}].name", name, "may not be specified when 'hostNetwork' is true")
-    yield from unique(path, [entry.get("name", "") for entry in entries])
+            yield invalid(here, name, f"must have at most 253 characters and match regex ^{_SYSCTL.pattern}$")
+        elif name in seen:
+            yield duplicate(here, name)
+        plain = _dotted(name)
+        if spec.get("hostNetwork") and plain.startswith("net."):
+            yield invalid(here, name, "may not be specified when 'hostNetwork' is true")
+        elif spec.get("hostIPC") and (plain == "kernel.sem" or plain.startswith(_OF_IPC)):
+            yield invalid(here, name, "may not be specified when 'hostIPC' is true")
+        seen.add(name)
+
+
+def _dotted(name: str) -> str:
+    """A setting's name with dots; the first separator says which of both they are."""
+    first = re.search(r"[./]", name)
+    return name if first is None or first[0] == "." else name.translate(_SWAPPED)
 
 
 def _identity(path: str, value: int | None) -> Problems:
@@ -82,20 +100,22 @@ def container_context(path: str, tree: Json | None, spec: Json) -> Problems:
         yield from supported(f"{path}.procMount", tree["procMount"], ("Default", "Unmasked"))
         if tree["procMount"] == "Unmasked" and spec.get("hostUsers") is not False:
             yield invalid(f"{path}.procMount", "Unmasked", "`hostUsers` must be false to use `Unmasked`")
-    if tree.get("allowPrivilegeEscalation") is False:
-        added = (tree.get("capabilities") or {}).get("add") or ()
-        if tree.get("privileged"):
-            yield invalid(path, tree, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true")
-        if "SYS_ADMIN" in added or "CAP_SYS_ADMIN" in added:
-            detail = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
-            yield invalid(path, tree, detail)
-    yield from _profiles(path, tree)
-
-
-def _profiles(path: str, tree: Json) -> Problems:
     yield from _profile(f"{path}.seccompProfile", tree.get("seccompProfile"), "seccomp")
-    yield from _profile(f"{path}.appArmorProfile", tree.get("appArmorProfile"), "AppArmor")
+    if tree.get("allowPrivilegeEscalation") is False:
+        yield from _escalation(path, tree)
     yield from windows.options(f"{path}.windowsOptions", tree.get("windowsOptions"))
+    yield from _profile(f"{path}.appArmorProfile", tree.get("appArmorProfile"), "AppArmor")
+
+
+def _escalation(path: str, tree: Json) -> Problems:
+    """Who may not come to more rights has not all of them already."""
+    shown = go_structs.shown("core.SecurityContext", tree)
+    if tree.get("privileged"):
+        yield invalid(path, shown, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true")
+    for added in (tree.get("capabilities") or {}).get("add") or ():
+        if added == "CAP_SYS_ADMIN":
+            detail = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
+            yield invalid(path, shown, detail)
 
 
 def app_armor_profile(path: str, profile: Json) -> Problems:

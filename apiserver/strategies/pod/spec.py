@@ -4,12 +4,11 @@ Most fields of most specs are absent, and specs are checked with every create: w
 check that is never called costs nothing), and a path is put together only where something is wrong or looked into.
 """
 
-import re
-
 from apimachinery import names
 from apimachinery.errors import not_supported
 from apimachinery.types import Json
-from apiserver.strategies.pod import containers, placement, resources, security, volumes
+from apiserver.strategies.pod import containers, placement, resources, security, volumes, windows
+from apiserver.strategies.pod.annotations import MIRROR
 from apiserver.strategies.problems import (
     Problems,
     dns_label,
@@ -32,57 +31,66 @@ _OPTION_LIMITS = {"nameservers": 3, "searches": 32}
 _MAX_DEADLINE = 2**31 - 1
 
 
-def pod_spec(path: str, spec: Json) -> Problems:
-    """Every rule that holds for a PodSpec wherever it stands."""
+def pod_spec(path: str, spec: Json, pod: Json | None = None) -> Problems:
+    """Every rule that holds for a PodSpec wherever it stands; and those that hold in a pod, by its metadata."""
     broken: set[int] = set()
     if spec.get("volumes"):
-        for i, wrong in volumes.volumes(f"{path}.volumes", spec["volumes"]):
+        for i, wrong in volumes.volumes(f"{path}.volumes", spec["volumes"], (pod or {}).get("name", "")):
             broken.add(i)
             yield wrong
+    if spec.get("resourceClaims"):
+        if MIRROR in ((pod or {}).get("annotations") or {}):
+            yield from [forbidden("[]", "static pods do not support resource claims")] * len(spec["resourceClaims"])
+        else:
+            yield from _claims(f"{path}.resourceClaims", spec)
     yield from containers.all_of(path, spec, volumes.MountContext.of(spec, broken))
+    if spec.get("resources") is not None:
+        yield from resources.of_the_pod(f"{path}.resources", spec, containers.claim_names(spec))
+    if spec.get("hostNetwork"):
+        yield from _host_network(path, spec, is_pod=pod is not None)
     if (policy := spec.get("restartPolicy", "")) not in _RESTART_POLICIES:
         yield from one_of(f"{path}.restartPolicy", policy, _RESTART_POLICIES, in_order=True)
     if (policy := spec.get("dnsPolicy", "")) not in _DNS_POLICIES:
         yield from one_of(f"{path}.dnsPolicy", policy, _DNS_POLICIES, in_order=True)
+    if spec.get("nodeSelector"):
+        yield from labels(f"{path}.nodeSelector", spec["nodeSelector"])
+    if spec.get("securityContext") or spec.get("shareProcessNamespace"):
+        yield from security.pod_context(f"{path}.securityContext", spec)
+    yield from placement.placement(path, spec)
     if policy == "None" or spec.get("dnsConfig") is not None:
         yield from _dns_config(f"{path}.dnsConfig", spec)
-    yield from security.pod_context(f"{path}.securityContext", spec)
-    yield from placement.placement(path, spec)
-    if spec.get("hostNetwork"):
-        yield from _host_network(path, spec)
-    yield from _names(path, spec)
-    yield from _times(path, spec)
-    if spec.get("hostAliases"):
-        yield from _aliases(f"{path}.hostAliases", spec)
-    if spec.get("resources") is not None:
-        yield from resources.of_the_pod(f"{path}.resources", spec["resources"])
+    yield from placement.gates_and_spread(path, spec)
+    yield from windows.host_process(path, spec)
+    if spec.get("hostUsers") is False:
+        yield from security.own_users(path, spec)
+    yield from _names_and_times(path, spec)
     if spec.get("overhead"):
         yield from resources.requirements(f"{path}.overhead", {"limits": spec["overhead"]})
-    if spec.get("resourceClaims"):
-        yield from _claims(f"{path}.resourceClaims", spec)
     if spec.get("os") is not None:
-        yield from _operating_system(f"{path}.os", spec["os"])
-    if (policy := spec.get("preemptionPolicy")) is not None and policy not in _PREEMPTION_POLICIES:
-        yield from one_of(f"{path}.preemptionPolicy", policy, _PREEMPTION_POLICIES, in_order=True)
+        yield from _operating_system(path, spec)
 
 
-def _names(path: str, spec: Json) -> Problems:
-    for name in ("serviceAccountName", "nodeName", "priorityClassName"):
+def _names_and_times(path: str, spec: Json) -> Problems:
+    for name in ("serviceAccountName", "nodeName"):
         if value := spec.get(name):
-            for message in names.dns_subdomain(value):
-                yield invalid(f"{path}.{name}", value, message)
-    if spec.get("runtimeClassName") is not None:
-        yield from dns_subdomain(f"{path}.runtimeClassName", spec["runtimeClassName"])
-    for name in ("hostname", "subdomain"):
-        if spec.get(name):
-            yield from dns_label(f"{path}.{name}", spec[name])
-
-
-def _times(path: str, spec: Json) -> Problems:
+            yield from dns_subdomain(f"{path}.{name}", value)
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is not None and not 1 <= deadline <= _MAX_DEADLINE:
         detail = f"must be between 1 and {_MAX_DEADLINE}, inclusive"
         yield invalid(f"{path}.activeDeadlineSeconds", deadline, detail)
+    for name in ("hostname", "subdomain"):
+        if spec.get(name):
+            yield from dns_label(f"{path}.{name}", spec[name])
+    if spec.get("tolerations"):
+        yield from placement.tolerations(f"{path}.tolerations", spec["tolerations"])
+    if spec.get("hostAliases"):
+        yield from _aliases(f"{path}.hostAliases", spec)
+    if value := spec.get("priorityClassName"):
+        yield from dns_subdomain(f"{path}.priorityClassName", value)
+    if spec.get("runtimeClassName") is not None:
+        yield from dns_subdomain(f"{path}.runtimeClassName", spec["runtimeClassName"])
+    if (policy := spec.get("preemptionPolicy")) is not None and policy not in _PREEMPTION_POLICIES:
+        yield from one_of(f"{path}.preemptionPolicy", policy, _PREEMPTION_POLICIES, in_order=True)
 
 
 def _dns_config(path: str, spec: Json) -> Problems:
@@ -93,6 +101,7 @@ def _dns_config(path: str, spec: Json) -> Problems:
             yield required(path, "must provide `dnsConfig` when `dnsPolicy` is None")
         else:
             yield required(f"{path}.nameservers", "must provide at least one DNS nameserver when `dnsPolicy` is None")
+        return
     if config is None:
         return
     if len(servers) > _OPTION_LIMITS["nameservers"]:
@@ -110,24 +119,20 @@ def _dns_config(path: str, spec: Json) -> Problems:
         )
     for i, search in enumerate(searches):
         if search != ".":
-            yield from named(f"{path}.searches[{i}]", search.removesuffix("."), _search_name)
+            yield from named(f"{path}.searches[{i}]", search.removesuffix("."), names.dns_search)
     for i, option in enumerate(config.get("options") or ()):
         if not option.get("name"):
             yield required(f"{path}.options[{i}]", "must not be empty")
 
 
-def _search_name(value: str) -> list[str]:
-    """A search domain may have labels that begin with an underscore."""
-    return names.dns_subdomain(re.sub(r"(^|\.)_", r"\1", value)) if value else names.dns_subdomain(value)
-
-
-def _host_network(path: str, spec: Json) -> Problems:
-    """On the host's network a container's port and host port are one."""
+def _host_network(path: str, spec: Json, *, is_pod: bool) -> Problems:
+    """On the host's network a container's port and host port are one; a template may leave the latter to its pods."""
     for i, container in enumerate(spec.get("containers") or ()):
         for j, entry in enumerate(container.get("ports") or ()):
-            if entry.get("hostPort") != entry.get("containerPort"):
-                here = f"{path}.containers[{i}].ports[{j}].containerPort"
-                yield invalid(here, entry.get("containerPort"), "must match `hostPort` when `hostNetwork` is true")
+            number = entry.get("hostPort", 0)
+            if (is_pod or number) and number != entry.get("containerPort", 0):
+                here = f"{path}.containers[{i}].ports[{j}].hostPort"
+                yield invalid(here, number, "must match `containerPort` when `hostNetwork` is true")
 
 
 def _aliases(path: str, spec: Json) -> Problems:
@@ -144,7 +149,7 @@ def _claims(path: str, spec: Json) -> Problems:
         if not name:
             yield required(f"{path}[{i}].name")
         elif name in seen:
-            yield duplicate(path, name)
+            yield duplicate(f"{path}[{i}].name", name)
         else:
             yield from dns_label(f"{path}[{i}].name", name)
         seen.add(name)
@@ -161,12 +166,14 @@ def _claims(path: str, spec: Json) -> Problems:
                 yield from dns_subdomain(f"{path}[{i}].{member}", value)
 
 
-def _operating_system(path: str, tree: Json) -> Problems:
-    name = tree.get("name", "")
+def _operating_system(path: str, spec: Json) -> Problems:
+    name = spec["os"].get("name", "")
     if not name:
-        yield required(f"{path}.name")
+        yield required(f"{path}.os.name")
     elif name not in ("linux", "windows"):
-        yield not_supported(path, name, ("linux", "windows"))
+        yield not_supported(f"{path}.os", name, ("linux", "windows"))
+    else:
+        yield from windows.operating_system(path, spec)
 
 
 def _annotation_key(path: str, key: str) -> Problems:

@@ -3,15 +3,26 @@
 Source: pkg/registry/core/pod/strategy.go.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from apimachinery import times
 from apimachinery.errors import FieldError
 from apimachinery.qos import qos_class
 from apimachinery.types import Json
-from apiserver.strategies.pod import app_armor, defaults, label_keys, spec, update, warnings
+from apiserver.strategies.pod import (
+    alpha,
+    annotations,
+    app_armor,
+    containers,
+    defaults,
+    label_keys,
+    spec,
+    status,
+    update,
+    warnings,
+)
 from apiserver.strategies.problems import Problems, forbidden
-from apiserver.strategies.strategy import Part, Strategy, WriteContext, only_status
+from apiserver.strategies.strategy import Part, Strategy, WriteContext, carried, only_status
 
 _ENDED = ("Succeeded", "Failed")
 
@@ -22,7 +33,8 @@ def prepare(new: Json, old: Json | None) -> Json:
         new["status"] = old.get("status", {})
         return new
     label_keys.merge(new)
-    new["status"] = {"phase": "Pending", "qosClass": qos_class(new["spec"])}
+    sent = (new.get("status") or {}).get("qosClass")  # of all that it says of the status, upstream takes this over
+    new["status"] = {"phase": "Pending", "qosClass": sent or qos_class(new["spec"])}
     return new
 
 
@@ -44,13 +56,21 @@ def stamp(new: Json, old: Json | None, context: WriteContext) -> Json:
 
 
 def check(new: Json, old: Json | None) -> list[FieldError]:
-    """The whole spec, and against the old one where there is one; a spec that did not change was checked before."""
-    if old is not None and new.get("spec") == old.get("spec"):
-        return []
-    problems = [*spec.pod_spec("spec", new.get("spec") or {}), *_tokens(new.get("spec") or {})]
+    """The whole pod, and against the old one where there is one; a spec that did not change was checked before."""
     if old is None:
-        return [*problems, *_on_create(new)]
-    return [*problems, *update.pod(new, old)]
+        return [*_pod(new), *_on_create(new)]
+    if new.get("spec") == old.get("spec"):
+        return [*annotations.of(new), *annotations.changes(new, old)]
+    return [*_pod(new), *annotations.changes(new, old), *update.pod(new, old)]
+
+
+def _pod(pod: Json) -> Problems:
+    """What holds for a pod at any time."""
+    tree = pod.get("spec") or {}
+    yield from annotations.of(pod)
+    yield from spec.pod_spec("spec", tree, pod["metadata"])
+    yield from _tokens(tree)
+    yield from containers.only_in_pods("spec", tree)
 
 
 def _tokens(tree: Json) -> Problems:
@@ -68,37 +88,48 @@ def _on_create(new: Json) -> Problems:
         yield forbidden("spec.ephemeralContainers", "cannot be set on create")
     if tree.get("nodeName") and tree.get("schedulingGates"):
         yield forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared")
+    yield from annotations.fields(new)
 
 
 def prepare_status(new: Json, old: Json | None) -> Json:
-    """A status write keeps the owner references (old kubelets spoil them) and a QoS class once given."""
+    """A status write keeps the owner references (old kubelets spoil them), a QoS class and generations once given."""
     kept = only_status(new, old)
     if old is None:
         return kept
-    if "ownerReferences" in old["metadata"]:
-        kept["metadata"]["ownerReferences"] = old["metadata"]["ownerReferences"]
-    else:
-        kept["metadata"].pop("ownerReferences", None)
-    was = (old.get("status") or {}).get("qosClass")
-    if was and not kept.setdefault("status", {}).get("qosClass"):
-        kept["status"]["qosClass"] = was
+    kept["metadata"] = carried(kept["metadata"], old["metadata"], ("ownerReferences",))
+    now, was = kept.setdefault("status", {}), old.get("status") or {}
+    if was.get("qosClass") and not now.get("qosClass"):
+        now["qosClass"] = was["qosClass"]
+    status.keep_generations(now, was)
+    status.drop_disabled(now)
     return kept
 
 
 def check_status(new: Json, old: Json | None) -> list[FieldError]:
-    return [*update.status(new, old)] if old is not None else []
+    return [*annotations.changes(new, old), *status.check(new, old)] if old is not None else []
+
+
+_METADATA = (
+    "deletionTimestamp",
+    "generation",
+    "selfLink",
+    "labels",
+    "annotations",
+    "finalizers",
+    "ownerReferences",
+)
 
 
 def _kept(new: Json, old: Json) -> Json:
-    """The metadata of a part's update: all as it was but for what says which object is meant, and who writes."""
-    told = ("name", "uid", "resourceVersion", "managedFields")
-    return {**old["metadata"], **{name: new["metadata"][name] for name in told if name in new["metadata"]}}
+    """The metadata of a part's update (ResetObjectMetaForStatus)."""
+    return carried(new["metadata"], old["metadata"], _METADATA)
 
 
 def _prepare_ephemeral(new: Json, old: Json | None) -> Json:
     """Only the list of ephemeral containers changes."""
     if old is None:
         return new
+    alpha.drop(new.get("spec") or {})
     added = (new.get("spec") or {}).get("ephemeralContainers")
     merged = {**old, "metadata": _kept(new, old), "spec": {**old["spec"]}}
     if added:
@@ -109,32 +140,50 @@ def _prepare_ephemeral(new: Json, old: Json | None) -> Json:
 
 
 def _check_ephemeral(new: Json, old: Json | None) -> list[FieldError]:
-    problems = [*spec.pod_spec("spec", new["spec"])]
-    return problems + ([*update.ephemeral_containers(new, old)] if old is not None else [])
+    if old is None:
+        return [*_pod(new)]
+    if annotations.MIRROR in (old["metadata"].get("annotations") or {}):
+        return [forbidden("[]", "static pods do not support ephemeral containers")]
+    return [*_pod(new), *annotations.changes(new, old), *update.ephemeral_containers(new, old)]
 
 
 def _prepare_resize(new: Json, old: Json | None) -> Json:
     """Only resources and resize policies change; other containers, or another order, are for validation to refuse."""
-    if old is None or [*update.other_containers(new, old)]:
+    if old is None:
+        return new
+    lists = ("containers", "initContainers")
+    now, was = ({name: tree["spec"].get(name) or [] for name in lists} for tree in (new, old))
+    if any(len(now[name]) != len(was[name]) for name in lists):
         return new
     merged = {**old, "metadata": _kept(new, old), "spec": {**old["spec"]}}
-    for name in ("containers", "initContainers"):
-        wanted = {c.get("name"): c for c in new["spec"].get(name) or ()}
-        if old["spec"].get(name):
-            merged["spec"][name] = [_resized(c, wanted.get(c["name"], c)) for c in old["spec"][name]]
+    for name in lists:
+        if now[name]:
+            merged["spec"][name] = _resized(now[name], was[name])
     return merged
 
 
-def _resized(container: Json, wanted: Json) -> Json:
-    changed: Json = {name: wanted[name] for name in ("resources", "resizePolicy") if name in wanted}
-    return {**container, **changed}
+def _resized(containers: Sequence[Json], before: Sequence[Json]) -> Sequence[Json]:
+    pairs = [*zip(containers, before, strict=True)]
+    if any(now.get("name") != was.get("name") for now, was in pairs):
+        return containers
+    return [{**_without_amounts(was), **_amounts_of(now)} for now, was in pairs]
+
+
+_AMOUNTS = ("resources", "resizePolicy")
+
+
+def _amounts_of(container: Json) -> Json:
+    return {name: container[name] for name in _AMOUNTS if name in container}
+
+
+def _without_amounts(container: Json) -> Json:
+    return {name: value for name, value in container.items() if name not in _AMOUNTS}
 
 
 def _check_resize(new: Json, old: Json | None) -> list[FieldError]:
-    problems = [*spec.pod_spec("spec", new["spec"])]
     if old is None:
-        return problems
-    return problems + ([*update.other_containers(new, old)] or [*update.resize(new, old)])
+        return [*_pod(new)]
+    return [*update.not_resizable(new, old)] or [*_pod(new), *update.resize(new, old)]
 
 
 def grace_period(pod: Json, asked: int | None) -> int:

@@ -1,12 +1,14 @@
-"""What of a pod may change once it exists. Source: validation.go ValidatePodUpdate, ValidatePodStatusUpdate and kin."""
+"""What of a pod may change once it exists. Source: validation.go ValidatePodUpdate, ValidatePodResize and kin."""
 
 from collections.abc import Sequence
 
 from apimachinery.qos import qos_class
 from apimachinery.types import Json
 from apiserver.strategies import go_structs
+from apiserver.strategies.pod import gated, placement
+from apiserver.strategies.pod.annotations import MIRROR
 from apiserver.strategies.pod.containers import image
-from apiserver.strategies.problems import Problems, dns_subdomain, forbidden, invalid, ip_address
+from apiserver.strategies.problems import Problems, forbidden, invalid
 
 _UPDATABLE = (
     "`spec.containers[*].image`,"
@@ -33,6 +35,8 @@ def pod(new: Json, old: Json) -> Problems:
     yield from _tolerations(spec, before)
     yield from _gates(spec, before)
     munged = _munged(spec, before)
+    if before.get("schedulingGates"):  # a gated pod may still be narrowed down to fewer nodes
+        yield from gated.narrowed(munged, before)
     if not go_structs.equal("core.PodSpec", munged, before):
         yield forbidden("spec", f"pod updates may not change fields other than {_UPDATABLE}\n{_diff(before, munged)}")
 
@@ -64,6 +68,7 @@ def _tolerations(spec: Json, before: Json) -> Problems:
             detail = "existing toleration can not be modified except its tolerationSeconds"
             yield forbidden("spec.tolerations", detail)
             return
+    yield from placement.tolerations("spec.tolerations", spec.get("tolerations") or ())
 
 
 def _without_seconds(toleration: Json) -> Json:
@@ -72,8 +77,9 @@ def _without_seconds(toleration: Json) -> Json:
 
 def _gates(spec: Json, before: Json) -> Problems:
     """Scheduling gates are only taken away."""
-    was = [gate.get("name") for gate in before.get("schedulingGates") or ()]
-    for i, name in enumerate([gate.get("name") for gate in spec.get("schedulingGates") or ()]):
+    was = {gate.get("name", "") for gate in before.get("schedulingGates") or ()}
+    now = {gate.get("name", ""): i for i, gate in enumerate(spec.get("schedulingGates") or ())}
+    for name, i in now.items():
         if name not in was:
             why = f"only deletion is allowed, but found new scheduling gate '{name}'"
             yield forbidden(f"spec.schedulingGates[{i}].name", why)
@@ -88,9 +94,6 @@ def _munged(spec: Json, before: Json) -> Json:
             munged[name] = [{**container, "image": was.get("image", "")} for container, was in pairs]
     for name in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
         _put_back(munged, before, name)
-    if before.get("schedulingGates"):  # a gated pod may still be narrowed down to fewer nodes
-        for name in ("nodeSelector", "affinity"):
-            _put_back(munged, before, name)
     grace = before.get("terminationGracePeriodSeconds")
     if grace is not None and grace < 0 and spec.get("terminationGracePeriodSeconds") == 1:
         munged["terminationGracePeriodSeconds"] = grace
@@ -102,50 +105,6 @@ def _put_back(tree: Json, before: Json, name: str) -> None:
         tree[name] = before[name]
     else:
         tree.pop(name, None)
-
-
-def status(new: Json, old: Json) -> Problems:
-    """A write to `status`: names are well formed, terminated containers stay so, the QoS class is for life."""
-    now, was = new.get("status") or {}, old.get("status") or {}
-    nominated = now.get("nominatedNodeName", "")
-    if nominated:
-        yield from dns_subdomain("status.nominatedNodeName", nominated)
-    if was.get("qosClass") and now.get("qosClass") != was["qosClass"]:
-        yield invalid("status.qosClass", now.get("qosClass", ""), "field is immutable")
-    policy = (new.get("spec") or {}).get("restartPolicy", "Always")
-    if policy != "Always":
-        yield from _transitions("status.containerStatuses", now, was, policy)
-    yield from _addresses(now, was)
-
-
-def _ips(status: Json) -> list[str]:
-    """A pod's addresses; an old writer says the first alone."""
-    first = [status["podIP"]] if status.get("podIP") else []
-    return [str(entry.get("ip", "")) for entry in status.get("podIPs") or ()] or first
-
-
-def _addresses(now: Json, was: Json) -> Problems:
-    """One address a family; a bad one that is there already may stay."""
-    found, before = _ips(now), _ips(was)
-    for i, address in enumerate(found):
-        if address not in before:
-            yield from ip_address(f"status.podIPs[{i}]", address)
-    versions = [":" in address for address in found]
-    if len(found) > 1 and (len(found) > 2 or versions[0] == versions[1]):
-        why = "may specify no more than one IP for each IP family"
-        yield invalid("status.podIPs", [{"IP": address} for address in found], why)
-
-
-def _transitions(path: str, now: Json, was: Json, policy: str) -> Problems:
-    """A container that is not to be restarted does not leave `terminated`."""
-    states = {s.get("name"): s.get("state") or {} for s in now.get("containerStatuses") or ()}
-    for i, entry in enumerate(was.get("containerStatuses") or ()):
-        ended = (entry.get("state") or {}).get("terminated")
-        if ended is None or (policy == "OnFailure" and ended.get("exitCode") != 0):
-            continue
-        state = states.get(entry.get("name"))
-        if state is not None and state.get("terminated") is None:
-            yield forbidden(f"{path}[{i}].state", "may not be transitioned to non-terminated state")
 
 
 def ephemeral_containers(new: Json, old: Json) -> Problems:
@@ -173,24 +132,73 @@ def other_containers(new: Json, old: Json) -> Problems:
 
 
 def resize(new: Json, old: Json) -> Problems:
-    """A resize changes cpu and memory of running containers, not the QoS class."""
-    if qos_class(new.get("spec") or {}) != qos_class(old.get("spec") or {}):
-        was = (old.get("status") or {}).get("qosClass") or ""  # which a resize does not change
-        yield invalid("spec", was, "Pod QOS Class may not change as a result of resizing")
-    for name in ("containers", "initContainers"):
-        for i, (now, was) in enumerate(_pairs(new, old, name)):
-            yield from _resized(f"spec.{name}[{i}].resources", now.get("resources") or {}, was.get("resources") or {})
+    """A resize changes cpu and memory of containers and sidecars, not the QoS class."""
+    spec, before = new.get("spec") or {}, old.get("spec") or {}
+    status = old.get("status") or {}
+    was = status.get("qosClass") or qos_class(before)
+    if qos_class(spec) != was:
+        shown = (new.get("status") or {}).get("qosClass") or ""  # which a resize does not change
+        yield invalid("spec", shown, "Pod QOS Class may not change as a result of resizing")
+    running = (each for each in status.get("containerStatuses") or () if (each.get("state") or {}).get("running"))
+    if next(running, {"resources": {}}).get("resources") is None:
+        yield forbidden("spec", "Pod running on node without support for resize")
+    wrong = [*other_containers(new, old)]
+    yield from wrong
+    if wrong:
+        return
+    for name in ("initContainers", "containers"):
+        for i, (now, then) in enumerate(_pairs(new, old, name)):
+            if name == "containers" or then.get("restartPolicy") == "Always":
+                yield from _removed(
+                    f"spec.{name}[{i}].resources", now.get("resources") or {}, then.get("resources") or {}
+                )
+    yield from _only_cpu_and_memory(new, old)
+
+
+def not_resizable(new: Json, old: Json) -> Problems:
+    """Of a pod that cannot be resized, nothing else is said. The path is upstream's, which has none."""
+    nowhere = "[]"
+    for tree in (old, new):
+        resources = (tree.get("spec") or {}).get("resources") or {}
+        if resources.get("requests") or resources.get("limits"):
+            yield forbidden(nowhere, "pods with pod-level resources cannot be resized")
+            return
+    if MIRROR in (old["metadata"].get("annotations") or {}):
+        yield forbidden(nowhere, "static pods cannot be resized")
+    elif ((old.get("spec") or {}).get("os") or {}).get("name") == "windows":
+        yield forbidden(nowhere, "windows pods cannot be resized")
 
 
 def _pairs(new: Json, old: Json, name: str) -> Sequence[tuple[Json, Json]]:
     return list(zip(new["spec"].get(name) or (), old["spec"].get(name) or (), strict=False))
 
 
-def _resized(path: str, now: Json, was: Json) -> Problems:
+def _removed(path: str, now: Json, was: Json) -> Problems:
     for part in ("requests", "limits"):
         before, after = was.get(part) or {}, now.get(part) or {}
-        for resource in {*before, *after} - {"cpu", "memory"}:
-            if before.get(resource) != after.get(resource):
-                yield forbidden(f"{path}.{part}", "only cpu and memory resources are mutable")
-        if (before.keys() - after.keys()) & {"cpu", "memory"}:
+        if before.keys() - after.keys():
             yield forbidden(f"{path}.{part}", f"resource {part} cannot be removed")
+
+
+def _only_cpu_and_memory(new: Json, old: Json) -> Problems:
+    for now, was in _pairs(new, old, "containers"):
+        if not _same_but_amounts(now, was):
+            yield forbidden("spec", "only cpu and memory resources are mutable")
+    for now, was in _pairs(new, old, "initContainers"):
+        if now.get("restartPolicy") == "Always":
+            if not _same_but_amounts(now, was):
+                yield forbidden("spec", "only cpu and memory resources for sidecar containers are mutable")
+        elif not go_structs.equal("core.Container", now, was):
+            yield forbidden("spec", "resources for non-sidecar init containers are immutable")
+
+
+def _same_but_amounts(now: Json, was: Json) -> bool:
+    """Whether nothing but the cpu and memory of a container is new; where there were no limits, there may be some."""
+    resources = {}
+    for part in ("limits", "requests"):
+        before = (was.get("resources") or {}).get(part)
+        if before:
+            after = (now.get("resources") or {}).get(part) or {}
+            kept = {name: value for name, value in after.items() if name not in ("cpu", "memory")}
+            resources[part] = {**kept, **{name: before[name] for name in ("cpu", "memory") if name in before}}
+    return go_structs.equal("core.Container", {**now, "resources": resources}, was)

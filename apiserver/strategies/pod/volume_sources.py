@@ -5,7 +5,7 @@ A source of a kind that only the kubelet can judge (cloud disks) is checked for 
 
 from collections.abc import Callable, Sequence
 
-from apimachinery import quantity
+from apimachinery import names, quantity
 from apimachinery.types import Json
 from apiserver.strategies.claims import claim_spec
 from apiserver.strategies.pod import env, remote_sources
@@ -13,6 +13,7 @@ from apiserver.strategies.problems import (
     Problems,
     forbidden,
     invalid,
+    labels,
     one_of,
     required,
 )
@@ -22,15 +23,19 @@ _MODE = "must be a number between 0 and 0777 (octal), both inclusive"
 _ITEM_MODE = "must be a number between 0 and 0777 (octal), both inclusive"
 
 
-def source(path: str, volume: Json) -> Problems:
-    """Exactly one source, and that one well formed."""
-    chosen = [name for name in volume if name != "name" and volume[name] is not None]
+def source(path: str, volume: Json, pod_name: str = "") -> Problems:
+    """Exactly one source, and that one well formed. Of several, upstream looks into the first of its own order."""
+    chosen = [name for name in _ORDER if volume.get(name) is not None]
     if not chosen:
         yield required(path, "must specify a volume type")
+        return
+    yield from one_source(f"{path}.{chosen[0]}", chosen[0], volume[chosen[0]])
+    if chosen[0] == "ephemeral" and pod_name and volume.get("name"):
+        claim = f"{pod_name}-{volume['name']}"
+        for message in names.dns_subdomain(claim):
+            yield invalid(f"{path}.name", volume["name"], f'PVC name "{claim}": {message}')
     for name in chosen[1:]:
-        yield forbidden(f"{path}.{name}", "may not specify more than 1 volume type")
-    if chosen:
-        yield from one_source(f"{path}.{chosen[0]}", chosen[0], volume[chosen[0]])
+        yield forbidden(f"{path}.{_FORBIDDEN_AS.get(name, name)}", "may not specify more than 1 volume type")
 
 
 def one_source(path: str, name: str, tree: Json) -> Problems:
@@ -68,10 +73,13 @@ def _mode(path: str, tree: Json) -> Problems:
 
 def _keys(path: str, items: Sequence[Json]) -> Problems:
     for i, item in enumerate(items):
-        here = f"{path}[{i}]"
-        if not item.get("key"):
-            yield required(f"{here}.key")
-        yield from _item_path(here, item)
+        yield from _key(f"{path}[{i}]", item)
+
+
+def _key(path: str, item: Json) -> Problems:
+    if not item.get("key"):
+        yield required(f"{path}.key")
+    yield from _item_path(path, item)
 
 
 def _item_path(path: str, item: Json) -> Problems:
@@ -124,23 +132,29 @@ def _projected(path: str, tree: Json) -> Problems:
     paths: set[str] = set()
     for i, part in enumerate(tree.get("sources") or ()):
         here = f"{path}.sources[{i}]"
-        chosen = [name for name in part if part[name] is not None]
-        for name in chosen[1:]:
-            yield forbidden(f"{here}.{name}", "may not specify more than 1 volume type per source")
-        if chosen:
-            yield from _projection(f"{here}.{chosen[0]}", chosen[0], part[chosen[0]], path)
-            yield from _conflicts(path, chosen[0], part[chosen[0]], paths)
+        chosen = [name for name in _PROJECTED if part.get(name) is not None]
+        for name in chosen:
+            yield from _projection(f"{here}.{name}", name, part[name], path, paths)
+        if len(chosen) > 1:
+            yield forbidden(here, "may not specify more than 1 volume type per source")
 
 
-def _projection(path: str, name: str, part: Json, whole: str) -> Problems:
-    if name in ("secret", "configMap"):
-        if not part.get("name"):
-            yield required(f"{path}.name")
-        yield from _keys(f"{path}.items", part.get("items") or ())
-    elif name == "downwardAPI":
-        yield from _downward_items(path, part.get("items") or ())
-    elif name == "serviceAccountToken":
+def _projection(path: str, name: str, part: Json, whole: str, taken: set[str]) -> Problems:
+    if name == "serviceAccountToken":
         yield from _token(path, part, f"{whole}.path")
+        return
+    if name != "downwardAPI" and not part.get("name"):
+        yield required(f"{path}.name")
+    for i, item in enumerate(part.get("items") or ()):
+        if name == "downwardAPI":
+            yield from _downward_items(path, (item,))
+        else:
+            yield from _key(f"{path}.items[{i}]", item)
+        file = item.get("path", "")
+        if file and file in taken:  # upstream names the ConfigMap, or the file
+            shown = file if name == "downwardAPI" else part.get("name", "")
+            yield invalid(whole, shown, "conflicting duplicate paths")
+        taken.add(file)
 
 
 def _token(path: str, part: Json, where: str) -> Problems:
@@ -155,14 +169,6 @@ def _token(path: str, part: Json, where: str) -> Problems:
         yield from _inside(where, part["path"])
 
 
-def _conflicts(path: str, name: str, part: Json, taken: set[str]) -> Problems:
-    """Two sources of one projected volume cannot write one file. Upstream names the ConfigMap, or the file."""
-    for file in filter(None, (item.get("path", "") for item in part.get("items") or ())):
-        if file in taken:
-            yield invalid(path, file if name == "downwardAPI" else part.get("name", ""), "conflicting duplicate paths")
-        taken.add(file)
-
-
 def _image(path: str, tree: Json) -> Problems:
     yield from one_of(f"{path}.pullPolicy", tree.get("pullPolicy"), ("Always", "IfNotPresent", "Never"), needed=False)
 
@@ -172,7 +178,19 @@ def _ephemeral(path: str, tree: Json) -> Problems:
     if template is None:
         yield required(f"{path}.volumeClaimTemplate")
     else:
-        yield from claim_spec(f"{path}.volumeClaimTemplate.spec", template.get("spec") or {})
+        here = f"{path}.volumeClaimTemplate"
+        yield from only_labels_and_annotations(f"{here}.metadata", template.get("metadata") or {})
+        yield from claim_spec(f"{here}.spec", template.get("spec") or {})
+
+
+def only_labels_and_annotations(path: str, metadata: Json) -> Problems:
+    """The metadata of what is made under a name of its own: all else would mean nothing."""
+    yield from names.check_annotations(metadata.get("annotations") or {}, f"{path}.annotations")
+    yield from labels(f"{path}.labels", metadata.get("labels"))
+    for name in _META:
+        if metadata.get(name) not in (None, "", 0):
+            shown = "uID" if name == "uid" else name
+            yield forbidden(f"{path}.{shown}", "cannot be set")
 
 
 def _gce_disk(path: str, tree: Json) -> Problems:
@@ -182,11 +200,27 @@ def _gce_disk(path: str, tree: Json) -> Problems:
 
 
 def _git_repo(path: str, tree: Json) -> Problems:
-    yield from _inside(f"{path}.directory", tree.get("directory", ""))
+    where, here = tree.get("directory", ""), f"{path}.directory"
+    if where.startswith("/"):
+        yield invalid(here, where, "must be a relative path")
+    if ".." in where.split("/"):
+        yield invalid(here, where, "must not contain '..'")
 
 
 #: Where messages about members name a source otherwise than it is called.
 _SAID_AS = {"gcePersistentDisk": "persistentDisk"}
+_FORBIDDEN_AS = {"cephfs": "cephFS", "downwardAPI": "downwarAPI"}
+_ORDER = (
+    "emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi",
+    "glusterfs", "flocker", "persistentVolumeClaim", "rbd", "cinder", "cephfs", "quobyte", "downwardAPI", "fc",
+    "flexVolume", "configMap", "azureFile", "vsphereVolume", "photonPersistentDisk", "portworxVolume", "azureDisk",
+    "storageos", "projected", "scaleIO", "csi", "ephemeral", "image",
+)  # fmt: skip
+_PROJECTED = ("secret", "configMap", "downwardAPI", "serviceAccountToken")
+_META = (
+    "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp",
+    "deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences", "finalizers", "managedFields",
+)  # fmt: skip
 _CHECKS: dict[str, Callable[[str, Json], Problems]] = {
     "emptyDir": _empty_dir,
     "hostPath": _host_path,

@@ -21,19 +21,22 @@ from apiserver.strategies.problems import (
 _PROPAGATION = ("Bidirectional", "HostToContainer", "None")
 
 
-def volumes(path: str, entries: Sequence[Json]) -> Iterator[tuple[int, FieldError]]:
-    """Every volume: a unique name and exactly one source, which is well formed; problems with the volume's number."""
+def volumes(path: str, entries: Sequence[Json], pod: str = "") -> Iterator[tuple[int, FieldError]]:
+    """Every volume: a unique name and exactly one source, which is well formed; problems with the volume's number.
+
+    `pod` is the name of the pod, if they are one's: claims get it in theirs.
+    """
     seen: set[str] = set()
     for i, volume in enumerate(entries):
-        problems = [*_volume(f"{path}[{i}]", volume, seen)]
+        problems = [*_volume(f"{path}[{i}]", volume, seen, pod)]
         yield from ((i, problem) for problem in problems)
         if not problems:
             seen.add(volume.get("name", ""))
 
 
-def _volume(path: str, volume: Json, seen: Collection[str]) -> Problems:
+def _volume(path: str, volume: Json, seen: Collection[str], pod: str) -> Problems:
     name = volume.get("name", "")
-    yield from volume_sources.source(path, volume)
+    yield from volume_sources.source(path, volume, pod)
     if not name:
         yield required(f"{path}.name")
     else:
@@ -123,30 +126,43 @@ def _recursive_read_only(path: str, mount: Json) -> Problems:
 
 def devices(path: str, container: Json, context: MountContext) -> Problems:
     """`volumeDevices`: raw block devices of claims."""
-    mounted = {mount.get("name") for mount in container.get("volumeMounts") or ()}
-    seen: set[str] = set()
-    paths: set[str] = set()
+    mounts = container.get("volumeMounts") or ()
+    names, paths = ({mount.get(key) for mount in mounts} for key in ("name", "mountPath"))
+    known, places = set[str](), set[str]()
     for i, device in enumerate(container.get("volumeDevices") or ()):
         here, name, where = f"{path}[{i}]", device.get("name", ""), device.get("devicePath", "")
-        if not name:
-            yield required(f"{here}.name")
-        if name not in context.names:
-            yield not_found(f"{here}.name", name)
-        elif name not in context.claims:
-            detail = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"
-            yield invalid(f"{here}.name", name, detail)
-        if name in seen:
-            yield invalid(f"{here}.name", name, "must be unique")
-        if name in mounted:
+        yield from _device_name(f"{here}.name", name, known, context)
+        yield from _device_path(f"{here}.devicePath", where, places)
+        if name in names:
             yield invalid(f"{here}.name", name, "must not already exist in volumeMounts")
-        if not where:
-            yield required(f"{here}.devicePath")
-        elif where in paths:
-            yield invalid(f"{here}.devicePath", where, "must be unique")
-        elif ".." in where.split("/"):
-            yield invalid(f"{here}.devicePath", where, "can not contain backsteps ('..')")
-        seen.add(name)
-        paths.add(where)
+        if where in paths:
+            yield invalid(f"{here}.devicePath", where, "must not already exist as a path in volumeMounts")
+        known.add(name)
+
+
+def _device_name(path: str, name: str, known: Collection[str], context: MountContext) -> Problems:
+    if not name:
+        yield required(path)
+    elif name in known:
+        yield invalid(path, name, "must be unique")
+    if name not in context.names:
+        yield not_found(path, name)
+    elif name not in context.claims:
+        yield invalid(
+            path, name, "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"
+        )
+
+
+def _device_path(path: str, where: str, places: set[str]) -> Problems:
+    """Where the device is; a path that cannot be is not in the way of another."""
+    if not where:
+        yield required(path)
+    if where in places:
+        yield invalid(path, where, "must be unique")
+    if ".." in where.split("/"):
+        yield invalid(path, where, "can not contain backsteps ('..')")
+    else:
+        places.add(where)
 
 
 def local_descending_path(path: str, value: str) -> Problems:

@@ -1,5 +1,6 @@
 """What every workload shares: its selector, its template, its rollout bounds. Source: pkg/apis/apps/validation."""
 
+import re
 from collections.abc import Mapping
 
 from apimachinery import selectors
@@ -75,7 +76,12 @@ def rollout_bound(path: str, value: object) -> Problems:
 
 
 def is_zero(value: object) -> bool:
-    return value in (0, "0%", None)
+    """Whether a number or a percentage is none, as is what is neither."""
+    digits = value.removesuffix("%") if isinstance(value, str) else str(value or 0)
+    return not _DIGITS.fullmatch(digits) or int(digits) == 0
+
+
+_DIGITS = re.compile(r"-?[0-9]{1,18}")
 
 
 def selector_is_for_life(new: Json, old: Json) -> Problems:
@@ -108,11 +114,19 @@ def available_are_ready(new: Json) -> Problems:
 
 
 def template_warnings(new: Json, old: Json | None) -> list[str]:
-    """The template's warnings, when it is new or changed."""
-    template = (new.get("spec") or {}).get("template") or {}
-    if old is not None and template == (old.get("spec") or {}).get("template"):
+    """The template's warnings, when anything is new or changed that the object's generation counts."""
+    if old is not None and is_of_generation(new, old):
         return []
-    return warnings.template("spec.template", template)
+    return warnings.template("spec.template", template_of(new))
+
+
+def is_of_generation(new: Json, old: Json) -> bool:
+    """Whether an update has left the generation as it was."""
+    return bool(new["metadata"].get("generation") == old["metadata"].get("generation"))
+
+
+def template_of(tree: Json) -> Json:
+    return (tree.get("spec") or {}).get("template") or {}
 
 
 def replica_fields(tree: Json) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from apiserver.strategies.pod import warnings
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.problems import Problems, invalid, non_negative, one_of, required
 from apiserver.strategies.strategy import Strategy
+from apiserver.strategies.workloads import common
 from apiserver.strategies.workloads.jobs import default_failure_policy, job_spec
 
 _POLICIES = ("Allow", "Forbid", "Replace")
@@ -84,7 +85,7 @@ def _time_zone(name: str | None) -> Problems:
 
 def _warnings(new: Json, old: Json | None) -> list[str]:
     template = (new["spec"].get("jobTemplate") or {}).get("spec", {}).get("template") or {}
-    if old is not None and new["spec"] == old["spec"]:
+    if old is not None and common.is_of_generation(new, old):
         return []
     return warnings.template("spec.jobTemplate.spec.template", template)
 

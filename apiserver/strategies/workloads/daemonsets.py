@@ -103,6 +103,13 @@ def check_status(new: Json, _old: Json | None) -> list[FieldError]:
     return common.status_counts(new, *_STATUS)
 
 
+def _warnings(new: Json, old: Json | None) -> list[str]:
+    """Of the template, when that is new or changed."""
+    if old is not None and common.template_of(new) == common.template_of(old):
+        return []
+    return common.template_warnings(new, None)
+
+
 DAEMONSETS = Strategy(
     default=default,
     prepare=prepare,
@@ -112,5 +119,5 @@ DAEMONSETS = Strategy(
     has_generation=True,
     field_annotations=(GENERATION,),
     blank={"metadata": {"annotations": {GENERATION: "0"}}},
-    warnings=common.template_warnings,
+    warnings=_warnings,
 )

@@ -7,6 +7,7 @@ from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.pod import spec as pods
+from apiserver.strategies.pod import warnings
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.problems import Problems, invalid, required
 from apiserver.strategies.strategy import Strategy
@@ -76,6 +77,13 @@ def _check_controller(spec: Json) -> Problems:
     yield from common.restart_policy("spec.template.spec.restartPolicy", template, "ReplicationController")
 
 
+def _controller_warnings(new: Json, old: Json | None) -> list[str]:
+    """Of an update, upstream looks at the template that there was."""
+    if old is not None and common.is_of_generation(new, old):
+        return []
+    return warnings.template("spec.template", common.template_of(new if old is None else old))
+
+
 REPLICASETS = Strategy(
     default=default,
     check=check,
@@ -91,7 +99,7 @@ REPLICATIONCONTROLLERS = Strategy(
     check_status=check_status,
     has_generation=True,
     orphans=True,
-    warnings=common.template_warnings,
+    warnings=_controller_warnings,
     fields=common.replica_fields,
     field_labels=("metadata.name", "metadata.namespace", "status.replicas"),
 )
