@@ -26,7 +26,7 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.max_receive_message_length", -1),  # a list has no limit of its own
     ("grpc.max_send_message_length", -1),  # etcd says itself what is too large, and in better words
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1000),  # also the time a connection may take
+    ("grpc.min_reconnect_backoff_ms", 5000),  # what a connection may take, TLS on a busy machine included
     ("grpc.max_reconnect_backoff_ms", 1000),  # etcd's restart takes less; upstream's client waits as shortly
     ("grpc.keepalive_time_ms", 30_000),  # upstream's figures: a silent peer is dead after 40 s
     ("grpc.keepalive_timeout_ms", 10_000),
