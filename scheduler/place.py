@@ -123,11 +123,10 @@ def place(
     the pod must fit with and without them. A node that it has been promised itself is taken if it fits.
     """
     tried = nodes if expected is None else expected
-    refusals = _refusals(filters, pod, tried, everywhere(nodes))
-    possible = _left(everywhere(nodes), refusals)
+    refusals, possible = _refusals(filters, pod, tried, everywhere(nodes))
     if expected is not None and possible.any():
-        again = _refusals([each for each in filters if each.counts_pods], pod, nodes, possible)
-        refusals, possible = [*refusals, *again], _left(possible, again)
+        again, possible = _refusals([each for each in filters if each.counts_pods], pod, nodes, possible)
+        refusals = [*refusals, *again]
     if not possible.any():
         return _refused(pod, refusals)
     if nominated in nodes.names and possible[nodes.names.index(nominated)]:
@@ -138,20 +137,14 @@ def place(
 _Refusal = tuple[Filter, Nodes, Mask]
 
 
-def _refusals(filters: Sequence[Filter], pod: PodRow, nodes: Nodes, possible: Mask) -> Sequence[_Refusal]:
-    """Which nodes each filter is the first to refuse."""
+def _refusals(filters: Sequence[Filter], pod: PodRow, nodes: Nodes, possible: Mask) -> tuple[Sequence[_Refusal], Mask]:
+    """Which nodes each filter is the first to refuse, and those that none does."""
     found = []
     for plugin in filters:
         passed = plugin.fits(pod, nodes)
         found.append((plugin, nodes, possible & ~passed))
         possible = possible & passed
-    return found
-
-
-def _left(possible: Mask, refusals: Sequence[_Refusal]) -> Mask:
-    for _, _, rejected in refusals:
-        possible = possible & ~rejected
-    return possible
+    return found, possible
 
 
 def _refused(pod: PodRow, refusals: Sequence[_Refusal]) -> Decision:

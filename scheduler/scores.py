@@ -102,6 +102,8 @@ class ImageLocality(Score):
             if not sizes.any():
                 continue
             total += (sizes * (np.count_nonzero(sizes) / len(nodes))).astype(np.int64)
+        if not total.any():
+            return total  # as for most pods on nodes that are new: too small to count
         enough = LARGE_IMAGE * len(containers)
         points: Ints = MOST * (np.clip(total, SMALL_IMAGE, enough) - SMALL_IMAGE) // (enough - SMALL_IMAGE)
         return points
