@@ -144,5 +144,7 @@ async def _plain(discovery: Discovery, request: Request, error: Exception) -> Re
         code = 404
     if code == 405:
         return _status(request, not_allowed())
+    if code == 404 and path.startswith("/version/"):  # whose router is not that of the rest
+        return _status(request, path_not_found())
     text = routes.NOT_FOUND if code == 404 else f"{code}: {error.detail}\n"
     return PlainTextResponse(text, code, {"x-content-type-options": "nosniff"})

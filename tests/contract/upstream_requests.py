@@ -38,6 +38,7 @@ from tests.contract import (
     asked_of_groups,
     asked_of_kinds,
     asked_of_server,
+    asked_of_serving,
 )
 from tests.contract.api_server import running
 from tests.contract.asked_of_kinds import Ask
@@ -67,6 +68,7 @@ SETS = {
     "extensions": lambda: [*asked_of_extensions.everything()],
     "core": lambda: [*asked_of_core.everything()],
     "groups": lambda: [*asked_of_groups.everything()],
+    "serving": lambda: [*asked_of_serving.everything()],
 }
 #: Of each answer, what no client acts on, or what only this machine knows.
 _HEADERS = (
