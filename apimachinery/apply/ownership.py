@@ -128,8 +128,7 @@ class Ownership:
         managed = self._stored(_entries_of(live) if live is not None else [])
         there = without_entries(live if live is not None else self.blank)
         if live is not None and not managed.owners:
-            owners = self._updater.update(self.blank, there, self.version, managed.owners, _SELF)
-            managed = self._settled(managed, owners, _BEFORE, now)
+            managed = self._before(there, managed, now)
         try:
             made, managed = self._applied(there, applied, managed, manager, now, force=force)
         except Conflicts as conflicts:
@@ -137,10 +136,21 @@ class Ownership:
             if left is not None:
                 raise _conflict(left) from None
             made, managed = self._applied(there, applied, managed, manager, now, force=True)
+        except Malformed as error:  # what is there has no keys where it should merge by them
+            raise self.failed("failed to create typed live object", there, str(error)) from None
         if manager == _KUBECTL:
             made = _with_last_applied(made, applied)
         encoded = entries.encode(managed)
         return {**made, "metadata": {**(made.get("metadata") or {}), **({MANAGED_FIELDS: encoded} if encoded else {})}}
+
+    def _before(self, there: Json, managed: Managed, now: str) -> Managed:
+        """The owner of all fields of an object that nobody owned until somebody applies. Raises 400."""
+        try:
+            owners = self._updater.update(self.blank, there, self.version, managed.owners, _SELF)
+        except Malformed as error:
+            what = "failed to create manager for existing fields: failed to convert new object"
+            raise errors.unconverted(f"{what} ({self._shown(there)}) to smd typed: {error}") from None
+        return self._settled(managed, owners, _BEFORE, now)
 
     def _check(self, applied: Json) -> None:
         version, kind = applied.get("apiVersion") or "", applied.get("kind") or ""
@@ -156,11 +166,13 @@ class Ownership:
 
     def failed(self, what: str, tree: Json, why: str) -> errors.ApiError:
         """Upstream lets these out unconverted, and so they reach people without a reason."""
+        return errors.unconverted(f"{what} ({self._shown(tree)}): {why}")
+
+    def _shown(self, tree: Json) -> str:
         metadata = tree.get("metadata")
         known = metadata if isinstance(metadata, dict) else {}
         namespace, name = (text if isinstance(text := known.get(part), str) else "" for part in ("namespace", "name"))
-        where = f"{namespace}/{name}; {group_version_kind(self.version, self.kind)}"
-        return errors.unconverted(f"{what} ({where}): {why}")
+        return f"{namespace}/{name}; {group_version_kind(self.version, self.kind)}"
 
     def _managed(self, stored: list[Any], sent: list[Any] | None) -> Managed:
         """The owners that a write starts from: those sent, unless they are none, unreadable or as stored."""

@@ -215,15 +215,10 @@ def check_attributes(new: Json, old: Json | None) -> list[FieldError]:
     return [*problems, *changes, *problems]
 
 
-_RAISES = ("tokenRequests", "requiresRepublish", "seLinuxMount", _GATED)
-
-
 def stamp_driver(new: Json, old: Json | None, _context: WriteContext) -> Json:
-    """A CSIDriver has no generation until what its nodes heed changes: then it counts up from none."""
-    if old is not None:
-        now, was = (tree.get("spec") or {} for tree in (new, old))
-        if any(now.get(name) != was.get(name) for name in _RAISES):
-            new["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
+    """A CSIDriver has no generation until its spec changes: then it counts up from none."""
+    if old is not None and (new.get("spec") or {}) != (old.get("spec") or {}):
+        new["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
     return new
 
 

@@ -47,7 +47,8 @@ async def test_status_is_not_owned_by_a_spec_write(api):
     status = {"status": {"phase": "Running", "podIP": "1.2.3.4"}}
     tree = await api.must("PATCH", f"{CORE}/pods/a/status?fieldManager=kubelet", status, type=STRATEGIC)
     fields = owners(tree)["kubelet", "Update", "status"]
-    assert fields == {"f:status": {"f:phase": {}, "f:podIP": {}}}
+    addresses = {".": {}, 'k:{"ip":"1.2.3.4"}': {".": {}, "f:ip": {}}}  # podIP is the first of them
+    assert fields == {"f:status": {"f:phase": {}, "f:podIP": {}, "f:podIPs": addresses}}
 
 
 async def test_what_admission_adds_is_nobodys(api):

@@ -72,3 +72,12 @@ async def test_deletecollection_shows_what_was_listed():
         answer = await server.must("DELETE", f"{CORE}/configmaps?fieldSelector=metadata.name%3Da")
         assert "deletionTimestamp" not in answer["items"][0]["metadata"]
         assert "deletionTimestamp" in (await server.must("GET", f"{CORE}/configmaps/a"))["metadata"]
+
+
+async def test_what_does_not_say_its_keys_cannot_be_applied_to():
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a", "labels": {"x": "y"}}}
+    async with running() as server:
+        await server.must("POST", f"{CORE}/serviceaccounts", {**account, "secrets": [{"namespace": "x"}]})
+        url = f"{CORE}/serviceaccounts/a?fieldManager=m"
+        code, answer = await server.call("PATCH", url, account, type=APPLY_PATCH)
+        assert (code, "omits all key fields" in answer["message"]) == (400, True)
