@@ -24,6 +24,8 @@ from apimachinery.types import Json
 
 _FILE = "kubernetes-json-schema/v1.34.0-local/_definitions.json"
 OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+#: Structs without fields, which their definitions do not tell from raw JSON.
+_EMPTY = ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus",)
 DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 
 
@@ -47,6 +49,8 @@ DEFINITIONS: Mapping[str, Json] = _Definitions()
 def _loaded() -> dict[str, Json]:
     path = _wheel() / _FILE
     definitions: dict[str, Json] = json.loads(path.read_bytes())["$defs"]
+    for name in _EMPTY:
+        definitions[name]["properties"] = {}
     return definitions
 
 
@@ -193,7 +197,7 @@ def _unknown(schema: Json, node: Any, path: str) -> Iterator[str]:
                 yield from _unknown(properties[key], item, dot + key)
             elif isinstance(more, dict):
                 yield from _unknown(more, item, dot + key)
-            elif properties and not is_open(schema):
+            elif properties is not None and not is_open(schema):
                 yield dot + key
 
 

@@ -199,7 +199,7 @@ class _Merge:
             merged = unique([*original, *patch])
             return _interleaved(merged, patch, original, "")
         if not rules.merge_key:
-            raise failed("cannot merge lists without merge key for schema")
+            raise failed("cannot merge lists without merge key for struct")
         original, patch = _special(original, patch, rules.merge_key)
         return _interleaved(self.elements(original, patch, rules), patch, original, rules.merge_key)
 

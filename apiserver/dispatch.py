@@ -29,7 +29,7 @@ VERBS: Mapping[str, ApiHandler] = {
 NOT_FOUND = b"404 page not found\n"
 _TEXT = "text/plain; charset=utf-8"
 #: Subresources that hand the method itself on.
-CONNECTS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
+CONNECTS = frozenset({"exec", "attach", "portforward", "proxy"})
 #: Verbs that need the name of an object, and those that must not have one.
 _NAMED = ("delete", "get", "patch", "update")
 _UNNAMED = ("create",)
@@ -69,15 +69,20 @@ class Dispatcher:
 
     def _handler(self, resource: Resource, call: Call) -> Handler:
         info = call.target
-        if call.method == "HEAD" and info.subresource not in CONNECTS:
+        if call.method == "HEAD" and resource.is_typed and info.subresource != "proxy":
             raise not_allowed()
         if info.subresource:
             verbs = resource.subresources.get(info.subresource)
             if verbs is None:
                 raise errors.path_not_found() if resource.is_typed else resource.not_found(info.name)
-            if info.verb not in verbs:
-                raise _unsupported(resource, info.verb)
-            return verbs[info.verb]
+            verb = "get" if call.method == "OPTIONS" and info.subresource == "proxy" else info.verb
+            if verb not in verbs:
+                raise _unsupported(resource, verb)
+            if info.subresource in CONNECTS and resource.is_typed and "dryRun" in call.query:
+                raise errors.bad_request("dryRun is not supported")
+            return verbs[verb]
+        if not info.verb:
+            raise _unsupported(resource, "")
         if info.verb not in resource.kind.verbs or info.verb not in self._verbs or not _has_right_path(resource, call):
             raise not_allowed()
         if resource.respond is not None:

@@ -51,7 +51,7 @@ def _resource(
     return RequestInfo(
         is_resource=True,
         path=path,
-        verb=verb or method.lower(),
+        verb=verb,  # none for other methods
         group=group_version[0],
         version=group_version[1],
         namespace=namespace,

@@ -11,10 +11,10 @@ from functools import partial
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 
-from apimachinery.errors import path_not_found
+from apimachinery.errors import ApiError, path_not_found
 from apiserver import call as exchange
 from apiserver.call import Call, Message, Receive, Send
 from apiserver.discovery import routes
@@ -22,6 +22,7 @@ from apiserver.discovery.state import Discovery
 from apiserver.dispatch import not_allowed
 from apiserver.fairness import Fairness, dumps
 from apiserver.pipeline import ASGI
+from apiserver.status_bodies import status_body
 from serving.asgi import Scope
 from serving.health import ENDPOINTS, SLIS
 from serving.version import git_version
@@ -128,15 +129,22 @@ class _Passed(Response):
         await self._app(scope, receive, send)
 
 
+def _status(request: Request, error: ApiError) -> Response:
+    body, media_type = status_body(error, request.headers.get("accept", ""))
+    return Response(body, error.code, {"content-type": media_type})
+
+
 async def _plain(discovery: Discovery, request: Request, error: Exception) -> Response:
     """What is not there, in upstream's words and not as FastAPI's JSON."""
     assert isinstance(error, HTTPException)
     path, code = request.scope["path"], error.status_code
     if code == 405 and discovery.respond(path, {}) is None:
         if discovery.is_near(path):
-            return JSONResponse(path_not_found().status(), 404)
+            return _status(request, path_not_found())
         code = 404
     if code == 405:
-        return JSONResponse(not_allowed().status(), 405)
+        return _status(request, not_allowed())
+    if code == 404 and path.startswith("/version/"):  # whose router is not that of the rest
+        return _status(request, path_not_found())
     text = routes.NOT_FOUND if code == 404 else f"{code}: {error.detail}\n"
     return PlainTextResponse(text, code, {"x-content-type-options": "nosniff"})

@@ -158,7 +158,7 @@ class Ownership:
         """Upstream lets these out unconverted, and so they reach people without a reason."""
         metadata = tree.get("metadata")
         known = metadata if isinstance(metadata, dict) else {}
-        namespace, name = (str(known.get(part) or "") for part in ("namespace", "name"))
+        namespace, name = (text if isinstance(text := known.get(part), str) else "" for part in ("namespace", "name"))
         where = f"{namespace}/{name}; {group_version_kind(self.version, self.kind)}"
         return errors.unconverted(f"{what} ({where}): {why}")
 

@@ -59,15 +59,16 @@ class Authorizer:
                 reasons.append(decision.reason)
         return Decision(allowed=False, reason="\n".join(reasons))
 
-    def rules(self, user: User, namespace: str) -> tuple[list[Json], list[str]]:
-        """What the user may do in a namespace, as rules; and why the list may be incomplete."""
+    def rules(self, user: User, namespace: str) -> tuple[list[Json], list[str], bool]:
+        """What the user may do in a namespace, as rules; what went wrong; and whether there may be more."""
         if ALLOW_ALL in self.modes:
             everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
-            return [everything, {"verbs": ["*"], "nonResourceURLs": ["*"]}], []
+            return [everything, {"verbs": ["*"], "nonResourceURLs": ["*"]}], [], False
         rules, errors = self.rbac.rules(user, namespace) if self.rbac else ([], [])
-        if node_name(user) is not None and any(isinstance(mode, NodeAuthorizer) for mode in self.modes):
+        is_node = node_name(user) is not None and any(isinstance(mode, NodeAuthorizer) for mode in self.modes)
+        if is_node:
             errors = ["node authorizer does not support user rule resolution", *errors]
-        return rules, errors
+        return rules, errors, is_node
 
 
 def create(

@@ -80,7 +80,7 @@ def _aggregates(role: Json) -> bool:
 
 def _missing(authorizer: Authorizer, user: User, namespace: str, wanted: list[Json]) -> str:
     """Upstream's account of the rules the user does not hold; empty when all are held."""
-    owned, errors = authorizer.rules(user, namespace)
+    owned, errors, _ = authorizer.rules(user, namespace)
     parts = uncovered(owned, wanted)
     if not parts:
         return ""

@@ -70,11 +70,11 @@ def self_subject_rules_review(authorizer: Authorizer, user: User, body: Json) ->
     namespace = spec.get("namespace") or ""
     if not namespace:
         raise bad_request("no namespace on request")
-    rules, errors = authorizer.rules(user, namespace)
+    rules, errors, is_incomplete = authorizer.rules(user, namespace)
     status: Json = {
         "resourceRules": [_resource_rule(rule) for rule in rules if rule.get("resources")],
         "nonResourceRules": [_path_rule(rule) for rule in rules if rule.get("nonResourceURLs")],
-        "incomplete": bool(errors),
+        "incomplete": is_incomplete,
     }
     if errors:
         status["evaluationError"] = aggregate(errors)

@@ -130,6 +130,7 @@ def _resource(
         ),
         decode=partial(decode, compiled, kind),
         schema=own.openapi,
+        decode_applied=own.decode_applied,
         table=columns.table(own.version.columns),
         warnings=_warnings(definition, own.version),
         ending=ending,

@@ -46,22 +46,26 @@ class VersionSchema:
         self._status_validator = Validator(status) if status is not None else None
         self._rules = rules.compiled(self.openapi, is_root=True)
 
-    def decode(self, tree: Json, strict: bool) -> tuple[Json, list[str]]:  # noqa: FBT001 - a Resource's decode
+    def decode_applied(self, tree: Json, strict: bool) -> tuple[Json, list[str]]:  # noqa: FBT001 - a Resource's decode
+        """The same of an object after an apply: upstream takes no nulls out of it, and so refuses them."""
+        return self.decode(tree, strict, keeps_nulls=True)
+
+    def decode(self, tree: Json, strict: bool, *, keeps_nulls: bool = False) -> tuple[Json, list[str]]:  # noqa: FBT001 - a Resource's decode
         """What the schema keeps of an object, and the unknown fields. Raises 400 for metadata that is mistyped."""
         made = {name: copied(item) for name, item in tree.items() if name != "metadata"}
         try:
             meta, unknown = embedded.metadata(tree.get("metadata"))
             made["metadata"] = {}
-            unknown += self.coerce(made)
+            unknown += self.coerce(made, keeps_nulls=keeps_nulls)
         except (Mistyped, ValueError) as error:
             raise schema.cannot_be_handled(self.kind, str(error)) from None
         made["metadata"] = meta
         return made, [f'unknown field "{path}"' for path in unknown] if strict else []
 
-    def coerce(self, tree: Json, *, drop_invalid: bool = False) -> list[str]:
+    def coerce(self, tree: Json, *, drop_invalid: bool = False, keeps_nulls: bool = False) -> list[str]:
         """Prune where the tree lies, and make embedded metadata well-typed; the unknown fields that went."""
         unknown = [] if self.preserves else pruning.pruned(tree, self.node)
-        if not self.preserves:
+        if not self.preserves and not keeps_nulls:
             defaulting.drop_nulls(tree, self.node)
         return unknown + embedded.coerce(tree, self.node, drop_invalid=drop_invalid)
 

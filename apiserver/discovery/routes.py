@@ -7,11 +7,11 @@ built in a worker thread, since the first one takes a noticeable fraction of a s
 import asyncio
 from collections.abc import Mapping
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 
 from apimachinery.errors import path_not_found
 from apiserver.discovery.state import Discovery
+from apiserver.status_bodies import status_body
 
 NOT_FOUND = "404 page not found\n"
 #: Path -> what is found there. Each but OpenAPI's is answered with a slash at its end too, as upstream does.
@@ -40,7 +40,8 @@ def router(state: Discovery) -> APIRouter:
         else:
             found = state.respond(path, headers, query)
         if found is None and state.is_near(path):
-            return Response(msgspec.json.encode(path_not_found().status()), 404, media_type="application/json")
+            body, media_type = status_body(path_not_found(), headers.get("accept", ""))
+            return Response(body, 404, {"content-type": media_type})
         if found is None and path.startswith("/openapi/v3/"):
             return Response(status_code=404)
         if found is None:

@@ -32,9 +32,11 @@ from apiserver.negotiation import (
     YAML,
     accepted_discovery,
     accepted_for_errors,
+    media_type_of,
     no_representation,
     passes_router,
 )
+from apiserver.status_bodies import status_body
 from serving.version import version_info
 
 _FRESH = "no-cache, private"
@@ -73,6 +75,7 @@ class Stored:
 
 #: What upstream's router lets pass below these roots.
 _PRODUCED = {"version": (JSON,), "api": MEDIA_TYPES, "apis": MEDIA_TYPES}
+_LIKE_JSON = (JSON, "application/*", "*/*")
 _LISTS = ("/api", "/apis")
 _TEXT = "text/plain; charset=utf-8"  # what Go makes of a document whose type nobody says
 
@@ -150,7 +153,10 @@ class Discovery:
         else:
             asked = ""
         if (refusal := _refused(normal, headers.get("accept", ""))) is not None:
-            return Response(406, (("content-type", JSON),), msgspec.json.encode(refusal.status()))
+            body, media_type = status_body(refusal, headers.get("accept", ""))
+            return Response(406, (("content-type", media_type),), body)
+        if normal.startswith(f"{_V3}/") and name in self.hashes and not _takes_json(headers.get("accept", "")):
+            return Response(406, (("vary", "Accept"), ("cache-control", _FRESH)))
         stored = self._stored(path, headers.get("accept", ""))
         if stored is None:
             return None
@@ -299,6 +305,11 @@ def _refused(path: str, accept: str) -> ApiError | None:
         return no_representation(types)
     can_be_had = accepted_discovery if path in _LISTS else accepted_for_errors
     return not_acceptable(MEDIA_TYPES) if root != "version" and can_be_had(accept) is None else None
+
+
+def _takes_json(accept: str) -> bool:
+    """Whether a document of OpenAPI v3 can be had: their handler speaks JSON alone, here."""
+    return not accept or any(media_type_of(clause) in _LIKE_JSON for clause in accept.split(","))
 
 
 def _normal(path: str) -> str:

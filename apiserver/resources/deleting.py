@@ -29,7 +29,8 @@ async def delete(api: Api, call: Call, resource: Resource) -> Response:
     removed, shown = await remove(api, resource, key, options, attributes_of(call, dry_run=options.dry_run), call=call)
     if not removed or _shows_deleted(resource):
         await presenting.prepare(resource, [shown])
-        return presenting.present(call, resource, shown, api.clock())
+        is_begun = not removed and options.orphan is False  # who says so in the old way hears that it takes a while
+        return presenting.present(call, resource, shown, api.clock(), 202 if is_begun else 200)
     return presenting.status(call, _details(resource, shown))
 
 

@@ -159,7 +159,7 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
     write = Write(
         api=api,
         call=call,
-        resource=resource,
+        resource=resource.for_applying() if applies else resource,
         attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,

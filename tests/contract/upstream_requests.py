@@ -1,8 +1,8 @@
 """Some thousands of requests as upstream answers them: tests/golden/NAME.json.gz, made by this file.
 
-There are five sets of them: `requests` of one kind or one sort each, `sequences` that build upon one another, `devices`
-and `core` with much that is wrong with the kinds of resource.k8s.io and of the core group, and `groups` with what writes
-made by chance have found of the others.
+There are six sets of them: `requests` of one kind or one sort each, `sequences` that build upon one another, `devices`
+and `core` with much that is wrong with the kinds of resource.k8s.io and of the core group, `groups` with what writes
+made by chance have found of the others, and `extensions` about definitions, policies, webhooks and pods' security.
 
     PORT=17443 run.sh --disable-admission-plugins=ServiceAccount --service-cluster-ip-range=...     (/work/upstream has one)
     python -m tests.contract.upstream_requests record NAME https://127.0.0.1:17443 FOLDER-OF-PKI
@@ -34,9 +34,11 @@ from tests.contract import (
     asked_in_sequence,
     asked_of_core,
     asked_of_devices,
+    asked_of_extensions,
     asked_of_groups,
     asked_of_kinds,
     asked_of_server,
+    asked_of_serving,
 )
 from tests.contract.api_server import running
 from tests.contract.asked_of_kinds import Ask
@@ -63,8 +65,10 @@ SETS = {
     "requests": lambda: [*asked_of_kinds.every_kind(), *asked_of_server.everything()],
     "sequences": lambda: [*asked_in_sequence.everything()],
     "devices": lambda: [*asked_of_devices.everything()],
+    "extensions": lambda: [*asked_of_extensions.everything()],
     "core": lambda: [*asked_of_core.everything()],
     "groups": lambda: [*asked_of_groups.everything()],
+    "serving": lambda: [*asked_of_serving.everything()],
 }
 #: Of each answer, what no client acts on, or what only this machine knows.
 _HEADERS = (

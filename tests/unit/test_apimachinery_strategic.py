@@ -164,7 +164,7 @@ def test_services_merge_ports_by_number():
         (
             {"metadata": {"finalizers": [{"a": "b"}]}},
             400,
-            "cannot merge lists without merge key for schema",
+            "cannot merge lists without merge key for struct",
         ),
     ],
 )
@@ -287,11 +287,11 @@ PODS = st.fixed_dictionaries(
 
 
 def settled(tree):
-    """Without empty lists and maps, which a merge may leave behind."""
+    """Without empty lists and maps, which a merge may leave behind, and the nulls of new elements, which decoding drops."""
     if isinstance(tree, dict):
         # What a new element of a list says of the keys to retain stays there as an unknown field, as upstream.
         kept = {key: settled(value) for key, value in tree.items() if key != "$retainKeys"}
-        return {key: value for key, value in kept.items() if value not in ({}, [])}
+        return {key: value for key, value in kept.items() if value not in ({}, [], None)}
     return [settled(item) for item in tree] if isinstance(tree, list) else tree
 
 
