@@ -79,8 +79,6 @@ _ALWAYS_THERE = {
         (("resource", "current"), ("containerResource", "current"), ("pods", "current")), "currentAverageValue"
     ),
     **dict.fromkeys((("object", "current"), ("external", "current")), "currentValue"),
-    ("object", "target"): "targetValue",
-    ("pods", "target"): "targetAverageValue",
 }
 _TARGET_TYPES = (("averageUtilization", "Utilization"), ("averageValue", "AverageValue"), ("value", "Value"))
 

@@ -143,8 +143,8 @@ def check_capacity(new: Json, old: Json | None) -> list[FieldError]:
     if new.get("capacity") is not None and quantity.parse(new["capacity"]).nanos < 0:
         problems.append(invalid("capacity", new["capacity"], "must be greater than or equal to 0"))
     if old is not None:
-        for name in ("nodeTopology", "storageClassName"):
-            problems += immutable(name, new.get(name), old.get(name))
+        problems += kept("nodeTopology", "*metav1.LabelSelector", new.get("nodeTopology"), old.get("nodeTopology"))
+        problems += immutable("storageClassName", new.get("storageClassName"), old.get("storageClassName"))
     return problems
 
 

@@ -263,11 +263,11 @@ def _block(path: str, block: Json) -> Problems:
         return
     wrong = [*cidr(f"{path}.cidr", text)]
     yield from wrong
-    for i, entry in enumerate(block.get("except") or ()):
+    for i, entry in enumerate(() if wrong else block.get("except") or ()):
         here = f"{path}.except[{i}]"
         bad = [*cidr(here, entry)]
         yield from bad
-        if not bad and not wrong and not _strictly_inside(entry, text):
+        if not bad and not _strictly_inside(entry, text):
             yield invalid(here, entry, "must be a strict subset of `cidr`")
 
 
@@ -284,12 +284,23 @@ def check_address(new: Json, old: Json | None) -> list[FieldError]:
     if reference is None:
         problems.append(required("spec.parentRef"))
     else:
-        problems += [required(f"spec.parentRef.{n}") for n in ("resource", "name") if not reference.get(n)]
+        problems += _parent("spec.parentRef", reference)
     if old is not None:
         problems += kept(
             "spec.parentRef", "*networking.ParentReference", reference, (old.get("spec") or {}).get("parentRef")
         )
     return problems
+
+
+def _parent(path: str, reference: Json) -> Problems:
+    """Services are of the core group, whose name is empty."""
+    if reference.get("group"):
+        yield from named(f"{path}.group", reference["group"], names.dns_subdomain)
+    for name in ("resource", "name", "namespace"):
+        if reference.get(name):
+            yield from named(f"{path}.{name}", reference[name], names.path_segment)
+        elif name != "namespace":
+            yield required(f"{path}.{name}")
 
 
 def address_name(name: str, prefix: bool) -> list[str]:  # noqa: FBT001 - a NameRule
@@ -347,4 +358,4 @@ NETWORKPOLICIES = Strategy(
     warnings=object_warnings.network_policy,
 )
 IPADDRESSES = Strategy(prepare=as_sent, check=check_address, name=address_name)
-SERVICECIDRS = Strategy(check=check_service_cidr, prepare_status=status_without())
+SERVICECIDRS = Strategy(prepare=as_sent, check=check_service_cidr, prepare_status=status_without())

@@ -47,8 +47,6 @@ def request(method="DELETE", **query):
         ({"propagationPolicy": "Nope"}, "Unsupported value"),
         ({"propagationPolicy": "Orphan", "orphanDependents": True}, "cannot be both set"),
         ({"dryRun": ["Some"]}, "Unsupported value"),
-        ({"gracePeriodSeconds": "5"}, "cannot be handled as a DeleteOptions"),
-        ({"kind": "Pod"}, "cannot be converted to DeleteOptions"),
     ],
 )
 def test_bad_delete_options(tree, text):

@@ -21,6 +21,7 @@ from apiserver.strategies.problems import (
     go_struct,
     immutable,
     invalid,
+    kept,
     label_selector,
     non_negative,
     required,
@@ -239,7 +240,7 @@ def _changes(spec: Json, old: Json) -> Problems:
     elastic = indexed and spec.get("completions") == spec.get("parallelism")
     if not elastic:
         yield from immutable("spec.completions", spec.get("completions"), before.get("completions"))
-    yield from immutable("spec.selector", spec.get("selector"), before.get("selector"))
+    yield from kept("spec.selector", "*metav1.LabelSelector", spec.get("selector"), before.get("selector"))
     template, was = spec.get("template"), before.get("template")
     if before.get("suspend") and status.get("startTime") is None:  # Kueue places a suspended Job before its start
         is_kept = same(*(_without_scheduling(tree or {}) for tree in (template, was)))
