@@ -73,6 +73,15 @@ _SOURCES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         ),
     ),
 }
+#: What v1 always writes, where v2 may leave it out.
+_ALWAYS_THERE = {
+    **dict.fromkeys(
+        (("resource", "current"), ("containerResource", "current"), ("pods", "current")), "currentAverageValue"
+    ),
+    **dict.fromkeys((("object", "current"), ("external", "current")), "currentValue"),
+    ("object", "target"): "targetValue",
+    ("pods", "target"): "targetAverageValue",
+}
 _TARGET_TYPES = (("averageUtilization", "Utilization"), ("averageValue", "AverageValue"), ("value", "Value"))
 
 
@@ -156,6 +165,9 @@ def _metric_to_v1(metric: Json, part: str) -> Json:
     field, paths = _SOURCES[metric["type"]]
     source = metric.get(field) or {}
     found = {v1: _get(source, v2) for v1, v2 in paths if _belongs(v2, part)}
+    always = _ALWAYS_THERE.get((field, part), "")
+    if always and found[always] is None:
+        found[always] = "0"
     return {"type": metric["type"], field: {name: value for name, value in found.items() if value is not None}}
 
 

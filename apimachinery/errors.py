@@ -9,7 +9,7 @@ Source of reasons, codes and texts: apimachinery/pkg/api/errors/errors.go and ut
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -248,18 +248,32 @@ def conflict(group: str, resource: str, name: str, why: str = OPTIMISTIC_LOCK) -
     return ApiError(409, "Conflict", message, _details(group, resource, name))
 
 
+def joined(errors: Sequence[FieldError]) -> str:
+    """Several problems in one text."""
+    texts = list(dict.fromkeys(str(error) for error in errors))
+    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+
+
 def invalid(group: str, kind: str, name: str, errors: Sequence[FieldError]) -> ApiError:
     """422 with every problem at once. `kind` is the Kind's name (`Pod`), as upstream writes it here."""
-    texts = list(dict.fromkeys(str(error) for error in errors))
-    joined = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     causes = [{"reason": e.kind, "message": e.body(), "field": e.path} for e in errors]
-    message = f'{qualified(group, kind)} "{name}" is invalid: {joined}'
+    message = f'{qualified(group, kind)} "{name}" is invalid: {joined(errors)}'
     return ApiError(422, "Invalid", message, _details(group, kind, name, causes=causes))
 
 
 def bad_request(message: str) -> ApiError:
     """400: the request itself cannot be understood."""
     return ApiError(400, "BadRequest", message)
+
+
+def unconverted(message: str) -> ApiError:
+    """400 for a mistake that upstream answers with a 500 without a reason, since nothing there gave it a code."""
+    return ApiError(400, "", message)
+
+
+def not_internal(message: str) -> ApiError:
+    """400 for a mistake that upstream calls its own: in its words, and with its reason, for those who act on that."""
+    return replace(internal(message), code=400)
 
 
 def unauthorized() -> ApiError:

@@ -14,9 +14,17 @@ from apimachinery.go_types import NAMED, POINTERS
 from apimachinery.go_zeros import ALWAYS
 from apimachinery.types import Json
 
-#: Names of unknown fields, in any order: only whether there are any matters.
-Unknown: TypeAlias = list[str]
+
+class Unknown(list[str]):
+    """Names of unknown fields, in any order: only whether there are any matters. Beside them, what else was odd."""
+
+    #: Whether a field that Go keeps as a slice or a map was there, and empty.
+    holds_empty = False
+
+
 Rule: TypeAlias = Callable[[Any, Unknown], Any]
+#: Of a field: the type of its plain values, its rule, whether it is kept when empty, whether it is a slice or a map.
+Row: TypeAlias = tuple[type | None, Rule, bool, bool]
 RuleOf: TypeAlias = Callable[[str], Rule]
 SchemaOf: TypeAlias = Callable[[str], Json]
 
@@ -24,8 +32,6 @@ _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _TIME = "io.k8s.apimachinery.pkg.apis.meta.v1.Time"
 _MICRO_TIME = "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
-#: Structs without fields, which their definitions do not tell from raw JSON.
-_EMPTY = ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus",)
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII)
 _BASE64_START = re.compile(r"[A-Za-z0-9+/\r\n]*", re.ASCII)
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
@@ -93,17 +99,19 @@ def go_name(name: str) -> str:
 
 def compiled_struct(name: str, schema: Json, *, rule_of: RuleOf, schema_of: SchemaOf) -> Rule:
     """The rule of a definition."""
-    properties = schema.get("properties", {} if name in _EMPTY else None)
+    properties = schema.get("properties")
     if properties is None:
         return _free
     keeps = kept_when_empty(name, schema)
     named = NAMED.get(short(name), {})
     version = name.split(".")[-2]
-    rows: dict[str, tuple[type | None, Rule, bool]] = {}
+    always_null = {field for field, zero in ALWAYS.get(short(name), {}).items() if zero is None}
+    rows: dict[str, Row] = {}
     for field, inner in properties.items():
         go_type = _in_package(version, named[field]) if field in named else go_type_of(inner, schema_of)
-        rule = _rule(inner, go_type, rule_of, schema_of)
-        rows[field] = (_plain(inner), _rounded(rule) if _is_rounded(name, inner) else rule, field in keeps)
+        rule, holds = _rule(inner, go_type, rule_of, schema_of), is_container(inner)
+        kept = field in keeps or (holds and field in always_null)
+        rows[field] = (_plain(inner), _rounded(rule) if _is_rounded(name, inner) else rule, kept, holds)
     always = [(field, _maker(properties[field], zero, rule_of)) for field, zero in ALWAYS.get(short(name), {}).items()]
     return _struct(name.rsplit(".", 1)[-1], go_name(name), rows, always)
 
@@ -146,6 +154,13 @@ def kept_when_empty(name: str, schema: Json) -> frozenset[str]:
     )
 
 
+def is_container(schema: Json) -> bool:
+    """Whether a field is a slice or a map for Go."""
+    if _target(schema):
+        return False
+    return _type(schema) == "array" or isinstance(schema.get("additionalProperties"), dict)
+
+
 def always_there(name: str) -> frozenset[str]:
     """The fields of a definition that decoding puts there where they were not set."""
     return frozenset(ALWAYS.get(short(name), ()))
@@ -154,14 +169,14 @@ def always_there(name: str) -> frozenset[str]:
 def _maker(schema: Json, zero: Any, rule_of: RuleOf) -> Callable[[], Any]:
     """What stands in a field that was not set: a struct is made anew each time, since it may be written into."""
     if zero == {} and (name := _target(schema)):
-        return lambda: rule_of(name)({}, [])
+        return lambda: rule_of(name)({}, Unknown())
     return lambda: zero
 
 
 def _struct(
     name: str,
     go_type: str,
-    rows: dict[str, tuple[type | None, Rule, bool]],
+    rows: dict[str, Row],
     always: Sequence[tuple[str, Callable[[], Any]]],
 ) -> Rule:
     find = rows.get
@@ -181,8 +196,13 @@ def _struct(
                         decoded[key] = item
                 elif item is not None:
                     made = row[1](item, unknown)
-                    if made or row[2]:
+                    if made:
                         decoded[key] = made
+                        continue
+                    if row[2]:
+                        decoded[key] = made
+                    if row[3]:
+                        unknown.holds_empty = True
         except Mistyped as error:
             error.within(name, key)
             raise
@@ -235,11 +255,11 @@ def _by_hand(other: str, rule_of: RuleOf) -> Rule:
             raise Mistyped("", "", "boolean or JSON schema expected")
         try:
             if value.__class__ is dict:
-                return one(value, [])
+                return one(value, Unknown())
             if other == "string" and value.__class__ is list:
                 return [text if text.__class__ is str else _refused_text(text) for text in value]
             if value.__class__ is list:
-                return [one({} if item is None else item, []) for item in value]
+                return [one({} if item is None else item, Unknown()) for item in value]
         except Mistyped as error:
             raise Mistyped(error.value, error.go_type, error.text) from None
         return value if other == "bool" else []
@@ -421,7 +441,7 @@ def _zero(schema: Json, rule_of: RuleOf, schema_of: SchemaOf) -> Callable[[], An
             _TIME: lambda: None,
             _MICRO_TIME: lambda: None,
         }
-        return zeros.get(name) or (lambda: rule_of(name)({}, []))
+        return zeros.get(name) or (lambda: rule_of(name)({}, Unknown()))
     return {"string": str, "integer": int, "boolean": bool, "number": int, "array": list}.get(_type(schema), dict)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from apimachinery.errors import REQUIRED, ApiError, FieldError, bad_request
-from apimachinery.fields import Mistyped, Rule, Unknown, compiled_struct, short
+from apimachinery.fields import Mistyped, Rule, Unknown, compiled_struct, is_container, short
 from apimachinery.go_zeros import ALWAYS
 from apimachinery.kinds import Kind
 from apimachinery.strict_json import MAX_PROBLEMS
@@ -24,6 +24,8 @@ from apimachinery.types import Json
 
 _FILE = "kubernetes-json-schema/v1.34.0-local/_definitions.json"
 OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+#: Structs without fields, which their definitions do not tell from raw JSON.
+_EMPTY = ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus",)
 DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 
 
@@ -47,6 +49,8 @@ DEFINITIONS: Mapping[str, Json] = _Definitions()
 def _loaded() -> dict[str, Json]:
     path = _wheel() / _FILE
     definitions: dict[str, Json] = json.loads(path.read_bytes())["$defs"]
+    for name in _EMPTY:
+        definitions[name]["properties"] = {}
     return definitions
 
 
@@ -95,26 +99,54 @@ def decode_object(kind: Kind, tree: Json, *, strict: bool) -> tuple[Json, list[s
 
     Raises ApiError 400 for a mistyped field. A kind without a definition is given back as it is.
     """
+    decoded, unknown, _ = decode_noting(kind, tree, strict=strict)
+    return decoded, unknown
+
+
+def decode_noting(kind: Kind, tree: Json, *, strict: bool) -> tuple[Json, list[str], bool]:
+    """The same, and whether there was a list or a map that was empty."""
     name = definition(kind)
     if name is None:
-        return tree, []
+        return tree, [], False
+    unknown = Unknown()
     try:
-        return decode_definition(name, tree, strict=strict)
+        decoded = rule(name)(tree, unknown)
     except Mistyped as error:
         raise cannot_be_handled(kind, str(error)) from error
+    return decoded, unknown_fields(name, tree) if strict and unknown else [], unknown.holds_empty
+
+
+def has_empty(kind: Kind, sent: Any, made: Any, field: str) -> bool:
+    """Whether a list or a map in a field was sent empty, and nothing else was made of it."""
+    name = definition(kind)
+    return name is not None and _has_empty(_loaded()[name]["properties"][field], sent, made)
+
+
+def _has_empty(schema: Json, sent: Any, made: Any) -> bool:
+    if not sent:
+        return sent is not None and not made and is_container(schema)
+    schema = resolved(schema)
+    if isinstance(sent, list):
+        pairs = zip(sent, made, strict=False) if isinstance(made, list) else ()
+        return any(_has_empty(schema.get("items", {}), *pair) for pair in pairs)
+    if not isinstance(sent, dict) or not isinstance(made, dict):
+        return False
+    properties, more = schema.get("properties", {}), schema.get("additionalProperties")
+    rest = more if isinstance(more, dict) else {}
+    return any(_has_empty(properties.get(name, rest), item, made.get(name)) for name, item in sent.items())
 
 
 def complete_status(kind: Kind, tree: Json) -> Json:
     """The tree with an empty status, as Go writes it, where the kind has one and the tree has none."""
     name = definition(kind)
     if name is not None and "status" not in tree and "status" in ALWAYS.get(short(name), {}):
-        tree["status"] = rule(target(_loaded()[name]["properties"]["status"]) or name)({}, [])
+        tree["status"] = rule(target(_loaded()[name]["properties"]["status"]) or name)({}, Unknown())
     return tree
 
 
 def decode_definition(name: str, tree: Any, *, strict: bool) -> tuple[Json, list[str]]:
     """The same by the name of a definition. Raises Mistyped, with Go's words alone."""
-    unknown: Unknown = []
+    unknown = Unknown()
     decoded = rule(name)(tree, unknown)
     return decoded, unknown_fields(name, tree) if strict and unknown else []
 
@@ -165,7 +197,7 @@ def _unknown(schema: Json, node: Any, path: str) -> Iterator[str]:
                 yield from _unknown(properties[key], item, dot + key)
             elif isinstance(more, dict):
                 yield from _unknown(more, item, dot + key)
-            elif properties and not is_open(schema):
+            elif properties is not None and not is_open(schema):
                 yield dot + key
 
 

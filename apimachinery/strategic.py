@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from apimachinery.errors import ApiError, bad_request
+from apimachinery.errors import ApiError, bad_request, unconverted
 from apimachinery.schema import DEFINITIONS, resolved
 from apimachinery.trees import copied, same, without_nulls
 from apimachinery.types import Json
@@ -67,8 +67,8 @@ def combine(deletions: Json, changes: Json, schema: Json) -> Json:
 
 
 def failed(message: str) -> ApiError:
-    """Upstream lets these errors out unconverted, and so they reach people as a 500 without a reason."""
-    return ApiError(500, "", message)
+    """Upstream lets these errors out unconverted, and so they reach people without a reason."""
+    return unconverted(message)
 
 
 def key_of(item: Any, merge_key: str) -> Any:
@@ -199,7 +199,7 @@ class _Merge:
             merged = unique([*original, *patch])
             return _interleaved(merged, patch, original, "")
         if not rules.merge_key:
-            raise failed("cannot merge lists without merge key for schema")
+            raise failed("cannot merge lists without merge key for struct")
         original, patch = _special(original, patch, rules.merge_key)
         return _interleaved(self.elements(original, patch, rules), patch, original, rules.merge_key)
 

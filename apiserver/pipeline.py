@@ -212,7 +212,7 @@ async def impersonate(server: Server, call: Call, proceed: Proceed) -> Response:
     except Nobody as error:
         call.marks = (*call.marks, _NOSNIFF)
         text = f'Internal Server Error: "{_uri(call)}": {error}\n'
-        return Response(status=500, content_type=_TEXT, body=safe(text).encode())
+        return Response(status=400, content_type=_TEXT, body=safe(text).encode())
     except ApiError:
         call.marks = (*call.marks, _NOSNIFF)
         raise

@@ -12,7 +12,7 @@ custom resources are served.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Protocol, TypeAlias
 
@@ -169,6 +169,8 @@ class Resource:
     transforms: Transforms | None = None
     #: What the schema keeps of a tree, and the unknown fields when asked; None: the built-in definitions decide.
     decode: Callable[[Json, bool], tuple[Json, list[str]]] | None = None
+    #: The same of what an apply has made of a custom resource: its nulls stay, and are judged.
+    decode_applied: Callable[[Json, bool], tuple[Json, list[str]]] | None = None
     schema: Json | None = None  # the openAPIV3Schema of a custom resource
     table: Table | None = None  # None: that of the kind
     warnings: tuple[str, ...] = ()  # told with every answer (deprecated versions)
@@ -191,6 +193,10 @@ class Resource:
     def to_stored(self, tree: Json) -> Json:
         """A tree of the version served as it is stored; the same tree where they do not differ."""
         return self.convert(tree, self.stored) if self.convert and self.is_converted else tree
+
+    def for_applying(self) -> "Resource":
+        """The resource as an apply writes it."""
+        return replace(self, decode=self.decode_applied) if self.decode_applied is not None else self
 
     def not_found(self, name: str) -> errors.ApiError:
         """404 for an object of this resource."""

@@ -21,10 +21,13 @@ ROOTS = {
         "PersistentVolumeSource",
         "EphemeralContainer",
         "ScopeSelector",
+        "EventSource",
     ),
     "resource": ("ResourceClaimSpec", "ResourceClaimTemplateSpec", "AllocationResult"),
     "apps": ("DeploymentStrategy", "DaemonSetUpdateStrategy"),
-    "batch": ("PodFailurePolicy", "SuccessPolicy"),
+    "batch": ("PodFailurePolicy", "SuccessPolicy", "UncountedTerminatedPods"),
+    "networking": ("ParentReference",),
+    "storage": ("CSINodeDriver", "VolumeAttachmentSpec"),
 }
 _SCALARS = {
     **dict.fromkeys(("string", "types.UID", "UID"), "string"),

@@ -18,7 +18,7 @@ from prometheus_client.core import Metric
 from serving.series import BETA, COUNTER, QUANTILES, Distribution, Family, Number, Recent, Rows, Shown, Value
 from serving.version import version_info
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 #: Labels of kubernetes_build_info, and what /version calls them.
 _BUILD = {
     "build_date": "buildDate", "compiler": "compiler", "git_commit": "gitCommit", "git_tree_state": "gitTreeState",
@@ -180,5 +180,19 @@ def build_info() -> Family:
 
 
 #: What a process of one server shows: its packages add their families when they are loaded.
+_STARTED = "process_start_time_seconds"
+
+
+def process_start() -> float:
+    """When this process began, in seconds since the epoch."""
+    return REGISTRY.get_sample_value(_STARTED) or 0.0
+
+
+def started() -> Family:
+    """The same as a family, for what is shown without the process's other figures."""
+    at = process_start()
+    return Shown(_STARTED, "When the process began, in seconds since the epoch.", (), lambda: [((), at)])
+
+
 PROCESS = Families(REGISTRY)
 PROCESS.add(build_info())

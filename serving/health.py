@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qs
 
 from serving.asgi import ASGI, TEXT_TYPE, Receive, Scope, Send, reply, reply_text
-from serving.exposition import CONTENT_TYPE, PROCESS, Families
+from serving.exposition import CONTENT_TYPE, PROCESS, Families, process_start, started
 from serving.series import STABLE, Counter, Gauge
 
 Check = Callable[[], Awaitable[None]]
@@ -68,14 +68,15 @@ def health_app(
         "livez": {"ping": ping, **(live or {})},
     }
     slis, of_slis = Slis(), Families(about_itself=False)
-    of_slis.add(slis.last, slis.total)
+    of_slis.add(slis.last, slis.total, started())
+    since = [("process-start-time-unix", str(int(process_start())))]
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
         endpoint, _, name = scope["path"].strip("/").partition("/")
         if scope["path"] == "/metrics":
-            await reply(send, 200, families.text(), CONTENT_TYPE)
+            await reply(send, 200, families.text(), CONTENT_TYPE, since)
         elif scope["path"] == SLIS:
-            await reply(send, 200, of_slis.text(), CONTENT_TYPE)
+            await reply(send, 200, of_slis.text(), CONTENT_TYPE, since)
         elif endpoint not in sets or (name and name not in sets[endpoint]):
             await reply_text(send, "404 page not found\n", 404)
         elif name:

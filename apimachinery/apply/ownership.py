@@ -121,8 +121,8 @@ class Ownership:
     def apply(self, live: Json | None, applied: Json, manager: str, now: str, *, force: bool) -> Json:
         """The object after `applied` was merged into `live` (None: there is none), with its entries.
 
-        Raises 400 for what is no configuration of this kind, 409 with every conflict, 500 (as upstream) for one that
-        the schema does not know.
+        Raises 400 for what is no configuration of this kind, or one that its schema does not know, 409 with every
+        conflict.
         """
         self._check(applied)
         managed = self._stored(_entries_of(live) if live is not None else [])
@@ -155,12 +155,12 @@ class Ownership:
             raise self.failed("failed to create typed patch object", applied, str(error)) from None
 
     def failed(self, what: str, tree: Json, why: str) -> errors.ApiError:
-        """Upstream lets these out unconverted, and so they reach people as a 500 without a reason."""
+        """Upstream lets these out unconverted, and so they reach people without a reason."""
         metadata = tree.get("metadata")
         known = metadata if isinstance(metadata, dict) else {}
-        namespace, name = (str(known.get(part) or "") for part in ("namespace", "name"))
+        namespace, name = (text if isinstance(text := known.get(part), str) else "" for part in ("namespace", "name"))
         where = f"{namespace}/{name}; {group_version_kind(self.version, self.kind)}"
-        return errors.ApiError(500, "", f"{what} ({where}): {why}")
+        return errors.unconverted(f"{what} ({where}): {why}")
 
     def _managed(self, stored: list[Any], sent: list[Any] | None) -> Managed:
         """The owners that a write starts from: those sent, unless they are none, unreadable or as stored."""

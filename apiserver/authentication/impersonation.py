@@ -18,7 +18,7 @@ _GROUP = "authentication.k8s.io"
 
 
 class Nobody(Exception):
-    """The headers name groups, extra or a uid without a user: upstream's 500, in plain text."""
+    """The headers name groups, extra or a uid without a user: told in plain text, as upstream does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ whose rules the writer holds, unless the writer may `bind` that role. system:mas
 Source: pkg/registry/rbac/*/policybased/storage.go, pkg/registry/rbac/escalation_check.go.
 """
 
-from apimachinery.errors import ApiError, forbidden, not_found
+from apimachinery.errors import ApiError, forbidden, not_found, unconverted
 from apimachinery.kinds import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES, Kind
 from apimachinery.types import Json
 from apiserver.authorization.authorizer import Authorizer
@@ -50,6 +50,8 @@ def _check_binding(authorizer: Authorizer, user: User, kind: Kind, new: Json, ol
         return
     reference, namespace = new.get("roleRef") or {}, new["metadata"].get("namespace", "")
     role_kind, role_name = reference.get("kind", ""), reference.get("name", "")
+    if role_kind not in (ROLES.kind, CLUSTERROLES.kind):
+        raise unconverted(f'unsupported role reference kind: "{role_kind}"')
     plural = ROLES.plural if role_kind == ROLES.kind else CLUSTERROLES.plural
     if _may(authorizer, user, "bind", plural, namespace, role_name):
         return

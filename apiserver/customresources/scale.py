@@ -5,12 +5,13 @@ Source: pkg/registry/customresource/{etcd,validator}.go.
 
 from collections.abc import Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from apimachinery import errors
-from apimachinery.errors import INVALID, FieldError, go_number
+from apimachinery.errors import INVALID, ApiError, FieldError, go_number
 from apimachinery.types import Json
 from apiserver.registry import Handler
 from apiserver.resources.api import Api
@@ -112,7 +113,9 @@ def with_replicas(scale: Json, tree: Json, replicas: int) -> Json:
     for name in names[:-1]:
         inner = place.get(name)
         if inner is not None and not isinstance(inner, dict):
-            raise errors.internal(f"value cannot be set because .{'.'.join(names)} is not a map[string]interface{{}}")
+            raise errors.not_internal(
+                f"value cannot be set because .{'.'.join(names)} is not a map[string]interface{{}}"
+            )
         place[name] = dict(inner or {})
         place = place[name]
     place[names[-1]] = replicas
@@ -131,21 +134,29 @@ def handlers(api: Api, scale: Json) -> dict[str, Handler]:
         read=partial(_read, scale),
         begin=partial(_begin, scale),
         put=partial(_put, scale),
+        unread=_unread,
     )
     return verbs(api, places)
+
+
+def _unread(error: ApiError) -> ApiError:
+    """Upstream wants to say what a body should have been, and does not find the kind among those of definitions."""
+    if error.code != HTTPStatus.BAD_REQUEST:
+        return error
+    return errors.bad_request('no kind is registered for the type v1.Scale in scheme "pkg/runtime/scheme.go:110"')
 
 
 def _of(scale: Json, tree: Json) -> tuple[Json, bool]:
     try:
         return of(scale, tree)
     except WrongType as error:
-        raise errors.internal(str(error)) from None
+        raise errors.not_internal(str(error)) from None
 
 
 def _read(scale: Json, tree: Json) -> Json:
     shown, found = _of(scale, tree)
     if not found:
-        raise errors.internal(f'the spec replicas field "{scale["specReplicasPath"]}" does not exist')
+        raise errors.not_internal(f'the spec replicas field "{scale["specReplicasPath"]}" does not exist')
     return shown
 
 

@@ -18,7 +18,7 @@ from apimachinery.types import Json
 from apiserver.customresources import columns, scale
 from apiserver.customresources.definition import Definition, Version, read
 from apiserver.customresources.transforms import Converts, VersionTransforms
-from apiserver.customresources.versions import VersionSchema, merging, strategy
+from apiserver.customresources.versions import VersionSchema, decode, merging, strategy
 from apiserver.discovery import custom
 from apiserver.discovery.definitions import GroupVersionKind
 from apiserver.discovery.served import version_order
@@ -128,8 +128,9 @@ def _resource(
             schemas=compiled,
             converter=converter,
         ),
-        decode=own.decode,
+        decode=partial(decode, compiled, kind),
         schema=own.openapi,
+        decode_applied=own.decode_applied,
         table=columns.table(own.version.columns),
         warnings=_warnings(definition, own.version),
         ending=ending,

@@ -46,22 +46,26 @@ class VersionSchema:
         self._status_validator = Validator(status) if status is not None else None
         self._rules = rules.compiled(self.openapi, is_root=True)
 
-    def decode(self, tree: Json, strict: bool) -> tuple[Json, list[str]]:  # noqa: FBT001 - a Resource's decode
+    def decode_applied(self, tree: Json, strict: bool) -> tuple[Json, list[str]]:  # noqa: FBT001 - a Resource's decode
+        """The same of an object after an apply: upstream takes no nulls out of it, and so refuses them."""
+        return self.decode(tree, strict, keeps_nulls=True)
+
+    def decode(self, tree: Json, strict: bool, *, keeps_nulls: bool = False) -> tuple[Json, list[str]]:  # noqa: FBT001 - a Resource's decode
         """What the schema keeps of an object, and the unknown fields. Raises 400 for metadata that is mistyped."""
         made = {name: copied(item) for name, item in tree.items() if name != "metadata"}
         try:
             meta, unknown = embedded.metadata(tree.get("metadata"))
             made["metadata"] = {}
-            unknown += self.coerce(made)
+            unknown += self.coerce(made, keeps_nulls=keeps_nulls)
         except (Mistyped, ValueError) as error:
             raise schema.cannot_be_handled(self.kind, str(error)) from None
         made["metadata"] = meta
         return made, [f'unknown field "{path}"' for path in unknown] if strict else []
 
-    def coerce(self, tree: Json, *, drop_invalid: bool = False) -> list[str]:
+    def coerce(self, tree: Json, *, drop_invalid: bool = False, keeps_nulls: bool = False) -> list[str]:
         """Prune where the tree lies, and make embedded metadata well-typed; the unknown fields that went."""
         unknown = [] if self.preserves else pruning.pruned(tree, self.node)
-        if not self.preserves:
+        if not self.preserves and not keeps_nulls:
             defaulting.drop_nulls(tree, self.node)
         return unknown + embedded.coerce(tree, self.node, drop_invalid=drop_invalid)
 
@@ -107,6 +111,31 @@ class VersionSchema:
             values = jsonpath.find(path, tree)
             found[path.removeprefix(".")] = _as_text(values[0]) if values and values[0] is not None else ""
         return found
+
+
+def decode(
+    schemas: Mapping[str, VersionSchema],
+    kind: Kind,
+    tree: Json,
+    strict: bool,  # noqa: FBT001 - a Resource's decode
+) -> tuple[Json, list[str]]:
+    """What the schema of the version that an object names keeps of it, and the unknown fields. Raises 400.
+
+    A version that there is not knows no field; an object of another kind is left alone. Both are refused later.
+    """
+    version, name = tree.get("apiVersion") or kind.api_version, tree.get("kind") or kind.kind
+    if version == kind.api_version and name == kind.kind:
+        return schemas[kind.version].decode(tree, strict)
+    group, _, version = version.rpartition("/")
+    if (group, name) != (kind.group, kind.kind):
+        return tree, []
+    if version in schemas:
+        return schemas[version].decode(tree, strict)
+    unknown = [] if schemas[kind.version].preserves else sorted(tree.keys() - _ALWAYS_KNOWN)
+    return tree, [f'unknown field "{field}"' for field in unknown] if strict else []
+
+
+_ALWAYS_KNOWN = frozenset(("apiVersion", "kind", "metadata"))
 
 
 def _as_text(value: Any) -> str:

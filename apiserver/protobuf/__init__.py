@@ -12,7 +12,7 @@ Source: apimachinery/pkg/runtime/serializer/protobuf, the generated.pb.go files.
 """
 
 from apiserver.protobuf.reading import decode, decode_stored
-from apiserver.protobuf.shaping import as_stored, shaped, shaped_after_decoding
+from apiserver.protobuf.shaping import as_stored, settled, shaped, shaped_after_decoding
 from apiserver.protobuf.table import speaks
 from apiserver.protobuf.wire import Malformed, envelope, watch_frame
 from apiserver.protobuf.writing import Unwritable, encode, list_body, raw
@@ -27,6 +27,7 @@ __all__ = [
     "envelope",
     "list_body",
     "raw",
+    "settled",
     "shaped",
     "shaped_after_decoding",
     "speaks",

@@ -25,10 +25,19 @@ Shape = Callable[[Any], Any]
 
 def shaped(tree: Json) -> Json:
     """The object as upstream would show it: a new tree, which shares what did not change."""
+    return _shaped(tree, nulls=False)
+
+
+def settled(tree: Json) -> Json:
+    """The same after upstream has stored it, where a list or a map that is empty is none: `rules: null`."""
+    return _shaped(tree, nulls=True)
+
+
+def _shaped(tree: Json, *, nulls: bool) -> Json:
     kind = tree.get("kind", "")  # a protobuf body may say nothing
     if not speaks(tree.get("apiVersion", "")) or not (name := message_of(tree["apiVersion"], kind)):
         return tree
-    return {"kind": tree["kind"], "apiVersion": tree["apiVersion"], **_message(name)(tree)}
+    return {"kind": tree["kind"], "apiVersion": tree["apiVersion"], **_message(name, nulls=nulls)(tree)}
 
 
 def shaped_after_decoding(tree: Json, kind: Kind) -> Json:
@@ -132,20 +141,23 @@ def _is_always_there(field: Field) -> bool:
 
 
 @cache
-def _message(name: str, passed_over: frozenset[str] = frozenset()) -> Shape:
+def _message(name: str, passed_over: frozenset[str] = frozenset(), *, nulls: bool = False) -> Shape:
     """The function that shapes a message. Most trees have the shape already: for these it should be nearly free."""
     shapes: dict[str, Shape] = {}
     left_out: set[str] = set()  # when they are empty
+    null: set[str] = set()  # when they are empty
     always: dict[str, Shape] = {}
     is_ready = False
 
     def prepare() -> None:  # not before, since a message may contain itself
         nonlocal is_ready
         for field in _flat(name):
-            if field.name not in passed_over and (inner := _value(field.type)):
+            if field.name not in passed_over and (inner := _value(field.type, nulls=nulls)):
                 shapes[field.name] = inner
             if _is_left_out(field):
                 left_out.add(field.name)
+            elif nulls and field.kept and not field.optional and field.type.startswith(("[]", "map<")):
+                null.add(field.name)
             if _is_always_there(field):
                 always[field.name] = _absent(field)
         is_ready = True
@@ -155,11 +167,15 @@ def _message(name: str, passed_over: frozenset[str] = frozenset()) -> Shape:
             prepare()
         out = tree
         if not all(tree.values()):
-            out = {key: value for key, value in tree.items() if value or not (value is None or key in left_out)}
+            out = {
+                key: value or (None if key in null else value)
+                for key, value in tree.items()
+                if value or key in null or not (value is None or key in left_out)
+            }
         if not shapes.keys().isdisjoint(out):
             for key in shapes.keys() & out.keys():
                 value = out[key]
-                made = shapes[key](value)
+                made = shapes[key](value) if value is not None else None
                 if made is not value:
                     out = {**tree} if out is tree else out
                     out[key] = made
@@ -184,15 +200,15 @@ def _is_struct(type_: str) -> bool:
     return not is_scalar(type_) and not type_.startswith(("[]", "map<", "items<"))
 
 
-def _value(type_: str) -> Shape | None:
+def _value(type_: str, *, nulls: bool) -> Shape | None:
     """What shapes a value, None where every value stays as it is."""
     if type_.startswith("[]"):
-        return _each(_value(type_[2:]))
+        return _each(_value(type_[2:], nulls=nulls))
     if type_.startswith("map<"):
-        return _each_value(_value(type_[4:-1].partition(",")[2]))
+        return _each_value(_value(type_[4:-1].partition(",")[2], nulls=nulls))
     if is_scalar(type_) or is_special(type_) or type_.startswith("items<"):
         return None
-    return _message(type_)
+    return _message(type_, nulls=nulls)
 
 
 def _each(inner: Shape | None) -> Shape | None:

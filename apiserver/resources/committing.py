@@ -69,13 +69,14 @@ def _is_version(text: str) -> bool:
 
 async def _insert(write: Write, new: Json) -> Entry:
     key = key_of(write.resource, new)
+    generated = "generateName" in new["metadata"]
     if write.options.dry_run and (current := await read(write.api, key)) is not None:
-        raise taken(write.resource, current)
+        raise taken(write.resource, current, generated=generated)
     try:
         return await _put(write, key, new, None, ABSENT)
     except Conflict as conflict:
         current = as_entry(write.api, conflict.current) if conflict.current is not None else None
-        raise taken(write.resource, current, new["metadata"]["name"]) from None
+        raise taken(write.resource, current, new["metadata"]["name"], generated=generated) from None
 
 
 async def _put(write: Write, key: str, new: Json, old: Json | None, expect: int) -> Entry:
@@ -119,11 +120,14 @@ async def _stored(write: Write, key: str, new: Json, value: bytes, expect: int) 
     return await storage.put(key, msgspec.json.encode(without_entries(new)), expect=expect, ttl=ttl)
 
 
-def taken(resource: Resource, current: Entry | None, name: str = "") -> ApiError:
-    """409 AlreadyExists, saying so when the present holder is on its way out."""
+def taken(resource: Resource, current: Entry | None, name: str = "", *, generated: bool = False) -> ApiError:
+    """409 AlreadyExists, saying so when the present holder is on its way out, or a name was to be `generated`."""
     error = resource.already_exists(name or (current.name if current is not None else ""))
     if current is not None and current.tree["metadata"].get("deletionTimestamp"):
         error.message = f"object is being deleted: {error.message}"
+    if generated:
+        error.message += ", the server was not able to generate a unique name for the object"
+        error.details["retryAfterSeconds"] = 1
     return error
 
 

@@ -17,6 +17,8 @@ from apiserver.call import Call
 from apiserver.negotiation import PROTOBUF, YAML, body_type
 
 _SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
+#: Begins what is said of a document whose apiVersion and kind cannot be read.
+UNREAD = "couldn't get version/kind; json parse error: "
 _STRUCT = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 
 
@@ -28,10 +30,13 @@ class Body:
     duplicates: tuple[str, ...] = ()
 
 
-async def body_of(call: Call, kind: Kind, *, duplicates: bool = False, older: str = "") -> Body:
+async def body_of(
+    call: Call, kind: Kind, *, duplicates: bool = False, older: str = "", any_version: bool = False
+) -> Body:
     """The body of a request that should carry a `kind`, or its `older` version, which says the same.
 
-    Raises 413, 415, and 400 for what cannot be read.
+    With `any_version`, whether a custom resource is what it should be is left to the caller: such a body is decoded
+    first, since upstream tells of its unknown fields whatever it is. Raises 413, 415, and 400 for what cannot be read.
     """
     media_type = body_type(call.headers.get("content-type", ""))
     data = await call.body()
@@ -41,17 +46,29 @@ async def body_of(call: Call, kind: Kind, *, duplicates: bool = False, older: st
     if tree is None:
         tree = {}
     if not isinstance(tree, dict):
-        why = f"json: cannot unmarshal {go_type(tree)} into Go value of type {_STRUCT}"
-        why = f"couldn't get version/kind; json parse error: {why}"
-        raise strict_json.unrecognized(why, data, kind.kind)
+        raise strict_json.unrecognized(not_of_a_kind(tree), data, kind.kind)
     if not tree.get("kind") and _is_custom(kind):
         why = f"Object 'Kind' is missing in '{data.decode(errors='replace')}'"
         raise strict_json.unrecognized(why, data, kind.kind)
+    if any_version and _is_custom(kind):
+        if why := not_of_a_kind(tree):
+            raise strict_json.unrecognized(why, data, kind.kind)
+        return Body(tree, tuple(doubled))
     return Body(check_kind(_renewed(tree, kind, older), kind), tuple(doubled))
 
 
 def _renewed(tree: Json, kind: Kind, older: str) -> Json:
     return {**tree, "apiVersion": kind.api_version} if older and tree.get("apiVersion") == older else tree
+
+
+def not_of_a_kind(tree: object) -> str:
+    """Why a document cannot even be asked for its apiVersion and kind, in Go's words; "" where it can."""
+    if not isinstance(tree, dict):
+        return f"{UNREAD}json: cannot unmarshal {go_type(tree)} into Go value of type {_STRUCT}"
+    for member in ("apiVersion", "kind"):
+        if not isinstance(value := tree.get(member) or "", str):
+            return f"{UNREAD}json: cannot unmarshal {go_type(value)} into Go struct field .{member} of type string"
+    return ""
 
 
 def go_type(value: object) -> str:
@@ -70,11 +87,8 @@ def of_protobuf(data: bytes, kind: Kind) -> Json:
 def check_kind(tree: Json, kind: Kind) -> Json:
     """The tree with apiVersion and kind filled in. Raises 400 when it claims to be something else."""
     version, name = tree.get("apiVersion") or kind.api_version, tree.get("kind") or kind.kind
-    for member, value in (("apiVersion", version), ("kind", name)):
-        if not isinstance(value, str):
-            why = f"json: cannot unmarshal {go_type(value)} into Go struct field .{member} of type string"
-            why = f"couldn't get version/kind; json parse error: {why}"
-            raise strict_json.unrecognized(why, msgspec.json.encode(tree), kind.kind)
+    if why := not_of_a_kind(tree):
+        raise strict_json.unrecognized(why, msgspec.json.encode(tree), kind.kind)
     if (version, name) != (kind.api_version, kind.kind):
         is_of_version = version == kind.api_version and _is_custom(kind)
         raise mistaken(tree, kind) if is_of_version else _mismatch(version, name, kind)

@@ -5,11 +5,11 @@ from functools import partial
 
 import msgspec
 
-from apimachinery import strict_json
+from apimachinery import errors, schema, strict_json
 from apimachinery.errors import ApiError
-from apimachinery.kinds import Kind
+from apimachinery.fields import Mistyped
 from apimachinery.types import Json
-from apiserver import negotiation
+from apiserver import negotiation, protobuf
 from apiserver.call import Call, Response
 from apiserver.registry import Resource
 from apiserver.request import Attributes
@@ -29,7 +29,8 @@ async def delete(api: Api, call: Call, resource: Resource) -> Response:
     removed, shown = await remove(api, resource, key, options, attributes_of(call, dry_run=options.dry_run), call=call)
     if not removed or _shows_deleted(resource):
         await presenting.prepare(resource, [shown])
-        return presenting.present(call, resource, shown, api.clock())
+        is_begun = not removed and options.orphan is False  # who says so in the old way hears that it takes a while
+        return presenting.present(call, resource, shown, api.clock(), 202 if is_begun else 200)
     return presenting.status(call, _details(resource, shown))
 
 
@@ -39,23 +40,47 @@ def _warn(call: Call, resource: Resource, options: DeleteOptions) -> None:
         call.warn(resource.strategy.orphans_warning)
 
 
-_OPTIONS = Kind(kind="DeleteOptions", plural="deleteoptions", verbs=())
+_OPTIONS = "DeleteOptions"
+_META_VERSION = "meta.k8s.io/v1"
+_SCHEME = "pkg/runtime/scheme.go:110"
 
 
 async def _options_body(call: Call) -> Json | None:
-    """The DeleteOptions sent along, None without any. Their apiVersion may be that of any group."""
+    """The DeleteOptions sent along, None without any. Their apiVersion may be that of any group. Raises 400."""
     data = await call.body()
     if not data:
         return None
     media_type = negotiation.body_type(call.headers.get("content-type", ""))
     if media_type == negotiation.PROTOBUF:
-        return decoding.of_protobuf(data, _OPTIONS)
-    tree, _ = strict_json.decode(data, is_yaml=media_type == negotiation.YAML, expected=_OPTIONS.kind)
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise strict_json.unrecognized("DeleteOptions must be an object", data, _OPTIONS.kind)
-    return tree
+        try:
+            tree = protobuf.decode(data)
+        except protobuf.Malformed as error:
+            raise errors.unconverted(str(error)) from None
+    else:
+        tree = _options_tree(data, is_yaml=media_type == negotiation.YAML)
+    version, kind = tree.get("apiVersion") or _META_VERSION, tree.get("kind") or _OPTIONS
+    if version.count("/") > 1:
+        raise errors.unconverted(f"unexpected GroupVersion string: {version}")
+    if kind != _OPTIONS:
+        raise errors.unconverted(f'no kind "{kind}" is registered for version "{version}" in scheme "{_SCHEME}"')
+    try:
+        return schema.decode_definition(schema.DELETE_OPTIONS, tree, strict=False)[0]
+    except Mistyped as error:
+        raise errors.unconverted(str(error)) from None
+
+
+def _options_tree(data: bytes, *, is_yaml: bool) -> Json:
+    """What a body says, which names itself in words if at all. Raises 400."""
+    try:
+        tree, _ = strict_json.decode(data, is_yaml=is_yaml)
+    except ApiError as error:
+        unread = "" if is_yaml else decoding.UNREAD
+        raise errors.unconverted(unread + error.message.removeprefix("error decoding patch: ")) from None
+    tree = {} if tree is None else tree
+    if why := decoding.not_of_a_kind(tree):
+        raise errors.unconverted(why)
+    found: Json = tree
+    return found
 
 
 def _shows_deleted(resource: Resource) -> bool:

@@ -5,6 +5,7 @@ Source of the wording: endpoints/handlers/{create,update,patch}.go, rest.go (tra
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 
 import msgspec
@@ -21,11 +22,44 @@ from apiserver.resources import decoding
 from apiserver.resources.options import WriteOptions, write_options
 
 
+@dataclass(slots=True)
+class Empties:
+    """What an object said and is not stored: the lists and maps in it that were there, and empty."""
+
+    #: Whether there were any.
+    any: bool = False
+    #: The object as it said so.
+    sent: Json = field(default_factory=dict)
+
+    def count(self, kind: Kind, made: Json, name: str) -> bool:
+        """Whether one is left in a field of the object that was made of it."""
+        return self.any and name != "" and schema.has_empty(kind, self.sent.get(name), made.get(name), name)
+
+
 def checked(
-    tree: Json, resource: Resource, options: WriteOptions, call: Call, duplicates: tuple[str, ...], *, is_patch: bool
+    tree: Json,
+    resource: Resource,
+    options: WriteOptions,
+    call: Call,
+    duplicates: tuple[str, ...],
+    *,
+    is_patch: bool,
+    empties: Empties | None = None,
 ) -> Json:
     """A write's body or result as its resource knows it. Raises for what Strict or the types forbid."""
-    return _checked(tree, resource.kind, options, call, duplicates, resource.decode, is_patch=is_patch)
+    if resource.decode is not None:
+        return _checked(tree, resource.kind, options, call, duplicates, resource.decode, is_patch=is_patch)
+    noted = False
+
+    def decode(tree: Json, strict: bool) -> tuple[Json, list[str]]:  # noqa: FBT001 - a Resource's decode
+        nonlocal noted
+        decoded, unknown, noted = schema.decode_noting(resource.kind, tree, strict=strict)
+        return decoded, unknown
+
+    found = _checked(tree, resource.kind, options, call, duplicates, decode, is_patch=is_patch, is_typed=True)
+    if noted and empties is not None:
+        empties.any, empties.sent = True, tree
+    return found
 
 
 def _typed(kind: Kind, tree: Json, strict: bool) -> tuple[Json, list[str]]:  # noqa: FBT001 - a Resource's decode
@@ -38,18 +72,19 @@ def _checked(
     options: WriteOptions,
     call: Call,
     duplicates: tuple[str, ...],
-    decode: Callable[[Json, bool], tuple[Json, list[str]]] | None,
+    decode: Callable[[Json, bool], tuple[Json, list[str]]],
     *,
     is_patch: bool,
+    is_typed: bool = False,
 ) -> Json:
     """A fresh tree, typed values only: unknown fields and nulls gone. Raises for what Strict or the types forbid."""
     reports = options.field_validation != "Ignore"
     try:
-        decoded, unknown = (decode or partial(_typed, kind))(tree, reports)
+        decoded, unknown = decode(tree, reports)
     except ApiError as error:
         raise of_patch(call, tree, _why(call, kind, error)) if is_patch else error from None
     strict = [*duplicates, *unknown]
-    if duplicates and unknown and decode is None and not is_patch:  # elsewhere upstream finds them one after the other
+    if duplicates and unknown and is_typed and not is_patch:  # elsewhere upstream finds them one after the other
         strict = strict_json.in_order(call.received, strict)
     if not strict:
         return decoded
@@ -66,12 +101,14 @@ async def typed_body(call: Call, kind: Kind, older: str = "") -> Json:
     options = write_options(call)
     body = await decoding.body_of(call, kind, duplicates=options.field_validation != "Ignore", older=older)
     decoding.metadata_of(body.tree)
-    return _checked(body.tree, kind, options, call, body.duplicates, None, is_patch=False)
+    return _checked(
+        body.tree, kind, options, call, body.duplicates, partial(_typed, kind), is_patch=False, is_typed=True
+    )
 
 
 def patched(call: Call, tree: Json, kind: Kind, options: WriteOptions, mistakes: tuple[str, ...]) -> Json:
     """What a patch made of an object that is not stored as such. Raises 422."""
-    return _checked(tree, kind, options, call, mistakes, None, is_patch=True)
+    return _checked(tree, kind, options, call, mistakes, partial(_typed, kind), is_patch=True, is_typed=True)
 
 
 def _why(call: Call, kind: Kind, error: ApiError) -> str:

@@ -48,7 +48,8 @@ class _Versions:
         """An object in another version. Raises NoVersion."""
         if tree["apiVersion"] == version:
             return tree
-        return self.resource.merging.convert(without_nulls(tree), self._kind(version))
+        plain = without_nulls(tree) if self.resource.is_typed else tree  # a custom object may say null
+        return self.resource.merging.convert(plain, self._kind(version))
 
 
 def ownership(resource: Resource, subresource: str) -> Ownership:

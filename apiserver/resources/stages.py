@@ -14,6 +14,7 @@ the new and the old object and has no effect outside them, but for warnings, whi
     stamp      uid, timestamps, generation, who and when
     validate   metadata and strategy, every problem at once as one 422
     admit      admission that only says yes or no: plugins, policies, webhooks
+    settle     as it is stored: no list that is empty
 """
 
 from collections.abc import Awaitable, Callable
@@ -54,6 +55,10 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     options: WriteOptions
     #: The object to write, from the one stored now (None: there is none). May run several times.
     source: Callable[[Json | None], Json]
+    #: Whether `source` gives what has been decoded: a body is, before anything else is looked at.
+    is_decoded: bool = False
+    #: What it said that is not stored.
+    empties: fields.Empties = msgspec.field(default_factory=fields.Empties)
     #: What the client demands of the object stored, once its own is known to be well-formed. Raises.
     precondition: Callable[[Json, Json], None] | None = None
     #: Fields a body named twice, as strict decoding errors.
@@ -87,7 +92,12 @@ async def patch(write: Write, _new: Json, old: Json | None) -> Json:
 
 async def prune(write: Write, new: Json, _old: Json | None) -> Json:
     """The object as the schema knows it."""
-    return fields.checked(new, write.resource, write.options, write.call, write.duplicates, is_patch=write.is_patch)
+    if write.is_decoded:
+        return new
+    resource, options, duplicates = write.resource, write.options, write.duplicates
+    return fields.checked(
+        new, resource, options, write.call, duplicates, is_patch=write.is_patch, empties=write.empties
+    )
 
 
 async def meet(write: Write, new: Json, old: Json | None) -> Json:
@@ -109,12 +119,15 @@ async def manage(write: Write, new: Json, old: Json | None) -> Json:
         metadata.wipe(meta)
     if not write.is_patch:
         _deduplicate(write, meta, "")
-    if not write.has_entries:
-        served = resource.to_served(old) if old is not None else None
-        manager, now = managing.manager_of(write.call, write.options), times.rfc3339(write.now)
-        rules = managing.ownership(resource, write.subresource)
-        new = managing.with_entries(new, rules.update(served, new, manager, now))
-    return resource.to_stored(new)
+    stored = resource.to_stored(new)
+    if write.has_entries:
+        return stored
+    if stored is not new:
+        new = resource.to_served(stored)  # with what the version stored knows of it besides
+    served = resource.to_served(old) if old is not None else None
+    manager, now = managing.manager_of(write.call, write.options), times.rfc3339(write.now)
+    rules = managing.ownership(resource, write.subresource)
+    return managing.with_entries(stored, rules.update(served, new, manager, now))
 
 
 async def mutate(write: Write, new: Json, old: Json | None) -> Json:
@@ -163,7 +176,9 @@ def _subject(write: Write, new: Json, old: Json | None) -> Subject:
 async def _settled(write: Write, tree: Json, resource: Resource) -> Json:
     """What a webhook made of an object, in the version stored. Raises 500 for what is none."""
     options = msgspec.structs.replace(write.options, field_validation="Ignore")
-    quiet = msgspec.structs.replace(write, resource=resource, options=options, duplicates=(), is_patch=False)
+    quiet = msgspec.structs.replace(
+        write, resource=resource, options=options, duplicates=(), is_patch=False, is_decoded=False
+    )
     try:
         found = resource.to_stored(await default(quiet, await prune(quiet, tree, None), None))
     except ApiError as error:
@@ -214,7 +229,8 @@ async def stamp(write: Write, new: Json, old: Json | None) -> Json:
         metadata.stamp_update(meta, old["metadata"])
     new = strategy.stamp(new, old, WriteContext(write.attributes.user, write.now, write.subresource, write.call.warn))
     if old is not None and write.subresource != STATUS and "generation" in meta:
-        meta["generation"] += bool(strategy.raises_generation(new, old))
+        is_emptied = write.empties.count(write.resource.stored, new, strategy.empty_counts)
+        meta["generation"] += bool(is_emptied or strategy.raises_generation(new, old))
     new = metadata.stored_order(new)
     return managing.without_new_times(new, metadata.stored_order(old)) if old is not None else new
 
@@ -255,14 +271,32 @@ def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
 
 
 async def admit(write: Write, new: Json, old: Json | None) -> Json:
-    """Admission that only looks; then the object is as it will be read."""
+    """Admission that only looks."""
     subject = _asked(write, new, old)
     await write.api.admission.validate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
-    return protobuf.as_stored(new, write.resource.stored)
+    return new
+
+
+async def settle(write: Write, new: Json, _old: Json | None) -> Json:
+    """The object as it is stored, and shown from now on: upstream's way of storing knows no list that is empty."""
+    return protobuf.settled(new) if write.empties.any else protobuf.as_stored(new, write.resource.stored)
 
 
 # Order matters: a stage relies on everything above it and on nothing below it.
-WRITE_STAGES: tuple[Stage, ...] = (patch, prune, meet, default, manage, mutate, prepare, shape, stamp, validate, admit)
+WRITE_STAGES: tuple[Stage, ...] = (
+    patch,
+    prune,
+    meet,
+    default,
+    manage,
+    mutate,
+    prepare,
+    shape,
+    stamp,
+    validate,
+    admit,
+    settle,
+)
 
 
 async def written(write: Write, old: Json | None) -> Json:

@@ -6,6 +6,7 @@ lost race. Source: endpoints/handlers/{create,update,patch}.go, registry/generic
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from apiserver.registry import Resource
 from apiserver.request import Attributes
 from apiserver.resources import committing, decoding, fields, managing, presenting, reviewing
 from apiserver.resources.api import Api
-from apiserver.resources.options import WriteOptions, write_options
+from apiserver.resources.options import WriteOptions, no_revision, write_options
 from apiserver.resources.stages import Write
 
 #: What a patch may be.
@@ -50,19 +51,18 @@ def attributes_of(call: Call, verb: str = "", name: str = "", *, dry_run: bool =
 async def create(api: Api, call: Call, resource: Resource) -> Response:
     """POST to a collection."""
     options = write_options(call)
-    body = await decoding.body_of(call, resource.kind, duplicates=options.field_validation != "Ignore")
-    tree = decoding.place(body.tree, resource.kind, call.target.namespace)
-    version = decoding.metadata_of(tree).get("resourceVersion") or ""
-    name = tree["metadata"].get("name") or ""
+    tree, source, empties = await _sent(call, resource, options)
+    meta = tree["metadata"]
     write = Write(
         api=api,
         call=call,
         resource=resource,
-        attributes=attributes_of(call, name=name if isinstance(name, str) else "", dry_run=options.dry_run),
+        attributes=attributes_of(call, name=meta.get("name") or "", dry_run=options.dry_run),
         options=options,
-        source=_copies(resource, tree),
-        duplicates=body.duplicates,
-        version=version if isinstance(version, str) else "",
+        source=source,
+        is_decoded=True,
+        empties=empties,
+        version=meta.get("resourceVersion") or "",
         now=api.clock(),
     )
     committed = await committing.create(write)
@@ -97,15 +97,12 @@ def owned(api: Api, call: Call, resource: Resource, options: WriteOptions, tree:
 async def update(api: Api, call: Call, resource: Resource) -> Response:
     """PUT of an object or of one of its parts."""
     options = write_options(call)
-    body = await decoding.body_of(call, resource.kind, duplicates=options.field_validation != "Ignore")
-    tree = body.tree
-    tree = decoding.place(tree, resource.kind, namespace_of(call, resource))
+    tree, fresh, empties = await _sent(call, resource, options)
     decoding.check_name(tree, call.target.name)
-    sent = _copies(resource, tree)
     may_create = resource.strategy.allow_create_on_update
 
     def source(old: Json | None) -> Json:
-        new = sent(old)
+        new = fresh(old)
         if old is None and may_create and (uid := new["metadata"].get("uid")):
             raise uid_conflict(call, resource, options, uid, "")
         return new
@@ -117,8 +114,9 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
         attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
+        is_decoded=True,
+        empties=empties,
         precondition=partial(check_version, call, resource, options, is_needed=_demands_version(resource)),
-        duplicates=body.duplicates,
         subresource=call.target.subresource,
         now=api.clock(),
     )
@@ -161,7 +159,7 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
     write = Write(
         api=api,
         call=call,
-        resource=resource,
+        resource=resource.for_applying() if applies else resource,
         attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
@@ -353,12 +351,22 @@ def key_of(call: Call, resource: Resource) -> str:
     return resource.stored.storage_key(namespace_of(call, resource), call.target.name)
 
 
-def _copies(resource: Resource, tree: Json) -> Callable[[Json | None], Json]:
-    """The tree sent, for every attempt. Pruning by a schema makes a fresh one; without a schema it is made here."""
-    if resource.decode is not None or schema.definition(resource.kind) is not None:
-        return lambda _old: tree
-    data = msgspec.json.encode(tree)
-    return lambda _old: msgspec.json.decode(data)
+async def _sent(
+    call: Call, resource: Resource, options: WriteOptions
+) -> tuple[Json, Callable[[Json | None], Json], fields.Empties]:
+    """The body as its schema knows it, in its place; the source of a fresh one for every attempt. Raises 400."""
+    kind, empties = resource.kind, fields.Empties()
+    body = await decoding.body_of(call, kind, duplicates=options.field_validation != "Ignore", any_version=True)
+    decoding.metadata_of(body.tree)
+    body = replace(body, tree=managing.keep_resets(body.tree))
+
+    def decoded(options: WriteOptions, duplicates: tuple[str, ...]) -> Json:
+        tree = fields.checked(body.tree, resource, options, call, duplicates, is_patch=False, empties=empties)
+        return decoding.place(decoding.check_kind(tree, kind), kind, namespace_of(call, resource))
+
+    first = decoded(options, body.duplicates)
+    fresh, quiet = [first], msgspec.structs.replace(options, field_validation="Ignore")
+    return first, lambda _old: fresh.pop() if fresh else decoded(quiet, ()), empties
 
 
 def uid_conflict(call: Call, resource: Resource, options: WriteOptions, wanted: str, found: str) -> errors.ApiError:
@@ -392,9 +400,8 @@ def check_version(
     """
     meta, before = new["metadata"], old["metadata"]
     name, version = before["name"], meta.get("resourceVersion") or ""
-    if not isinstance(version, str) or not (version.isdigit() or not version):
-        problem = FieldError("metadata.resourceVersion", errors.INVALID, "must be a number", version)
-        raise errors.invalid(resource.kind.group, resource.kind.kind, name, [problem])
+    if why := no_revision(version):
+        raise errors.unconverted(why)
     uid = meta.get("uid") or ""
     if uid and uid != before.get("uid") and not is_patch:
         raise uid_conflict(call, resource, options, uid, before.get("uid", ""))

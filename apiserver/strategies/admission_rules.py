@@ -34,9 +34,9 @@ def rule_with_operations(path: str, rule: Json) -> Problems:
             yield required(f"{path}.{member}")
         if "*" in values and len(values) > 1:
             yield invalid(f"{path}.{member}", values, f"if '*' is present, must not specify other {word}")
-    for i, operation in enumerate(rule.get("operations") or ()):
-        if operation not in _OPERATIONS:
-            yield not_supported(f"{path}.operations[{i}]", operation, _OPERATIONS)
+        for i, operation in enumerate(values if member == "operations" else ()):
+            if operation not in _OPERATIONS:
+                yield not_supported(f"{path}.{member}[{i}]", operation, _OPERATIONS)
     for i, version in enumerate(rule.get("apiVersions") or ()):
         if not version:
             yield required(f"{path}.apiVersions[{i}]")

@@ -11,7 +11,7 @@ from typing import Any
 from apimachinery.errors import FieldError
 from apimachinery.json_syntax import complaint
 from apimachinery.types import Json
-from apiserver.strategies import object_warnings
+from apiserver.strategies import key_pairs, object_warnings
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.problems import Problems, config_key, forbidden, invalid, required, too_long
 from apiserver.strategies.sameness import same
@@ -113,6 +113,10 @@ def _is_json(key: str, data: Mapping[str, str]) -> Problems:
         yield invalid(f"data[{key}]", "<secret contents redacted>", why)
 
 
+def warn_of_secret(new: Json, _old: Json | None) -> list[str]:
+    return key_pairs.warnings(new.get("data") or {}) if new.get("type") == "kubernetes.io/tls" else []
+
+
 def secret_fields(tree: Json) -> Mapping[str, str]:
     return {**metadata_fields(tree), "type": tree.get("type", "")}
 
@@ -122,6 +126,7 @@ SECRETS = Strategy(
     default=default_secret,
     prepare=as_sent,
     check=check_secret,
+    warnings=warn_of_secret,
     fields=secret_fields,
     field_labels=("metadata.name", "metadata.namespace", "type"),
 )

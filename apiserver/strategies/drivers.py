@@ -18,6 +18,7 @@ from apiserver.strategies.problems import (
     forbidden,
     immutable,
     invalid,
+    kept,
     label_selector,
     non_negative,
     qualified_name,
@@ -129,12 +130,11 @@ def _topology_keys(path: str, keys: Sequence[str]) -> Problems:
 
 
 def _node_changes(drivers: Sequence[Json], before: Sequence[Json]) -> Problems:
-    """A driver stays as it has registered, but for how many volumes it can have."""
+    """A driver stays as it has registered."""
     for was in before:
         for driver in drivers:
             if driver.get("name") == was.get("name"):
-                now, then = ({**it, "allocatable": None} for it in (driver, was))
-                yield from immutable("spec.drivers", now, then)
+                yield from kept("spec.drivers", "storage.CSINodeDriver", driver, was)
 
 
 def check_capacity(new: Json, old: Json | None) -> list[FieldError]:
@@ -154,9 +154,7 @@ def check_attachment(new: Json, old: Json | None) -> list[FieldError]:
     if old is None:
         return [*problems, *_attachment_in_v1(spec)]
     problems += problems
-    if not same(spec, old.get("spec")):
-        problems.append(invalid("spec", spec, "field is immutable"))
-    return problems
+    return [*problems, *kept("spec", "storage.VolumeAttachmentSpec", spec, old.get("spec"))]
 
 
 def _attachment(spec: Json) -> Problems:

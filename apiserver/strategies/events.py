@@ -13,6 +13,7 @@ from apiserver.strategies.problems import (
     go_struct,
     immutable,
     invalid,
+    kept,
     named,
     qualified_name,
     required,
@@ -65,8 +66,14 @@ def check_v1(new: Json, old: Json | None) -> list[FieldError]:
     shown = go_struct(**{_GO_NAMES.get(name, name.capitalize()): about[name] for name in _OBJECT})
     problems += [invalid("involvedObject", shown, IMMUTABLE)] if about != before else []
     for name, path, blank in _FOR_LIFE:
-        problems += immutable(path, new.get(name) or blank, old.get(name) or blank)
+        if type_ := _STRUCTS.get(name):
+            problems += kept(path, type_, new.get(name), old.get(name))
+        else:
+            problems += immutable(path, new.get(name) or blank, old.get(name) or blank)
     return problems
+
+
+_STRUCTS = {"source": "core.EventSource", "related": "*core.ObjectReference"}
 
 
 def _check(event: Json, reporter: str) -> Problems:

@@ -17,6 +17,7 @@ from apiserver.strategies.problems import (
     go_struct,
     immutable,
     invalid,
+    kept,
     label_selector,
     named,
     port,
@@ -36,10 +37,16 @@ _PROTOCOLS = ("SCTP", "TCP", "UDP")
 
 
 def check_ingress(new: Json, old: Json | None) -> list[FieldError]:
-    return [*_ingress(new, creating=old is None)]
+    had_bad_secrets = old is not None and any(_bad_secret(tls) for tls in (old.get("spec") or {}).get("tls") or ())
+    return [*_ingress(new, creating=old is None, any_secret=had_bad_secrets)]
 
 
-def _ingress(tree: Json, *, creating: bool) -> Problems:
+def _bad_secret(tls: Json) -> list[str]:
+    name = tls.get("secretName") or ""
+    return names.dns_subdomain(name) if name else []
+
+
+def _ingress(tree: Json, *, creating: bool, any_secret: bool) -> Problems:
     spec = tree.get("spec") or {}
     annotations = (tree.get("metadata") or {}).get("annotations") or {}
     if creating and annotations.get(_CLASS_ANNOTATION) and spec.get("ingressClassName") is not None:
@@ -54,6 +61,8 @@ def _ingress(tree: Json, *, creating: bool) -> Problems:
     for i, tls in enumerate(spec.get("tls") or ()):
         for j, host in enumerate(tls.get("hosts") or ()):
             yield from _host(f"spec.tls[{i}].hosts[{j}]", host)
+        for message in () if any_secret else _bad_secret(tls):
+            yield invalid(f"spec.tls[{i}].secretName", tls["secretName"], message)
     if spec.get("ingressClassName") is not None:
         yield from dns_subdomain("spec.ingressClassName", spec["ingressClassName"])
 
@@ -141,7 +150,6 @@ def check_class(new: Json, old: Json | None) -> list[FieldError]:
     problems += _class_controller(controller) if controller else [required("spec.controller")]
     reference = spec.get("parameters")
     if reference is not None:
-        problems += [required(f"spec.parameters.{name}") for name in ("kind", "name") if not reference.get(name)]
         problems += _parameters("spec.parameters", reference)
     return problems
 
@@ -150,6 +158,11 @@ def _parameters(path: str, reference: Json) -> Problems:
     scope, namespace = reference.get("scope"), reference.get("namespace")
     if reference.get("apiGroup") is not None:
         yield from named(f"{path}.apiGroup", reference["apiGroup"], names.dns_subdomain)
+    for name in ("kind", "name"):
+        if not reference.get(name):
+            yield required(f"{path}.{name}")
+        else:
+            yield from named(f"{path}.{name}", reference[name], names.path_segment)
     if scope is None:
         yield required(f"{path}.scope")
         return
@@ -171,10 +184,10 @@ def default_class(tree: Json) -> Json:
 
 
 def _class_controller(value: str) -> Problems:
-    domain, slash, _ = value.partition("/")
-    if len(value) > 250:
+    domain, _, rest = value.partition("/")
+    if len(value.encode()) > 250:
         yield too_long("spec.controller", 250)
-    if not slash:
+    if not domain or not rest:
         yield invalid("spec.controller", value, 'must be a domain-prefixed path (such as "acme.io/foo")')
     else:
         yield from named("spec.controller", domain, names.dns_subdomain)
@@ -222,12 +235,12 @@ def _policy_ports(path: str, entries: Sequence[Json]) -> Problems:
             if end is not None:
                 yield invalid(f"{here}.endPort", end, "may not be specified when `port` is not specified")
             continue
-        yield from port_or_name(f"{here}.port", value)
         if end is not None and isinstance(value, str):
             yield invalid(f"{here}.endPort", end, "may not be specified when `port` is non-numeric")
-        elif end is not None and end < value:
-            yield invalid(f"{here}.endPort", end, "must be greater than or equal to `port`")
-        if end is not None:
+        yield from port_or_name(f"{here}.port", value)
+        if end is not None and not isinstance(value, str):
+            if end < value:  # upstream shows the port here
+                yield invalid(f"{here}.endPort", value, "must be greater than or equal to `port`")
             yield from port(f"{here}.endPort", end)
 
 
@@ -273,7 +286,9 @@ def check_address(new: Json, old: Json | None) -> list[FieldError]:
     else:
         problems += [required(f"spec.parentRef.{n}") for n in ("resource", "name") if not reference.get(n)]
     if old is not None:
-        problems += immutable("spec.parentRef", reference, (old.get("spec") or {}).get("parentRef"))
+        problems += kept(
+            "spec.parentRef", "*networking.ParentReference", reference, (old.get("spec") or {}).get("parentRef")
+        )
     return problems
 
 
@@ -328,6 +343,7 @@ NETWORKPOLICIES = Strategy(
     prepare=as_sent,
     check=check_policy,
     has_generation=True,
+    empty_counts="spec",
     warnings=object_warnings.network_policy,
 )
 IPADDRESSES = Strategy(prepare=as_sent, check=check_address, name=address_name)

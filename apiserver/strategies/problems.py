@@ -120,6 +120,12 @@ def immutable(path: str, new: Any, old: Any, detail: str = IMMUTABLE) -> Problem
         yield invalid(path, new, detail)
 
 
+def kept(path: str, type_: str, new: Json | None, old: Json | None) -> Problems:
+    """A struct that stays as it was, shown as upstream's internal type."""
+    if not go_structs.equal(type_, new, old):
+        yield invalid(path, go_structs.shown(type_, new), IMMUTABLE)
+
+
 def named(path: str, value: str, rule: Callable[[str], list[str]]) -> Problems:
     """A value that must follow a naming rule of `apimachinery.names`: one problem per message."""
     for message in rule(value):

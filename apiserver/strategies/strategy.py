@@ -153,6 +153,9 @@ class Strategy:
     check: Check = no_problems
     raises_generation: Callable[[Json, Json], bool] = spec_differs  # (new, old)
     has_generation: bool = False
+    #: The field of which a list or a map that was sent empty counts as changed: upstream compares it as Go does, and
+    #: what is stored has none that are empty.
+    empty_counts: str = ""
     prepare_status: Prepare = only_status
     check_status: Check = no_problems
     parts: Mapping[str, Part] = field(default_factory=dict)

@@ -191,7 +191,10 @@ _METADATA_CHECKS: Mapping[tuple[str, ...], tuple[Kind, ...]] = {
         kinds.RESOURCECLAIMTEMPLATES,
         kinds.DEVICECLASSES,
     ),
-    (WHOLE, CHANGES, WHOLE): (kinds.PERSISTENTVOLUMECLAIMS,),
+    (WHOLE, CHANGES, WHOLE): (
+        kinds.VOLUMEATTRIBUTESCLASSES,
+        kinds.PERSISTENTVOLUMECLAIMS,
+    ),
     (WHOLE, WHOLE, CHANGES): (kinds.ROLES, kinds.ROLEBINDINGS, kinds.CLUSTERROLES, kinds.CLUSTERROLEBINDINGS),
 }
 

@@ -55,16 +55,16 @@ def _webhooks(hooks: Sequence[Json], old: Sequence[Json] | None) -> Problems:
     """What was there before these rules is let through: each applies unless the old webhooks already broke it."""
     allow = _Allowed(old)
     seen: set[str] = set()
+    conditions = old is None or [h.get("matchConditions") for h in hooks] != [h.get("matchConditions") for h in old]
     for i, hook in enumerate(hooks):
         here, name = f"webhooks[{i}]", hook.get("name", "")
         yield from _webhook(here, hook, allow)
+        if conditions:
+            yield from match_conditions(f"{here}.matchConditions", hook.get("matchConditions") or ())
         yield from _versions(f"{here}.admissionReviewVersions", hook.get("admissionReviewVersions") or (), allow)
         if name and name in seen and not allow.same_names:
             yield duplicate(f"{here}.name", name)
         seen.add(name)
-    if old is None or [h.get("matchConditions") for h in hooks] != [h.get("matchConditions") for h in old]:
-        for i, hook in enumerate(hooks):
-            yield from match_conditions(f"webhooks[{i}].matchConditions", hook.get("matchConditions") or ())
 
 
 class _Allowed:
@@ -199,6 +199,7 @@ def _configuration(default_of: Callable[[Json], Json]) -> Strategy:
         check=check,
         has_generation=True,
         raises_generation=hooks_changed,
+        empty_counts="webhooks",
         allow_unconditional_update=False,
         any_finalizer=True,
     )

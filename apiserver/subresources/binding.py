@@ -56,7 +56,7 @@ async def bind(api: Api, call: Call, pod: str) -> Response:
     if pod and name != pod:
         raise errors.bad_request("name in URL does not match name in Binding object")
     if problems := _problems(binding):
-        raise errors.invalid("", BINDINGS.kind, name, problems)
+        raise errors.unconverted(errors.joined(problems))
     now = times.rfc3339(api.clock())
     resource = api.registry.of(PODS)
     key = PODS.storage_key(call.target.namespace, name)

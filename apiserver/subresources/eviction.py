@@ -78,7 +78,12 @@ def _options(call: Call, eviction: Json, name: str) -> DeleteOptions:
     if options.get(_IGNORE_STORE):
         problem = FieldError(f"deleteOptions.{_IGNORE_STORE}", errors.INVALID, _NOT_HERE, value=True)
         raise errors.invalid(EVICTION.group, EVICTION.kind, name, [problem])
-    return delete_options(call, options)
+    asked = list(call.query.get("dryRun", ()))
+    wanted = options.get("dryRun") or asked
+    if asked and wanted != asked:
+        why = "Non-matching dry-run options in request and content"
+        raise errors.unconverted(f"{why}: {errors.go_value(asked)} and {errors.go_value(wanted)}")
+    return delete_options(call, {**options, "dryRun": wanted})
 
 
 def _ignores_budgets(pod: Json) -> bool:

@@ -16,7 +16,7 @@ import msgspec
 from apimachinery import errors, selectors, times
 from apimachinery.apply import scaling
 from apimachinery.apply.ownership import MANAGED_FIELDS
-from apimachinery.errors import FieldError
+from apimachinery.errors import ApiError, FieldError
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver import negotiation
@@ -65,6 +65,7 @@ class Places:
     read: Callable[[Json], Json]  #: the same for who asks for it
     begin: Callable[[Json], Json]  #: the same as what a write starts from
     put: Callable[[Json, Json], Json]  #: an object, with the replica count of a Scale
+    unread: Callable[[ApiError], ApiError] = lambda error: error  #: how it is told that a body is no Scale
 
 
 def handlers(api: Api, places: Places | None = None) -> dict[str, Handler]:
@@ -76,7 +77,10 @@ def handlers(api: Api, places: Places | None = None) -> dict[str, Handler]:
         return _answer(call, places.read(await presenting.loaded(resource, entry)), api.clock())
 
     async def update(call: Call, resource: Resource) -> Response:
-        body = await fields.typed_body(call, SCALE)
+        try:
+            body = await fields.typed_body(call, SCALE)
+        except ApiError as error:
+            raise places.unread(error) from None
         decoding.check_name(body, call.target.name)
         return await _write(api, places, call, resource, lambda _old: body)
 

@@ -147,14 +147,14 @@ async def test_the_same_value_is_shared(api):
         pytest.param(
             "?fieldManager=me",
             applied("a", {}) | {"nonsense": 1},
-            500,
+            400,
             "failed to create typed patch object (/a; /v1, Kind=ConfigMap): .nonsense: field not declared in schema",
             id="an unknown field",
         ),
         pytest.param(
             "?fieldManager=me",
             applied("a", {"x": 1}),
-            500,
+            400,
             "failed to create typed patch object (/a; /v1, Kind=ConfigMap): .data.x: expected string, got "
             "&value.valueUnstructured{Value:1}",
             id="a wrong type",

@@ -104,5 +104,15 @@ async def test_custom_resources_merge_by_their_schema(api):
     code, tree = await api.call("PATCH", f"{things}/a/status?fieldManager=me", status, type=APPLY)
     assert (code, owners(tree)["me", "Apply", "status"]) == (200, {"f:status": {"f:count": {}}})
     code, status = await apply(api, things, thing(nonsense=1))
-    assert code == 500
+    assert code == 400
     assert status["message"].endswith(".spec.nonsense: field not declared in schema")
+
+
+async def test_an_applied_null_is_refused_where_an_updated_one_is_left_out(api):
+    things = await things_of(api, CRD)
+    code, status = await apply(api, things, thing(count=None))
+    assert (code, "spec.count in body must be of type integer" in status["message"]) == (422, True)
+    code, tree = await apply(api, things, thing(count=1))
+    assert code == 201
+    tree["spec"] = {"count": None, "whole": ["a"]}
+    assert (await api.must("PUT", f"{things}/a", tree))["spec"] == {"whole": ["a"]}

@@ -86,8 +86,10 @@ async def test_bindings_may_be_posted_on_their_own(api):
 async def test_binding_without_a_target(api):
     await api.must("POST", PODS, pod("a"))
     code, status = await api.call("POST", f"{PODS}/a/binding", {"metadata": {"name": "a"}, "target": {"kind": "X"}})
-    assert code == 422
-    assert "target.name: Required value" in status["message"]
+    assert (code, "reason" in status) == (400, False)  # upstream tells of all together, and of no reason
+    assert status["message"] == (
+        '[target.kind: Unsupported value: "X": supported values: "Node", "<empty>", target.name: Required value]'
+    )
 
 
 async def running_pod(api, name):
@@ -215,7 +217,8 @@ async def test_the_day_of_a_secrets_tokens_use_is_noted(api):
         await events.next()
         await api.must("POST", "/apis/authentication.k8s.io/v1/tokenreviews", review)
         _, labelled = await events.next()
-    assert labelled["metadata"]["labels"] == {legacy_tokens.LAST_USED: legacy_tokens.day(time.time())}
+    days = {legacy_tokens.day(time.time() - seconds) for seconds in (0, 600)}  # it may be midnight
+    assert labelled["metadata"]["labels"][legacy_tokens.LAST_USED] in days
     answer = await api.must("POST", "/apis/authentication.k8s.io/v1/tokenreviews", review)
     assert answer["status"]["authenticated"]
     assert await api.must("GET", f"{CORE}/secrets/long") == labelled  # once a day

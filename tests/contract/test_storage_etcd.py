@@ -53,7 +53,7 @@ async def test_an_etcd_that_is_away_is_named():
 async def test_a_frozen_etcd_ends_in_a_time_limit(tmp_path):
     server = EtcdServer(tmp_path).start()
     try:
-        async with server.storage(timeout=2) as storage:  # a busy machine answers within that
+        async with server.storage(timeout=5) as storage:  # a busy machine answers within that
             await storage.get("x")
             server.process.send_signal(signal.SIGSTOP)
             os.waitid(os.P_PID, server.process.pid, os.WSTOPPED)  # a thread on another core may answer once more before

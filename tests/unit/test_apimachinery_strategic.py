@@ -136,35 +136,35 @@ def test_services_merge_ports_by_number():
 @pytest.mark.parametrize(
     ("change", "code", "message"),
     [
-        (pod({"image": "x"}), 500, "map: map[image:x] does not contain declared merge key: name"),
-        (pod({"$patch": "delete"}), 500, "map: map[$patch:delete] does not contain declared merge key: name"),
-        (pod({"name": "a", "$patch": "bad"}), 500, "unknown patch type: bad in map: map[$patch:bad name:a]"),
-        (pod({"name": "a", "$patch": "merge"}), 500, "merging lists cannot yet be specified in the patch"),
-        ({"spec": {"$patch": 5}}, 500, "unknown patch type: %!s(int64=5) in map: map[$patch:5]"),
-        (pod("x"), 500, "list element types are not identical: [[map[name:a]] [x]]"),
+        (pod({"image": "x"}), 400, "map: map[image:x] does not contain declared merge key: name"),
+        (pod({"$patch": "delete"}), 400, "map: map[$patch:delete] does not contain declared merge key: name"),
+        (pod({"name": "a", "$patch": "bad"}), 400, "unknown patch type: bad in map: map[$patch:bad name:a]"),
+        (pod({"name": "a", "$patch": "merge"}), 400, "merging lists cannot yet be specified in the patch"),
+        ({"spec": {"$patch": 5}}, 400, "unknown patch type: %!s(int64=5) in map: map[$patch:5]"),
+        (pod("x"), 400, "list element types are not identical: [[map[name:a]] [x]]"),
         (pod(["x"]), 422, "the server rejected our request due to an error in our request"),
         ({"spec": {"$retainKeys": "x"}}, 400, "invalid patch format of retainKeys"),
         ({"spec": {"$retainKeys": ["a"], "nodeName": "x"}}, 400, "invalid patch format of retainKeys"),
         ({"spec": {"$deleteFromPrimitiveList": ["a"]}}, 400, "invalid patch format of primitive list"),
         (
             {"spec": {"$setElementOrder/tolerations": [], "tolerations": [{"key": "b"}]}},
-            500,
+            400,
             "map: map[key:b] does not contain declared merge key: ",
         ),
         ({"spec": {"$setElementOrder": ["a"]}}, 400, "invalid patch format of setElementOrder list"),
-        ({"spec": {"$setElementOrder/containers": "a"}}, 500, "expected a []interface {}, but received a string"),
-        (pod({"name": "b"}, **{"$setElementOrder/containers": ["b"]}), 500, "expected a map, but received a string"),
-        (pod({"name": "b"}, **{"$setElementOrder/containers": [1]}), 500, "expected a map, but received a int64"),
+        ({"spec": {"$setElementOrder/containers": "a"}}, 400, "expected a []interface {}, but received a string"),
+        (pod({"name": "b"}, **{"$setElementOrder/containers": ["b"]}), 400, "expected a map, but received a string"),
+        (pod({"name": "b"}, **{"$setElementOrder/containers": [1]}), 400, "expected a map, but received a int64"),
         (
             {"spec": {"$setElementOrder/containers": [{"name": "a"}], "containers": [{"name": "b"}]}},
-            500,
+            400,
             "The order in patch list:\n[map[name:b]]\n doesn't match $setElementOrder list:\n[map[name:a]]\n",
         ),
         ([], 400, "invalid JSON document"),
         (
             {"metadata": {"finalizers": [{"a": "b"}]}},
-            500,
-            "cannot merge lists without merge key for schema",
+            400,
+            "cannot merge lists without merge key for struct",
         ),
     ],
 )
@@ -291,7 +291,7 @@ def settled(tree):
     if isinstance(tree, dict):
         # What a new element of a list says of the keys to retain stays there as an unknown field, as upstream.
         kept = {key: settled(value) for key, value in tree.items() if key != "$retainKeys"}
-        return {key: value for key, value in kept.items() if value not in ({}, [])}
+        return {key: value for key, value in kept.items() if value not in ({}, [], None)}
     return [settled(item) for item in tree] if isinstance(tree, list) else tree
 
 

@@ -91,7 +91,7 @@ async def test_a_bus_that_goes_away_amid_a_shutdown_does_not_let_it_go_on(bus, p
     task = asyncio.create_task(logind.run())
     await until(lambda: logind._delay is not None)
     bus.tell(begins=True)
-    await asyncio.wait_for(logind.begun.wait(), 10)
+    await asyncio.wait_for(logind.begun.wait(), 60)
     first, held = len(bus.clients), logind._delay
     bus.preparing = preparing
     bus.clients[-1].close()

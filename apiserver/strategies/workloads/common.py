@@ -1,5 +1,6 @@
 """What every workload shares: its selector, its template, its rollout bounds. Source: pkg/apis/apps/validation."""
 
+import re
 from collections.abc import Mapping
 
 from apimachinery import selectors
@@ -75,7 +76,12 @@ def rollout_bound(path: str, value: object) -> Problems:
 
 
 def is_zero(value: object) -> bool:
-    return value in (0, "0%", None)
+    """Whether a number or a percentage is none, as is what is neither."""
+    digits = value.removesuffix("%") if isinstance(value, str) else str(value or 0)
+    return not _DIGITS.fullmatch(digits) or int(digits) == 0
+
+
+_DIGITS = re.compile(r"-?[0-9]{1,18}")
 
 
 def selector_is_for_life(new: Json, old: Json) -> Problems:

@@ -18,7 +18,6 @@ from apiserver.strategies.problems import (
     IMMUTABLE,
     Problems,
     domain_prefixed_path,
-    forbidden,
     go_struct,
     immutable,
     invalid,
@@ -29,7 +28,7 @@ from apiserver.strategies.problems import (
 )
 from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Strategy, WriteContext, keep_status, metadata_fields
-from apiserver.strategies.workloads import common, job_policies
+from apiserver.strategies.workloads import common, job_policies, job_status
 
 _UID_LABELS = ("batch.kubernetes.io/controller-uid", "controller-uid")
 _NAME_LABELS = ("batch.kubernetes.io/job-name", "job-name")
@@ -262,20 +261,6 @@ def _without_scheduling(template: Json) -> Json:
     return {**template, "metadata": metadata, "spec": spec}
 
 
-def check_status(new: Json, old: Json | None) -> list[FieldError]:
-    problems = common.status_counts(new, "active", "succeeded", "failed", "ready")
-    conditions = {c.get("type"): c.get("status") for c in (new.get("status") or {}).get("conditions") or ()}
-    was = {c.get("type"): c.get("status") for c in ((old or {}).get("status") or {}).get("conditions") or ()}
-    for name in ("Complete", "Failed"):
-        if was.get(name) == "True" and conditions.get(name) != "True":
-            detail = f"cannot disable the terminal {name}=True condition"
-            problems.append(forbidden("status.conditions", detail))
-    if conditions.get("Complete") == "True" and conditions.get("Failed") == "True":
-        detail = "cannot set Complete=True and Failed=true conditions"
-        problems.append(invalid("status.conditions", new["status"]["conditions"], detail))
-    return problems
-
-
 def fields(tree: Json) -> Mapping[str, str]:
     return {**metadata_fields(tree), "status.successful": str((tree.get("status") or {}).get("succeeded", 0))}
 
@@ -290,7 +275,7 @@ JOBS = Strategy(
     prepare=prepare,
     stamp=stamp,
     check=check,
-    check_status=check_status,
+    check_status=job_status.check,
     has_generation=True,
     orphans=True,
     orphans_warning=_ORPHANS,

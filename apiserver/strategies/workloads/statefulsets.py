@@ -101,6 +101,9 @@ def _check(spec: Json) -> Problems:
     if not [*label_selector("spec.selector", spec.get("selector"))]:
         yield from common.mismatch(spec.get("selector"), spec.get("template") or {})
         yield from pods.template("spec.template", _as_made(spec))
+        metadata = (spec.get("template") or {}).get("metadata") or {}
+        yield from names.check_labels(metadata.get("labels") or {}, "spec.template.labels")  # once more, as upstream
+        yield from names.check_annotations(metadata.get("annotations") or {}, "spec.template.annotations")
     yield from common.restart_policy("spec.template.spec.restartPolicy", spec.get("template") or {}, "StatefulSet")
 
 
@@ -149,11 +152,17 @@ def _changes(spec: Json, before: Json) -> Problems:
         yield forbidden("spec", _FORBIDDEN)
 
 
-def check_status(new: Json, _old: Json | None) -> list[FieldError]:
+def check_status(new: Json, old: Json | None) -> list[FieldError]:
     numbers = ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas",
                "observedGeneration", "collisionCount")  # fmt: skip
     parts = ("readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas")
-    return [*common.status_counts(new, *numbers), *common.parts_of_replicas(new, *parts)]
+    problems = [*common.status_counts(new, *numbers), *common.parts_of_replicas(new, *parts)]
+    status, was = new.get("status") or {}, (old or {}).get("status") or {}
+    if (available := status.get("availableReplicas") or 0) > (status.get("readyReplicas") or 0):
+        problems.append(invalid("status.availableReplicas", available, "cannot be greater than status.readyReplicas"))
+    if (count := status.get("collisionCount") or 0) < (was.get("collisionCount") or 0):
+        problems.append(invalid("status.collisionCount", count, "cannot be decremented"))
+    return problems
 
 
 def check_revision(new: Json, old: Json | None) -> list[FieldError]:

@@ -1,8 +1,18 @@
-"""Requests to compare two servers with that build upon one another: applies, watches, pages, definitions, refusals."""
+"""Requests to compare two servers with that build upon one another: applies, watches, pages, definitions, refusals, odd ways of writing."""
 
-from tests.contract.asked_in_sequence import applied, definitions, paged, refused, rights, rules, unchanged, watched
+from tests.contract.asked_in_sequence import (
+    applied,
+    definitions,
+    paged,
+    refused,
+    rights,
+    rules,
+    unchanged,
+    watched,
+    written,
+)
 
-AREAS = (applied, watched, paged, definitions, rules, refused, unchanged, rights)
+AREAS = (applied, watched, paged, definitions, rules, refused, unchanged, rights, written)
 
 
 def everything():
