@@ -107,16 +107,22 @@ def unknown_fields(operations: Any) -> list[str]:
     """`unknown field "[0].foo"` for each member of an operation that means nothing."""
     operations = [] if operations is None else operations
     _check_form(operations)
-    for name, value in ((name, value) for operation in operations for name, value in (operation or {}).items()):
-        if name in ("op", "path", "from") and not isinstance(value, str | None):
-            why = f"json: cannot unmarshal {_JSON_NAMES[type(value)]} into Go struct field jsonPatchOp.{name} of type string"
-            raise bad_request(f"error decoding patch: {why}")
+    for operation in operations:
+        _check_types(operation or {})
     return [
         f'unknown field "[{i}].{name}"'
         for i, operation in enumerate(operations)
         for name in operation or ()
         if name.lower() not in _MEMBERS
     ]
+
+
+def _check_types(operation: Json) -> None:
+    """Raise 400 where a member that should be a text is none."""
+    for name, value in operation.items():
+        if name in ("op", "path", "from") and not isinstance(value, str | None):
+            why = f"cannot unmarshal {_JSON_NAMES[type(value)]} into Go struct field jsonPatchOp.{name} of type string"
+            raise bad_request(f"error decoding patch: json: {why}")
 
 
 def _operate(root: Json, operation: Json, budget: list[int]) -> None:

@@ -10,7 +10,7 @@ Source: apiserver/pkg/storage/cacher/cache_watcher.go (convertToWatchEvent), end
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import msgspec
@@ -18,7 +18,7 @@ import msgspec
 from apimachinery import errors
 from apimachinery.errors import ApiError
 from apiserver import framing, protobuf, warning_headers
-from apiserver.alarm import Alarm
+from apiserver.alarm import Alarm, Patience
 from apiserver.call import Call, Receive, Response, Send
 from apiserver.connect.reverse import upgrade_of
 from apiserver.negotiation import JSON, PROTOBUF, STREAM_TYPES, TABLE, YAML
@@ -263,6 +263,7 @@ class _Watch:
     revision: int  # of the initial objects; without a cursor, how far back the history reaches
     count: WatchCount
     is_over: bool = False
+    patience: Patience = field(init=False)  # with its client, which may be slow
 
     def end(self) -> None:
         """Let it end as if its time were up: the server goes."""
@@ -274,14 +275,16 @@ class _Watch:
         """Write events until the time is up, the client leaves or the cursor falls off the ring."""
         watches = self.view.api.watches
         watches.add(self)
+        self.patience = Patience()
         try:
             await self._run(send)
         finally:
+            self.patience.over()
             watches.discard(self)
 
     async def _run(self, send: Send) -> None:
         if self.cursor is None:
-            await _send(send, [self.view.failure(self._too_old(self.revision))])
+            await self._send(send, [self.view.failure(self._too_old(self.revision))])
             return
         if self.options.timeout < 0:
             return  # its time was up before it began, as upstream sees it
@@ -293,12 +296,12 @@ class _Watch:
             await self._follow(send, self.cursor)
         except Compacted as error:
             self.count.terminated += 1
-            await _send(send, [self.view.failure(self._too_old(error.compacted))])
+            await self._send(send, [self.view.failure(self._too_old(error.compacted))])
         except TooSlow:
             self.count.terminated += 1
             raise
         except ApiError as error:
-            await _send(send, [self.view.failure(error)])
+            await self._send(send, [self.view.failure(error)])
         finally:
             if ending is not None:
                 ending.forget(self)
@@ -315,7 +318,7 @@ class _Watch:
             self.count.initial += len(part)
         self.initial = ()
         if self.options.initial_events and self.options.bookmarks:
-            await _send(send, [self.view.bookmark(self.revision, ends_initial=True)])
+            await self._send(send, [self.view.bookmark(self.revision, ends_initial=True)])
             self.count.began(_scope(self.view.call), asyncio.get_running_loop().time() - began)
 
     async def _follow(self, send: Send, cursor: Cursor) -> None:
@@ -334,7 +337,7 @@ class _Watch:
             if now >= ends or self.is_over:
                 return
             if now >= marks:
-                await _send(send, [self.view.bookmark(cursor.revision)])
+                await self._send(send, [self.view.bookmark(cursor.revision)])
                 marks = self._next_mark(now, ends)
             if self._is_over():
                 ends = now  # what there is comes first
@@ -349,9 +352,18 @@ class _Watch:
                 await self._events(send, frames)
 
     async def _events(self, send: Send, frames: Sequence[bytes]) -> None:
-        await _send(send, frames)
+        await self._send(send, frames)
         for frame in frames:
             self.count.sizes.add(len(frame))
+
+    async def _send(self, send: Send, frames: Sequence[bytes]) -> None:
+        """Write frames; give the client up when it does not take them in time."""
+        body = frames[0] if len(frames) == 1 else b"".join(frames)
+        message = {"type": "http.response.body", "body": body, "more_body": True}
+        try:
+            await self.patience.wait(send(message), SEND_SECONDS + len(body) / _MEBIBYTE)
+        except TimeoutError:
+            raise TooSlow from None
 
     def _is_over(self) -> bool:
         """Whether the resource is served no more, or otherwise than when the watch began."""
@@ -369,13 +381,3 @@ class _Watch:
 def _scope(call: Call) -> str:
     info = call.target
     return "resource" if info.name else "namespace" if info.namespace else "cluster"
-
-
-async def _send(send: Send, frames: Sequence[bytes]) -> None:
-    """Write frames; give the client up when it does not take them in time."""
-    body = frames[0] if len(frames) == 1 else b"".join(frames)
-    try:
-        async with asyncio.timeout(SEND_SECONDS + len(body) / _MEBIBYTE):
-            await send({"type": "http.response.body", "body": body, "more_body": True})
-    except TimeoutError:
-        raise TooSlow from None

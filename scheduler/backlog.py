@@ -48,7 +48,7 @@ class Waiting:
 
 
 class Backlog:
-    """Every pod that has no node, by uid; each in exactly one of active, backing off, failed, parked, being tried."""
+    """Every pod that has no node, by uid; each in one of active, backing off, failed, parked, being tried, placed."""
 
     def __init__(self) -> None:
         self._all: dict[str, Waiting] = {}
@@ -57,6 +57,7 @@ class Backlog:
         self._failed: list[tuple[float, Waiting]] = []
         self._parked: dict[str, Waiting] = {}
         self._tried: dict[str, list[tuple[Event, int | None]]] = {}  # what happened meanwhile
+        self._placed: set[str] = set()  # on their way to a node: what happens is nothing to them
         self._order = itertools.count()
 
     def __len__(self) -> int:
@@ -65,7 +66,7 @@ class Backlog:
     def sizes(self) -> Mapping[str, int]:
         """How many pods wait where, by upstream's names."""
         parked, backing_off = len(self._parked), len(self._backing_off) + len(self._failed)
-        active = max(len(self._all) - parked - backing_off - len(self._tried), 0)
+        active = max(len(self._all) - parked - backing_off - len(self._tried) - len(self._placed), 0)
         return {"active": active, "backoff": backing_off, "unschedulable": parked}
 
     def put(self, pod: Pod, now: float = 0.0) -> None:
@@ -89,6 +90,12 @@ class Backlog:
         self._all.pop(uid, None)
         self._parked.pop(uid, None)
         self._tried.pop(uid, None)
+        self._placed.discard(uid)
+
+    def placed(self, uid: str) -> None:
+        """A pod that is being tried has found its node: it will be dropped, or retried where its binding fails."""
+        if self._tried.pop(uid, None) is not None:
+            self._placed.add(uid)
 
     def take(self, now: float) -> Waiting | None:
         """The pod to try next, None when none is due. It must be given back with `park`, `retry` or `drop`."""
@@ -99,7 +106,7 @@ class Backlog:
         while self._active or self._backing_off:
             waiting = heapq.heappop(self._active) if self._active else heapq.heappop(self._backing_off)[1]
             uid = waiting.pod.metadata.uid
-            if self._all.get(uid) is waiting and uid not in self._tried:
+            if self._all.get(uid) is waiting and uid not in self._tried and uid not in self._placed:
                 self._tried[uid], waiting.taken = [], now
                 return waiting
         return None
@@ -127,6 +134,7 @@ class Backlog:
         if self._all.get(uid) is not waiting:
             return None
         waiting.tried, waiting.rank = now, (-waiting.pod.priority, next(self._order))
+        self._placed.discard(uid)
         return self._tried.pop(uid, [])
 
     def wake(self, event: Event, at_most: int | None = None) -> None:

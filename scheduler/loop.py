@@ -217,6 +217,7 @@ class Scheduler:
         if decision.node is None:
             return self._unplaced(waiting, trial, decision)
         self.state.assume(pod, decision.node)
+        self.backlog.placed(pod.metadata.uid)
         first = self.volumes.promise(pod, needs, decision.node, trial.nodes)
         return (self._bind(waiting, decision.node, first),)
 

@@ -1,8 +1,9 @@
 """Some thousands of requests as upstream answers them: tests/golden/NAME.json.gz, made by this file.
 
-There are six sets of them: `requests` of one kind or one sort each, `sequences` that build upon one another, `devices`
+There are several sets of them: `requests` of one kind or one sort each, `sequences` that build upon one another, `devices`
 and `core` with much that is wrong with the kinds of resource.k8s.io and of the core group, `groups` with what writes
-made by chance have found of the others, and `extensions` about definitions, policies, webhooks and pods' security.
+made by chance have found of the others, `extensions` about definitions, policies, webhooks and pods' security, and
+`serving` with odd ways to ask.
 
     PORT=17443 run.sh --disable-admission-plugins=ServiceAccount --service-cluster-ip-range=...     (/work/upstream has one)
     python -m tests.contract.upstream_requests record NAME https://127.0.0.1:17443 FOLDER-OF-PKI

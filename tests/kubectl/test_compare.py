@@ -171,6 +171,8 @@ def said(program, line, cluster):
 def blanked(text):
     for pattern, replacement in CHANGING:
         text = pattern.sub(replacement, text)
+    before, events, after = text.partition("\nEvents:\n")  # kubectl's order of those of one second is no stable sort's
+    text = before + events + "\n".join(sorted(after.splitlines()))
     return re.sub(r"\(s\)|[ \t]+$", "", text, flags=re.MULTILINE).strip()
 
 

@@ -287,7 +287,7 @@ PODS = st.fixed_dictionaries(
 
 
 def settled(tree):
-    """Without empty lists and maps, which a merge may leave behind."""
+    """Without empty lists and maps, which a merge may leave behind, and the nulls of new elements, which decoding drops."""
     if isinstance(tree, dict):
         # What a new element of a list says of the keys to retain stays there as an unknown field, as upstream.
         kept = {key: settled(value) for key, value in tree.items() if key != "$retainKeys"}

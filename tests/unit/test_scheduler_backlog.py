@@ -131,3 +131,26 @@ def test_how_many_wait_where():
     backlog.retry(backlog.take(0), 0)
     backlog.take(0)
     assert backlog.sizes() == {"active": 1, "backoff": 1, "unschedulable": 1}
+
+
+def test_a_placed_pod_is_not_tried_again_until_its_binding_fails():
+    backlog = Backlog()
+    backlog.put(pod("a"))
+    waiting = backlog.take(0)
+    backlog.placed("a")
+    backlog.put(pod("a", labels={"changed": "yes"}))
+    backlog.wake(Event(Change.NODE_ADDED))
+    assert names(backlog, 100) == []
+    assert backlog.sizes() == {"active": 0, "backoff": 0, "unschedulable": 0}
+    backlog.retry(waiting, 100)
+    assert names(backlog, 101) == ["a"]
+
+
+def test_a_placed_pod_that_is_dropped_is_new_when_it_comes_again():
+    backlog = Backlog()
+    backlog.put(pod("a"))
+    backlog.take(0)
+    backlog.placed("a")
+    backlog.drop("a")
+    backlog.put(pod("a"))
+    assert names(backlog, 0) == ["a"]
