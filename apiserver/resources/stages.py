@@ -38,7 +38,7 @@ from apiserver.resources import fields, managing, metadata, reviewing
 from apiserver.resources.api import Api
 from apiserver.resources.decoding import metadata_of
 from apiserver.resources.options import WriteOptions
-from apiserver.strategies.strategy import WriteContext
+from apiserver.strategies.strategy import Strategy, WriteContext
 
 STATUS = "status"
 #: Parts of which the kind's own strategy warns.
@@ -226,7 +226,7 @@ async def validate(write: Write, new: Json, old: Json | None) -> Json:
         resource.guard(write.attributes.user, new, old)
     strategy = resource.strategy
     standard = not strategy.any_finalizer
-    again = (CHANGES,) if write.subresource else strategy.metadata_checks
+    again = _again(strategy, write.subresource)
     problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard, again=again)
     if resource.admits is not None:
         problems += resource.admits(new, old, write.subresource)
@@ -241,6 +241,13 @@ async def validate(write: Write, new: Json, old: Json | None) -> Json:
         for text in resource.strategy.warnings(new, old):
             write.call.warn(text)
     return new
+
+
+def _again(strategy: Strategy, subresource: str) -> tuple[str, ...]:
+    """How what validates this part of a kind looks at the metadata of an update once more."""
+    if not subresource:
+        return strategy.metadata_checks
+    return strategy.status_metadata_checks if subresource == STATUS else (CHANGES,)
 
 
 def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:

@@ -2,10 +2,9 @@
 
 import pytest
 
-from tests.contract.api_server import APPS, CORE, config_map, deployment, running
+from tests.contract.api_server import APPS, CORE, JSON_PATCH, MERGE, STRATEGIC, config_map, deployment, running
 from tests.contract.custom_resources import WIDGETS, crd, define, version, widget
 
-JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
 MARKED = {"deletionTimestamp": "2020-01-01T00:00:00Z", "deletionGracePeriodSeconds": 5}
@@ -39,7 +38,7 @@ async def test_a_deletion_sent_along_is_kept_by_a_create_that_is_no_post():
 )
 async def test_repeated_owners_are_told_of_before_most_refusals(method, name, changed, code, when):
     body = {"metadata": {"name": name or "a", **TWICE, **changed}}
-    media_type = MERGE_PATCH if method == "PATCH" else "application/json"
+    media_type = MERGE if method == "PATCH" else "application/json"
     async with running() as server:
         await server.must("POST", f"{CORE}/configmaps", config_map("a"))
         path = f"{CORE}/configmaps/{name}".rstrip("/")
@@ -90,7 +89,7 @@ async def test_a_patch_that_leaves_no_kind_at_all(operation, code, why):
 async def test_a_patch_that_makes_another_kind_of_a_custom_resource(patch, code, why):
     async with running() as server:
         await _three(server)
-        found, answer = await server.call("PATCH", f"{WIDGETS}/a", patch, type=MERGE_PATCH)
+        found, answer = await server.call("PATCH", f"{WIDGETS}/a", patch, type=MERGE)
     assert (found, why in answer["message"]) == (code, True)
 
 
@@ -98,12 +97,12 @@ async def test_a_patch_that_makes_another_kind_of_a_scale():
     async with running() as server:
         await _three(server)
         for place in (f"{WIDGETS}/a/scale", f"{APPS}/deployments/a/scale"):
-            code, answer = await server.call("PATCH", place, {"kind": "Other"}, type=MERGE_PATCH)
+            code, answer = await server.call("PATCH", place, {"kind": "Other"}, type=MERGE)
             assert (code, 'no kind "Other" is registered' in answer["message"]) == (422, True)
-        unsaid = await server.send("PATCH", f"{WIDGETS}/a/scale", {"apiVersion": None}, type=MERGE_PATCH)
+        unsaid = await server.send("PATCH", f"{WIDGETS}/a/scale", {"apiVersion": None}, type=MERGE)
         assert unsaid.status_code == 200
         refused = await server.call("PATCH", f"{WIDGETS}/a/scale", {}, type="application/apply-patch+cbor")
-        assert refused[1]["message"].endswith(f"{JSON_PATCH}, {MERGE_PATCH}, {APPLY_PATCH}")
+        assert refused[1]["message"].endswith(f"{JSON_PATCH}, {MERGE}, {APPLY_PATCH}")
 
 
 #: One of each sort: of a kind with a Go type, without, and the part that is a kind of its own.
@@ -116,3 +115,30 @@ async def _three(server):
     await server.must("POST", WIDGETS, widget("a", {"size": 1}))
     await server.must("POST", f"{CORE}/configmaps", config_map("a"))
     await server.must("POST", f"{APPS}/deployments", deployment("a"))
+
+
+@pytest.mark.parametrize("patch", [{"$retainKeys": None}, {"spec": {"type": "ClusterIP", "$retainKeys": None}}])
+async def test_a_strategic_patch_that_retains_null(patch):
+    async with running() as server:
+        await server.must("POST", f"{CORE}/services", {"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}]}})
+        code, answer = await server.call("PATCH", f"{CORE}/services/a", patch, type=STRATEGIC)
+    assert (code, answer["message"]) == (400, "invalid patch format of retainKeys")
+
+
+@pytest.mark.parametrize(
+    ("path", "spec", "causes"),
+    [
+        ("/api/v1/nodes", {}, 2),
+        ("/apis/policy/v1/namespaces/default/poddisruptionbudgets", {"minAvailable": 1}, 1),
+        (
+            "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas",
+            {"priorityLevelConfiguration": {"name": "exempt"}, "matchingPrecedence": 9000},
+            0,
+        ),
+    ],
+)
+async def test_how_often_the_metadata_of_a_status_are_looked_at(path, spec, causes):
+    async with running() as server:
+        await server.must("POST", path, {"metadata": {"name": "a"}, "spec": spec})
+        code, answer = await server.call("PATCH", f"{path}/a/status", {"metadata": {"uid": "x"}}, type=MERGE)
+    assert (code, len(answer.get("details", {}).get("causes", ()))) == (422 if causes else 200, causes)
