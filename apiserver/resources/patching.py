@@ -75,7 +75,7 @@ def _result(call: Call, resource: Resource, options: WriteOptions, made: Patch, 
     new = made.change(old)
     if not isinstance(new, dict):
         raise errors.bad_request("the patched object is not an object")
-    new = of_kind(call, resource.kind, new, is_typed=resource.is_typed)
+    new = of_kind(call, resource.kind, new, made.mistakes, is_typed=resource.is_typed)
     if not _is_in_place(new, call, resource):  # whatever of it does not decode is told of first
         fields.checked(new, resource, options, call, made.mistakes, is_patch=True)
     new = decoding.place(new, resource.kind, namespace_of(call, resource))
@@ -86,7 +86,7 @@ def _result(call: Call, resource: Resource, options: WriteOptions, made: Patch, 
     return new
 
 
-def of_kind(call: Call, kind: Kind, new: Json, *, is_typed: bool) -> Json:
+def of_kind(call: Call, kind: Kind, new: Json, mistakes: tuple[str, ...], *, is_typed: bool) -> Json:
     """What a patch made, still of its kind. Raises 400, and 422 where the result does not decode."""
     media_type = negotiation.media_type_of(call.headers["content-type"])
     if media_type == negotiation.APPLY_PATCH:
@@ -95,12 +95,12 @@ def of_kind(call: Call, kind: Kind, new: Json, *, is_typed: bool) -> Json:
         return {**new, "kind": kind.kind, "apiVersion": kind.api_version}
     if why := decoding.not_of_a_kind(new):
         raise fields.of_patch(call, new, why)
-    return _typed(call, kind, new) if is_typed else _custom(call, kind, new)
+    return _typed(call, kind, new, mistakes) if is_typed else _custom(call, kind, new)
 
 
-def _typed(call: Call, kind: Kind, new: Json) -> Json:
+def _typed(call: Call, kind: Kind, new: Json, mistakes: tuple[str, ...]) -> Json:
     if not new.get("apiVersion"):
-        raise _without_version(call, new)
+        raise _without_version(call, new, mistakes)
     try:
         return decoding.check_kind(new, kind)
     except errors.ApiError as error:
@@ -133,12 +133,13 @@ def _is_in_place(tree: Json, call: Call, resource: Resource) -> bool:
     )
 
 
-def _without_version(call: Call, new: Json) -> errors.ApiError:
+def _without_version(call: Call, new: Json, mistakes: tuple[str, ...]) -> errors.ApiError:
     """How upstream refuses an object that does not say its version: it reads its internal type, with other names."""
     validation = write_options(call).field_validation
     unknown = [f'unknown field "{name}"' for name in sorted(new) if name not in ("apiVersion", "kind")]
-    if unknown and validation == "Strict":
-        return fields.of_patch(call, new, schema.strict_error(unknown))
-    for text in unknown if validation == "Warn" else ():
+    strict = [*mistakes, *unknown]
+    if strict and validation == "Strict":
+        return fields.of_patch(call, new, schema.strict_error(strict))
+    for text in strict if validation == "Warn" else ():
         call.warn(text)
     return decoding.unnamed(call.target.name)

@@ -78,7 +78,7 @@ def owned(api: Api, call: Call, resource: Resource, options: WriteOptions, tree:
 async def update(api: Api, call: Call, resource: Resource) -> Response:
     """PUT of an object or of one of its parts."""
     options = write_options(call)
-    _, sent, empties = await _sent(call, resource, options, call.target.name)
+    tree, sent, empties = await _sent(call, resource, options, call.target.name)
     may_create = resource.strategy.allow_create_on_update
 
     def source(old: Json | None) -> Json:
@@ -97,6 +97,7 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
         is_decoded=True,
         empties=empties,
         precondition=partial(check_version, resource, is_needed=demands_version(resource)),
+        version=(tree["metadata"].get("resourceVersion") or "") if options.dry_run else "",
         subresource=call.target.subresource,
         now=api.clock(),
     )

@@ -142,3 +142,19 @@ async def test_how_often_the_metadata_of_a_status_are_looked_at(path, spec, caus
         await server.must("POST", path, {"metadata": {"name": "a"}, "spec": spec})
         code, answer = await server.call("PATCH", f"{path}/a/status", {"metadata": {"uid": "x"}}, type=MERGE)
     assert (code, len(answer.get("details", {}).get("causes", ()))) == (422 if causes else 200, causes)
+
+
+async def test_a_dry_run_that_would_create_shows_the_version_it_was_sent():
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "a", "resourceVersion": "7"}}
+    async with running() as server:
+        made = await server.must("PUT", f"{LEASES}/a?dryRun=All", lease)
+    assert made["metadata"]["resourceVersion"] == "7"
+
+
+async def test_what_a_patch_says_in_vain_is_told_though_its_result_does_not_say_its_version():
+    patch = [{"op": "remove", "path": "/apiVersion", "odd": 1}]
+    async with running() as server:
+        await server.must("POST", f"{CORE}/configmaps", config_map("a"))
+        answer = await server.send("PATCH", f"{CORE}/configmaps/a", patch, type=JSON_PATCH)
+    told = answer.headers.get_list("warning")
+    assert (answer.status_code, told[0]) == (400, '299 - "json patch unknown field \\"[0].odd\\""')
