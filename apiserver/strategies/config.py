@@ -30,7 +30,10 @@ _ACCOUNT = "kubernetes.io/service-account.name"
 
 
 def check_config_map(new: Json, old: Json | None) -> list[FieldError]:
-    return [*(_frozen(new, old, ("data", "binaryData")) if old is not None else ()), *_config_map(new)]
+    if old is None:
+        return [*_config_map(new)]
+    now, before = ({**tree, "data": tree.get("data") or {}} for tree in (new, old))  # upstream's default
+    return [*_frozen(now, before, ("data", "binaryData")), *_config_map(new)]
 
 
 def _config_map(tree: Json) -> Problems:

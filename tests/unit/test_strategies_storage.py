@@ -118,7 +118,7 @@ def test_a_claims_change_is_shown_in_the_lines_that_differ():
 @pytest.mark.parametrize(
     ("kind", "change", "path"),
     [
-        (k.CONFIGMAPS, {"binaryData": {}}, "binaryData"),
+        (k.CONFIGMAPS, {"data": {}, "binaryData": {}}, "binaryData"),
         (k.SECRETS, {"data": {}}, "data"),
         (k.STORAGECLASSES, {"parameters": {}}, "parameters"),
         (k.STORAGECLASSES, {"reclaimPolicy": ""}, "reclaimPolicy"),
@@ -150,3 +150,15 @@ def test_a_volume_within_an_attachment_has_its_defaults():
     spec = {"attacher": "a", "nodeName": "n", "source": {"inlineVolumeSpec": {"iscsi": {"lun": 1}}}}
     found = made(k.VOLUMEATTACHMENTS, spec=spec)["spec"]["source"]["inlineVolumeSpec"]
     assert found == {"iscsi": {"lun": 1, "iscsiInterface": "default"}}
+
+
+def test_lists_that_came_empty_are_shown_so_but_for_volumes():
+    container = {"name": "c", "image": "i", "args": ["a"], "volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+    old = made(k.PODS, spec={"containers": [container], "volumes": [{"name": "v", "emptyDir": {}}]})
+    new = copy.deepcopy(old)
+    new["spec"]["volumes"] = []
+    new["spec"]["containers"][0] |= {"args": [], "volumeMounts": []}
+    (text,) = complaints(k.PODS, new, old)
+    assert [line for line in text.split("\n") if line[:1] == "+"] == [
+        '+ "Volumes": null,', '+   "Args": [],', '+   "VolumeMounts": null,'
+    ]  # fmt: skip
