@@ -103,7 +103,7 @@ def _munged(spec: Json, before: Json) -> Json:
 
 
 def _without_empty(tree: Json, name: str) -> Json:
-    """A copy. Upstream goes through volumes for those of images, which it takes out, and leaves no list that is empty."""
+    """A copy. Upstream goes through volumes for those of images, which it takes out, and leaves no empty list."""
     return {member: value for member, value in tree.items() if member != name or value}
 
 
