@@ -24,6 +24,7 @@ from apimachinery.types import Json
 
 _FILE = "kubernetes-json-schema/v1.34.0-local/_definitions.json"
 OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+_SELECTOR = "io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector"
 #: Structs without fields, which their definitions do not tell from raw JSON.
 _EMPTY = ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus",)
 DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
@@ -137,7 +138,10 @@ def _has_empty(schema: Json, sent: Any, made: Any) -> bool:
 
 
 def with_empties(kind: Kind, sent: Json, made: Json, fields: Collection[str]) -> Json:
-    """What was made of an object, with the lists and maps again that were sent empty in these fields, and left out."""
+    """What was made of an object, with the lists and maps again that were sent empty in these fields, and left out.
+
+    But for those in selectors, which no rule tells from none, and which are shown without.
+    """
     name = definition(kind)
     if name is None:
         return made
@@ -154,6 +158,8 @@ def with_empties(kind: Kind, sent: Json, made: Json, fields: Collection[str]) ->
 def _with_empties(schema: Json, sent: Any, made: Any) -> Any:
     if not sent:
         return sent if made is None and sent is not None and is_container(schema) else made
+    if target(schema) == _SELECTOR:
+        return made
     schema = resolved(schema)
     if isinstance(sent, list) and isinstance(made, list) and len(sent) == len(made):
         items = schema.get("items", {})

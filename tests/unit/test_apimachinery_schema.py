@@ -310,6 +310,12 @@ def test_every_kind_compiles_and_keeps_an_empty_object():
             {"spec": {"volumes": [], "containers": [{"name": "c", "env": [], "resources": {}}, {"name": "d", "resources": {}}]}},
             id="deep in lists",
         ),
+        pytest.param(
+            kinds.NETWORKPOLICIES,
+            {"spec": {"podSelector": {"matchLabels": {}}, "ingress": []}},
+            {"spec": {"podSelector": {}, "ingress": []}},
+            id="not in selectors",
+        ),
         pytest.param(kinds.PODS, {"spec": {"odd": [], "containers": []}}, {"spec": {"containers": []}}, id="unknown"),
     ],
 )  # fmt: skip
