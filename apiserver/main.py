@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -201,7 +202,7 @@ async def _serve(
         options,
         clock=time.time,
         random=random.SystemRandom(),
-        decode=foreign.decode,
+        decode=partial(foreign.decode, primary=options.primary_family),
         work=time.thread_time,
     )
     async with asyncio.TaskGroup() as tasks:

@@ -73,6 +73,11 @@ class Options:
         return [part.strip() for part in self.service_cidr.split(",")]
 
     @property
+    def primary_family(self) -> str:
+        """The IP family of services that do not say theirs."""
+        return f"IPv{ip_network(self.service_cidrs[0]).version}"
+
+    @property
     def kubernetes_ip(self) -> str:
         """The address of the `kubernetes` service: the first of the range."""
         return str(next(ip_network(self.service_cidrs[0]).hosts()))

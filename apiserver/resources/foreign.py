@@ -3,6 +3,7 @@
 Upstream v1.34 stores some kinds in another version than it serves (resource.k8s.io/v1beta2, CRDs as v1beta1), and what
 an older server wrote stays as it was until it is written again. Upstream sets a kind's defaults on whatever it reads,
 so that an object shows them without having been stored with them; so do we with what we did not write ourselves.
+Fields that follow from others are filled in as well (`complete` of a strategy; upstream's defaultOnRead).
 Source: pkg/kubeapiserver/default_storage_factory_builder.go, apiextensions-apiserver/pkg/apis/apiextensions/v1.
 """
 
@@ -18,8 +19,8 @@ from apiserver.strategies import strategy_of
 _STORED = {(kind.group, kind.kind): stored_kind(kind) for kind in KNOWN}
 
 
-def decode(value: bytes) -> Json:
-    """The object as we would have stored it. Raises ValueError for what is none."""
+def decode(value: bytes, *, primary: str = "IPv4") -> Json:
+    """The object as we would store it in a cluster whose first IP family is that. Raises ValueError for what is none."""
     tree = protobuf.decode_stored(value)
     api_version, name = tree["apiVersion"], tree["kind"]
     kind = _STORED.get((api_version.rpartition("/")[0], name))
@@ -27,7 +28,8 @@ def decode(value: bytes) -> Json:
         return tree
     if api_version != kind.api_version:
         tree = {**_converted(tree, kind), "apiVersion": kind.api_version}
-    return protobuf.shaped(strategy_of(kind).default(tree))
+    strategy = strategy_of(kind)
+    return protobuf.shaped(strategy.complete(strategy.default(tree), primary))
 
 
 def _converted(tree: Json, kind: Kind) -> Json:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from apimachinery.kinds import KNOWN
 from apimachinery.types import Json
 from apiserver.storage.protocol import StorageError
 
@@ -37,6 +38,8 @@ SUPERSEDED = frozenset(
         "storage.k8s.io/v1beta1",
     }
 )
+#: What is told apart from custom resources: those have no defaults that later versions add.
+_BUILT_IN = frozenset(kind.api_version for kind in KNOWN)
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -184,8 +187,8 @@ def entry(key: str, value: bytes, revision: int, decode: Decode = no_protobuf) -
     return Entry(key, revision, value, len(value), decode)
 
 
-#: The texts before `"metadata":{` found to be right, so that each is examined once.
-_HEADS: dict[bytes, bool] = {}
+#: The texts before `"metadata":{` and their apiVersions, "" for those not found right: each is examined once.
+_HEADS: dict[bytes, str] = {}
 _METADATA = b'"metadata":{'
 _FURTHEST = 400  # a kind's name and a group with its version have at most 63 + 253 + 1 + 63 letters
 
@@ -195,7 +198,8 @@ def with_revision(value: bytes, revision: int) -> bytes:
 
     Safe means: the value begins with exactly kind and apiVersion (in either order, compact, no escapes) and then the
     metadata, so what follows can be nothing but the object's own metadata; and that has no resourceVersion yet. So
-    upstream and we write. A newline ends upstream's values; on the wire it would end a watch event too early.
+    upstream and we write. A newline ends upstream's values; on the wire it would end a watch event too early. An older
+    upstream server may have known fewer fields, so its built-in kinds are decoded, which gives them today's defaults.
     """
     start = value.find(_METADATA, 0, _FURTHEST)
     if start < 0:
@@ -204,10 +208,13 @@ def with_revision(value: bytes, revision: int) -> bytes:
     if head not in _HEADS:
         if len(_HEADS) > 10_000:
             _HEADS.clear()
-        _HEADS[head] = _is_head(head)
-    if not _HEADS[head]:
+        _HEADS[head] = _version_of(head)
+    api_version = _HEADS[head]
+    if not api_version:
         return b""
     if value[-1] == 10:
+        if api_version in _BUILT_IN:
+            return b""
         value = value[:-1]
     if b"\n" in value or (b'"resourceVersion":' in value and _has_revision(value)):
         return b""
@@ -216,17 +223,17 @@ def with_revision(value: bytes, revision: int) -> bytes:
     return b'%b"resourceVersion":"%d"%b%b' % (value[:at], revision, comma, value[at:])
 
 
-def _is_head(head: bytes) -> bool:
+def _version_of(head: bytes) -> str:
+    """The apiVersion that a right head names."""
     try:
         tree = _tree.decode(head + b'"metadata":{}}')
     except msgspec.DecodeError:
-        return False
+        return ""
     names = list(tree)
     texts = all(isinstance(tree[name], str) for name in names[:2])
     compact = _encode({**tree, "metadata": {}}) == head + b'"metadata":{}}'
-    if tree.get("apiVersion") in SUPERSEDED:
-        return False
-    return texts and compact and sorted(names[:2]) == ["apiVersion", "kind"] and names[2:] == ["metadata"]
+    right = texts and compact and sorted(names[:2]) == ["apiVersion", "kind"] and names[2:] == ["metadata"]
+    return tree["apiVersion"] if right and tree["apiVersion"] not in SUPERSEDED else ""
 
 
 def _has_revision(value: bytes) -> bool:

@@ -63,6 +63,11 @@ def prepare_claim(new: Json, old: Json | None) -> Json:
     return _mirrored(new)
 
 
+def complete_claim(claim: Json, _primary: str) -> Json:
+    """A claim of a server that knew one of both fields."""
+    return _mirrored(claim)
+
+
 def _mirrored(claim: Json) -> Json:
     """`dataSource` and `dataSourceRef` say the same, where only one is given."""
     spec = claim["spec"]
@@ -224,6 +229,7 @@ def _attributes_class(name: str | None, before: Json, status: Json) -> Problems:
 
 PERSISTENTVOLUMECLAIMS = Strategy(
     default=default_claim,
+    complete=complete_claim,
     prepare=prepare_claim,
     check=check_claim,
     check_status=check_claim_status,

@@ -62,8 +62,7 @@ _REFERENCE = (("APIGroup", "apiGroup"), ("Kind", "kind"), ("Name", "name"))
 
 
 def default_binding(tree: Json) -> Json:
-    if tree.get("roleRef") is not None:
-        fill(part(tree, "roleRef"), "apiGroup", _GROUP)
+    fill(part(tree, "roleRef"), "apiGroup", _GROUP)
     for subject in items(tree, "subjects"):
         if subject.get("kind") in ("User", "Group"):
             fill(subject, "apiGroup", _GROUP)

@@ -14,7 +14,7 @@ from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver.strategies import service_changes, service_rules
 from apiserver.strategies.defaulting import fill, fill_absent, items, part
-from apiserver.strategies.service_addresses import has_cluster_ip
+from apiserver.strategies.service_addresses import HEADLESS, has_cluster_ip
 from apiserver.strategies.service_rules import has_node_ports, is_accessible, wants_health_port
 from apiserver.strategies.service_warnings import of_service
 from apiserver.strategies.strategy import Strategy, metadata_fields
@@ -43,6 +43,30 @@ def default(tree: Json) -> Json:
             if ingress.get("ip"):
                 fill_absent(ingress, "ipMode", "VIP")
     return tree
+
+
+def complete(tree: Json, primary: str) -> Json:
+    """A Service of a server that knew one address only, or no families."""
+    spec = tree["spec"]
+    if spec["type"] == "ExternalName":
+        spec.pop("internalTrafficPolicy", None)  # upstream stores it, and never shows it
+    _normalise(spec, None)
+    if has_cluster_ip(spec) and not spec.get("ipFamilies"):
+        spec.update(_implied_families(spec, primary))
+    return tree
+
+
+def _implied_families(spec: Json, primary: str) -> Json:
+    """By the addresses; without an address one family, and both where others write the endpoints."""
+    if spec.get("clusterIP") != HEADLESS:
+        families = ["IPv6" if ":" in address else "IPv4" for address in spec.get("clusterIPs") or ()]
+    elif spec.get("selector"):
+        families = [primary]
+    else:
+        families = [primary, "IPv6" if primary == "IPv4" else "IPv4"]
+    policies = {1: "SingleStack", 2: "RequireDualStack"}
+    policy = {"ipFamilyPolicy": policies[len(families)]} if len(families) in policies else {}
+    return {"ipFamilies": families, **policy}
 
 
 def prepare(new: Json, old: Json | None) -> Json:
@@ -148,6 +172,7 @@ def fields(tree: Json) -> Mapping[str, str]:
 
 SERVICES = Strategy(
     default=default,
+    complete=complete,
     prepare=prepare,
     check=check,
     check_status=check_status,

@@ -54,6 +54,11 @@ def unchanged(new: Json) -> Json:
     return new
 
 
+def already_complete(stored: Json, _primary: str) -> Json:
+    """No field follows from others."""
+    return stored
+
+
 def keep_status(new: Json, old: Json | None) -> Json:
     """A spec write never touches the status: dropped on create, kept as stored on update."""
     new.pop("status", None)
@@ -148,6 +153,8 @@ class Strategy:
     """One kind's rules. The defaults suit a kind with a spec and nothing peculiar."""
 
     default: Callable[[Json], Json] = unchanged
+    #: (object, the cluster's first IP family) -> with the fields that it lacks because an older server stored it.
+    complete: Callable[[Json, str], Json] = already_complete
     prepare: Prepare = keep_status
     stamp: Callable[[Json, Json | None, WriteContext], Json] = unstamped
     check: Check = no_problems

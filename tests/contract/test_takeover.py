@@ -91,6 +91,49 @@ def test_upstreams_json_in_an_older_version_is_decoded():
     assert held.tree["metadata"]["resourceVersion"] == "7"
 
 
+NEW = {"sessionAffinity": "None", "type": "ClusterIP", "internalTrafficPolicy": "Cluster"}
+ADDRESS = {
+    "clusterIP": "10.96.3.3",
+    "clusterIPs": ["10.96.3.3"],
+    "ipFamilies": ["IPv4"],
+    "ipFamilyPolicy": "SingleStack",
+}
+HEADLESS = {"clusterIP": "None", "clusterIPs": ["None"]}
+SOURCE = {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "x"}
+CLAIM = {"resources": {}, "volumeMode": "Filesystem"}
+OUTSIDE = {"type": "ExternalName", "externalName": "a.b"}
+
+
+@pytest.mark.parametrize("form", ["protobuf", "json"])
+@pytest.mark.parametrize(
+    ("kind", "stored", "shown"),
+    [
+        ("Service", {"clusterIP": "10.96.3.3"}, {**NEW, **ADDRESS}),
+        ("Service", {"clusterIP": "fd00::1"}, {**NEW, "clusterIP": "fd00::1", "clusterIPs": ["fd00::1"],
+                                               "ipFamilies": ["IPv6"], "ipFamilyPolicy": "SingleStack"}),
+        ("Service", {"clusterIP": "None", "selector": {"a": "b"}}, {**NEW, **HEADLESS, "selector": {"a": "b"},
+                                                                    "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}),
+        ("Service", {"clusterIP": "None"}, {**NEW, **HEADLESS, "ipFamilies": ["IPv4", "IPv6"],
+                                            "ipFamilyPolicy": "RequireDualStack"}),
+        ("Service", {**OUTSIDE, "internalTrafficPolicy": "Cluster"}, {**OUTSIDE, "sessionAffinity": "None"}),
+        ("Service", {}, NEW),
+        ("PersistentVolumeClaim", {"dataSource": SOURCE}, {**CLAIM, "dataSource": SOURCE, "dataSourceRef": SOURCE}),
+        ("PersistentVolumeClaim", {"dataSourceRef": SOURCE}, {**CLAIM, "dataSource": SOURCE, "dataSourceRef": SOURCE}),
+        ("PersistentVolumeClaim", {}, CLAIM),
+    ],
+)  # fmt: skip
+def test_fields_that_an_older_server_did_not_know_are_filled_in(kind, stored, shown, form):
+    tree = {"kind": kind, "apiVersion": "v1", "metadata": {"name": "a", "namespace": "d"}, "spec": stored}
+    value = protobuf.encode(tree) if form == "protobuf" else msgspec.json.encode(tree) + b"\n"
+    held = entry("/registry/any/d/a", value, 7, foreign.decode)
+    assert held.tree["spec"] == shown
+
+
+def test_a_headless_service_of_an_older_server_has_the_clusters_first_family():
+    value = b'{"kind":"Service","apiVersion":"v1","metadata":{"name":"a"},"spec":{"clusterIP":"None"}}'
+    assert foreign.decode(value, primary="IPv6")["spec"]["ipFamilies"] == ["IPv6", "IPv4"]
+
+
 def test_device_requests_of_older_servers():
     claim = {
         "kind": "ResourceClaim",

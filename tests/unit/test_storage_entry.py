@@ -56,6 +56,9 @@ def test_the_revision_is_spliced_without_decoding(stored, wire):
         pytest.param(b'{"kind":"A","apiVersion":"v1","spec":{"metadata":{}},"metadata":{"name":"a"}}', id="not first"),
         pytest.param(b'{"spec":{"metadata":{}},"kind":"A","apiVersion":"v1","metadata":{"name":"a"}}', id="not at all"),
         pytest.param(b'{"kind":"A","kind":"A","apiVersion":"v1","metadata":{"name":"a"}}', id="double"),
+        pytest.param(
+            b'{"kind":"A","apiVersion":"v1","metadata":{"name":"a"}}\n', id="upstream's, with fewer fields maybe"
+        ),
     ],
 )
 def test_what_cannot_be_spliced_safely_is_encoded_again(stored):

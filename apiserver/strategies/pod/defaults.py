@@ -81,7 +81,7 @@ def _container(container: Json) -> None:
         fill(entry, "protocol", "TCP")
     for variable in items(container, "env"):
         reference = (variable.get("valueFrom") or {}).get("fieldRef")
-        if reference:
+        if reference is not None:
             fill(reference, "apiVersion", "v1")
     for name in _PROBES:
         if container.get(name) is not None:
@@ -171,7 +171,7 @@ def _projection(source: Json) -> None:
 
 
 def _field_ref(item: Json) -> None:
-    if item.get("fieldRef"):
+    if item.get("fieldRef") is not None:
         fill(item["fieldRef"], "apiVersion", "v1")
 
 
