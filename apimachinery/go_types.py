@@ -124,7 +124,7 @@ core.v1.VolumeMountStatus: recursiveReadOnly
 core.v1.WindowsSecurityContextOptions: gmsaCredentialSpec gmsaCredentialSpecName hostProcess runAsUserName
 discovery.v1.Endpoint: hostname nodeName zone
 discovery.v1.EndpointConditions: ready serving terminating
-discovery.v1.EndpointPort: appProtocol name port
+discovery.v1.EndpointPort: appProtocol name port protocol
 flowcontrol.v1.ExemptPriorityLevelConfiguration: lendablePercent nominalConcurrencyShares
 flowcontrol.v1.LimitedPriorityLevelConfiguration: borrowingLimitPercent lendablePercent
     nominalConcurrencyShares
@@ -138,7 +138,7 @@ networking.v1.HTTPIngressPath: pathType
 networking.v1.IngressClassParametersReference: apiGroup namespace scope
 networking.v1.IngressPortStatus: error
 networking.v1.IngressSpec: ingressClassName
-networking.v1.NetworkPolicyPort: endPort
+networking.v1.NetworkPolicyPort: endPort protocol
 policy.v1.PodDisruptionBudgetSpec: unhealthyPodEvictionPolicy
 resource.v1.AllocatedDeviceStatus: shareID
 resource.v1.Device: allNodes allowMultipleAllocations bindsToNode nodeName
@@ -151,7 +151,7 @@ resource.v1.ExactDeviceRequest: adminAccess
 resource.v1.ResourceSliceSpec: allNodes nodeName perDeviceNodeSelection
 storage.v1.CSIDriverSpec: attachRequired fsGroupPolicy nodeAllocatableUpdatePeriodSeconds podInfoOnMount
     requiresRepublish seLinuxMount storageCapacity
-storage.v1.StorageClass: allowVolumeExpansion volumeBindingMode
+storage.v1.StorageClass: allowVolumeExpansion reclaimPolicy volumeBindingMode
 storage.v1.TokenRequest: expirationSeconds
 storage.v1.VolumeAttachmentSource: persistentVolumeName
 storage.v1.VolumeError: errorCode

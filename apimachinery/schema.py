@@ -9,7 +9,7 @@ Source of the wording: encoding/json, sigs.k8s.io/json, apiserver/pkg/endpoints/
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +24,7 @@ from apimachinery.types import Json
 
 _FILE = "kubernetes-json-schema/v1.34.0-local/_definitions.json"
 OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+_SELECTOR = "io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector"
 #: Structs without fields, which their definitions do not tell from raw JSON.
 _EMPTY = ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus",)
 DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
@@ -134,6 +135,45 @@ def _has_empty(schema: Json, sent: Any, made: Any) -> bool:
     properties, more = schema.get("properties", {}), schema.get("additionalProperties")
     rest = more if isinstance(more, dict) else {}
     return any(_has_empty(properties.get(name, rest), item, made.get(name)) for name, item in sent.items())
+
+
+def with_empties(kind: Kind, sent: Json, made: Json, fields: Collection[str]) -> Json:
+    """What was made of an object, with the lists and maps again that were sent empty in these fields, and left out.
+
+    But for those in selectors, which no rule tells from none, and which are shown without.
+    """
+    name = definition(kind)
+    if name is None:
+        return made
+    properties = _loaded()[name]["properties"]
+    return made | {
+        field: found
+        for field in fields
+        if field in sent
+        and field in properties
+        and (found := _with_empties(properties[field], sent[field], made.get(field))) is not None
+    }
+
+
+def _with_empties(schema: Json, sent: Any, made: Any) -> Any:
+    if not sent:
+        return sent if made is None and sent is not None and is_container(schema) else made
+    if target(schema) == _SELECTOR:
+        return made
+    schema = resolved(schema)
+    if isinstance(sent, list) and isinstance(made, list) and len(sent) == len(made):
+        items = schema.get("items", {})
+        return [_with_empties(items, *pair) for pair in zip(sent, made, strict=True)]
+    if not isinstance(sent, dict) or not isinstance(made, dict):
+        return made
+    properties, more = schema.get("properties", {}), schema.get("additionalProperties")
+    rest = more if isinstance(more, dict) else {}
+    found = dict(made)
+    for name, item in sent.items():
+        inner = _with_empties(properties.get(name, rest), item, made.get(name))
+        if inner is not None:
+            found[name] = inner
+    return found
 
 
 def complete_status(kind: Kind, tree: Json) -> Json:

@@ -25,6 +25,7 @@ from serving.series import Counter
 KEY = "/registry/ranges/servicenodeports"
 #: The default of --service-node-port-range.
 DEFAULT_PORTS = range(30000, 32768)
+TAKEN = "provided port is already allocated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ def chosen(wanted: Sequence[int], bits: int, ports: range, start: int) -> list[i
     named = {port for port in wanted if port}
     for port in sorted(named):
         if bits >> (port - ports.start) & 1:
-            raise Refused("provided port is already allocated")
+            raise Refused(TAKEN)
     free = (
         ports.start + offset
         for offset in order(len(ports), port_band(len(ports)), start)

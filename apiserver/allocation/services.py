@@ -14,15 +14,16 @@ it for a Conflict or a refusal, not for a time-out.
 Source: pkg/registry/core/service/storage/alloc.go.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from apimachinery import errors
 from apimachinery.errors import INVALID, FieldError
 from apimachinery.types import Json
 from apiserver.allocation import families
 from apiserver.allocation.addresses import Addresses, Refused
-from apiserver.allocation.ports import Ports
+from apiserver.allocation.ports import TAKEN, Ports
 
 _WITH_ADDRESS = ("ClusterIP", "NodePort", "LoadBalancer")
 _WITH_PORTS = ("NodePort", "LoadBalancer")
@@ -82,8 +83,10 @@ class ServiceAllocator:
         )
 
     def settle(self, new: Json, old: Json | None) -> None:
-        """Say which families `new` has, before it is judged. Raises ApiError (422)."""
+        """Say which families `new` has, before it is judged; it asks for no port twice. Raises ApiError (422)."""
         problems = families.settle(new["spec"], old["spec"] if old is not None else None, self.addresses.families())
+        if not problems and old is None:
+            problems = [*_asked_twice(new["spec"], self.ports.range)]
         if problems:
             raise errors.invalid("", "Service", new["metadata"].get("name", ""), problems)
 
@@ -125,7 +128,8 @@ class ServiceAllocator:
                 raise _address_error(new, address, refused) from None
         _fill_addresses(new["spec"], got)
         had = set(ports_of(old))
-        missing = [slot for slot in port_slots(new["spec"]) if not slot.number or slot.number not in had]
+        slots = port_slots(new["spec"], is_new=old is None)
+        missing = [slot for slot in slots if not slot.number or slot.number not in had]
         try:
             found = await self.ports.imagine([slot.number for slot in missing]) if missing else []
         except Refused as refused:
@@ -142,7 +146,7 @@ class ServiceAllocator:
     async def _take_ports(self, new: Json, old: Json | None) -> list[int]:
         """Take what is asked for and not had yet; one number may serve several protocols of a Service."""
         spec, had = new["spec"], set(ports_of(old))
-        slots = port_slots(spec)
+        slots = port_slots(spec, is_new=old is None)
         missing = [slot for slot in slots if not slot.number or slot.number not in had]
         numbers = [slot.number for slot in missing]
         if not missing:
@@ -174,29 +178,72 @@ class Slot:
         return f"spec.ports[{self.indexes[0]}].nodePort" if self.indexes else "spec.healthCheckNodePort"
 
 
-def port_slots(spec: Json) -> list[Slot]:
+def port_slots(spec: Json, *, is_new: bool) -> list[Slot]:
     """The node ports that a Service's type calls for, given (the number) or still open (0), one slot per number."""
     if spec.get("type") not in _WITH_PORTS:
         return []
-    groups: dict[tuple[str, int], list[int]] = {}
     opt_out = spec.get("type") == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is False
-    for i, entry in enumerate(spec.get("ports") or ()):
-        number = entry.get("nodePort") or 0
-        if number:
-            groups.setdefault(("given", number), []).append(i)
-        elif not opt_out:
-            groups.setdefault(("open", entry.get("port", 0)), []).append(i)
-    slots = [Slot(key if how == "given" else 0, tuple(indexes)) for (how, key), indexes in groups.items()]
+    entries = [(i, e) for i, e in enumerate(spec.get("ports") or ()) if e.get("nodePort") or not opt_out]
+    groups = _shared(entries) if is_new else _apart(entries)
+    slots = [Slot(number, tuple(indexes)) for number, indexes in groups]
     if spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
         slots.append(Slot(spec.get("healthCheckNodePort") or 0, ()))
     return slots
+
+
+_Entries: TypeAlias = Sequence[tuple[int, Json]]
+_Groups: TypeAlias = list[tuple[int, list[int]]]
+
+
+def _shared(entries: _Entries) -> _Groups:
+    """Of a new Service: what has one port, with several protocols, has one number, the first that is given for it."""
+    given = {entry.get("port", 0): entry["nodePort"] for _, entry in reversed(entries) if entry.get("nodePort")}
+    of_port: dict[int, tuple[int, list[int]]] = {}
+    groups: _Groups = []
+    for i, entry in entries:
+        number, port = entry.get("nodePort") or 0, entry.get("port", 0)
+        group = of_port.get(port)
+        if group is None:
+            group = of_port[port] = (given.get(port, 0), [])
+            groups.append(group)
+        elif number not in (0, group[0]):
+            groups.append((number, [i]))
+            continue
+        group[1].append(i)
+    return groups
+
+
+def _apart(entries: _Entries) -> _Groups:
+    """Of one that is there: each port has a number of its own, unless one is given for several."""
+    given: dict[int, list[int]] = {}
+    groups: _Groups = []
+    for i, entry in entries:
+        number = entry.get("nodePort") or 0
+        if number in given:
+            given[number].append(i)
+            continue
+        groups.append((number, [i]))
+        if number:
+            given[number] = groups[-1][1]
+    return groups
+
+
+def _asked_twice(spec: Json, ports: range) -> Iterator[FieldError]:
+    """The first number that a new Service asks for under two of its ports."""
+    seen: set[int] = set()
+    for slot in port_slots(spec, is_new=True):
+        if slot.number in seen and slot.indexes:
+            yield FieldError(slot.path, INVALID, TAKEN, slot.number)
+            return
+        if slot.number in ports:
+            seen.add(slot.number)
 
 
 def ports_of(service: Json | None) -> list[int]:
     """The numbers that a stored Service holds."""
     if service is None:
         return []
-    return [slot.number for slot in port_slots(service["spec"]) if slot.number]
+    return [slot.number for slot in port_slots(service["spec"], is_new=False) if slot.number]
 
 
 def addresses_of(service: Json | None) -> list[str]:

@@ -21,6 +21,8 @@ from apiserver.registry import Resource
 from apiserver.resources import decoding
 from apiserver.resources.options import WriteOptions, write_options
 
+METADATA, STATUS = "metadata", "status"
+
 
 @dataclass(slots=True)
 class Empties:
@@ -34,6 +36,13 @@ class Empties:
     def count(self, kind: Kind, made: Json, name: str) -> bool:
         """Whether one is left in a field of the object that was made of it."""
         return self.any and name != "" and schema.has_empty(kind, self.sent.get(name), made.get(name), name)
+
+    def seen(self, kind: Kind, made: Json, *, is_status: bool) -> Json:
+        """The object that was made of it as upstream's rules see it: with them."""
+        if not self.any:
+            return made
+        parts = {STATUS} if is_status else self.sent.keys() - {METADATA, STATUS}
+        return schema.with_empties(kind, self.sent, made, parts)
 
 
 def checked(
@@ -57,8 +66,8 @@ def checked(
         return decoded, unknown
 
     found = _checked(tree, resource.kind, options, call, duplicates, decode, is_patch=is_patch, is_typed=True)
-    if noted and empties is not None:
-        empties.any, empties.sent = True, tree
+    if empties is not None:
+        empties.any, empties.sent = noted, tree
     return found
 
 

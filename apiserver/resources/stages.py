@@ -40,7 +40,7 @@ from apiserver.resources.decoding import metadata_of
 from apiserver.resources.options import WriteOptions
 from apiserver.strategies.strategy import Strategy, WriteContext
 
-STATUS = "status"
+STATUS = fields.STATUS
 #: Parts of which the kind's own strategy warns.
 _WARNS = ("", "scale")
 
@@ -252,7 +252,9 @@ def _again(strategy: Strategy, subresource: str) -> tuple[str, ...]:
 
 def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
     strategy = write.resource.strategy
-    if write.subresource == STATUS and old is not None:
+    is_status = write.subresource == STATUS and old is not None
+    new = write.empties.seen(write.resource.stored, new, is_status=is_status)
+    if is_status and old is not None:
         return strategy.check_status(new, old)
     if part := strategy.parts.get(write.subresource):
         return part.check(new, old)

@@ -14,7 +14,6 @@ from apimachinery.types import Json
 from apiserver.strategies import key_pairs, object_warnings
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.problems import Problems, config_key, forbidden, invalid, required, too_long
-from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Strategy, as_sent, metadata_fields
 
 _MAX_SIZE = 1024 * 1024
@@ -31,7 +30,10 @@ _ACCOUNT = "kubernetes.io/service-account.name"
 
 
 def check_config_map(new: Json, old: Json | None) -> list[FieldError]:
-    return [*(_frozen(new, old, ("data", "binaryData")) if old is not None else ()), *_config_map(new)]
+    if old is None:
+        return [*_config_map(new)]
+    now, before = ({**tree, "data": tree.get("data") or {}} for tree in (new, old))  # upstream's default
+    return [*_frozen(now, before, ("data", "binaryData")), *_config_map(new)]
 
 
 def _config_map(tree: Json) -> Problems:
@@ -57,7 +59,7 @@ def _frozen(new: Json, old: Json, members: tuple[str, ...]) -> Problems:
     if not new.get("immutable"):
         yield forbidden("immutable", _FROZEN)
     for name in members:
-        if not same(new.get(name), old.get(name)):
+        if new.get(name) != old.get(name):  # an empty one is not none
             yield forbidden(name, _FROZEN)
 
 

@@ -10,6 +10,7 @@ from apimachinery.errors import FieldError
 from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill_absent, part
 from apiserver.strategies.persistence import inline_volume, parameters, provisioner
+from apiserver.strategies.pod.defaults import persistent_volume_source
 from apiserver.strategies.pod.remote_sources import csi_driver
 from apiserver.strategies.problems import (
     Problems,
@@ -26,7 +27,6 @@ from apiserver.strategies.problems import (
     supported,
     too_long,
 )
-from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Strategy, WriteContext, as_sent, keep_status, never, status_without
 
 _FLAGS = (("attachRequired", True), ("podInfoOnMount", False), ("storageCapacity", False), ("requiresRepublish", False),
@@ -35,6 +35,8 @@ _FS_GROUP = ("File", "None", "ReadWriteOnceWithFSType")
 _MODES = ("Persistent", "Ephemeral")
 _GATED = "nodeAllocatableUpdatePeriodSeconds"
 _LONGEST_NODE_ID = 256
+_ERRORS = ("attachError", "detachError")
+_attachment_prepared = status_without()
 _METADATA_BYTES, _MESSAGE_BYTES = 256 * 1024, 1024
 
 
@@ -187,13 +189,33 @@ def _attachment_status(status: Json) -> Problems:
     metadata = status.get("attachmentMetadata") or {}
     if sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items()) > _METADATA_BYTES:
         yield too_long("status.attachmentMetadata", _METADATA_BYTES)
-    for name in ("attachError", "detachError"):
+    for name in _ERRORS:
         error = status.get(name) or {}
         if len((error.get("message") or "").encode()) > _MESSAGE_BYTES:
             yield too_long(f"status.{name}.message", _METADATA_BYTES)  # upstream names the other bound
         if (error.get("errorCode") or 0) < 0:
             detail = "must be between 0 and 2147483647, inclusive"
             yield invalid(f"status.{name}.errorCode", error["errorCode"], detail)
+
+
+def default_attachment(tree: Json) -> Json:
+    """The defaults of a volume that lies in the attachment itself."""
+    volume = ((tree.get("spec") or {}).get("source") or {}).get("inlineVolumeSpec")
+    if volume is not None:
+        persistent_volume_source(volume)
+    return tree
+
+
+def prepare_attachment_status(new: Json, old: Json | None) -> Json:
+    """The codes of errors are left out: MutableCSINodeAllocatableCount is off, unless old ones are there."""
+    made = _attachment_prepared(new, old)
+    status, before = made.get("status") or {}, ((old or {}).get("status") or {})
+    uncoded = {
+        name: {field: value for field, value in status[name].items() if field != "errorCode"}
+        for name in _ERRORS
+        if status.get(name) and (before.get(name) or {}).get("errorCode") is None
+    }
+    return {**made, "status": {**status, **uncoded}} if uncoded else made
 
 
 def check_attachment_status(new: Json, _old: Json | None) -> list[FieldError]:
@@ -210,7 +232,7 @@ def check_attributes(new: Json, old: Json | None) -> list[FieldError]:
     changes = [
         forbidden(name, f"updates to {name} are forbidden.")
         for name in ("driverName", "parameters")
-        if not same(new.get(name), old.get(name))
+        if new.get(name) != old.get(name)
     ]
     return [*problems, *changes, *problems]
 
@@ -233,8 +255,9 @@ CSIDRIVERS = Strategy(
 CSINODES = Strategy(prepare=as_sent, check=check_node, allow_unconditional_update=False)
 CSISTORAGECAPACITIES = Strategy(prepare=as_sent, check=check_capacity, allow_unconditional_update=False)
 VOLUMEATTACHMENTS = Strategy(
+    default=default_attachment,
     prepare=keep_status,
-    prepare_status=status_without(),
+    prepare_status=prepare_attachment_status,
     check=check_attachment,
     check_status=check_attachment_status,
     allow_unconditional_update=False,

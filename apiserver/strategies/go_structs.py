@@ -23,6 +23,10 @@ _CONTEXT = 3
 _MOST_LINES = 3000
 
 
+class _Map(dict[str, Any]):
+    """A Go map, where other dicts are structs."""
+
+
 def shown(type_: str, tree: Any) -> Any:
     """A value of an internal type (`core.PodTemplateSpec`), from how v1 has it: for the value of a field error."""
     text = json.dumps(_value(type_, tree), ensure_ascii=False, separators=(",", ":"))
@@ -36,7 +40,7 @@ def equal(type_: str, one: Json | None, other: Json | None) -> bool:
 
 def difference(type_: str, old: Json, new: Json) -> str:
     """The lines in which two values of an internal type differ."""
-    values = [_emptied(_value(type_, tree)) for tree in (old, new)]
+    values = [_value(type_, tree) for tree in (old, new)]
     texts = [json.dumps(value, ensure_ascii=False, indent=1).split("\n") for value in values]
     before, after = ([f"{line}\n" for line in lines] for lines in texts)
     if len(before) + len(after) > _MOST_LINES:
@@ -57,7 +61,9 @@ def _replaced(before: Sequence[str], after: Sequence[str]) -> str:
 
 
 def _emptied(value: Any) -> Any:
-    """Without the difference between an empty list and none."""
+    """Without the difference between an empty list or map and none."""
+    if isinstance(value, _Map):
+        return {key: _emptied(item) for key, item in value.items()} or None
     if isinstance(value, dict):
         return {name: _emptied(item) for name, item in value.items()}
     return [_emptied(item) for item in value] or None if isinstance(value, list) else value
@@ -77,7 +83,7 @@ def _value(type_: str, value: Any) -> Any:
         return None if value is None else [_value(type_[2:], item) for item in value]
     if type_.startswith("map[string]"):
         inner = type_.removeprefix("map[string]")
-        return {key: _value(inner, value[key]) for key in sorted(value)} if value else None
+        return None if value is None else _Map((key, _value(inner, value[key])) for key in sorted(value))
     rows = _structs().get(type_)
     if rows is None:
         return _NOTHING.get(type_) if value is None else value

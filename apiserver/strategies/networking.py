@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apimachinery import names
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
-from apiserver.strategies import object_warnings
+from apiserver.strategies import object_warnings, reached
 from apiserver.strategies.defaulting import items, part
 from apiserver.strategies.problems import (
     IMMUTABLE,
@@ -67,6 +67,17 @@ def _ingress(tree: Json, *, creating: bool, any_secret: bool) -> Problems:
         yield from dns_subdomain("spec.ingressClassName", spec["ingressClassName"])
 
 
+def check_ingress_status(new: Json, old: Json | None) -> list[FieldError]:
+    """What a load balancer says of itself."""
+    now, before = (((tree or {}).get("status") or {}).get("loadBalancer") or {} for tree in (new, old))
+    path, had = "status.loadBalancer.ingress", reached.addresses(before)
+    return [
+        problem
+        for i, entry in enumerate(now.get("ingress") or ())
+        for problem in (*reached.by_address(f"{path}[{i}]", entry, had), *reached.by_name(f"{path}[{i}]", entry))
+    ]
+
+
 def _host(path: str, host: str) -> Problems:
     rule = names.wildcard_subdomain if "*" in host else names.dns_subdomain
     yield from named(path, host, rule)
@@ -94,7 +105,8 @@ def _path(path: str, entry: Json) -> Problems:
     kind, where = entry.get("pathType"), entry.get("path", "")
     if kind is None:
         yield required(f"{path}.pathType", "pathType must be specified")
-    elif kind not in _PATH_TYPES:
+        return
+    if kind not in _PATH_TYPES:
         yield not_supported(f"{path}.pathType", kind, ("Exact", "ImplementationSpecific", "Prefix"))
     elif kind in ("Exact", "Prefix"):
         if not where.startswith("/"):
@@ -120,6 +132,8 @@ def _backend(path: str, backend: Json) -> Problems:
         for name in ("kind", "name"):
             if not resource.get(name):
                 yield required(f"{path}.resource.{name}")
+            else:
+                yield from named(f"{path}.resource.{name}", resource[name], names.path_segment)
     elif service is None:
         yield invalid(path, "", "resource or service backend is required")
     else:
@@ -316,8 +330,8 @@ _ONE_EACH = "may specify no more than one IP for each IP family, i.e 192.168.0.0
 
 
 def check_service_cidr(new: Json, old: Json | None) -> list[FieldError]:
-    ranges, before = ((tree.get("spec") or {}).get("cidrs") or [] for tree in (new, old or {}))
-    return [*(_ranges(ranges) if old is None else _kept_ranges(ranges, before))]
+    ranges, before = ((tree.get("spec") or {}).get("cidrs") for tree in (new, old or {}))
+    return [*(_ranges(ranges or ()) if old is None else _kept_ranges(ranges, before or ()))]
 
 
 def _ranges(ranges: Sequence[str]) -> Problems:
@@ -335,8 +349,9 @@ def _ranges(ranges: Sequence[str]) -> Problems:
         yield invalid(here, list(ranges), _ONE_EACH)
 
 
-def _kept_ranges(now: Sequence[str], before: Sequence[str]) -> Problems:
+def _kept_ranges(ranges: Sequence[str] | None, before: Sequence[str]) -> Problems:
     """A range stays; a second one of the other family may still be added."""
+    now = ranges or ()
     if len(now) == len(before):
         for i, (new, old) in enumerate(zip(now, before, strict=True)):
             yield from immutable(f"spec.cidrs[{i}]", new, old)
@@ -344,10 +359,10 @@ def _kept_ranges(now: Sequence[str], before: Sequence[str]) -> Problems:
         yield from immutable("spec.cidrs[0]", now[0], before[0])
         yield from _ranges(now)
     else:
-        yield invalid("spec.cidrs", list(now) or None, IMMUTABLE)
+        yield invalid("spec.cidrs", ranges, IMMUTABLE)
 
 
-INGRESSES = Strategy(check=check_ingress, has_generation=True)
+INGRESSES = Strategy(check=check_ingress, check_status=check_ingress_status, has_generation=True)
 INGRESSCLASSES = Strategy(default=default_class, prepare=as_sent, check=check_class, has_generation=True)
 NETWORKPOLICIES = Strategy(
     default=default_policy,

@@ -29,7 +29,6 @@ from apiserver.strategies.problems import (
     too_long,
     unique,
 )
-from apiserver.strategies.sameness import same
 from apiserver.strategies.strategy import Strategy, WriteContext, as_sent
 
 _RECLAIM = ("Delete", "Recycle", "Retain")
@@ -130,7 +129,7 @@ def volume_spec(path: str, spec: Json, *, name: str = "", inline: bool = False) 
     yield from access_modes(path, spec)
     policy, mode = spec.get("persistentVolumeReclaimPolicy"), spec.get("volumeMode")
     if not inline:
-        yield from _capacity(f"{path}.capacity", spec.get("capacity") or {})
+        yield from _capacity(f"{path}.capacity", spec.get("capacity"))
         yield from supported(f"{path}.persistentVolumeReclaimPolicy", policy or None, _RECLAIM)
         yield from _affinity(f"{path}.nodeAffinity", spec.get("nodeAffinity"))
     yield from persistent_sources.one(path, spec, name)
@@ -164,12 +163,12 @@ def _inline(path: str, spec: Json) -> Problems:
         yield forbidden(f"{path}.volumeMode", detail)
 
 
-def _capacity(path: str, capacity: Json) -> Problems:
+def _capacity(path: str, capacity: Json | None) -> Problems:
     if not capacity:
         yield required(path)
-    if set(capacity) != {"storage"}:
-        yield not_supported(path, capacity or None, ("storage",))
-    for name, value in capacity.items():
+    if set(capacity or ()) != {"storage"}:
+        yield not_supported(path, capacity, ("storage",))
+    for name, value in (capacity or {}).items():
         yield from basic_amount(f"{path}[{name}]", value)
         yield from positive_amount(f"{path}[{name}]", value)
 
@@ -205,7 +204,7 @@ def default_class(tree: Json) -> Json:
 def check_class(new: Json, old: Json | None) -> list[FieldError]:
     problems = [*_class(new)]
     if old is not None:
-        if not same(new.get("parameters"), old.get("parameters")):
+        if new.get("parameters") != old.get("parameters"):  # an empty map is not none
             problems.append(forbidden("parameters", "updates to parameters are forbidden."))
         changed = [name for name in ("provisioner", "reclaimPolicy") if new.get(name) != old.get(name)]
         problems += [forbidden(name, f"updates to {name} are forbidden.") for name in changed]

@@ -6,7 +6,7 @@ from typing import Any
 from apimachinery import names
 from apimachinery.errors import not_supported
 from apimachinery.types import Json
-from apiserver.strategies import service_addresses
+from apiserver.strategies import reached, service_addresses
 from apiserver.strategies.problems import (
     Problems,
     cidr,
@@ -227,11 +227,10 @@ def load_balancer(path: str, status: Json, before: Json, spec: Json) -> Problems
 
 def ingresses(path: str, entries: Sequence[Json], before: Json) -> Problems:
     """The points at which a load balancer is reached."""
-    had = {entry.get("ip") for entry in before.get("ingress") or ()}
+    had = reached.addresses(before)
     for i, entry in enumerate(entries):
-        here, address, mode, name = f"{path}[{i}]", entry.get("ip"), entry.get("ipMode"), entry.get("hostname")
-        if address and address not in had:
-            yield from ip_address(f"{here}.ip", address)
+        here, address, mode = f"{path}[{i}]", entry.get("ip"), entry.get("ipMode")
+        yield from reached.by_address(here, entry, had)
         if mode is None:
             if address:
                 yield required(f"{here}.ipMode", "must be specified when `ip` is set")
@@ -239,7 +238,4 @@ def ingresses(path: str, entries: Sequence[Json], before: Json) -> Problems:
             yield forbidden(f"{here}.ipMode", "may not be specified when `ip` is not set")
         else:
             yield from supported(f"{here}.ipMode", mode, ("Proxy", "VIP"))
-        if name:
-            yield from dns_subdomain(f"{here}.hostname", name)
-            if not [*ip_address("", name)]:
-                yield invalid(f"{here}.hostname", name, "must be a DNS name, not an IP address")
+        yield from reached.by_name(here, entry)

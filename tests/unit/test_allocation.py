@@ -93,6 +93,32 @@ async def test_node_ports_one_for_each_port_and_shared_by_protocols():
     assert {first, third} <= set(NODE_PORTS)
 
 
+async def test_a_number_given_for_one_protocol_of_a_new_service_serves_all():
+    ports = [{"port": 53, "protocol": "TCP"}, {"port": 53, "protocol": "UDP", "nodePort": 30007}]
+    tree = service(type="NodePort", ports=ports)
+    await make(MemoryStorage()).allocate(tree, None)
+    assert [entry["nodePort"] for entry in tree["spec"]["ports"]] == [30007, 30007]
+
+
+async def test_ports_that_come_to_a_service_have_numbers_of_their_own():
+    allocator = make(MemoryStorage())
+    old = service(type="NodePort", ports=[{"port": 80, "protocol": "TCP", "nodePort": 30007}])
+    await allocator.allocate(old, None)
+    ports = [*old["spec"]["ports"], {"port": 53, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}]
+    new = {**old, "spec": {**old["spec"], "ports": ports}}
+    await allocator.allocate(new, old)
+    assert len({entry["nodePort"] for entry in new["spec"]["ports"]}) == 3
+
+
+async def test_a_new_service_may_not_ask_for_a_number_under_two_ports():
+    ports = [{"port": 80 + i, "protocol": p, "nodePort": 30007} for i, p in enumerate(("TCP", "UDP"))]
+    with pytest.raises(ApiError) as refused:
+        make(MemoryStorage()).settle(service(type="NodePort", ports=ports), None)
+    assert refused.value.message == (
+        'Service "s" is invalid: spec.ports[1].nodePort: Invalid value: 30007: provided port is already allocated'
+    )
+
+
 @pytest.mark.parametrize(
     ("spec", "code", "message"),
     [

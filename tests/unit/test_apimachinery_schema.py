@@ -299,6 +299,33 @@ def test_every_kind_compiles_and_keeps_an_empty_object():
         assert decoded(kind, {"metadata": {"name": "x"}}).get("metadata", {"name": "x"}) == {"name": "x"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "sent", "seen"),
+    [
+        pytest.param(kinds.CONFIGMAPS, {"binaryData": {}, "data": None}, {"binaryData": {}}, id="a map"),
+        pytest.param(kinds.CONFIGMAPS, {"data": {"a": "b"}}, {"data": {"a": "b"}}, id="nothing empty"),
+        pytest.param(
+            kinds.PODS,
+            {"spec": {"nodeName": "", "volumes": [], "containers": [{"name": "c", "env": []}, {"name": "d"}]}},
+            {"spec": {"volumes": [], "containers": [{"name": "c", "env": [], "resources": {}}, {"name": "d", "resources": {}}]}},
+            id="deep in lists",
+        ),
+        pytest.param(
+            kinds.NETWORKPOLICIES,
+            {"spec": {"podSelector": {"matchLabels": {}}, "ingress": []}},
+            {"spec": {"podSelector": {}, "ingress": []}},
+            id="not in selectors",
+        ),
+        pytest.param(kinds.PODS, {"spec": {"odd": [], "containers": []}}, {"spec": {"containers": []}}, id="unknown"),
+    ],
+)  # fmt: skip
+def test_what_was_sent_empty_is_seen_empty(kind, sent, seen):
+    made = decoded(kind, sent)
+    found = schema.with_empties(kind, sent, made, sent.keys())
+    assert found == {**made, **seen}
+    assert made == decoded(kind, sent)  # as it was
+
+
 SCALARS = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "a", "1Gi", "1000m"])
 
 

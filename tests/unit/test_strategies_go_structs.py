@@ -39,11 +39,18 @@ def test_what_a_pod_shares_with_its_host_lies_in_the_security_context():
         ({"priority": None}, {}, True),
         ({"priority": 0}, {}, False),
         ({}, {"affinity": {}}, False),
+        ({}, {"nodeSelector": {}}, True),
         ({"restartPolicy": ""}, {}, True),
     ],
 )
 def test_sameness_is_gos(one, other, is_same):
     assert go_structs.equal("core.PodSpec", one, other) is is_same
+
+
+def test_an_empty_list_is_shown_as_one():
+    old, new = ({"accessModes": modes} for modes in (["ReadWriteOnce"], []))
+    assert '+ "AccessModes": [],\n' in go_structs.difference("core.PersistentVolumeClaimSpec", old, new)
+    assert '+ "AccessModes": null,\n' in go_structs.difference("core.PersistentVolumeClaimSpec", old, {})
 
 
 def test_large_values_are_not_matched_line_by_line():

@@ -337,3 +337,27 @@ def test_events_are_found_by_what_they_are_about():
         found = strategy_of(k.EVENTS).fields(tree)
         assert (found["involvedObject.name"], found["source"]) == ("p", "x")
     assert strategy_of(k.EVENTS_V1).fields(modern)["regarding.kind"] == "Pod"
+
+
+def test_what_a_load_balancer_says_of_an_ingress():
+    strategy, old = strategy_of(k.INGRESSES), made(k.INGRESSES)
+    points = [{"ip": "x"}, {"hostname": "10.0.0.1"}, {"ip": "::1", "hostname": "a.b"}]
+    new = {**old, "status": {"loadBalancer": {"ingress": points}}}
+    path = "status.loadBalancer.ingress"
+    assert [str(problem) for problem in strategy.check_status(new, old)] == [
+        f'{path}[0].ip: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+        f'{path}[1].hostname: Invalid value: "10.0.0.1": must be a DNS name, not an IP address',
+    ]
+    assert strategy.check_status(new, new)[1:] == []  # what was there stays
+
+
+def test_what_is_behind_a_path_of_an_ingress():
+    def said(**entry):
+        rule = {"http": {"paths": [{"path": "/", **entry}]}}
+        return complaints(k.INGRESSES, made(k.INGRESSES, spec={"rules": [rule]}))
+
+    path = "spec.rules[0].http.paths[0]"
+    assert said(backend={}) == [f"{path}.pathType: Required value: pathType must be specified"]
+    assert said(pathType="Prefix", backend={"resource": {"kind": "K", "name": "a/b"}}) == [
+        f"{path}.backend.resource.name: Invalid value: \"a/b\": may not contain '/'"
+    ]

@@ -113,3 +113,52 @@ def test_a_claims_change_is_shown_in_the_lines_that_differ():
         ' bound claims\n@@ -1,6 +1,6 @@\n {\n  "AccessModes": [\n-  "ReadWriteOnce"\n+  "ReadOnlyMany"\n  ],\n'
         '  "Selector": null,\n  "Resources": {\n'
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "path"),
+    [
+        (k.CONFIGMAPS, {"data": {}, "binaryData": {}}, "binaryData"),
+        (k.SECRETS, {"data": {}}, "data"),
+        (k.STORAGECLASSES, {"parameters": {}}, "parameters"),
+        (k.STORAGECLASSES, {"reclaimPolicy": ""}, "reclaimPolicy"),
+        (k.VOLUMEATTRIBUTESCLASSES, {"parameters": {"a": "b", "c": ""}}, "parameters"),
+    ],
+)
+def test_an_empty_value_is_not_none(kind, change, path):
+    bare = {"data": None, "parameters": None, "immutable": True}
+    if kind is k.VOLUMEATTRIBUTESCLASSES:
+        bare = {"driverName": "d", "parameters": {"a": "b"}}
+    old = {name: value for name, value in made(kind, **bare).items() if value is not None}
+    assert complaints(kind, copy.deepcopy(old), old) == []
+    assert [text.partition(":")[0] for text in complaints(kind, {**copy.deepcopy(old), **change}, old)] == [path]
+
+
+def test_codes_of_errors_are_dropped_unless_they_were_there():
+    strategy, error = strategy_of(k.VOLUMEATTACHMENTS), {"message": "m", "errorCode": 3}
+    old = made(k.VOLUMEATTACHMENTS)
+    new = {**old, "status": {"attached": False, "attachError": dict(error), "detachError": dict(error)}}
+    old["status"] = {"attached": False, "detachError": dict(error)}
+    assert strategy.prepare_status(new, old)["status"] == {
+        "attached": False,
+        "attachError": {"message": "m"},
+        "detachError": error,
+    }
+
+
+def test_a_volume_within_an_attachment_has_its_defaults():
+    spec = {"attacher": "a", "nodeName": "n", "source": {"inlineVolumeSpec": {"iscsi": {"lun": 1}}}}
+    found = made(k.VOLUMEATTACHMENTS, spec=spec)["spec"]["source"]["inlineVolumeSpec"]
+    assert found == {"iscsi": {"lun": 1, "iscsiInterface": "default"}}
+
+
+def test_lists_that_came_empty_are_shown_so_but_for_volumes():
+    container = {"name": "c", "image": "i", "args": ["a"], "volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+    old = made(k.PODS, spec={"containers": [container], "volumes": [{"name": "v", "emptyDir": {}}]})
+    new = copy.deepcopy(old)
+    new["spec"]["volumes"] = []
+    new["spec"]["containers"][0] |= {"args": [], "volumeMounts": []}
+    (text,) = complaints(k.PODS, new, old)
+    assert [line for line in text.split("\n") if line[:1] == "+"] == [
+        '+ "Volumes": null,', '+   "Args": [],', '+   "VolumeMounts": null,'
+    ]  # fmt: skip

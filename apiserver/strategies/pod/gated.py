@@ -17,7 +17,7 @@ def narrowed(spec: Json, before: Json) -> Problems:
     if now != was:
         if not was.items() <= now.items():
             why = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
-            yield invalid("spec.nodeSelector", now or None, why)
+            yield invalid("spec.nodeSelector", spec.get("nodeSelector"), why)
         spec["nodeSelector"] = was
     affinity, old_affinity = spec.get("affinity"), before.get("affinity")
     node, old_node = ((tree or {}).get("nodeAffinity") for tree in (affinity, old_affinity))

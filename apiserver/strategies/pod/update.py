@@ -87,17 +87,24 @@ def _gates(spec: Json, before: Json) -> Problems:
 
 def _munged(spec: Json, before: Json) -> Json:
     """The new spec with every field that may change put back: what still differs is forbidden."""
-    munged = {**spec}
+    munged = _without_empty(spec, "volumes")
     for name in ("containers", "initContainers"):
         if spec.get(name):
             pairs = zip(spec[name], before.get(name) or (), strict=False)
-            munged[name] = [{**container, "image": was.get("image", "")} for container, was in pairs]
+            munged[name] = [
+                {**_without_empty(container, "volumeMounts"), "image": was.get("image", "")} for container, was in pairs
+            ]
     for name in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
         _put_back(munged, before, name)
     grace = before.get("terminationGracePeriodSeconds")
     if grace is not None and grace < 0 and spec.get("terminationGracePeriodSeconds") == 1:
         munged["terminationGracePeriodSeconds"] = grace
     return munged
+
+
+def _without_empty(tree: Json, name: str) -> Json:
+    """A copy. Upstream goes through volumes for those of images, which it takes out, and leaves no empty list."""
+    return {member: value for member, value in tree.items() if member != name or value}
 
 
 def _put_back(tree: Json, before: Json, name: str) -> None:

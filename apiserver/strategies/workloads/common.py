@@ -41,6 +41,7 @@ def selector_and_template(spec: Json, what: str, kind: str) -> Problems:
             yield invalid("spec.selector", selector, f"empty selector is invalid for {what}")
         if wrong:
             yield invalid("spec.selector", shown_selector(selector), "invalid label selector")
+            return  # no word of the template
     if selector is None or not (wrong or is_empty_selector(selector)):
         yield from mismatch(selector, template or {})
     yield from pods.template("spec.template", template or {})

@@ -8,13 +8,13 @@ from apimachinery.types import Json
 from apiserver.strategies.defaulting import fill, part
 from apiserver.strategies.pod import warnings
 from apiserver.strategies.pod.defaults import pod_template
-from apiserver.strategies.problems import Problems, invalid, non_negative, one_of, required
+from apiserver.strategies.problems import Problems, invalid, non_negative, one_of, required, shown_selector
 from apiserver.strategies.strategy import Strategy
 from apiserver.strategies.workloads import common
 from apiserver.strategies.workloads.jobs import default_failure_policy, job_spec
 
 _POLICIES = ("Allow", "Forbid", "Replace")
-_COUNTS = ("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
+_HISTORY = ("successfulJobsHistoryLimit", "failedJobsHistoryLimit")
 _MAX_NAME = 52  # a Job's name is the CronJob's and eleven characters of time; a pod's label takes 63
 
 
@@ -43,16 +43,19 @@ def check(new: Json, old: Json | None) -> list[FieldError]:
 def _check(new: Json) -> Problems:
     spec = new["spec"]
     yield from _schedule(spec)
+    yield from non_negative("spec.startingDeadlineSeconds", spec.get("startingDeadlineSeconds"))
     yield from _time_zone(spec.get("timeZone"))
-    for member in _COUNTS:
-        yield from non_negative(f"spec.{member}", spec.get(member))
     yield from one_of("spec.concurrencyPolicy", spec.get("concurrencyPolicy", ""), _POLICIES)
     job = (spec.get("jobTemplate") or {}).get("spec") or {}
     yield from job_spec("spec.jobTemplate.spec", job)
     if job.get("selector") is not None:
-        yield invalid("spec.jobTemplate.spec.selector", job["selector"], "`selector` will be auto-generated")
+        yield invalid(
+            "spec.jobTemplate.spec.selector", shown_selector(job["selector"]), "`selector` will be auto-generated"
+        )
     if job.get("manualSelector"):
         yield not_supported("spec.jobTemplate.spec.manualSelector", True, ("nil", "false"))
+    for member in _HISTORY:
+        yield from non_negative(f"spec.{member}", spec.get(member))
 
 
 def _schedule(spec: Json) -> Problems:

@@ -3,7 +3,7 @@
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies import go_structs
-from apiserver.strategies.defaulting import fill, part
+from apiserver.strategies.defaulting import fill, fill_absent, part
 from apiserver.strategies.pod import spec as pods
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.problems import (
@@ -28,8 +28,11 @@ def default(tree: Json) -> Json:
     strategy = part(spec, "updateStrategy")
     fill(strategy, "type", "RollingUpdate")
     if strategy["type"] == "RollingUpdate":
-        fill(part(strategy, "rollingUpdate"), "maxUnavailable", 1)
-        fill(strategy["rollingUpdate"], "maxSurge", 0)
+        fill_absent(part(strategy, "rollingUpdate"), "maxUnavailable", 1)
+        fill_absent(strategy["rollingUpdate"], "maxSurge", 0)
+    elif strategy.get("rollingUpdate") is not None:  # not looked at, but upstream's internal type always has them
+        for name in ("maxUnavailable", "maxSurge"):
+            fill_absent(strategy["rollingUpdate"], name, 0)
     fill(spec, "revisionHistoryLimit", 10)
     pod_template(part(spec, "template"))
     part(part(tree, "metadata"), "annotations").setdefault(GENERATION, "0")  # so that it is in managedFields

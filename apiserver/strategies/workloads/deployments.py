@@ -3,7 +3,7 @@
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies import go_structs
-from apiserver.strategies.defaulting import fill, part
+from apiserver.strategies.defaulting import fill, fill_absent, part
 from apiserver.strategies.pod.defaults import pod_template
 from apiserver.strategies.problems import Problems, at_most_100_percent, forbidden, invalid
 from apiserver.strategies.strategy import Strategy, status_without
@@ -18,8 +18,8 @@ def default(tree: Json) -> Json:
     fill(strategy, "type", "RollingUpdate")
     if strategy["type"] == "RollingUpdate":
         rolling = part(strategy, "rollingUpdate")
-        fill(rolling, "maxUnavailable", "25%")
-        fill(rolling, "maxSurge", "25%")
+        fill_absent(rolling, "maxUnavailable", "25%")
+        fill_absent(rolling, "maxSurge", "25%")
     pod_template(part(spec, "template"))
     return tree
 
@@ -30,9 +30,10 @@ def check(new: Json, old: Json | None) -> list[FieldError]:
 
 def _check(new: Json, old: Json | None) -> Problems:
     spec = new["spec"]
-    yield from common.counts(spec, "replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
+    yield from common.counts(spec, "replicas")
     yield from common.selector_and_template(spec, "deployment", "ReplicaSet")
     yield from _strategy("spec.strategy", spec.get("strategy") or {})
+    yield from common.counts(spec, "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
     deadline, ready = spec.get("progressDeadlineSeconds"), spec.get("minReadySeconds", 0)
     if deadline is not None and deadline <= ready:
         yield invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds")

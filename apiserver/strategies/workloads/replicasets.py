@@ -63,10 +63,11 @@ def check_controller(new: Json, old: Json | None) -> list[FieldError]:
 
 
 def _check_controller(spec: Json) -> Problems:
-    yield from common.counts(spec, "replicas", "minReadySeconds")
+    yield from common.counts(spec, "minReadySeconds")
     selector, template = spec.get("selector") or {}, spec.get("template")
     if not selector:
         yield required("spec.selector")
+    yield from common.counts(spec, "replicas")
     if template is None:
         yield required("spec.template")
         return

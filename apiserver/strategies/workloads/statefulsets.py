@@ -131,17 +131,17 @@ def _as_made(spec: Json) -> Json:
 
 def _update_strategy(path: str, tree: Json) -> Problems:
     kind, rolling = tree.get("type", ""), tree.get("rollingUpdate")
+    shown = None if rolling is None else go_struct(Partition=rolling.get("partition", 0), MaxUnavailable=None)
     if not kind:
         yield required(path)
     elif kind == "OnDelete":
         if rolling is not None:
-            yield invalid(f"{path}.rollingUpdate", rolling, "only allowed for updateStrategy 'RollingUpdate'")
+            yield invalid(f"{path}.rollingUpdate", shown, "only allowed for updateStrategy 'RollingUpdate'")
     elif kind == "RollingUpdate":
         partition = (rolling or {}).get("partition", 0)
         if partition < 0:
             yield invalid(f"{path}.rollingUpdate.partition", partition, "must be greater than or equal to 0")
     else:
-        shown = None if rolling is None else go_struct(Partition=rolling.get("partition", 0), MaxUnavailable=None)
         shape = go_struct(Type=kind, RollingUpdate=shown)
         yield invalid(path, shape, "must be 'RollingUpdate' or 'OnDelete'")
 
