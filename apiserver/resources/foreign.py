@@ -20,7 +20,7 @@ _STORED = {(kind.group, kind.kind): stored_kind(kind) for kind in KNOWN}
 
 
 def decode(value: bytes, *, primary: str = "IPv4") -> Json:
-    """The object as we would store it in a cluster whose first IP family is that. Raises ValueError for what is none."""
+    """The object as we would store it in a cluster of that first IP family. Raises ValueError for what is none."""
     tree = protobuf.decode_stored(value)
     api_version, name = tree["apiVersion"], tree["kind"]
     kind = _STORED.get((api_version.rpartition("/")[0], name))

@@ -5,6 +5,7 @@ checks against what is stored (resourceVersion, uid, the name) belong to that fu
 lost race. Source: endpoints/handlers/{create,update,patch}.go, registry/generic/registry/store.go (Update).
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -362,7 +363,10 @@ async def _sent(
 
     def decoded(options: WriteOptions, duplicates: tuple[str, ...]) -> Json:
         tree = fields.checked(body.tree, resource, options, call, duplicates, is_patch=False, empties=empties)
-        return decoding.place(decoding.check_kind(tree, kind), kind, namespace_of(call, resource))
+        tree = decoding.check_kind(tree, kind)
+        if call.witness is not None:
+            call.witness(resource.strategy.default(copy.deepcopy(tree)))
+        return decoding.place(tree, kind, namespace_of(call, resource))
 
     first = decoded(options, body.duplicates)
     fresh, quiet = [first], msgspec.structs.replace(options, field_validation="Ignore")
