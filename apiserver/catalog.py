@@ -25,7 +25,7 @@ from apiserver.connect import KubeletClientConfig, handles
 from apiserver.customresources import cleanup
 from apiserver.registry import Deletion, Handler, Resource, Virtual, stored_kind
 from apiserver.request import Request, User
-from apiserver.resources import reading, writing
+from apiserver.resources import patching, reading, writing
 from apiserver.resources.api import Api
 from apiserver.resources.stages import STATUS
 from apiserver.strategies import strategy_of, strategy_of_version
@@ -124,7 +124,7 @@ def _subresources(api: Api, parts: Parts, kind: Kind, stored: Kind) -> dict[str,
     found: dict[str, Mapping[str, Handler]] = {}
     written: dict[str, Handler] = {
         "get": partial(reading.get, api),
-        "patch": partial(writing.patch_object, api),
+        "patch": partial(patching.patch_object, api),
         "update": partial(writing.update, api),
     }
     of_part: dict[str, Handler] = {**written, "get": partial(reading.get_part, api)}

@@ -9,7 +9,7 @@ from apimachinery.errors import ApiError
 from apiserver import negotiation, watch
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
-from apiserver.resources import deleting, listing, reading, writing
+from apiserver.resources import deleting, listing, patching, reading, writing
 from apiserver.resources.api import Api
 
 ApiHandler: TypeAlias = Callable[[Api, Call, Resource], Awaitable[Response]]
@@ -21,7 +21,7 @@ VERBS: Mapping[str, ApiHandler] = {
     "deletecollection": deleting.delete_collection,
     "get": reading.get,
     "list": listing.list_objects,
-    "patch": writing.patch_object,
+    "patch": patching.patch_object,
     "update": writing.update,
     "watch": watch.watch,
 }

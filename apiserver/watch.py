@@ -24,11 +24,11 @@ from apiserver.connect.reverse import upgrade_of
 from apiserver.negotiation import JSON, PROTOBUF, STREAM_TYPES, TABLE, YAML
 from apiserver.registry import Resource
 from apiserver.resources import listing, presenting
+from apiserver.resources.addressing import key_of
 from apiserver.resources.api import Api
 from apiserver.resources.options import ListOptions, check_resource_version, list_options
 from apiserver.resources.reads import WatchCount
 from apiserver.resources.selecting import Selects, selector
-from apiserver.resources.writing import key_of
 from apiserver.storage.entry import CacheEvent, Entry
 from apiserver.storage.protocol import Compacted, Progress
 from apiserver.storage.ring import Cursor, Group

@@ -25,7 +25,7 @@ from apiserver.discovery.served import version_order
 from apiserver.discovery.state import Schemas
 from apiserver.registry import Ending, Handler, Resource
 from apiserver.request import User
-from apiserver.resources import reading, writing
+from apiserver.resources import patching, reading, writing
 from apiserver.resources.api import Api
 
 
@@ -142,7 +142,7 @@ def _subresources(api: Api, version: Version) -> Mapping[str, Mapping[str, Handl
     if version.has_status:
         found["status"] = {
             "get": partial(reading.get, api),
-            "patch": partial(writing.patch_object, api),
+            "patch": partial(patching.patch_object, api),
             "update": partial(writing.update, api),
         }
     if version.scale is not None:

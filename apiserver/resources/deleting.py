@@ -14,9 +14,9 @@ from apiserver.call import Call, Response
 from apiserver.registry import Resource
 from apiserver.request import Attributes
 from apiserver.resources import committing, decoding, deletion, listing, metadata, presenting, reviewing
+from apiserver.resources.addressing import attributes_of, key_of
 from apiserver.resources.api import Api
 from apiserver.resources.options import DeleteOptions, delete_options, list_options
-from apiserver.resources.writing import attributes_of, key_of
 from apiserver.storage.entry import Entry, entry
 from apiserver.storage.protocol import Conflict
 

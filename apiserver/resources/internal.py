@@ -11,7 +11,7 @@ from apimachinery.types import Json
 from apiserver import negotiation
 from apiserver.call import Call, Response
 from apiserver.request import AUTHENTICATED, MASTERS, RequestInfo, User
-from apiserver.resources import deleting, writing
+from apiserver.resources import deleting, patching, writing
 from apiserver.resources.api import Api
 
 #: Upstream's loopback identity.
@@ -43,7 +43,7 @@ async def replace(api: Api, kind: Kind, tree: Json, *, subresource: str = "", ma
 async def merge(api: Api, kind: Kind, namespace: str, name: str, patch: Json, *, subresource: str = "") -> Json:
     """Merge a patch into an object; what is now stored."""
     call = _call(kind, "patch", namespace, name, patch, subresource, negotiation.MERGE_PATCH)
-    return _tree(await writing.patch_object(api, call, api.registry.of(kind)))
+    return _tree(await patching.patch_object(api, call, api.registry.of(kind)))
 
 
 async def apply(api: Api, kind: Kind, tree: Json, manager: str, *, subresource: str = "") -> Json:
@@ -51,7 +51,7 @@ async def apply(api: Api, kind: Kind, tree: Json, manager: str, *, subresource: 
     meta, described = tree["metadata"], {"apiVersion": kind.api_version, "kind": kind.kind, **tree}
     where = (kind, "patch", meta.get("namespace", ""), meta["name"], described, subresource, negotiation.APPLY_PATCH)
     call = _call(*where, manager=manager, force=True)
-    return _tree(await writing.patch_object(api, call, api.registry.of(kind)))
+    return _tree(await patching.patch_object(api, call, api.registry.of(kind)))
 
 
 async def delete(api: Api, kind: Kind, namespace: str, name: str, uid: str) -> bool:

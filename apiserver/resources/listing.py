@@ -26,12 +26,12 @@ from apiserver.call import Call, Response
 from apiserver.negotiation import JSON, PARTIAL, PROTOBUF, TABLE, Accepted
 from apiserver.registry import Resource
 from apiserver.resources import presenting, tokens
+from apiserver.resources.addressing import key_of
 from apiserver.resources.api import Api
 from apiserver.resources.committing import as_entry
 from apiserver.resources.options import EXACT, ListOptions, check_start, list_options
 from apiserver.resources.reads import ListCount
 from apiserver.resources.selecting import Selects, selector, values_of_a_label
-from apiserver.resources.writing import key_of
 from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import Compacted
 

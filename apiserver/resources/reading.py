@@ -5,9 +5,9 @@ from apiserver.call import Call, Response
 from apiserver.negotiation import MEDIA_TYPES, TABLE
 from apiserver.registry import Resource
 from apiserver.resources import presenting
+from apiserver.resources.addressing import key_of
 from apiserver.resources.api import Api
 from apiserver.resources.options import check_resource_version
-from apiserver.resources.writing import key_of
 from apiserver.storage.entry import Entry
 
 

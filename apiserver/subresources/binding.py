@@ -12,9 +12,10 @@ from apimachinery.types import Json
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
 from apiserver.resources import decoding, fields, presenting, raw, reviewing
+from apiserver.resources.addressing import attributes_of
 from apiserver.resources.api import Api
 from apiserver.resources.options import write_options
-from apiserver.resources.writing import attributes_of, failed_precondition
+from apiserver.resources.preconditions import failed_precondition
 
 _SCHEDULED = "PodScheduled"
 

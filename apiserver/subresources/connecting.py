@@ -7,8 +7,8 @@ from apiserver.call import Call, Receive, Response, Send
 from apiserver.connect import KubeletClientConfig, connect
 from apiserver.registry import Handler, Resource
 from apiserver.resources import reviewing
+from apiserver.resources.addressing import attributes_of
 from apiserver.resources.api import Api
-from apiserver.resources.writing import attributes_of
 
 #: What admission sees of a connect: its options, as an object (upstream's NewConnectOptions). Logs are a plain get.
 _OPTIONS: dict[tuple[str, str], Kind] = {

@@ -13,9 +13,9 @@ from apimachinery.types import Json
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
 from apiserver.resources import committing, decoding, deleting, fields, presenting, raw, reviewing
+from apiserver.resources.addressing import attributes_of
 from apiserver.resources.api import Api
 from apiserver.resources.options import DeleteOptions, delete_options, write_options
-from apiserver.resources.writing import attributes_of
 
 EVICTION = Kind(group="policy", kind="Eviction", plural="evictions", verbs=CREATE_ONLY)
 _RETRY_SECONDS = 10

@@ -23,9 +23,21 @@ from apiserver import negotiation
 from apiserver.admission.subject import UPDATE, Form, Subject
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
-from apiserver.resources import committing, decoding, fields, managing, presenting, reading, reviewing, writing
+from apiserver.resources import (
+    committing,
+    decoding,
+    fields,
+    managing,
+    patch_bodies,
+    preconditions,
+    presenting,
+    reading,
+    reviewing,
+)
+from apiserver.resources.addressing import attributes_of, key_of
 from apiserver.resources.api import Api
 from apiserver.resources.options import WriteOptions, write_options
+from apiserver.resources.patch_bodies import Patch
 from apiserver.resources.stages import Write
 from apiserver.storage.entry import Entry
 from apiserver.strategies.strategy import Strategy
@@ -85,11 +97,13 @@ def handlers(api: Api, places: Places | None = None) -> dict[str, Handler]:
         return await _write(api, places, call, resource, lambda _old: body)
 
     async def patch(call: Call, resource: Resource) -> Response:
-        change, applies, mistakes = _changing(api, call, resource, await call.body())
+        made, applies = _patch(api, call, resource, await call.body())
         options = write_options(call)
 
         def changed(old: Json) -> Json:
-            scale = change(old) if applies else fields.patched(call, change(old), SCALE, options, mistakes)
+            scale = made.change(old)
+            if not applies:
+                scale = fields.patched(call, scale, SCALE, options, made.mistakes)
             decoding.check_name(scale, call.target.name)
             return scale
 
@@ -161,7 +175,7 @@ async def _write(
         if is_patch:  # a body has been looked at
             fields.checked(scale, RESOURCE, options, call, (), is_patch=True)
         is_told = call.method == "PATCH"  # another uid is no precondition then
-        writing.check_version(call, resource, options, scale, old, is_needed=False, is_patch=is_told)
+        preconditions.check_version(call, resource, options, scale, old, is_needed=False, is_patch=is_told)
         new = places.put(old, scale)
         return _with_owner(call, resource, options, new, before, scale, now=now, applies=applies)
 
@@ -169,7 +183,7 @@ async def _write(
         api=api,
         call=call,
         resource=resource,
-        attributes=writing.attributes_of(call, dry_run=options.dry_run),
+        attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=source,
         has_entries=True,
@@ -177,7 +191,7 @@ async def _write(
         subject=partial(_subject, places),
         now=now,
     )
-    committed = await committing.update(write, writing.key_of(call, resource))
+    committed = await committing.update(write, key_of(call, resource))
     return _answer(call, places.show(await presenting.loaded(resource, committed.entry)), now)
 
 
@@ -234,20 +248,14 @@ def _with_owner(
     return managing.with_entries(new, scaling.to_parent(stored, entries, places, resource.kind.api_version))
 
 
-def _changing(
-    api: Api, call: Call, resource: Resource, data: bytes
-) -> tuple[Callable[[Json], Json], bool, tuple[str, ...]]:
-    """What a patch of a Scale does to it, whether it applies a configuration, and what it says in vain.
-
-    Raises 400, 415.
-    """
-    media_type = negotiation.patch_type(call.headers.get("content-type", ""), writing.SERVED_PATCHES)
+def _patch(api: Api, call: Call, resource: Resource, data: bytes) -> tuple[Patch, bool]:
+    """What a patch of a Scale does to it, and whether it applies a configuration. Raises 415."""
+    options = write_options(call)
+    media_type = negotiation.patch_type(call.headers.get("content-type", ""), patch_bodies.SERVED_PATCHES)
     if media_type != negotiation.APPLY_PATCH:
-        reports = write_options(call).field_validation != "Ignore"
-        change, mistakes = writing.patcher(resource, media_type, data, reports=reports)
-        return change, False, mistakes
+        return patch_bodies.patched(resource, media_type, data, options), False
     rules = managing.ownership(RESOURCE, NAME)
-    return writing.applier(rules, call, write_options(call), data, times.rfc3339(api.clock())), True, ()
+    return patch_bodies.applied(rules, call, options, data, times.rfc3339(api.clock())), True
 
 
 def _answer(call: Call, scale: Json, now: float) -> Response:

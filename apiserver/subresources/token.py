@@ -9,9 +9,9 @@ from apiserver.authentication.tokens import Issuer, defaulted, request_token
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
 from apiserver.resources import decoding, fields, presenting, reviewing, writing
+from apiserver.resources.addressing import attributes_of
 from apiserver.resources.api import Api
 from apiserver.resources.options import write_options
-from apiserver.resources.writing import attributes_of
 from apiserver.strategies.strategy import Strategy
 
 TOKEN_REQUEST = Kind(group="authentication.k8s.io", kind="TokenRequest", plural="tokenrequests", verbs=CREATE_ONLY)
