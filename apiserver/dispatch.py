@@ -124,7 +124,8 @@ def _is_in_scope(resource: Resource, call: Call) -> bool:
 def _nameless(call: Call) -> ApiError:
     """What the handlers of custom resources say, before which no router stands. Raises 415 for no patch."""
     if call.method == "PATCH":
-        negotiation.patch_type(call.headers.get("content-type", ""), negotiation.PATCH_TYPES, custom=True)
+        served = tuple(type_ for type_ in negotiation.PATCH_TYPES if type_ != negotiation.STRATEGIC_PATCH)
+        negotiation.patch_type(call.headers.get("content-type", ""), served, custom=True)
     return errors.bad_request("name must be provided")
 
 
