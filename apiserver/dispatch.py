@@ -52,7 +52,8 @@ class Dispatcher:
             await self._api.fresh()
             self._api.catch_up()
             resource = self._api.registry.find(info.group, info.version, info.plural)
-        if resource is None and info.group and not self._api.registry.has_built_in(info.group):
+        is_nowhere = resource is None and info.group and not self._api.registry.has_built_in(info.group)
+        if is_nowhere or (resource is not None and not resource.is_typed and not _is_in_scope(resource, call)):
             headers = (("x-content-type-options", "nosniff"),)
             return Response(status=404, content_type=_TEXT, headers=headers, body=NOT_FOUND)
         if resource is None or not _fits(resource, call):
@@ -83,6 +84,8 @@ class Dispatcher:
             return verbs[verb]
         if not info.verb:
             raise _unsupported(resource, "")
+        if not resource.is_typed and not info.name and info.verb in _NAMED:
+            raise _nameless(call)
         if info.verb not in resource.kind.verbs or info.verb not in self._verbs or not _has_right_path(resource, call):
             raise not_allowed()
         if resource.respond is not None:
@@ -109,6 +112,21 @@ def _has_right_path(resource: Resource, call: Call) -> bool:
             raise errors.bad_request("Namespace parameter required.")
         return info.is_nameless and info.verb in _UNNAMED  # which is then refused for want of a namespace
     return bool(info.name) or info.verb not in _NAMED
+
+
+def _is_in_scope(resource: Resource, call: Call) -> bool:
+    """Whether a custom resource's path has a namespace where it needs one: another is handed on, and found nowhere."""
+    if resource.kind.namespaced:
+        return bool(call.target.namespace) or call.target.is_nameless or call.target.verb in _READS_MANY
+    return not call.target.namespace
+
+
+def _nameless(call: Call) -> ApiError:
+    """What the handlers of custom resources say, before which no router stands. Raises 415 for no patch."""
+    if call.method == "PATCH":
+        served = tuple(type_ for type_ in negotiation.PATCH_TYPES if type_ != negotiation.STRATEGIC_PATCH)
+        negotiation.patch_type(call.headers.get("content-type", ""), served, custom=True)
+    return errors.bad_request("name must be provided")
 
 
 def _warn(call: Call, resource: Resource) -> None:

@@ -34,7 +34,7 @@ from apiserver.call import Call, Disconnected, Receive, Response, Send, call_fro
 from apiserver.fairness import Fairness
 from apiserver.metrics.requests import Row
 from apiserver.metrics.server import Metrics
-from apiserver.negotiation import accepted
+from apiserver.negotiation import MEDIA_TYPES, accepted, no_representation, passes_router
 from apiserver.request import Attributes, Decision, Request, User
 from apiserver.resolve import pinned_fields, request_info
 from apiserver.resources import presenting
@@ -49,6 +49,8 @@ ASGI: TypeAlias = Callable[[Any, Receive, Send], Awaitable[None]]
 #: Subresources that stream or hand the connection on: never limited, answered in their own form.
 CONNECTS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 _TEXT = "text/plain; charset=utf-8"
+#: What streams in a form that upstream's router knows.
+_LOG, _LOG_TYPES = "log", ("text/plain", *MEDIA_TYPES)
 #: What a refusal of the filters says beside its text, as upstream's do.
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 #: Requests slower than this are logged (endpoints/handlers/trace_util.go has 500 ms for most).
@@ -285,6 +287,10 @@ async def negotiate(_server: Server, call: Call, proceed: Proceed) -> Response:
             )
         except ApiError as error:  # first it is seen whether there is anything at the path
             call.unacceptable = error
+    elif (
+        info.is_resource and info.subresource == _LOG and not passes_router(call.headers.get("accept", ""), _LOG_TYPES)
+    ):
+        call.unacceptable = no_representation(_LOG_TYPES)
     return await proceed(call)
 
 

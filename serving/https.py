@@ -103,6 +103,8 @@ class Upgrade:
         self.headers = headers
         self._connection = connection
         self._stream: RawStream | None = None
+        #: Called when the connection is taken over.
+        self.taken: Callable[[], None] | None = None
 
     @property
     def accepted(self) -> bool:
@@ -117,6 +119,8 @@ class Upgrade:
         """
         if self._connection.transport.is_closing():
             raise ConnectionResetError("the client is gone")
+        if self.taken is not None:
+            self.taken()
         self._stream = self._connection.switch(self, headers)
         return self._stream
 

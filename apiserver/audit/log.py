@@ -5,10 +5,12 @@ the page cache at once; a full disk is logged and refuses nobody. With a size th
 """
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 import structlog
@@ -16,15 +18,20 @@ import structlog
 from apimachinery import times
 from apimachinery.errors import ApiError
 from apimachinery.types import Json
+from apiserver import negotiation
 from apiserver.audit import counts
 from apiserver.audit.events import Audited
 from apiserver.audit.policy import COMPLETE, NONE, PANIC, RECEIVED, STARTED, Policy
-from apiserver.call import Call, Disconnected, Receive, Response, Send
+from apiserver.call import Call, Disconnected, Receive, Response, Send, Stream
+from serving.https import Upgrade
 
 log = structlog.get_logger("apiserver")
 
 Proceed = Callable[[Call], Awaitable[Response]]
 _MEBIBYTE = 1 << 20
+_SWITCHING = 101
+#: Subresources whose requests are recorded when they start, too (as watches are).
+_CONNECTS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 
 
 class AuditFile:
@@ -76,32 +83,71 @@ class AuditLog:
         if recording.level == NONE:
             return await proceed(call)
         audited = Audited(call, recording, self._clock())
+        call.witness = audited.witness
+        takes_long = call.target.verb == "watch" or call.target.subresource in _CONNECTS
         self._record(audited, RECEIVED)
         counts.SECONDS.add(perf_counter() - began)
-        try:
+        with self._refusals(audited, takes_long=takes_long):
             response = await proceed(call)
+            if response.stream is None:
+                self._complete(audited, response, takes_long=takes_long)
+            else:
+                response.stream = self._recorded(audited, response.stream, takes_long=takes_long)
+            return response
+
+    @contextmanager
+    def _refusals(self, audited: Audited, *, takes_long: bool) -> Iterator[None]:
+        """What is raised is recorded on its way up."""
+        try:
+            yield
         except ApiError as error:
-            self._record(audited, COMPLETE, status=_status(error))
+            call = audited.call
+            is_shown = negotiation.accepted_for_errors(call.headers.get("accept", "")) is not None
+            self._complete(
+                audited, Response(status=error.code), error.status() if is_shown else None, takes_long=takes_long
+            )
             raise
         except Disconnected:
             raise
-        except Exception:
-            self._record(audited, PANIC, status={"metadata": {}, "status": "Failure", "code": 500})
+        except ConnectionError:  # the client of a stream has gone
             raise
-        if response.stream is None:
-            self._record(audited, COMPLETE, response)
-            return response
-        stream = response.stream
+        except Exception:
+            self._record(audited, PANIC, status={"kind": "Status", "status": "Failure", "code": 500})
+            raise
+
+    def _recorded(self, audited: Audited, stream: Stream, *, takes_long: bool) -> Stream:
+        """The stream, which says its code itself when it begins."""
+        answer = Response()
+        begun = False
+
+        def begin(code: int) -> None:
+            nonlocal begun
+            if not begun:
+                begun, answer.status = True, code
+                if takes_long:
+                    self._record(audited, STARTED, answer)
 
         async def recorded(receive: Receive, send: Send) -> None:
-            self._record(audited, STARTED, response)
-            try:
-                await stream(receive, send)
-            finally:
-                self._record(audited, COMPLETE, response)
+            async def sending(message: Any) -> None:
+                begin(message.get("status", answer.status))
+                await send(message)
 
-        response.stream = recorded
-        return response
+            upgrade = (audited.call.scope.get("extensions") or {}).get("upgrade")
+            if isinstance(upgrade, Upgrade):
+                upgrade.taken = partial(begin, _SWITCHING)
+            with self._refusals(audited, takes_long=takes_long):
+                try:
+                    await stream(receive, sending)
+                finally:
+                    if begun:
+                        self._record(audited, COMPLETE, answer)
+
+        return recorded
+
+    def _complete(self, audited: Audited, response: Response, status: Json | None = None, *, takes_long: bool) -> None:
+        if takes_long:
+            self._record(audited, STARTED, response, status)
+        self._record(audited, COMPLETE, response, status)
 
     def _record(
         self, audited: Audited, stage: str, response: Response | None = None, status: Json | None = None
@@ -109,11 +155,6 @@ class AuditLog:
         if stage not in audited.recording.omitted:
             counts.EVENTS.of().value += 1
             self._write(msgspec.json.encode(audited.event(stage, self._clock(), response, status)) + b"\n")
-
-
-def _status(error: ApiError) -> Json:
-    found: Json = {"metadata": {}, "status": "Failure", "message": error.message, "code": error.code}
-    return {**found, "reason": error.reason} if error.reason else found
 
 
 def audit_file(path: str, *, max_size: int, max_backups: int, clock: Callable[[], float]) -> AuditFile:

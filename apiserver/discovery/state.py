@@ -44,6 +44,8 @@ _FOREVER = "public, immutable"
 _YEAR = 365 * 24 * 3600
 _V2 = "/openapi/v2"
 _V3 = "/openapi/v3"
+#: The name of v2's protobuf, and the one that it had when "@" was thought to be allowed there.
+_V2_PROTOBUF = (gnostic.MEDIA_TYPE, gnostic.MEDIA_TYPE.replace(".v2.v1.0", ".v2@v1.0"))
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,8 @@ class Discovery:
         if (refusal := _refused(normal, headers.get("accept", ""))) is not None:
             body, media_type = status_body(refusal, headers.get("accept", ""))
             return Response(406, (("content-type", media_type),), body)
-        if normal.startswith(f"{_V3}/") and name in self.hashes and not _takes_json(headers.get("accept", "")):
+        is_document = normal == _V2 or (normal.startswith(f"{_V3}/") and name in self.hashes)
+        if is_document and not _takes_document(headers.get("accept", ""), with_protobuf=normal == _V2):
             return Response(406, (("vary", "Accept"), ("cache-control", _FRESH)))
         stored = self._stored(path, headers.get("accept", ""))
         if stored is None:
@@ -307,9 +310,10 @@ def _refused(path: str, accept: str) -> ApiError | None:
     return not_acceptable(MEDIA_TYPES) if root != "version" and can_be_had(accept) is None else None
 
 
-def _takes_json(accept: str) -> bool:
-    """Whether a document of OpenAPI v3 can be had: their handler speaks JSON alone, here."""
-    return not accept or any(media_type_of(clause) in _LIKE_JSON for clause in accept.split(","))
+def _takes_document(accept: str, *, with_protobuf: bool) -> bool:
+    """Whether a document of OpenAPI can be had: of v3 their handler speaks JSON alone, here."""
+    spoken = {*_LIKE_JSON, *(_V2_PROTOBUF if with_protobuf else ())}
+    return not accept or any(media_type_of(clause) in spoken for clause in accept.split(","))
 
 
 def _normal(path: str) -> str:

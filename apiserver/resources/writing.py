@@ -4,6 +4,7 @@ They read the request, say how the new object comes from the old one, and leave 
 endpoints/handlers/{create,update}.go, registry/generic/registry/store.go (Update).
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -120,7 +121,10 @@ async def _sent(
 
     def decoded(options: WriteOptions, duplicates: tuple[str, ...]) -> Json:
         tree = fields.checked(body.tree, resource, options, call, duplicates, is_patch=False, empties=empties)
-        tree = decoding.place(decoding.check_kind(tree, kind), kind, namespace_of(call, resource))
+        tree = decoding.check_kind(tree, kind)
+        if call.witness is not None:
+            call.witness(resource.strategy.default(copy.deepcopy(tree)))
+        tree = decoding.place(tree, kind, namespace_of(call, resource))
         if name:
             decoding.check_name(tree, name)
         metadata.deduplicate(tree["metadata"], call.warn)

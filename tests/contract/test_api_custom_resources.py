@@ -427,3 +427,20 @@ async def test_the_schema_changes_under_load_and_no_request_is_lost():
                 ]
                 await server.must("PATCH", f"{CRDS}/widgets.example.com", patch, type=JSON_PATCH)
         assert len(names(await server.must("GET", WIDGETS))) == 80
+
+
+async def test_requests_for_no_object_are_refused_by_the_handler_and_other_scopes_are_nowhere():
+    async with running() as server:
+        await define(server, crd())
+        body, nameless = {**widget("a")}, (400, "name must be provided")
+        for method, type_, expected in (
+            ("PUT", "application/json", nameless),
+            ("PATCH", MERGE, nameless),
+            ("PATCH", STRATEGIC, (415, "the body of the request was in an unknown format")),
+        ):
+            code, status = await server.call(method, WIDGETS, body, type=type_)
+            assert (code, status["message"][: len(expected[1])]) == expected
+        everywhere = WIDGETS.replace("/namespaces/default", "")
+        for method in ("PUT", "PATCH", "POST", "DELETE"):
+            assert await server.call(method, everywhere, body) == (404, "404 page not found\n")
+        assert (await server.call("GET", everywhere))[0] == 200

@@ -291,3 +291,16 @@ async def test_component_statuses(api):
     assert (code, status["message"]) == (404, 'componentstatus "none" not found')
     chosen = await api.must("GET", "/api/v1/componentstatuses?fieldSelector=metadata.name%3Detcd-0")
     assert [item["metadata"]["name"] for item in chosen["items"]] == ["etcd-0"]
+
+
+async def test_forms_that_neither_documents_nor_logs_can_have():
+    async with running() as api:
+        for accept, code in (("image/png", 406), ("text/*", 406), ("garbage", 406), ("application/*", 200), ("", 200)):
+            response = await api.send("GET", "/openapi/v2", headers={"accept": accept})
+            assert (response.status_code, bool(response.content)) == (code, code == 200), accept
+        code, status = await api.call("GET", f"{CORE}/pods/nobody/log", headers={"accept": "image/png"})
+        assert code == 406
+        assert status["message"].startswith(
+            "406: Not Acceptable\n\nAvailable representations: text/plain, application/json"
+        )
+        assert (await api.call("GET", f"{CORE}/pods/nobody/log", headers={"accept": "application/json, */*"}))[0] == 404
