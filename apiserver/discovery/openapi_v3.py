@@ -1,7 +1,7 @@
 """OpenAPI v3: one document per group version, and the index that names each with its hash.
 
-A hash covers what the document is made from, so the index costs nothing and changes exactly when the kinds (or this
-server's version) change. Source: kube-openapi/pkg/handler3, as kubectl explain, apply and create read it.
+A hash covers what the document is made from, so the index costs nothing and changes when the kinds or this
+server's code change. Source: kube-openapi/pkg/handler3, as kubectl explain, apply and create read it.
 """
 
 import hashlib
@@ -11,9 +11,10 @@ from http import HTTPStatus
 from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver.discovery import definitions as defs
+from apiserver.discovery import fingerprint
 from apiserver.discovery.operations import Operation, Path, paths
 from apiserver.discovery.parameters import Parameter
-from serving.version import KUBERNETES, KUBERNETES_MINOR, git_version
+from serving.version import KUBERNETES_MINOR, git_version
 
 _PATCH = ("", "v1", "Patch")
 
@@ -63,7 +64,9 @@ _SECURITY = {
 def content_hash(kinds: Iterable[Kind], extra: bytes = b"") -> str:
     """The hash of the document these kinds make."""
     text = "\n".join(repr(kind) for kind in kinds)
-    return hashlib.sha256(f"{KUBERNETES} {git_version()}\n{text}".encode() + extra).hexdigest().upper()
+    return (
+        hashlib.sha256(f"{git_version()}\n{text}".encode() + fingerprint.of_this_server() + extra).hexdigest().upper()
+    )
 
 
 def index(hashes: Mapping[str, str]) -> Json:
