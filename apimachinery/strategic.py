@@ -137,8 +137,8 @@ class _Merge:
         return value if self.combining else _plain(without_nulls(value))
 
     def retain(self, original: Json, patch: Json) -> None:
-        keys = patch.pop(RETAIN_KEYS, None)
-        if keys is None:
+        keys = patch.pop(RETAIN_KEYS, _GONE)
+        if keys is _GONE or (self.combining and keys is None):
             return
         if self.combining:
             original[RETAIN_KEYS] = keys

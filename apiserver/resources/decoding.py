@@ -66,7 +66,7 @@ def not_of_a_kind(tree: object) -> str:
     if not isinstance(tree, dict):
         return f"{UNREAD}json: cannot unmarshal {go_type(tree)} into Go value of type {_STRUCT}"
     for member in ("apiVersion", "kind"):
-        if not isinstance(value := tree.get(member) or "", str):
+        if (value := tree.get(member)) is not None and not isinstance(value, str):
             return f"{UNREAD}json: cannot unmarshal {go_type(value)} into Go struct field .{member} of type string"
     return ""
 

@@ -3,7 +3,7 @@
 Source: apiserver/pkg/registry/rest/{create,update,meta}.go.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from apimachinery.types import Json
 
@@ -16,9 +16,23 @@ _OWN = ("creationTimestamp", "uid", "deletionTimestamp", "deletionGracePeriodSec
 
 
 def wipe(metadata: Json) -> None:
-    """Take out what only the server says of a new object."""
+    """Take out what only the server says of a new object: of one that is posted, not of one that an update creates."""
     for name in _OWN:
         metadata.pop(name, None)
+
+
+def deduplicate(metadata: Json, warn: Callable[[str], None], when: str = "") -> None:
+    """Take repeated owners out, and say so."""
+    owners = metadata.get("ownerReferences") or ()
+    if len(owners) < 2:
+        return
+    metadata["ownerReferences"], doubled = deduplicated(owners)
+    if doubled:
+        warn(
+            f".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, "
+            "and may reject such requests as early as 1.24; please fix your requests; "
+            f"duplicate UID(s) observed: {', '.join(doubled)}"
+        )
 
 
 def deduplicated(owners: Sequence[Json]) -> tuple[list[Json], list[str]]:
@@ -35,7 +49,6 @@ def deduplicated(owners: Sequence[Json]) -> tuple[list[Json], list[str]]:
 
 def stamp_new(metadata: Json, *, uid: str, now: str, has_generation: bool) -> None:
     """Fill what the server owns on create."""
-    wipe(metadata)
     metadata["uid"] = uid
     metadata["creationTimestamp"] = now
     if has_generation:

@@ -247,14 +247,14 @@ def delete_options(request: Request, body: Json | None) -> DeleteOptions:
     tree = _deletion_query(request) if body is None else body
     preconditions = tree.get("preconditions") or {}
     orphan = tree.get("orphanDependents")
-    propagation = tree.get("propagationPolicy") or ""
+    propagation = tree.get("propagationPolicy")
     grace, dry_run = tree.get("gracePeriodSeconds"), list(tree.get("dryRun") or ())
     _check_delete(propagation, orphan, dry_run)
     return DeleteOptions(
         grace=grace,
         uid=preconditions.get("uid") or "",
         resource_version=preconditions.get("resourceVersion") or "",
-        propagation=propagation,
+        propagation=propagation or "",
         orphan=orphan,
         dry_run=bool(dry_run),
     )
@@ -265,19 +265,19 @@ def _deletion_query(request: Request) -> Json:
     tree: Json = {"dryRun": list(request.query.get("dryRun", ()))}
     if "orphanDependents" in request.query:
         tree["orphanDependents"] = flag(request, "orphanDependents")
-    if text := request.first("propagationPolicy"):
-        tree["propagationPolicy"] = text
+    if "propagationPolicy" in request.query:
+        tree["propagationPolicy"] = request.first("propagationPolicy")
     if "gracePeriodSeconds" in request.query:
         tree["gracePeriodSeconds"] = _number(request, "gracePeriodSeconds")
     return tree
 
 
-def _check_delete(propagation: str, orphan: bool | None, dry_run: list[str]) -> None:  # noqa: FBT001
+def _check_delete(propagation: str | None, orphan: bool | None, dry_run: list[str]) -> None:  # noqa: FBT001
     problems: list[FieldError] = []
-    if propagation and orphan is not None:
+    if propagation is not None and orphan is not None:
         text = "orphanDependents and deletionPropagation cannot be both set"
         problems.append(FieldError("propagationPolicy", errors.INVALID, text, propagation))
-    if propagation and propagation not in (FOREGROUND, BACKGROUND, ORPHAN):
+    if propagation is not None and propagation not in (FOREGROUND, BACKGROUND, ORPHAN):
         problems.append(errors.not_supported("propagationPolicy", propagation, (FOREGROUND, BACKGROUND, ORPHAN, "nil")))
     problems += _dry_run_problems(dry_run)
     if problems:

@@ -7,8 +7,11 @@ endpoints/handlers/patch.go.
 from dataclasses import replace
 from functools import partial
 
+import msgspec
+
 from apimachinery import errors, schema, times
 from apimachinery.apply.ownership import without_entries
+from apimachinery.kinds import Kind
 from apimachinery.types import Json
 from apiserver import negotiation
 from apiserver.call import Call, Response
@@ -57,9 +60,7 @@ def _write(
         attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=partial(_result, call, resource, options, made),
-        precondition=partial(
-            check_version, call, resource, options, is_needed=demands_version(resource), is_patch=True
-        ),
+        precondition=partial(check_version, resource, is_needed=demands_version(resource)),
         is_patch=True,
         duplicates=made.mistakes,
         has_entries=applies,
@@ -74,7 +75,7 @@ def _result(call: Call, resource: Resource, options: WriteOptions, made: Patch, 
     new = made.change(old)
     if not isinstance(new, dict):
         raise errors.bad_request("the patched object is not an object")
-    new = _kind_kept(call, resource, new)
+    new = of_kind(call, resource.kind, new, made.mistakes, is_typed=resource.is_typed)
     if not _is_in_place(new, call, resource):  # whatever of it does not decode is told of first
         fields.checked(new, resource, options, call, made.mistakes, is_patch=True)
     new = decoding.place(new, resource.kind, namespace_of(call, resource))
@@ -85,21 +86,40 @@ def _result(call: Call, resource: Resource, options: WriteOptions, made: Patch, 
     return new
 
 
-def _kind_kept(call: Call, resource: Resource, new: Json) -> Json:
+def of_kind(call: Call, kind: Kind, new: Json, mistakes: tuple[str, ...], *, is_typed: bool) -> Json:
     """What a patch made, still of its kind. Raises 400, and 422 where the result does not decode."""
     media_type = negotiation.media_type_of(call.headers["content-type"])
+    if media_type == negotiation.APPLY_PATCH:
+        return decoding.check_kind(new, kind)
     if media_type == negotiation.STRATEGIC_PATCH:  # merged into what has its type already
-        return {**new, "kind": resource.kind.kind, "apiVersion": resource.kind.api_version}
-    if not resource.is_typed and media_type != negotiation.APPLY_PATCH and _claims(new, resource):
-        raise decoding.mistaken(new, resource.kind)
-    if resource.is_typed and media_type != negotiation.APPLY_PATCH and not new.get("apiVersion"):
-        raise _without_version(call, new)
+        return {**new, "kind": kind.kind, "apiVersion": kind.api_version}
+    if why := decoding.not_of_a_kind(new):
+        raise fields.of_patch(call, new, why)
+    return _typed(call, kind, new, mistakes) if is_typed else _custom(call, kind, new)
+
+
+def _typed(call: Call, kind: Kind, new: Json, mistakes: tuple[str, ...]) -> Json:
+    if not new.get("apiVersion"):
+        raise _without_version(call, new, mistakes)
     try:
-        return decoding.check_kind(new, resource.kind)
+        return decoding.check_kind(new, kind)
     except errors.ApiError as error:
-        if not resource.is_typed or media_type == negotiation.APPLY_PATCH:
-            raise
-        raise fields.of_patch(call, new, fields.undecodable(resource.kind, error.message)) from None
+        raise fields.of_patch(call, new, fields.undecodable(kind, error.message)) from None
+
+
+def _custom(call: Call, kind: Kind, new: Json) -> Json:
+    if not new.get("kind"):
+        text = msgspec.json.encode(new, order="sorted").decode()
+        raise fields.of_patch(call, new, f"Object 'Kind' is missing in '{text}'")
+    if "apiVersion" in new and new["apiVersion"] is None:
+        why = ".apiVersion accessor error: <nil> is of the type <nil>, expected string"
+        raise fields.of_patch(call, new, why)
+    if (new.get("apiVersion"), new["kind"]) == (kind.api_version, kind.kind):
+        return new
+    decoding.check_name(new, call.target.name)
+    if not new.get("apiVersion"):  # upstream finds it when it writes: a 500 there
+        raise errors.not_internal("Object 'apiVersion' is missing in 'object has no apiVersion field'")
+    raise decoding.mistaken(new, kind)
 
 
 def _is_in_place(tree: Json, call: Call, resource: Resource) -> bool:
@@ -113,18 +133,13 @@ def _is_in_place(tree: Json, call: Call, resource: Resource) -> bool:
     )
 
 
-def _without_version(call: Call, new: Json) -> errors.ApiError:
+def _without_version(call: Call, new: Json, mistakes: tuple[str, ...]) -> errors.ApiError:
     """How upstream refuses an object that does not say its version: it reads its internal type, with other names."""
     validation = write_options(call).field_validation
     unknown = [f'unknown field "{name}"' for name in sorted(new) if name not in ("apiVersion", "kind")]
-    if unknown and validation == "Strict":
-        return fields.of_patch(call, new, schema.strict_error(unknown))
-    for text in unknown if validation == "Warn" else ():
+    strict = [*mistakes, *unknown]
+    if strict and validation == "Strict":
+        return fields.of_patch(call, new, schema.strict_error(strict))
+    for text in strict if validation == "Warn" else ():
         call.warn(text)
     return decoding.unnamed(call.target.name)
-
-
-def _claims(tree: Json, resource: Resource) -> bool:
-    """Whether an object says, in words, that it is of another kind."""
-    said, kind = (tree.get("apiVersion"), tree.get("kind")), resource.kind
-    return all(isinstance(word, str) and word for word in said) and said != (kind.api_version, kind.kind)

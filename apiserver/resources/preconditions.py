@@ -1,6 +1,7 @@
 """What a write demands of the object that is stored: its version, its uid; and how it is told that they are others.
 
-They are looked at inside the compare-and-swap loop, since they have to hold again after every lost race. Source:
+They are looked at inside the compare-and-swap loop, since they have to hold again after every lost race: the uid first,
+the version when the new object has been made and admission has changed it. Source:
 registry/generic/registry/store.go (Update), apiserver/storage/interfaces.go (Preconditions).
 """
 
@@ -18,32 +19,27 @@ def demands_version(resource: Resource) -> bool:
     return not resource.strategy.allow_unconditional_update
 
 
-def check_version(
-    call: Call,
-    resource: Resource,
-    options: WriteOptions,
-    new: Json,
-    old: Json,
-    *,
-    is_needed: bool,
-    is_patch: bool = False,
-) -> None:
-    """Raise 409 when the object was changed or replaced since the client read it, 422 when a version is missing.
-
-    Another uid in a patch is no precondition, but a change of what cannot be changed: validation's business.
-    """
+def check_version(resource: Resource, new: Json, old: Json, *, is_needed: bool) -> None:
+    """Raise 409 when the object was changed since the client read it, 422 when a version is missing."""
     meta, before = new["metadata"], old["metadata"]
     name, version = before["name"], meta.get("resourceVersion") or ""
     if why := no_revision(version):
         raise errors.unconverted(why)
-    uid = meta.get("uid") or ""
-    if uid and uid != before.get("uid") and not is_patch:
-        raise uid_conflict(call, resource, options, uid, before.get("uid", ""))
     if version in ("", "0") and is_needed:
         problem = FieldError("metadata.resourceVersion", errors.INVALID, "must be specified for an update", 0)
         raise errors.invalid(resource.kind.group, resource.kind.plural, name, [problem])
     if version not in ("", "0") and version != before["resourceVersion"]:
         raise resource.conflict(name)
+
+
+def check_uid(call: Call, resource: Resource, options: WriteOptions, new: Json, old: Json | None) -> None:
+    """Raise 409 when a body says another uid than the object has, or says one and there is none.
+
+    In a patch it is no precondition, but a change of what cannot be changed: validation's business.
+    """
+    uid, found = new["metadata"].get("uid") or "", old["metadata"].get("uid", "") if old is not None else ""
+    if uid and uid != found:
+        raise uid_conflict(call, resource, options, uid, found)
 
 
 def uid_conflict(call: Call, resource: Resource, options: WriteOptions, wanted: str, found: str) -> errors.ApiError:

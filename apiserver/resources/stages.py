@@ -5,10 +5,10 @@ the new and the old object and has no effect outside them, but for warnings, whi
 
     patch      what was sent, put onto the object as it is stored now
     prune      the schema's view: mistyped fields refused, unknown ones reported or refused, nulls dropped
-    meet       what the client demands of the object that is stored: its version, its uid
     default    the kind's static defaults
     manage     whose fields they are now; then the version that is stored
     mutate     admission that changes the object: plugins, webhooks
+    meet       what the client demands of the object that is stored: its version
     prepare    the kind's strategy: server-owned fields reset or kept
     shape      as Go's JSON shows it: no empty optional fields, every field that is always there
     stamp      uid, timestamps, generation, who and when
@@ -38,7 +38,7 @@ from apiserver.resources import fields, managing, metadata, reviewing
 from apiserver.resources.api import Api
 from apiserver.resources.decoding import metadata_of
 from apiserver.resources.options import WriteOptions
-from apiserver.strategies.strategy import WriteContext
+from apiserver.strategies.strategy import Strategy, WriteContext
 
 STATUS = "status"
 #: Parts of which the kind's own strategy warns.
@@ -100,13 +100,6 @@ async def prune(write: Write, new: Json, _old: Json | None) -> Json:
     )
 
 
-async def meet(write: Write, new: Json, old: Json | None) -> Json:
-    """What the client demands of the object stored: upstream looks at it when it has decoded the client's own."""
-    if write.precondition is not None and old is not None:
-        write.precondition(new, old)
-    return new
-
-
 async def default(write: Write, new: Json, _old: Json | None) -> Json:
     """The kind's defaults."""
     return write.resource.strategy.default(new)
@@ -114,11 +107,7 @@ async def default(write: Write, new: Json, _old: Json | None) -> Json:
 
 async def manage(write: Write, new: Json, old: Json | None) -> Json:
     """Whose fields they are now. Then the version that is stored: everything below knows that one only."""
-    resource, meta = write.resource, metadata_of(new)
-    if old is None:
-        metadata.wipe(meta)
-    if not write.is_patch:
-        _deduplicate(write, meta, "")
+    resource = write.resource
     stored = resource.to_stored(new)
     if write.has_entries:
         return stored
@@ -135,22 +124,15 @@ async def mutate(write: Write, new: Json, old: Json | None) -> Json:
     before, subject = new["metadata"].get(MANAGED_FIELDS), _asked(write, new, old)
     admission = write.api.admission
     new = await admission.mutate(write.attributes, new, old, write.api.lookup, write.call.warn, subject)
-    _deduplicate(write, metadata_of(new), " after mutating admission happens")
+    metadata.deduplicate(metadata_of(new), write.call.warn, " after mutating admission happens")
     return managing.after_admission(write.call, new, before)
 
 
-def _deduplicate(write: Write, meta: Json, when: str) -> None:
-    """Take repeated owners out, and say so."""
-    owners = meta.get("ownerReferences") or ()
-    if len(owners) < 2:
-        return
-    meta["ownerReferences"], doubled = metadata.deduplicated(owners)
-    if doubled:
-        write.call.warn(
-            f".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, "
-            "and may reject such requests as early as 1.24; please fix your requests; "
-            f"duplicate UID(s) observed: {', '.join(doubled)}"
-        )
+async def meet(write: Write, new: Json, old: Json | None) -> Json:
+    """What the client demands of the object stored: upstream looks at it when the new one is made, and admitted."""
+    if write.precondition is not None and old is not None:
+        write.precondition(new, old)
+    return new
 
 
 def _asked(write: Write, new: Json, old: Json | None) -> Callable[[], Subject] | None:
@@ -244,7 +226,7 @@ async def validate(write: Write, new: Json, old: Json | None) -> Json:
         resource.guard(write.attributes.user, new, old)
     strategy = resource.strategy
     standard = not strategy.any_finalizer
-    again = (CHANGES,) if write.subresource else strategy.metadata_checks
+    again = _again(strategy, write.subresource)
     problems = check_metadata(resource.stored, new, old, strategy.name, standard_finalizers=standard, again=again)
     if resource.admits is not None:
         problems += resource.admits(new, old, write.subresource)
@@ -259,6 +241,13 @@ async def validate(write: Write, new: Json, old: Json | None) -> Json:
         for text in resource.strategy.warnings(new, old):
             write.call.warn(text)
     return new
+
+
+def _again(strategy: Strategy, subresource: str) -> tuple[str, ...]:
+    """How what validates this part of a kind looks at the metadata of an update once more."""
+    if not subresource:
+        return strategy.metadata_checks
+    return strategy.status_metadata_checks if subresource == STATUS else (CHANGES,)
 
 
 def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
@@ -286,10 +275,10 @@ async def settle(write: Write, new: Json, _old: Json | None) -> Json:
 WRITE_STAGES: tuple[Stage, ...] = (
     patch,
     prune,
-    meet,
     default,
     manage,
     mutate,
+    meet,
     prepare,
     shape,
     stamp,

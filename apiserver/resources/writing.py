@@ -16,19 +16,25 @@ from apimachinery.types import Json
 from apiserver import negotiation
 from apiserver.call import Call, Response
 from apiserver.registry import Resource
-from apiserver.resources import committing, decoding, fields, managing, presenting, reviewing
+from apiserver.resources import committing, decoding, fields, managing, metadata, presenting, reviewing
 from apiserver.resources.addressing import attributes_of, key_of, namespace_of
 from apiserver.resources.api import Api
 from apiserver.resources.options import WriteOptions, write_options
-from apiserver.resources.preconditions import check_version, demands_version, uid_conflict
+from apiserver.resources.preconditions import check_uid, check_version, demands_version
 from apiserver.resources.stages import Write
 
 
 async def create(api: Api, call: Call, resource: Resource) -> Response:
     """POST to a collection."""
     options = write_options(call)
-    tree, source, empties = await _sent(call, resource, options)
+    tree, sent, empties = await _sent(call, resource, options)
     meta = tree["metadata"]
+
+    def source(_old: Json | None) -> Json:
+        new = sent()
+        metadata.wipe(new["metadata"])
+        return new
+
     write = Write(
         api=api,
         call=call,
@@ -73,14 +79,13 @@ def owned(api: Api, call: Call, resource: Resource, options: WriteOptions, tree:
 async def update(api: Api, call: Call, resource: Resource) -> Response:
     """PUT of an object or of one of its parts."""
     options = write_options(call)
-    tree, fresh, empties = await _sent(call, resource, options)
-    decoding.check_name(tree, call.target.name)
+    tree, sent, empties = await _sent(call, resource, options, call.target.name)
     may_create = resource.strategy.allow_create_on_update
 
     def source(old: Json | None) -> Json:
-        new = fresh(old)
-        if old is None and may_create and (uid := new["metadata"].get("uid")):
-            raise uid_conflict(call, resource, options, uid, "")
+        new = sent()
+        if old is not None or may_create:
+            check_uid(call, resource, options, new, old)
         return new
 
     write = Write(
@@ -92,7 +97,8 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
         source=source,
         is_decoded=True,
         empties=empties,
-        precondition=partial(check_version, call, resource, options, is_needed=demands_version(resource)),
+        precondition=partial(check_version, resource, is_needed=demands_version(resource)),
+        version=(tree["metadata"].get("resourceVersion") or "") if options.dry_run else "",
         subresource=call.target.subresource,
         now=api.clock(),
     )
@@ -102,9 +108,12 @@ async def update(api: Api, call: Call, resource: Resource) -> Response:
 
 
 async def _sent(
-    call: Call, resource: Resource, options: WriteOptions
-) -> tuple[Json, Callable[[Json | None], Json], fields.Empties]:
-    """The body as its schema knows it, in its place; the source of a fresh one for every attempt. Raises 400."""
+    call: Call, resource: Resource, options: WriteOptions, name: str = ""
+) -> tuple[Json, Callable[[], Json], fields.Empties]:
+    """The body as its schema knows it, in its place, of this name; the source of a fresh one for every attempt.
+
+    Raises 400.
+    """
     kind, empties = resource.kind, fields.Empties()
     body = await decoding.body_of(call, kind, duplicates=options.field_validation != "Ignore", any_version=True)
     decoding.metadata_of(body.tree)
@@ -115,8 +124,12 @@ async def _sent(
         tree = decoding.check_kind(tree, kind)
         if call.witness is not None:
             call.witness(resource.strategy.default(copy.deepcopy(tree)))
-        return decoding.place(tree, kind, namespace_of(call, resource))
+        tree = decoding.place(tree, kind, namespace_of(call, resource))
+        if name:
+            decoding.check_name(tree, name)
+        metadata.deduplicate(tree["metadata"], call.warn)
+        return tree
 
     first = decoded(options, body.duplicates)
     fresh, quiet = [first], msgspec.structs.replace(options, field_validation="Ignore")
-    return first, lambda _old: fresh.pop() if fresh else decoded(quiet, ()), empties
+    return first, lambda: fresh.pop() if fresh else decoded(quiet, ()), empties

@@ -19,7 +19,7 @@ from apiserver.strategies.problems import (
     required,
 )
 from apiserver.strategies.sameness import same
-from apiserver.strategies.strategy import Strategy, status_without
+from apiserver.strategies.strategy import Strategy, status_alone
 
 _EXEMPT = "exempt"
 EVERY = "*"
@@ -315,13 +315,13 @@ FLOWSCHEMAS = Strategy(
     default=default_schema,
     check=check_schema,
     has_generation=True,
-    prepare_status=status_without(),
+    prepare_status=status_alone,
     check_status=_check_status,
 )
 PRIORITYLEVELCONFIGURATIONS = Strategy(
     default=default_level,
     check=check_level,
     has_generation=True,
-    prepare_status=status_without(),
+    prepare_status=status_alone,
     check_status=_check_status,
 )

@@ -99,6 +99,12 @@ def status_without(*names: str) -> Prepare:
     return prepare
 
 
+def status_alone(new: Json, old: Json | None) -> Json:
+    """A status write that leaves all metadata as they are."""
+    kept = only_status(new, old)
+    return {**kept, "metadata": dict(old["metadata"])} if old is not None else kept
+
+
 def carried(metadata: Json, old: Json, names: Sequence[str]) -> Json:
     """The metadata with these members as they were."""
     before = {name: old[name] for name in names if name in old}
@@ -199,6 +205,8 @@ class Strategy:
     has_own_name: bool = False
     #: How the kind's own validation of an update looks at the metadata, after what is done for all kinds.
     metadata_checks: tuple[str, ...] = (CHANGES,)
+    #: The same of its validation of a status.
+    status_metadata_checks: tuple[str, ...] = (CHANGES,)
     #: The rule for `metadata.name` (and, as a prefix, generateName).
     name: names.NameRule = names.subdomain_name
 

@@ -199,6 +199,16 @@ _METADATA_CHECKS: Mapping[tuple[str, ...], tuple[Kind, ...]] = {
 }
 
 
+#: Kinds whose validation of a status leaves the metadata out.
+_STATUS_ALONE = (
+    kinds.PODDISRUPTIONBUDGETS,
+    kinds.CRONJOBS,
+    kinds.FLOWSCHEMAS,
+    kinds.PRIORITYLEVELCONFIGURATIONS,
+    kinds.VOLUMEATTACHMENTS,
+    kinds.VALIDATINGADMISSIONPOLICIES,
+)
+
 #: Where an object has the spec of pods.
 _POD_SPECS: Mapping[Kind, str] = {
     kinds.PODS: "spec",
@@ -222,7 +232,14 @@ def _completed(kind: Kind, strategy: Strategy) -> Strategy:
     found = next((checks for checks, those in _METADATA_CHECKS.items() if kind in those), strategy.metadata_checks)
     shows_deleted = strategy.shows_deleted or kind in _SHOWN_WHEN_DELETED
     prepare = alpha.dropping(_POD_SPECS[kind], strategy.prepare) if kind in _POD_SPECS else strategy.prepare
-    return replace(strategy, shows_deleted=shows_deleted, metadata_checks=found, prepare=prepare)
+    of_status = () if kind in _STATUS_ALONE else strategy.status_metadata_checks
+    return replace(
+        strategy,
+        shows_deleted=shows_deleted,
+        metadata_checks=found,
+        status_metadata_checks=of_status,
+        prepare=prepare,
+    )
 
 
 STRATEGIES: Mapping[Kind, Strategy] = {kind: _completed(kind, strategy) for kind, strategy in _ROWS}

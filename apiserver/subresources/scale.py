@@ -29,6 +29,7 @@ from apiserver.resources import (
     fields,
     managing,
     patch_bodies,
+    patching,
     preconditions,
     presenting,
     reading,
@@ -103,6 +104,9 @@ def handlers(api: Api, places: Places | None = None) -> dict[str, Handler]:
         def changed(old: Json) -> Json:
             scale = made.change(old)
             if not applies:
+                if not resource.is_typed and scale.get("apiVersion") in (None, ""):  # its decoder has a default
+                    scale = {**scale, "apiVersion": SCALE.api_version}
+                scale = patching.of_kind(call, SCALE, scale, made.mistakes, is_typed=True)
                 scale = fields.patched(call, scale, SCALE, options, made.mistakes)
             decoding.check_name(scale, call.target.name)
             return scale
@@ -174,8 +178,9 @@ async def _write(
         decoding.metadata_of(scale)
         if is_patch:  # a body has been looked at
             fields.checked(scale, RESOURCE, options, call, (), is_patch=True)
-        is_told = call.method == "PATCH"  # another uid is no precondition then
-        preconditions.check_version(call, resource, options, scale, old, is_needed=False, is_patch=is_told)
+        if call.method != "PATCH":
+            preconditions.check_uid(call, resource, options, scale, old)
+        preconditions.check_version(resource, scale, old, is_needed=False)
         new = places.put(old, scale)
         return _with_owner(call, resource, options, new, before, scale, now=now, applies=applies)
 
@@ -250,8 +255,10 @@ def _with_owner(
 
 def _patch(api: Api, call: Call, resource: Resource, data: bytes) -> tuple[Patch, bool]:
     """What a patch of a Scale does to it, and whether it applies a configuration. Raises 415."""
+    media_type = negotiation.patch_type(
+        call.headers.get("content-type", ""), patch_bodies.types_for(resource), custom=not resource.is_typed
+    )
     options = write_options(call)
-    media_type = negotiation.patch_type(call.headers.get("content-type", ""), patch_bodies.SERVED_PATCHES)
     if media_type != negotiation.APPLY_PATCH:
         return patch_bodies.patched(resource, media_type, data, options), False
     rules = managing.ownership(RESOURCE, NAME)
