@@ -193,6 +193,29 @@ def test_an_old_reason_and_an_old_address_are_taken_away():
     assert next(c for c in body["conditions"] if c["type"] == "Ready")["reason"] is None
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(["192.0.2.2", "fd00::2"], ["fd00::2", "192.0.2.2"], id="only the order"),
+        pytest.param(["192.0.2.2", "fd00::2"], ["fd00::2", "192.0.2.9"], id="the first is new in its place"),
+        pytest.param(["192.0.2.2", "fd00::2"], ["fd00::2"], id="the first has gone"),
+        pytest.param(["192.0.2.2"], ["fd00::2", "192.0.2.2"], id="a new first"),
+        pytest.param(["192.0.2.2"], ["192.0.2.2", "fd00::2"], id="a new second"),
+        pytest.param(["192.0.2.2"], ["192.0.2.9"], id="another"),
+        pytest.param([], ["192.0.2.2", "fd00::2"], id="the first words"),
+    ],
+)
+def test_a_nodes_addresses_come_in_their_order(before, after):
+    given = world(pod(), box(), life())
+    old = {"hostIP": before[0], "hostIPs": [{"ip": ip} for ip in before]} if before else {}
+    told = status(given, Host(after), ending=False, waiting={})
+    one = pod(status=old)
+    now, problems = written(one, {"qosClass": "BestEffort", **old}, told)
+    assert (now["hostIP"], now["hostIPs"]) == (after[0], [{"ip": ip} for ip in after])
+    assert problems == []
+    assert patch(stored(now), told) is None
+
+
 UNKNOWN = "ContainerStatusUnknown"
 
 
