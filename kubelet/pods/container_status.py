@@ -73,7 +73,7 @@ def _is_final(world: World, role: Role, told: core_v1.ContainerStatus) -> bool:
 
 
 def _kept(told: core_v1.ContainerStatus, why: Failure | None) -> Json:
-    """As it was told: it has ended, and what it was has been removed since."""
+    """As it was told: it has ended, and what it was has been removed since, or what runs anew may not be told."""
     status: Json = {"lastState": {}} | _plain(msgspec.to_builtins(told)) | {"ready": False}
     if why is not None:
         status |= {"lastState": status["state"], "state": _waiting(why.reason, why.message)}
