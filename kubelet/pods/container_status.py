@@ -29,9 +29,14 @@ def container_status(
     lives = world.history(container.name)
     latest = lives[0] if lives else None
     told = world.told(container.name)
+    bound = told is not None and _is_final(world, role, told)
     if latest is None and told is not None and told.state is not None and told.state.terminated is not None:
-        return _kept(told, waiting.get(container.name))
+        return _kept(told, None if bound else waiting.get(container.name))
     state, last = _states(world, container.name, role, lives, waiting)
+    if told is not None and bound and "terminated" not in state:
+        if latest is None or not latest.exited:
+            return _kept(told, None)
+        state, last = _terminated(world, latest), _before(world, container.name)  # once told, it may wait
     probed = world.probed(latest)
     running = latest is not None and latest.running
     status: Json = {
@@ -54,8 +59,21 @@ def container_status(
     return status
 
 
+def _is_final(world: World, role: Role, told: core_v1.ContainerStatus) -> bool:
+    """Whether the API would refuse the whole status, were the container told as waiting or running.
+
+    An init container that is not restarted runs again all the same, in a new sandbox after the old one has been lost.
+    Upstream's status manager tells nothing of such a pod until it ends (checkContainerStateTransition); we tell the
+    rest.
+    """
+    ended = told.state.terminated if told.state is not None else None
+    if role != "init" or ended is None or world.pod.spec.restart_policy in ("", "Always"):
+        return False
+    return not restarts(world.pod, role, ended.exit_code)
+
+
 def _kept(told: core_v1.ContainerStatus, why: Failure | None) -> Json:
-    """As it was told: it has ended, and what it was has been removed since."""
+    """As it was told: it has ended, and what it was has been removed since, or what runs anew may not be told."""
     status: Json = {"lastState": {}} | _plain(msgspec.to_builtins(told)) | {"ready": False}
     if why is not None:
         status |= {"lastState": status["state"], "state": _waiting(why.reason, why.message)}

@@ -6,6 +6,7 @@ anything is never formatted.
 Sources: pkg/volume/local/local.go (MountDevice), mount-utils/mount_linux.go (SafeFormatAndMount).
 """
 
+import contextlib
 import shutil
 import subprocess
 import threading
@@ -26,6 +27,7 @@ _DEFAULT = "ext4"
 _FORCED = {"ext3": ("-F", "-m0"), "ext4": ("-F", "-m0"), "xfs": ("-f",)}
 _NOTHING_FOUND = 2  # blkid's word for a disk that holds nothing it knows
 _CORRECTED, _UNCORRECTED = 1, 4  # fsck's
+_PATIENCE = 30  # for blkid, which reads a few blocks; how long mkfs and fsck take, the size of the disk says
 
 
 class Disks:
@@ -34,28 +36,62 @@ class Disks:
     def __init__(self, root: Path) -> None:
         self._root, self._mounts = root, root / "plugins/kubernetes.io" / PLUGIN / "mounts"
         self._one_at_a_time = threading.Lock()  # nobody gives back what is just being bound
+        self._due = False  # something may have to be given back
 
     def bind(self, name: str, device: str, type: str, options: Sequence[str], bind: Callable[[Path], None]) -> None:
         """Have the volume mounted, and call `bind` with where it is."""
         target = self._mounts / name
-        with self._one_at_a_time:
-            if not mounts.is_mounted(target):
-                target.mkdir(parents=True, exist_ok=True, mode=0o750)
-                try:
-                    _mount(device, target, type or _DEFAULT, options)
-                except (PathProblem, OSError, subprocess.TimeoutExpired) as error:
-                    target.rmdir()
-                    where = f"local: failed to mount device {device} at {target} (fstype: {type})"
-                    raise PathProblem(f"{where}, error {error}", _STEP) from error
-            bind(target)
+        try:
+            with self._one_at_a_time:
+                self._make_ready(target, device, type, options)
+                bind(target)
+        finally:
+            self._give_back()
+
+    def _make_ready(self, target: Path, device: str, type: str, options: Sequence[str]) -> None:
+        if mounts.is_mounted(target):
+            return
+        target.mkdir(parents=True, exist_ok=True, mode=0o750)
+        try:
+            _mount(device, target, type or _DEFAULT, options)
+        except (PathProblem, OSError, subprocess.TimeoutExpired) as error:
+            with contextlib.suppress(OSError):  # what is left there goes with the next pod that ends
+                mounts.unmount(target)  # a mount that took too long may be there all the same
+                target.rmdir()
+            where = f"local: failed to mount device {device} at {target} (fstype: {type})"
+            raise PathProblem(f"{where}, error {error}", _STEP) from error
 
     def release(self) -> None:
-        """Unmount the volumes that no pod has any more."""
-        with self._one_at_a_time:
-            for target in self._mounts.iterdir() if self._mounts.is_dir() else ():
-                if not any(self._root.glob(f"pods/*/volumes/kubernetes.io~{PLUGIN}/{target.name}")):
-                    mounts.unmount(target)
-                    target.rmdir()
+        """Unmount the volumes that no pod has any more.
+
+        Every pod that ends comes here: it does not wait for a disk that is just being made ready for another, which
+        may take minutes. Whoever is at work then does this too.
+        """
+        if self._held():
+            self._due = True
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """As long as it is due and nobody else is at work; looked at again afterwards, so that no call is lost."""
+        while self._due and self._one_at_a_time.acquire(blocking=False):
+            try:
+                self._due = False
+                for target in self._held():
+                    self._let_go(target)
+            finally:
+                self._one_at_a_time.release()
+
+    def _let_go(self, target: Path) -> None:
+        if any(self._root.glob(f"pods/*/volumes/kubernetes.io~{PLUGIN}/{target.name}")):
+            return
+        try:
+            mounts.unmount(target)
+            target.rmdir()
+        except OSError as error:  # not the fault of the pod that ends; tried again with the next
+            log.warning("cannot give a disk back", target=str(target), error=str(error))
+
+    def _held(self) -> list[Path]:
+        return [*self._mounts.iterdir()] if self._mounts.is_dir() else []
 
 
 def _mount(device: str, target: Path, type: str, options: Sequence[str]) -> None:
@@ -73,7 +109,7 @@ def _mount(device: str, target: Path, type: str, options: Sequence[str]) -> None
 
 def _format_of(device: str) -> str:
     """The file system on the disk, "" where there is nothing at all on it."""
-    done = _run("blkid", "-p", "-s", "TYPE", "-s", "PTTYPE", "-o", "export", device)
+    done = _run("blkid", "-p", "-s", "TYPE", "-s", "PTTYPE", "-o", "export", device, timeout=_PATIENCE)
     if done.returncode == _NOTHING_FOUND:
         return ""
     if done.returncode:
@@ -105,8 +141,8 @@ def _check(device: str) -> None:
         log.warning("fsck is not content", device=device, code=done.returncode, output=done.stdout + done.stderr)
 
 
-def _run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(program: str, *arguments: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
     found = shutil.which(program, path=_WHERE)
     if found is None:
         raise PathProblem(f'executable file "{program}" not found on this node', _STEP)
-    return subprocess.run([found, *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run([found, *arguments], capture_output=True, text=True, timeout=timeout, check=False)

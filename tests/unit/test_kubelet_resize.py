@@ -2,17 +2,21 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from apimachinery.objects.base import view
 from apimachinery.objects.core_v1 import Pod, ResourceFieldSelector
+from kubelet.agent import Agent
 from kubelet.pods import cgroups, qos, resize
 from kubelet.pods.admit import Terms
 from kubelet.pods.container_config import Machine
 from kubelet.pods.decide import Resize, Stop, decide
 from kubelet.pods.fields import resource_field
 from kubelet.pods.security import Powers
+from kubelet.worker import Worker
 from tests.unit.kubelet_builders import box, life, world
 
 MACHINE = Machine(powers=Powers(), memory=1 << 30, cgroup_parent="", systemd_cgroups=False, log_root=Path())
@@ -207,6 +211,39 @@ def test_a_sidecar_is_as_safe_as_the_container_that_needs_it():
     main = {"name": "m", "resources": {"requests": {"memory": "512Mi"}}}
     one = view({"metadata": {"name": "p"}, "spec": {"initContainers": [sidecar], "containers": [main]}}, Pod)
     assert qos.oom_score(one, one.spec.init_containers[0], 1 << 30) == 500
+
+
+def test_those_that_wait_are_asked_again_in_their_order_and_woken_by_a_change_alone(tmp_path):
+    nothing = dict.fromkeys(("objects", "images", "events", "handlers", "spawn", "probes", "api"))
+    node, doors = SimpleNamespace(root=tmp_path), SimpleNamespace(**nothing, clock=lambda: 0.0)
+    answers, asked, agent = {}, [], Agent(None, node, doors)
+
+    def judge(one):
+        asked.append(one.metadata.name)
+        return answers.get(one.metadata.name, ("Deferred", "no room"))
+
+    def of(name, cpu):
+        one = pod(name, requests={"cpu": cpu})
+        return msgspec.structs.replace(one, spec=msgspec.structs.replace(one.spec, priority=priorities[name]))
+
+    priorities = {"late": 0, "vital": 7, "content": 9, "firm": 3}
+    for name in priorities:
+        worker = agent._workers[name] = Worker(of(name, "1"), node, doors, judge=judge)
+        worker.resizing.learn(())
+        worker.update(of(name, "1" if name == "content" else "2"))
+        worker._woken.clear()
+    for answer, woken in ((None, []), (("Deferred", "another why"), ["firm"]), (None, ["firm"])):
+        asked.clear()
+        if woken:
+            answers["firm"] = answer
+        agent._retry_resizes()
+        assert asked == ["vital", "firm", "late"]
+        assert [name for name, worker in agent.workers.items() if worker._woken.is_set()] == woken
+        for worker in agent.workers.values():
+            worker._woken.clear()
+    asked.clear()
+    agent._retry_resizes()
+    assert asked == ["vital", "late"]  # the other has what it asked for
 
 
 def test_who_has_no_limit_sees_the_pods():

@@ -4,6 +4,8 @@ import pytest
 
 from apimachinery.objects.base import view
 from apimachinery.objects.core_v1 import Pod
+from apimachinery.patch import strategic_merge
+from apiserver.strategies.pod import status as rules
 from kubelet.pods.phase import phase
 from kubelet.pods.status import Host, patch, status
 from kubelet.pods.world import Failure, Probed, Verdict
@@ -11,6 +13,7 @@ from kubelet.runtime.protocol import Container
 from tests.unit.kubelet_builders import NOW, REF, box, life, pod, world
 
 HOST = Host(["192.0.2.2"])
+POD = "io.k8s.api.core.v1.Pod"
 
 
 def said(given, *, ending=False, waiting=None):
@@ -190,6 +193,29 @@ def test_an_old_reason_and_an_old_address_are_taken_away():
     assert next(c for c in body["conditions"] if c["type"] == "Ready")["reason"] is None
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(["192.0.2.2", "fd00::2"], ["fd00::2", "192.0.2.2"], id="only the order"),
+        pytest.param(["192.0.2.2", "fd00::2"], ["fd00::2", "192.0.2.9"], id="the first is new in its place"),
+        pytest.param(["192.0.2.2", "fd00::2"], ["fd00::2"], id="the first has gone"),
+        pytest.param(["192.0.2.2"], ["fd00::2", "192.0.2.2"], id="a new first"),
+        pytest.param(["192.0.2.2"], ["192.0.2.2", "fd00::2"], id="a new second"),
+        pytest.param(["192.0.2.2"], ["192.0.2.9"], id="another"),
+        pytest.param([], ["192.0.2.2", "fd00::2"], id="the first words"),
+    ],
+)
+def test_a_nodes_addresses_come_in_their_order(before, after):
+    given = world(pod(), box(), life())
+    old = {"hostIP": before[0], "hostIPs": [{"ip": ip} for ip in before]} if before else {}
+    told = status(given, Host(after), ending=False, waiting={})
+    one = pod(status=old)
+    now, problems = written(one, {"qosClass": "BestEffort", **old}, told)
+    assert (now["hostIP"], now["hostIPs"]) == (after[0], [{"ip": ip} for ip in after])
+    assert problems == []
+    assert patch(stored(now), told) is None
+
+
 UNKNOWN = "ContainerStatusUnknown"
 
 
@@ -234,6 +260,57 @@ def test_a_container_that_was_removed_keeps_its_end():
     before = {"name": "main", "containerID": "docker://x", "restartCount": 2, "ready": False, "state": ended}
     found = said(world(pod(status={"phase": "Running", "containerStatuses": [before]}), box()))["containerStatuses"][0]
     assert (found["state"], found["restartCount"]) == (ended, 2)
+
+
+def written(pod, was, told):
+    """The pod's status after the patch, and what the API has against it."""
+    spec = {
+        "restartPolicy": pod.spec.restart_policy,
+        "initContainers": [{"name": c.name} for c in pod.spec.init_containers],
+    }
+    now = {"metadata": {"uid": "uid-1"}, "spec": spec, "status": was}
+    after = strategic_merge(now, patch(pod, told), POD)
+    return after["status"], list(rules.check(after, now))
+
+
+@pytest.mark.parametrize("policy", ["Never", "OnFailure", "Always"])
+@pytest.mark.parametrize(
+    ("lives", "why", "states"),
+    [
+        pytest.param([], None, ("terminated", "terminated"), id="removed, about to run again"),
+        pytest.param([], Failure("ErrImagePull", "no", NOW), ("terminated", "waiting"), id="its image is gone"),
+        pytest.param([life("i", "created", 0, 1)], None, ("terminated", "waiting"), id="made again"),
+        pytest.param([life("i", "running", 0, 1)], None, ("terminated", "running"), id="runs again"),
+        pytest.param(
+            [life("i", "exited", 1, 1)],
+            Failure("CrashLoopBackOff", "", NOW),
+            ("terminated", "waiting"),
+            id="now it failed",
+        ),
+        pytest.param([life("i", "exited", 0, 1)], None, ("terminated", "terminated"), id="has done it again"),
+    ],
+)
+def test_an_init_container_that_runs_again_in_a_new_sandbox_is_told_as_the_api_takes_it(policy, lives, why, states):
+    ended = {"terminated": {"exitCode": 0, "reason": "Completed", "containerID": "docker://i-0"}}
+    before = {"name": "i", "image": "i", "imageID": "", "restartCount": 0, "ready": True, "state": ended}
+    old = {"phase": "Pending", "qosClass": "BestEffort", "initContainerStatuses": [before]}
+    one = pod(inits=["i"], policy=policy, status=old)
+    told = said(world(one, box(), *lives), waiting={"i": why} if why else {})
+    after, problems = written(one, old, told)
+    (status,) = after["initContainerStatuses"]
+    assert problems == []
+    assert next(name for name, state in status["state"].items() if state) == states[policy == "Always"]
+    assert status["ready"] == (bool(lives) and lives[0].exited and lives[0].exit_code == 0)
+
+
+def test_an_init_container_that_failed_when_it_ran_again_waits_once_its_new_end_is_told():
+    ended = {"terminated": {"exitCode": 1, "reason": "Error", "containerID": "docker://i-1"}}
+    before = {"name": "i", "image": "i", "imageID": "", "restartCount": 1, "ready": False, "state": ended}
+    old = {"phase": "Pending", "qosClass": "BestEffort", "initContainerStatuses": [before]}
+    one, why = pod(inits=["i"], policy="OnFailure", status=old), {"i": Failure("CrashLoopBackOff", "", NOW)}
+    after, problems = written(one, old, said(world(one, box(), life("i", "exited", 1, 1)), waiting=why))
+    assert problems == []
+    assert after["initContainerStatuses"][0]["state"]["waiting"] == {"reason": "CrashLoopBackOff"}
 
 
 def test_a_container_that_was_running_and_is_gone_was_lost():
