@@ -61,7 +61,7 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     empties: fields.Empties = msgspec.field(default_factory=fields.Empties)
     #: What the client demands of the object stored, once its own is known to be well-formed. Raises.
     precondition: Callable[[Json, Json], None] | None = None
-    #: Fields a body named twice, as strict decoding errors.
+    #: What a patch says wrongly, as strict decoding errors: a body's are told when it is decoded.
     duplicates: tuple[str, ...] = ()
     #: How a strict decoding error is told: of a body (400) or of a patch (422).
     is_patch: bool = False
