@@ -22,6 +22,7 @@ from apiserver.audit import counts
 from apiserver.audit.events import Audited
 from apiserver.audit.policy import COMPLETE, NONE, PANIC, RECEIVED, STARTED, Policy
 from apiserver.call import Call, Disconnected, Receive, Response, Send, Stream
+from apiserver.request import STREAMS
 from serving.https import Upgrade
 
 log = structlog.get_logger("apiserver")
@@ -29,8 +30,6 @@ log = structlog.get_logger("apiserver")
 Proceed = Callable[[Call], Awaitable[Response]]
 _MEBIBYTE = 1 << 20
 _SWITCHING = 101
-#: Subresources whose requests are recorded when they start, too (as watches are).
-_CONNECTS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 
 
 class AuditFile:
@@ -83,7 +82,7 @@ class AuditLog:
             return await proceed(call)
         audited = Audited(call, recording, self._clock())
         call.witness = audited.witness
-        takes_long = call.target.verb == "watch" or call.target.subresource in _CONNECTS
+        takes_long = call.target.verb == "watch" or call.target.subresource in STREAMS
         self._record(audited, RECEIVED)
         counts.SECONDS.add(perf_counter() - began)
         try:
