@@ -252,10 +252,10 @@ def _again(strategy: Strategy, subresource: str) -> tuple[str, ...]:
 
 def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
     strategy = write.resource.strategy
-    is_status = write.subresource == STATUS and old is not None
-    new = write.empties.seen(write.resource.stored, new, is_status=is_status)
-    if is_status and old is not None:
-        return strategy.check_status(new, old)
+    status_of = old if write.subresource == STATUS else None
+    new = write.empties.seen(write.resource.stored, new, is_status=status_of is not None)
+    if status_of is not None:
+        return strategy.check_status(new, status_of)
     if part := strategy.parts.get(write.subresource):
         return part.check(new, old)
     return strategy.check(new, old)
