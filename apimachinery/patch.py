@@ -126,9 +126,11 @@ def _check_types(operation: Json) -> None:
 
 
 def _operate(root: Json, operation: Json, budget: list[int]) -> None:
-    apply = _OPERATIONS.get(operation.get("op", ""))
+    op = operation.get("op")
+    kind = op if isinstance(op, str) else "unknown"  # whose types nobody has looked at: `unknown_fields` does
+    apply = _OPERATIONS.get(kind)
     if apply is None:
-        raise _CannotApplyError(f"Unexpected kind: {operation.get('op', 'unknown')}")
+        raise _CannotApplyError(f"Unexpected kind: {kind}")
     apply(root, operation, budget)
 
 
@@ -221,7 +223,7 @@ def _test(root: Json, operation: Json, _budget: list[int]) -> None:
             raise _TestError(f"testing value {text} failed: test failed")
 
 
-_OPERATIONS: dict[Any, Callable[[Json, Json, list[int]], None]] = {
+_OPERATIONS: dict[str, Callable[[Json, Json, list[int]], None]] = {
     "add": _add,
     "remove": _remove,
     "replace": _replace,

@@ -179,6 +179,7 @@ class _Merge:
         for value in (wanted, there, items):
             if value is not None and not isinstance(value, list):
                 raise failed(f"expected a []interface {{}}, but received a {_type(value)}")
+        wanted = wanted or []  # for Go a null list is an empty one
         _check_order(items or [], wanted, rules.merge_key)
         if there is None and items is None:
             return

@@ -69,7 +69,7 @@ def _compared(one: str, other: str) -> int:
         return -1 if b.isalpha() else 1
     lead = int("0" in (a, b) and _follows_a_count(one, at))
     left, right = _digits(one, at), _digits(other, at)
-    x, y = int(f"{lead}{left}"), int(f"{lead}{right}")
+    x, y = _count(f"{lead}{left}"), _count(f"{lead}{right}")
     return -1 if (x, len(left), a) < (y, len(right), b) else 1
 
 
@@ -86,6 +86,12 @@ def _follows_a_count(text: str, at: int) -> bool:
 def _digits(text: str, at: int) -> str:
     found = re.match(r"[0-9]*", text[at:])
     return found[0] if found else ""
+
+
+def _count(digits: str) -> int:
+    """What Go's int64 comes to, which wraps. Digits further left count for nothing: 2**64 divides 10**64."""
+    wrapped = int(digits[-64:]) & (1 << 64) - 1
+    return wrapped - (1 << 64) if wrapped >> 63 else wrapped
 
 
 _Dumper.add_implicit_resolver(f"{_TAG}float", re.compile(r"-?[0-9.]+e[-+][0-9]+\Z"), list("-0123456789"))

@@ -49,12 +49,13 @@ class Patience:
     async def wait(self, work: Awaitable[None], seconds: float) -> None:
         """Until the work is done. Raises TimeoutError where it takes longer."""
         self._due = due = self._loop.time() + seconds
+        self._is_lost, before = False, self._task.cancelling()
         if self._timer is None or due < self._rings:
             self._set(due)
         try:
             await work
         except asyncio.CancelledError:
-            if self._is_lost and self._task.uncancel() == 0:  # by us, and by nobody else
+            if self._is_lost and self._task.uncancel() <= before:  # by us, and by nobody else since
                 raise TimeoutError from None
             raise
         finally:

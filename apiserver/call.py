@@ -57,9 +57,8 @@ class Call(Request):
     marks: Sequence[tuple[bytes, bytes]] = ()  # headers that stages have put on whatever the answer is
     counts: Counts | None = None  # where the request is counted; `trace` has run
     broken_off_by: str = ""  # the part of the server that answered in the handler's place
-    witness: Callable[[Json], None] | None = (
-        None  # is shown the object that was sent, decoded, if requests are recorded
-    )
+    #: Is shown the object that was sent, decoded, if requests are recorded: its metadata, and how to get it whole.
+    witness: Callable[[Json, Callable[[], Json]], None] | None = None
     ending: Callable[[], None] | None = None  # what to do when the answer is sent, or never will be
     elsewhere: float = 0.0  # seconds in queues and at webhooks, which are not the server's
     _body: bytes | None = None

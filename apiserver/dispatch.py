@@ -9,6 +9,7 @@ from apimachinery.errors import ApiError
 from apiserver import negotiation, watch
 from apiserver.call import Call, Response
 from apiserver.registry import Handler, Resource
+from apiserver.request import CONNECTS
 from apiserver.resources import deleting, listing, patching, reading, writing
 from apiserver.resources.api import Api
 
@@ -28,8 +29,6 @@ VERBS: Mapping[str, ApiHandler] = {
 #: What upstream's router says of a path that leads to no API group at all.
 NOT_FOUND = b"404 page not found\n"
 _TEXT = "text/plain; charset=utf-8"
-#: Subresources that hand the method itself on.
-CONNECTS = frozenset({"exec", "attach", "portforward", "proxy"})
 #: Verbs that need the name of an object, and those that must not have one.
 _NAMED = ("delete", "get", "patch", "update")
 _UNNAMED = ("create",)

@@ -35,7 +35,7 @@ from apiserver.fairness import Fairness
 from apiserver.metrics.requests import Row
 from apiserver.metrics.server import Metrics
 from apiserver.negotiation import MEDIA_TYPES, accepted, no_representation, passes_router
-from apiserver.request import Attributes, Decision, Request, User
+from apiserver.request import STREAMS, Attributes, Decision, Request, User
 from apiserver.resolve import pinned_fields, request_info
 from apiserver.resources import presenting
 from apiserver.storage.protocol import Compacted, Full, StorageError, TooLarge, Unavailable
@@ -46,8 +46,6 @@ log = structlog.get_logger("apiserver")
 Proceed: TypeAlias = Callable[[Call], Awaitable[Response]]
 ASGI: TypeAlias = Callable[[Any, Receive, Send], Awaitable[None]]
 
-#: Subresources that stream or hand the connection on: never limited, answered in their own form.
-CONNECTS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 _TEXT = "text/plain; charset=utf-8"
 #: What streams in a form that upstream's router knows.
 _LOG, _LOG_TYPES = "log", ("text/plain", *MEDIA_TYPES)
@@ -177,7 +175,7 @@ async def resolve(_server: Server, call: Call, proceed: Proceed) -> Response:
 def _check_timeout(call: Call) -> None:
     """How long the client waits is its business, but it must be a time (endpoints/filters/request_deadline.go)."""
     text = call.first("timeout")
-    if not text or call.target.verb == "watch" or call.target.subresource in CONNECTS:
+    if not text or call.target.verb == "watch" or call.target.subresource in STREAMS:
         return
     try:
         durations.parse(text)
@@ -226,7 +224,7 @@ async def impersonate(server: Server, call: Call, proceed: Proceed) -> Response:
 
 def limit(server: Server, call: Call, proceed: Proceed) -> Awaitable[Response]:
     """Let in who may be answered now; let others wait, or send them away. Streams hold no seat."""
-    return proceed(call) if call.target.subresource in CONNECTS else server.fairness(call, proceed)
+    return proceed(call) if call.target.subresource in STREAMS else server.fairness(call, proceed)
 
 
 async def authorize(server: Server, call: Call, proceed: Proceed) -> Response:
@@ -277,7 +275,7 @@ def _uri(call: Call) -> str:
 async def negotiate(_server: Server, call: Call, proceed: Proceed) -> Response:
     """Choose the form of the answer."""
     info = call.target
-    if info.is_resource and info.subresource not in CONNECTS:
+    if info.is_resource and info.subresource not in STREAMS:
         group_version = f"{info.group}/{info.version}" if info.group else info.version
         try:
             call.accepted = accepted(

@@ -19,6 +19,10 @@ ANONYMOUS = "system:anonymous"
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
 MASTERS = "system:masters"
+#: Subresources that hand the method itself on: upstream's CONNECT.
+CONNECTS = frozenset({"exec", "attach", "portforward", "proxy"})
+#: Those, and what else goes on for as long as it likes and is answered in its own form.
+STREAMS = CONNECTS | {"log"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,6 @@ def build_info() -> Family:
     return Shown("kubernetes_build_info", "What this was built from and runs on; always 1.", tuple(_BUILD), read)
 
 
-#: What a process of one server shows: its packages add their families when they are loaded.
 _STARTED = "process_start_time_seconds"
 
 
@@ -194,5 +193,6 @@ def started() -> Family:
     return Shown(_STARTED, "When the process began, in seconds since the epoch.", (), lambda: [((), at)])
 
 
+#: What a process of one server shows: its packages add their families when they are loaded.
 PROCESS = Families(REGISTRY)
 PROCESS.add(build_info())

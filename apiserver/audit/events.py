@@ -1,6 +1,6 @@
 """The audit events of one request: an `audit.k8s.io/v1` Event a stage. Source: apiserver/pkg/audit/request.go."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
@@ -36,15 +36,16 @@ class Audited:
     #: The object that was sent, and what of its metadata the path does not say.
     sent: Json | None = None
     named: Mapping[str, str] = field(default_factory=dict)
+    has_seen: bool = False
 
-    def witness(self, tree: Json) -> None:
-        """See the object that was sent, as it was decoded first. It is kept."""
-        if self.named:
+    def witness(self, meta: Json, whole: Callable[[], Json]) -> None:
+        """See the object that was sent, as it was decoded first. `whole` makes one that is kept, if it is needed."""
+        if self.has_seen:
             return
-        meta = tree["metadata"]
-        self.named = {name: meta[name] for name in _NAMES if meta.get(name)} or {"name": ""}
+        self.has_seen = True
+        self.named = {name: meta[name] for name in _NAMES if meta.get(name)}
         if self.recording.level in BODIES:
-            self.sent = self._without_managed_fields(protobuf.shaped(tree))
+            self.sent = self._without_managed_fields(protobuf.shaped(whole()))
 
     def event(self, stage: str, now: float, response: Response | None = None, status: Json | None = None) -> Json:
         """The event of a stage. `status` is the Status that the answer is, where it is none its code stands for it."""
@@ -79,7 +80,7 @@ class Audited:
             event["annotations"] = found
         return event
 
-    def _add_bodies(self, event: Json, answer: Any) -> None:
+    def _add_bodies(self, event: Json, answer: Json | None) -> None:
         if self.recording.level not in BODIES or not self.call.target.is_resource or event["stage"] == RECEIVED:
             return
         sent = self.sent if self.sent is not None else self._tree(self.call.received, "")
@@ -88,16 +89,17 @@ class Audited:
         if self.recording.level == REQUEST_RESPONSE and answer is not None:
             event["responseObject"] = answer
 
-    def _answer(self, response: Response | None) -> Any:
-        """The object that the answer is, as far as it is needed: whole, or if it is a Status."""
+    def _answer(self, response: Response | None) -> Json | None:
+        """The object that the answer is, as far as it is needed: whole, or if it is a Status. A proxy's may be none."""
         if response is None or not response.body or not self.call.target.is_resource:
             return None
         if self.recording.level != REQUEST_RESPONSE and _A_STATUS not in response.body[:_HEAD]:
             return None
-        return self._tree(response.body, response.content_type)
+        tree = self._tree(response.body, response.content_type)
+        return tree if isinstance(tree, dict) else None
 
     def _tree(self, body: bytes, content_type: str) -> Any:
-        """A body as JSON shows it; None for what is no object."""
+        """A body as JSON shows it, which a patch is, too; None for what is none."""
         try:
             if body.startswith(PROTOBUF):
                 tree: Any = protobuf.decode(body)

@@ -5,8 +5,7 @@ the page cache at once; a full disk is logged and refuses nobody. With a size th
 """
 
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -23,6 +22,7 @@ from apiserver.audit import counts
 from apiserver.audit.events import Audited
 from apiserver.audit.policy import COMPLETE, NONE, PANIC, RECEIVED, STARTED, Policy
 from apiserver.call import Call, Disconnected, Receive, Response, Send, Stream
+from apiserver.request import STREAMS
 from serving.https import Upgrade
 
 log = structlog.get_logger("apiserver")
@@ -30,8 +30,6 @@ log = structlog.get_logger("apiserver")
 Proceed = Callable[[Call], Awaitable[Response]]
 _MEBIBYTE = 1 << 20
 _SWITCHING = 101
-#: Subresources whose requests are recorded when they start, too (as watches are).
-_CONNECTS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 
 
 class AuditFile:
@@ -84,36 +82,30 @@ class AuditLog:
             return await proceed(call)
         audited = Audited(call, recording, self._clock())
         call.witness = audited.witness
-        takes_long = call.target.verb == "watch" or call.target.subresource in _CONNECTS
+        takes_long = call.target.verb == "watch" or call.target.subresource in STREAMS
         self._record(audited, RECEIVED)
         counts.SECONDS.add(perf_counter() - began)
-        with self._refusals(audited, takes_long=takes_long):
-            response = await proceed(call)
-            if response.stream is None:
-                self._complete(audited, response, takes_long=takes_long)
-            else:
-                response.stream = self._recorded(audited, response.stream, takes_long=takes_long)
-            return response
-
-    @contextmanager
-    def _refusals(self, audited: Audited, *, takes_long: bool) -> Iterator[None]:
-        """What is raised is recorded on its way up."""
         try:
-            yield
-        except ApiError as error:
-            call = audited.call
-            is_shown = negotiation.accepted_for_errors(call.headers.get("accept", "")) is not None
-            self._complete(
-                audited, Response(status=error.code), error.status() if is_shown else None, takes_long=takes_long
-            )
+            response = await proceed(call)
+        except Exception as error:
+            self._refused(audited, error, takes_long=takes_long)
             raise
-        except Disconnected:
-            raise
-        except ConnectionError:  # the client of a stream has gone
-            raise
-        except Exception:
+        if response.stream is None:
+            self._complete(audited, response, takes_long=takes_long)
+        else:
+            response.stream = self._recorded(audited, response.stream, takes_long=takes_long)
+        return response
+
+    def _refused(self, audited: Audited, error: Exception, *, takes_long: bool) -> None:
+        """Record what is raised in place of an answer."""
+        if isinstance(error, Disconnected):
+            return
+        if not isinstance(error, ApiError):
             self._record(audited, PANIC, status={"kind": "Status", "status": "Failure", "code": 500})
-            raise
+            return
+        is_shown = negotiation.accepted_for_errors(audited.call.headers.get("accept", "")) is not None
+        status = error.status() if is_shown else None
+        self._complete(audited, Response(status=error.code), status, takes_long=takes_long)
 
     def _recorded(self, audited: Audited, stream: Stream, *, takes_long: bool) -> Stream:
         """The stream, which says its code itself when it begins."""
@@ -135,12 +127,18 @@ class AuditLog:
             upgrade = (audited.call.scope.get("extensions") or {}).get("upgrade")
             if isinstance(upgrade, Upgrade):
                 upgrade.taken = partial(begin, _SWITCHING)
-            with self._refusals(audited, takes_long=takes_long):
-                try:
-                    await stream(receive, sending)
-                finally:
-                    if begun:
-                        self._record(audited, COMPLETE, answer)
+            try:
+                await stream(receive, sending)
+                begin(answer.status)  # it may have had nothing to send
+            except ConnectionError:  # the client has gone
+                raise
+            except Exception as error:
+                if not (begun and isinstance(error, ApiError)):  # a refusal comes too late for an answer of its own
+                    self._refused(audited, error, takes_long=takes_long)
+                raise
+            finally:
+                if begun:
+                    self._record(audited, COMPLETE, answer)
 
         return recorded
 
@@ -152,9 +150,14 @@ class AuditLog:
     def _record(
         self, audited: Audited, stage: str, response: Response | None = None, status: Json | None = None
     ) -> None:
-        if stage not in audited.recording.omitted:
-            counts.EVENTS.of().value += 1
+        if stage in audited.recording.omitted:
+            return
+        counts.EVENTS.of().value += 1
+        try:
             self._write(msgspec.json.encode(audited.event(stage, self._clock(), response, status)) + b"\n")
+        except Exception as error:  # what was asked for is done: no record is worth a refusal
+            counts.ERRORS.of("log").value += 1
+            log.exception("an audit event is lost", stage=stage, error=repr(error))
 
 
 def audit_file(path: str, *, max_size: int, max_backups: int, clock: Callable[[], float]) -> AuditFile:

@@ -1,7 +1,8 @@
 """OpenAPI v3: one document per group version, and the index that names each with its hash.
 
-A hash covers what the document is made from, so the index costs nothing and changes when the kinds or this
-server's code change. Source: kube-openapi/pkg/handler3, as kubectl explain, apply and create read it.
+A hash covers what the document is made from, so the index costs nothing and changes when the kinds change, or the
+code and data that the document comes from (see fingerprint.py). Source: kube-openapi/pkg/handler3, as kubectl
+explain, apply and create read it.
 """
 
 import hashlib

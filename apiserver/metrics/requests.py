@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from apiserver.call import Call
 from apiserver.registry import Registry
-from apiserver.request import RequestInfo
+from apiserver.request import CONNECTS, RequestInfo
 from serving.series import COUNTER, STABLE, Distribution, Family, Histogram, Labels, Rows, Shown
 
 SECONDS = (
@@ -25,7 +25,6 @@ _LABELS = ("verb", *_OF_RESOURCE, "component")
 _DRY_LABELS = ("verb", "dry_run", *_LABELS[1:])
 _VERBS = {"create": "POST", "update": "PUT"}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
-_CONNECTS = frozenset({"exec", "attach", "portforward", "proxy"})
 _APPLY = "application/apply-patch"
 _NEVER_ENDING = ("WATCH", "CONNECT")
 #: Verbs as the sizes of bodies call them; others have no body.
@@ -268,7 +267,7 @@ def _labels(key: _Key) -> Labels:
     is_resource = bool(plural) and plural != "/"
     if apply:
         shown = "APPLY"
-    elif subresource in _CONNECTS and is_resource:
+    elif subresource in CONNECTS and is_resource:
         shown = "CONNECT"
     else:
         shown = _VERBS.get(verb, verb.upper())

@@ -20,7 +20,7 @@ from apiserver.metrics.requests import COMPARISONS
 from apiserver.registry import Resource
 from apiserver.resources import metadata, presenting
 from apiserver.resources.api import Api
-from apiserver.resources.stages import Write, prune, written
+from apiserver.resources.stages import Write, written
 from apiserver.storage.entry import Entry, entry
 from apiserver.storage.protocol import ABSENT, Conflict, Full, Stored, TooLarge
 
@@ -146,8 +146,6 @@ async def update(write: Write, key: str, *, may_create: bool = False) -> Committ
             current, is_sure = await read(api, key), True
         if current is None:
             if not may_create:
-                if not write.is_patch and not write.has_entries:  # a Scale is made of what is there
-                    await prune(write, write.source(None), None)  # a body is decoded before anybody looks
                 raise write.resource.not_found(write.name)
             _check_may_create(write)
             try:

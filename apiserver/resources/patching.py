@@ -34,6 +34,7 @@ async def patch_object(api: Api, call: Call, resource: Resource) -> Response:
     if applies := media_type == negotiation.APPLY_PATCH:
         rules = managing.ownership(resource, call.target.subresource)
         made = patch_bodies.applied(rules, call, options, await call.body(), times.rfc3339(now))
+        resource = resource.for_applying()
     else:
         made = _kept_small(patch_bodies.patched(resource, media_type, await call.body(), options), await call.body())
     write = _write(api, call, resource, options, made, applies=applies, now=now)
@@ -56,7 +57,7 @@ def _write(
     return Write(
         api=api,
         call=call,
-        resource=resource.for_applying() if applies else resource,
+        resource=resource,
         attributes=attributes_of(call, dry_run=options.dry_run),
         options=options,
         source=partial(_result, call, resource, options, made),
@@ -75,7 +76,7 @@ def _result(call: Call, resource: Resource, options: WriteOptions, made: Patch, 
     new = made.change(old)
     if not isinstance(new, dict):
         raise errors.bad_request("the patched object is not an object")
-    new = of_kind(call, resource.kind, new, made.mistakes, is_typed=resource.is_typed)
+    new = of_kind(call, resource.kind, new, options, made.mistakes, is_typed=resource.is_typed)
     if not _is_in_place(new, call, resource):  # whatever of it does not decode is told of first
         fields.checked(new, resource, options, call, made.mistakes, is_patch=True)
     new = decoding.place(new, resource.kind, namespace_of(call, resource))
@@ -86,7 +87,9 @@ def _result(call: Call, resource: Resource, options: WriteOptions, made: Patch, 
     return new
 
 
-def of_kind(call: Call, kind: Kind, new: Json, mistakes: tuple[str, ...], *, is_typed: bool) -> Json:
+def of_kind(
+    call: Call, kind: Kind, new: Json, options: WriteOptions, mistakes: tuple[str, ...], *, is_typed: bool
+) -> Json:
     """What a patch made, still of its kind. Raises 400, and 422 where the result does not decode."""
     media_type = negotiation.media_type_of(call.headers["content-type"])
     if media_type == negotiation.APPLY_PATCH:
@@ -95,12 +98,12 @@ def of_kind(call: Call, kind: Kind, new: Json, mistakes: tuple[str, ...], *, is_
         return {**new, "kind": kind.kind, "apiVersion": kind.api_version}
     if why := decoding.not_of_a_kind(new):
         raise fields.of_patch(call, new, why)
-    return _typed(call, kind, new, mistakes) if is_typed else _custom(call, kind, new)
+    return _typed(call, kind, new, options, mistakes) if is_typed else _custom(call, kind, new)
 
 
-def _typed(call: Call, kind: Kind, new: Json, mistakes: tuple[str, ...]) -> Json:
+def _typed(call: Call, kind: Kind, new: Json, options: WriteOptions, mistakes: tuple[str, ...]) -> Json:
     if not new.get("apiVersion"):
-        raise _without_version(call, new, mistakes)
+        raise _without_version(call, new, options, mistakes)
     try:
         return decoding.check_kind(new, kind)
     except errors.ApiError as error:
@@ -133,9 +136,9 @@ def _is_in_place(tree: Json, call: Call, resource: Resource) -> bool:
     )
 
 
-def _without_version(call: Call, new: Json, mistakes: tuple[str, ...]) -> errors.ApiError:
+def _without_version(call: Call, new: Json, options: WriteOptions, mistakes: tuple[str, ...]) -> errors.ApiError:
     """How upstream refuses an object that does not say its version: it reads its internal type, with other names."""
-    validation = write_options(call).field_validation
+    validation = options.field_validation
     unknown = [f'unknown field "{name}"' for name in sorted(new) if name not in ("apiVersion", "kind")]
     strict = [*mistakes, *unknown]
     if strict and validation == "Strict":

@@ -61,7 +61,7 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     empties: fields.Empties = msgspec.field(default_factory=fields.Empties)
     #: What the client demands of the object stored, once its own is known to be well-formed. Raises.
     precondition: Callable[[Json, Json], None] | None = None
-    #: Fields a body named twice, as strict decoding errors.
+    #: What a patch says wrongly, as strict decoding errors: a body's are told when it is decoded.
     duplicates: tuple[str, ...] = ()
     #: How a strict decoding error is told: of a body (400) or of a patch (422).
     is_patch: bool = False
@@ -252,10 +252,10 @@ def _again(strategy: Strategy, subresource: str) -> tuple[str, ...]:
 
 def _checked(write: Write, new: Json, old: Json | None) -> list[FieldError]:
     strategy = write.resource.strategy
-    is_status = write.subresource == STATUS and old is not None
-    new = write.empties.seen(write.resource.stored, new, is_status=is_status)
-    if is_status and old is not None:
-        return strategy.check_status(new, old)
+    status_of = old if write.subresource == STATUS else None
+    new = write.empties.seen(write.resource.stored, new, is_status=status_of is not None)
+    if status_of is not None:
+        return strategy.check_status(new, status_of)
     if part := strategy.parts.get(write.subresource):
         return part.check(new, old)
     return strategy.check(new, old)

@@ -123,7 +123,7 @@ async def _sent(
         tree = fields.checked(body.tree, resource, options, call, duplicates, is_patch=False, empties=empties)
         tree = decoding.check_kind(tree, kind)
         if call.witness is not None:
-            call.witness(resource.strategy.default(copy.deepcopy(tree)))
+            call.witness(tree["metadata"], lambda: resource.strategy.default(copy.deepcopy(tree)))
         tree = decoding.place(tree, kind, namespace_of(call, resource))
         if name:
             decoding.check_name(tree, name)

@@ -106,7 +106,7 @@ def handlers(api: Api, places: Places | None = None) -> dict[str, Handler]:
             if not applies:
                 if not resource.is_typed and scale.get("apiVersion") in (None, ""):  # its decoder has a default
                     scale = {**scale, "apiVersion": SCALE.api_version}
-                scale = patching.of_kind(call, SCALE, scale, made.mistakes, is_typed=True)
+                scale = patching.of_kind(call, SCALE, scale, options, made.mistakes, is_typed=True)
                 scale = fields.patched(call, scale, SCALE, options, made.mistakes)
             decoding.check_name(scale, call.target.name)
             return scale

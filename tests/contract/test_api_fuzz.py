@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from apimachinery import schema
 from apimachinery.kinds import KINDS
-from apiserver.pipeline import CONNECTS
+from apiserver.request import STREAMS
 from tests.contract.api_server import CORE, JSON_PATCH, MERGE, STRATEGIC, running
 from tests.unit.strategies_samples import SAMPLES
 
@@ -79,7 +79,7 @@ async def provoke(api, rng, kind):
     name, body = rng.choice("abc"), strange(rng, kind)
     some = {key: value for key, value in body.items() if key != "metadata"}
     subresource = rng.choice(("", *kind.subresources))
-    named = kind.path(namespace, name, subresource if subresource not in CONNECTS else "")
+    named = kind.path(namespace, name, subresource if subresource not in STREAMS else "")
     ways = [
         ("POST", kind.path(namespace), body, "application/json"),
         ("POST", kind.path(namespace), body, "application/json"),

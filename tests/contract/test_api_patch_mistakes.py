@@ -38,6 +38,18 @@ async def test_mistakes_in_a_patch(media_type, body, mistake):
         assert (told.status_code, told.headers["warning"]) == (200, f'299 - "{escaped}"')
 
 
+@pytest.mark.parametrize("op", ["[]", '{"a": 1}', "7"])
+async def test_an_operation_that_is_no_text(op):
+    """Upstream looks at the types of its members only where it is to report mistakes."""
+    body, headers = b'[{"op": %s, "path": "/data"}]' % op.encode(), {"content-type": JSON_PATCH}
+    async with running() as server:
+        await server.must("POST", f"{CORE}/configmaps", config_map("a"))
+        url = f"{CORE}/configmaps/a"
+        for validation, code in (("Ignore", 422), ("Warn", 400), ("Strict", 400)):
+            answer = await server.http.patch(f"{url}?fieldValidation={validation}", content=body, headers=headers)
+            assert (validation, answer.status_code) == (validation, code)
+
+
 async def test_scale_of_what_is_not_there():
     scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "nobody"}, "spec": {"replicas": 1}}
     async with running() as server:

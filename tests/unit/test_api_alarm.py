@@ -47,3 +47,33 @@ async def test_who_is_cancelled_by_others_is_cancelled():
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_who_was_cancelled_before_and_goes_on_can_wait():
+    """As a task does that cleans up."""
+
+    async def waits():
+        patience = Patience()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            with pytest.raises(TimeoutError):
+                await patience.wait(asyncio.Event().wait(), 0.01)
+        patience.over()
+
+    task = asyncio.create_task(waits())
+    await asyncio.sleep(0)
+    task.cancel()
+    await task
+
+
+async def test_a_cancellation_after_a_wait_that_was_lost_is_none_of_ours():
+    patience = Patience()
+    task = asyncio.current_task()
+    with pytest.raises(TimeoutError):
+        await patience.wait(asyncio.Event().wait(), 0.01)
+    asyncio.get_running_loop().call_soon(task.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await patience.wait(asyncio.Event().wait(), LONG)
+    assert task.uncancel() == 0
+    patience.over()

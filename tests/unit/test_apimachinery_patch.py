@@ -183,6 +183,9 @@ _NOWHERE = "operation does not apply: doc is missing"
         ({"op": "test", "path": "/a/b", "value": 2}, "testing value /a/b failed: test failed"),
         ({"op": "jump"}, "Unexpected kind: jump"),
         ({}, "Unexpected kind: unknown"),
+        ({"op": None}, "Unexpected kind: unknown"),
+        ({"op": []}, "Unexpected kind: unknown"),
+        ({"op": {"a": 1}}, "Unexpected kind: unknown"),
     ],
 )
 def test_a_patch_that_does_not_apply_says_why(operation, why):

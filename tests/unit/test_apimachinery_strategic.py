@@ -101,6 +101,18 @@ def pod(*containers, **spec):
             id="an empty order",
         ),
         pytest.param(
+            pod({"name": "a"}),
+            pod({"name": "b"}, **{"$setElementOrder/containers": None}),
+            pod({"name": "b"}, {"name": "a"}),
+            id="an order that is null",
+        ),
+        pytest.param(
+            {"metadata": {"finalizers": ["a"]}},
+            {"metadata": {"$setElementOrder/finalizers": None}},
+            {"metadata": {"finalizers": ["a"]}},
+            id="an order of texts that is null",
+        ),
+        pytest.param(
             pod(volumes=[{"name": "v", "emptyDir": {}}]),
             pod(volumes=[{"name": "v", "$retainKeys": ["name", "secret"], "secret": {"secretName": "s"}}]),
             pod(volumes=[{"name": "v", "secret": {"secretName": "s"}}]),

@@ -48,3 +48,8 @@ def test_keys_count_and_letters_come_last():
         "aa",
         "b",
     ]
+
+
+def test_numbers_wrap_as_in_gos_64_bits_however_long_they_are():
+    assert ordered({"2" * 19: 0, "1" * 19: 0}) == ["1" * 19, "2" * 19]
+    assert ordered({"1" * 5000: 0, "2" * 5000: 0}) == ["2" * 5000, "1" * 5000]
