@@ -12,7 +12,8 @@ from apimachinery.errors import go_quoted
 from apimachinery.types import Json
 
 _Found = tuple[str, Json]  # where a container is, and the container
-_Numbered = tuple[int, str, Json]  # the how manieth a port is, where it is, and the port
+_Key = tuple[int | None, str | None]  # host port and host IP; None for any
+_Numbered = tuple[int, str, Json]  # a port's place in the order, where it is, and the port
 
 
 def of_ports(containers: Sequence[_Found]) -> Iterator[str]:
@@ -35,7 +36,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self._count = 0
-        self._by: defaultdict[tuple[int | None, str | None], list[_Numbered]] = defaultdict(list)
+        self._by: defaultdict[_Key, list[_Numbered]] = defaultdict(list)
 
     def add(self, path: str, entry: Json) -> None:
         self._count += 1
@@ -46,10 +47,9 @@ class _Seen:
     def clashing(self, entry: Json) -> Iterator[_Numbered]:
         """In the order in which they came."""
         ip, port = entry.get("hostIP", ""), entry.get("hostPort", 0)
-        if not port:
-            keys = [(None, None)]
-        else:
-            keys = [(0, None), *(((port, ""), (port, ip)) if ip else ((port, None),))]
+        keys: tuple[_Key, ...] = ((None, None),)
+        if port:
+            keys = ((0, None), (port, ""), (port, ip)) if ip else ((0, None), (port, None))
         return merge(*(self._by[key] for key in keys if key in self._by), key=itemgetter(0))
 
 
