@@ -1,5 +1,6 @@
 """Numbers of more digits than Python reads (4300) are refused or passed over, as upstream's 64 bits have it."""
 
+import msgspec
 import pytest
 
 from apimachinery import cron, jsonpath, placement
@@ -10,6 +11,9 @@ from apiserver.strategies import problems
 from apiserver.strategies.pod import annotations
 from apiserver.strategies.workloads import daemonsets, job_policies
 from apiserver.structural import formats
+from controllers import daemonset, revisions
+from controllers import job_policies as job_counts
+from controllers.views import Pod
 
 NINES, ZEROS = "9" * 5000, "0" * 5000
 
@@ -28,6 +32,14 @@ def test_a_cost_of_a_deletion(cost):
 @pytest.mark.parametrize(("text", "good"), [(NINES, False), ("101", False), ("100", True), (f"{ZEROS}5", True)])
 def test_percentages(text, good):
     assert ([*problems.at_most_100_percent("x", f"{text}%")] == []) == good
+
+
+def test_annotations_that_controllers_read():
+    assert revisions.number({"a": NINES}, "a") is None
+    owner = msgspec.convert({"metadata": {"annotations": {job_counts.COMPLETION_INDEX: NINES, "a": NINES}}}, Pod)
+    assert (job_counts.index_of(owner), job_counts._count(owner, "a")) == (None, 0)
+    owner.metadata.annotations[daemonset.GENERATION] = NINES
+    assert daemonset._generation(owner) is None
 
 
 @pytest.mark.parametrize("text", [NINES, "²"])
