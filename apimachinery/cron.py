@@ -60,7 +60,7 @@ def _part_problem(part: str, low: int, high: int, names: Mapping[str, int]) -> s
         return f"too many slashes: {part}"
     if part.count("-") > 1:
         return f"too many hyphens: {part}"
-    if "/" in part and not step.isdigit():
+    if "/" in part and not _is_number(step):
         return f'failed to parse int from {step}: strconv.Atoi: parsing "{step}": invalid syntax'
     if step and int(step) == 0:
         return f"step of range should be a positive number: {part}"
@@ -68,11 +68,16 @@ def _part_problem(part: str, low: int, high: int, names: Mapping[str, int]) -> s
         return ""
     ends = []
     for text in span.split("-"):
-        number = names.get(text.lower(), int(text) if text.isdigit() else None)
+        number = names.get(text.lower(), int(text) if _is_number(text) else None)
         if number is None:
             return f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax'
         ends.append(number)
     return _range_problem(part, ends[0], ends[-1], low, high)
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is a number that fits 64 bits."""
+    return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def _range_problem(part: str, start: int, end: int, low: int, high: int) -> str:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from apimachinery.objects.core_v1 import NodeSelector, NodeSelectorTerm, Toleration
 
-_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,19}", re.ASCII)  # more is none in 64 bits, nor to be had from Python without limit
 
 
 class Tainting(Protocol):

@@ -118,8 +118,7 @@ class Call(Request):
 
     def warn(self, text: str) -> None:
         """Tell the client, once, as a Warning header."""
-        if text not in self.warnings:
-            self.warnings.append(text)
+        self.warnings.setdefault(text)
 
 
 def call_from(scope: Mapping[str, Any], receive: Receive, send: Send, identifier: str) -> Call:
@@ -185,6 +184,6 @@ class Response:
         if self.content_type:
             headers.append((b"content-type", self.content_type.encode()))
         headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in self.headers]
-        headers += warning_headers.headers(call.warnings)
+        headers += warning_headers.headers(list(call.warnings))
         headers += call.marks
         return headers

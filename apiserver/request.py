@@ -100,7 +100,7 @@ class Request:
     id: str = ""
     info: RequestInfo | None = None
     user: User | None = None
-    warnings: list[str] = field(default_factory=list)  # sent as Warning: 299 headers
+    warnings: dict[str, None] = field(default_factory=dict)  # sent as Warning: 299 headers, each once, in order
     annotations: dict[str, str] = field(default_factory=dict)  # of the audit event
     whole_annotations: dict[str, str] = field(default_factory=dict)  # of one that has the request's body
 

@@ -221,7 +221,7 @@ def _stream(watching: "_Watch", call: Call) -> Response:
             (b"audit-id", call.id.encode()),
             (b"cache-control", b"no-cache, private"),
             (b"content-type", _content_type(call).encode()),
-            *warning_headers.headers(call.warnings),
+            *warning_headers.headers(list(call.warnings)),
             *call.marks,
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

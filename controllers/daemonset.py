@@ -90,9 +90,12 @@ class _Step:
         )
 
 
+_MOST_DIGITS = 18  # which fit 64 bits; Python reads no thousands of them
+
+
 def _generation(owner: DaemonSet) -> str | None:
     text = owner.metadata.annotations.get(GENERATION, "")
-    return str(int(text)) if text.isdecimal() else None
+    return str(int(text)) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def _age(pod: Pod) -> tuple[bool, float, str]:

@@ -52,10 +52,13 @@ def is_indexed(job: Job) -> bool:
     return job.spec.completion_mode == "Indexed"
 
 
+_MOST_DIGITS = 18  # which fit 64 bits; Python reads no thousands of them
+
+
 def index_of(pod: Pod) -> int | None:
     """A pod's completion index."""
     text = pod.metadata.annotations.get(COMPLETION_INDEX, "")
-    return int(text) if text.isdecimal() else None
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def has_valid_index(pod: Pod, job: Job) -> bool:
@@ -117,7 +120,7 @@ def _exit_code(status: ContainerStatus, wanted: PodFailurePolicyOnExitCodesRequi
 
 def _count(pod: Pod, annotation: str) -> int:
     text = pod.metadata.annotations.get(annotation, "0")
-    return int(text) if text.isdecimal() and int(text) < 1 << 31 else 0
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) < 1 << 31 else 0
 
 
 def failures_of_index(pod: Pod) -> int:

@@ -85,10 +85,13 @@ def revision(replica_set: ReplicaSet) -> int:
     return number(replica_set.metadata.annotations, REVISION) or 0
 
 
+_MOST_DIGITS = 18  # which fit 64 bits; Python reads no thousands of them
+
+
 def number(annotations: Mapping[str, str], name: str) -> int | None:
     """An annotation as a number, None where it is missing or is none."""
     text = annotations.get(name, "")
-    return int(text) if text.isdecimal() else None
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def annotations_for(

@@ -85,10 +85,15 @@ class ServiceAllocator:
     def settle(self, new: Json, old: Json | None) -> None:
         """Say which families `new` has, before it is judged; it asks for no port twice. Raises ApiError (422)."""
         problems = families.settle(new["spec"], old["spec"] if old is not None else None, self.addresses.families())
-        if not problems and old is None:
-            problems = [*_asked_twice(new["spec"], self.ports.range)]
+        if not problems:
+            problems = [*(_asked_twice(new["spec"], self.ports.range) if old is None else _taken_from_health(new, old))]
         if problems:
             raise errors.invalid("", "Service", new["metadata"].get("name", ""), problems)
+        number = _health_port(new["spec"])
+        if number and not (old and _needs_health_port(old["spec"])):
+            others = {*_numbers(new["spec"]), *(_numbers(old["spec"]) if old else ())}
+            if number in others:
+                raise _no_health_port(number, TAKEN)
 
     async def release(self, service: Json) -> None:
         """The Service is gone: its addresses and ports are free again."""
@@ -186,7 +191,7 @@ def port_slots(spec: Json, *, is_new: bool) -> list[Slot]:
     entries = [(i, e) for i, e in enumerate(spec.get("ports") or ()) if e.get("nodePort") or not opt_out]
     groups = _shared(entries) if is_new else _apart(entries)
     slots = [Slot(number, tuple(indexes)) for number, indexes in groups]
-    if spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
+    if _needs_health_port(spec):
         slots.append(Slot(spec.get("healthCheckNodePort") or 0, ()))
     return slots
 
@@ -239,6 +244,35 @@ def _asked_twice(spec: Json, ports: range) -> Iterator[FieldError]:
             seen.add(slot.number)
 
 
+def _taken_from_health(new: Json, old: Json) -> Iterator[FieldError]:
+    """The first port that an update gives the number at which the Service's health was asked until now."""
+    number = _health_port(old["spec"])
+    if number and number not in _numbers(old["spec"]):
+        for slot in port_slots(new["spec"], is_new=False):
+            if slot.indexes and slot.number == number:
+                yield FieldError(slot.path, INVALID, TAKEN, number)
+                return
+
+
+def _numbers(spec: Json) -> set[int]:
+    """The node ports of a Service's ports; its health is asked at another."""
+    return {slot.number for slot in port_slots(spec, is_new=False) if slot.indexes and slot.number}
+
+
+def _needs_health_port(spec: Json) -> bool:
+    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+
+
+def _health_port(spec: Json) -> int:
+    """The number at which the Service's health is asked, 0 for none."""
+    return spec.get("healthCheckNodePort") or 0 if _needs_health_port(spec) else 0
+
+
+def _no_health_port(number: int, why: str) -> errors.ApiError:
+    """To upstream no mistake of the client."""
+    return errors.internal(f"failed to allocate requested HealthCheck NodePort {number}: {why}")
+
+
 def ports_of(service: Json | None) -> list[int]:
     """The numbers that a stored Service holds."""
     if service is None:
@@ -281,5 +315,7 @@ def _port_error(new: Json, slots: Sequence[Slot], text: str, ports: range) -> er
     if text == "range is full" or not named:
         return errors.internal(f"failed to allocate a nodePort: {text}")
     slot = (outside or named)[0]
+    if not slot.indexes:
+        return _no_health_port(slot.number, text)
     problem = FieldError(slot.path, INVALID, text, slot.number)
     return errors.invalid("", "Service", new["metadata"].get("name", ""), [problem])

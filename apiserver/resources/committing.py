@@ -64,7 +64,7 @@ async def create(write: Write) -> Committed:
 
 def _is_version(text: str) -> bool:
     """Whether a resourceVersion stands for a revision: others do not count where an object is created."""
-    return text.isdecimal() and int(text) != 0
+    return text.isdecimal() and len(text) <= 20 and int(text) != 0
 
 
 async def _insert(write: Write, new: Json) -> Entry:

@@ -5,6 +5,7 @@ by its own version, as upstream decodes a patched object. For the objects of sub
 options of an exec) there is the one form. Source: endpoints/handlers/{create,update,delete}.go, rest.go.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -20,6 +21,7 @@ from apiserver.registry import Registry, Resource
 from apiserver.request import Attributes
 from apiserver.resources.options import DeleteOptions, WriteOptions
 
+_PORT = re.compile(r"[0-9]{1,5}")
 _META = "meta.k8s.io/v1"
 #: Takes a tree in the version of a resource: pruned, defaulted, in the version stored.
 Settle = Callable[[Json, Resource], Awaitable[Json]]
@@ -183,7 +185,9 @@ def connect_options(call: Call, of: Kind) -> Json:
             found[name] = True
     if command := call.query.get("command"):
         found["command"] = list(command)
-    if ports := [int(text) for value in call.query.get("ports", ()) for text in value.split(",") if text.isdigit()]:
+    if ports := [
+        int(text) for value in call.query.get("ports", ()) for text in value.split(",") if _PORT.fullmatch(text)
+    ]:
         found["ports"] = ports
     if "ProxyOptions" in of.kind:
         found["path"] = "/" + "/".join(call.target.parts)

@@ -182,7 +182,7 @@ def int_or_percent(path: str, value: Any) -> Problems:
 
 
 def at_most_100_percent(path: str, value: Any) -> Problems:
-    if is_percent(value) and int(value[:-1]) > 100:
+    if is_percent(value) and (len(digits := value[:-1].lstrip("0")) > 3 or int(digits or 0) > 100):
         yield invalid(path, value, "must not be greater than 100%")
 
 

@@ -138,9 +138,10 @@ def _is_ipv6(text: str) -> bool:
 
 def _is_cidr(text: str) -> bool:
     address, slash, length = text.partition("/")
-    if not slash or not length.isdigit() or not _is_address(_sloppy(address)):
+    digits = length.lstrip("0")  # of which there may be more than Python reads
+    if not slash or not (length.isascii() and length.isdigit()) or len(digits) > 3 or not _is_address(_sloppy(address)):
         return False
-    return int(length) <= (128 if ":" in address else 32)
+    return int(digits or 0) <= (128 if ":" in address else 32)
 
 
 def _is_mac(text: str) -> bool:

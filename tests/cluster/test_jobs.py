@@ -165,6 +165,20 @@ async def test_a_job_is_suspended_and_resumed():
         assert conditions(found)["Complete"][0] == "True"
 
 
+async def test_a_started_job_is_suspended_and_starts_anew_when_resumed():
+    async with cluster() as c:
+        await c.apply(job(ends="never"))
+        await c.settle()
+        began = (await c.get(JOBS, "work"))["status"]["startTime"]
+        for suspend in (True, False):
+            await c.client.patch(JOBS, "default", "work", {"spec": {"suspend": suspend}})
+            await c.settle()
+        found = await c.get(JOBS, "work")
+        assert conditions(found)["Suspended"] == ("False", "JobResumed")
+        assert found["status"]["active"] == 1
+        assert found["status"]["startTime"] > began
+
+
 async def test_a_suspended_jobs_pods_do_not_count_as_failed():
     async with cluster() as c:
         await c.apply(job(ends="never"))

@@ -119,6 +119,40 @@ async def test_a_new_service_may_not_ask_for_a_number_under_two_ports():
     )
 
 
+def balanced(policy, *numbers, health=30001):
+    ports = [{"port": i, "protocol": "TCP", "nodePort": number} for i, number in enumerate(numbers)]
+    more = {"healthCheckNodePort": health} if policy == "Local" else {}
+    return service(type="LoadBalancer", externalTrafficPolicy=policy, ports=ports, **more)
+
+
+NO_HEALTH = "failed to allocate requested HealthCheck NodePort 30001: provided port is already allocated"
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "code", "message"),
+    [
+        (balanced("Local", 30001), None, 500, NO_HEALTH),
+        (balanced("Local", 30002), None, 0, ""),
+        (balanced("Local", 30001), balanced("Cluster", 30001), 500, NO_HEALTH),
+        (balanced("Local", 30002), balanced("Cluster", 30001), 500, NO_HEALTH),  # it is given back afterwards only
+        (balanced("Local", 30002), balanced("Cluster", 30002), 0, ""),
+        (balanced("Local", 30001), balanced("Local", 30002), 422, "spec.ports[0].nodePort: Invalid value: 30001: "),
+        (balanced("Cluster", 30001), balanced("Local", 30002), 422, "spec.ports[0].nodePort: Invalid value: 30001: "),
+        (balanced("Local", 30003), balanced("Local", 30002), 0, ""),
+    ],
+)
+async def test_a_services_health_is_asked_at_a_port_of_its_own(new, old, code, message):
+    allocator, new, old = make(MemoryStorage()), copy.deepcopy(new), copy.deepcopy(old)
+    if old is not None:
+        await allocator.allocate(old, None)
+    if not code:
+        await allocator.allocate(new, old)
+        return
+    with pytest.raises(ApiError) as refused:
+        await allocator.allocate(new, old)
+    assert (refused.value.code, message in refused.value.message) == (code, True)
+
+
 @pytest.mark.parametrize(
     ("spec", "code", "message"),
     [

@@ -109,6 +109,13 @@ def test_names_are_escaped(name, escaped):
     assert escape(name) == escaped
 
 
+@pytest.mark.parametrize("text", ["::1%a", "::1%a%b", "fe80::1%a/b", "::ffff:1.2.3.4%a"])
+def test_an_address_has_no_zone(text):
+    assert evaluate("isIP(x)", x=text) is False
+    with pytest.raises(EvaluationError, match=f'IP address "{text}" with zone value is not allowed'):
+        evaluate("ip(x)", x=text)
+
+
 def test_the_result_must_have_the_type_asked_for():
     with pytest.raises(CompileError, match=r"^must evaluate to bool but got int$"):
         compile("1 + 1", ENVIRONMENT, BOOL)

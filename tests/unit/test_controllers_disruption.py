@@ -4,6 +4,7 @@ import pytest
 
 from apimachinery.kinds import DEPLOYMENTS, PODDISRUPTIONBUDGETS, PODS, REPLICASETS
 from apimachinery.times import rfc3339
+from apiserver.strategies.scheduling import check_budget_status
 from client.plan import Event, Patch
 from controllers.disruption import DELETION_TIMEOUT, DisruptionController
 from tests.unit.controllers_view import KEY, NOW, FakeView, meta, owned_by, pod
@@ -34,6 +35,7 @@ def world(one, pods, replicas=4):
 def status_of(known):
     known.apply(DisruptionController().plan(KEY, known, NOW))
     assert not [w for w in DisruptionController().plan(KEY, known, NOW).writes if isinstance(w, Patch)]
+    assert check_budget_status(known.raw(PODDISRUPTIONBUDGETS)[0], None) == []  # the API takes it
     return known.raw(PODDISRUPTIONBUDGETS)[0]["status"]
 
 

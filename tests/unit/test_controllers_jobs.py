@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from apimachinery.errors import ApiError
 from apimachinery.kinds import CRONJOBS, JOBS, PODS
 from apimachinery.times import rfc3339
-from client.plan import Create, Delete, Event, Failure, Key, Patch
+from apiserver.strategies.workloads import job_status
+from client.plan import Create, Delete, Event, Failure, Key, Patch, Plan
 from controllers.cronjob import CronJobController, job_name
 from controllers.job import JobController
 from controllers.job_indexes import Indexes
@@ -234,6 +235,68 @@ def test_terminating_pods_are_waited_for_if_asked():
     leaving = mine("a", deleting=True)
     assert "create" not in steps(planned(job(podReplacementPolicy="Failed"), [leaving]))
     assert planned(job(), [leaving]).again_in == 10  # counted as failed, so the next one is backed off
+
+
+INDEXED = {"completionMode": "Indexed", "completions": 3, "parallelism": 2}
+PER_INDEX = {**INDEXED, "backoffLimitPerIndex": 0}
+ONE_IS_ENOUGH = {"successPolicy": {"rules": [{"succeededCount": 1}]}}
+OUTCOMES = ("Succeeded", "Failed", "Running", "suspend", "resume", "none")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"completions": 3, "parallelism": 2},
+        {"parallelism": 2},
+        {"completions": 2, "backoffLimit": 0},
+        {"completions": 2, "activeDeadlineSeconds": 100},
+        {"completions": 2, "podReplacementPolicy": "Failed"},
+        INDEXED,
+        INDEXED | ONE_IS_ENOUGH,
+        PER_INDEX,
+        PER_INDEX | {"maxFailedIndexes": 1},
+        PER_INDEX | ONE_IS_ENOUGH,
+    ],
+)
+@given(outcomes=st.lists(st.sampled_from(OUTCOMES), max_size=12))
+def test_no_status_that_the_controller_writes_is_refused(spec, outcomes):
+    """Whatever becomes of the pods, and however often the Job is suspended."""
+    controller, view = JobController(), FakeView({JOBS: [job(**spec)], PODS: []})
+    for round_, outcome in enumerate(outcomes):
+        (tree,) = view.raw(JOBS)
+        if outcome in ("suspend", "resume"):
+            tree["spec"]["suspend"] = outcome == "suspend"
+        elif living := [each for each in view.raw(PODS) if each["status"]["phase"] in ("Pending", "Running")]:
+            ready = [{"type": "Ready", "status": "True" if outcome == "Running" else "False"}]
+            if outcome != "none":
+                living[0]["status"] = {"phase": outcome, "conditions": ready}
+        for moment in (0, 1, 30):
+            carry_out(view, controller.plan(KEY, view, NOW + 40 * round_ + moment))
+
+
+def carry_out(view, plan):
+    """As a server would: pods with a finalizer stay when they are deleted, and the Job's status is checked."""
+    for write in plan.writes:
+        pods = view.trees[PODS]
+        match write:
+            case Patch(kind=kind) if kind is JOBS:
+                (old,) = view.raw(JOBS)
+                before = msgspec.json.decode(msgspec.json.encode(old))
+                view.apply(Plan([write]))
+                (new,) = view.raw(JOBS)
+                assert [str(problem) for problem in job_status.check(new, before)] == []
+            case Patch():
+                tree = pods[write.key.namespace, write.key.name]
+                tree["metadata"]["finalizers"] = []
+                if "deletionTimestamp" in tree["metadata"]:
+                    del pods[write.key.namespace, write.key.name]
+            case Delete():
+                tree = pods[write.key.namespace, write.key.name]
+                tree["metadata"]["deletionTimestamp"] = rfc3339(NOW)
+                if not tree["metadata"].get("finalizers"):
+                    del pods[write.key.namespace, write.key.name]
+            case Create():
+                view.apply(Plan([write]))
 
 
 @pytest.mark.parametrize(("owner", "freed"), [("uid-web", False), ("another", True)])

@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +14,8 @@ from cryptography.x509.oid import NameOID
 
 from apimachinery import kinds, quantity, references
 from apiserver.allocation import families
-from apiserver.strategies import strategy_of
+from apiserver.strategies import key_pairs, strategy_of
+from apiserver.strategies.pod import port_warnings
 
 PODS, SERVICES, NODES = (strategy_of(kind) for kind in (kinds.PODS, kinds.SERVICES, kinds.NODES))
 CLAIMS, VOLUMES = strategy_of(kinds.PERSISTENTVOLUMECLAIMS), strategy_of(kinds.PERSISTENTVOLUMES)
@@ -251,6 +253,37 @@ def test_pods_are_warned_of_what_hides_or_overlaps():
     assert PODS.warnings(made, made) == []
 
 
+HOSTS = [{}, {"hostPort": 1}, {"hostPort": 2}, {"hostPort": 1, "hostIP": "a"}, {"hostPort": 1, "hostIP": "b"}]
+
+
+def clash(one, other):
+    """As upstream compares two ports of a number."""
+    (ip, port), (its_ip, its_port) = ((it.get("hostIP", ""), it.get("hostPort", 0)) for it in (one, other))
+    if (ip, port) == (its_ip, its_port):
+        return "duplicate"
+    if not port or not its_port:
+        return "overlapping"
+    return "dangerously ambiguous" if port == its_port and bool(ip) != bool(its_ip) else ""
+
+
+def test_ports_that_clash_are_told_of_in_pairs():
+    ports = [{"containerPort": 1, **host} for host in HOSTS * 2]
+    assert list(port_warnings.of_ports([("c", {"ports": ports})])) == [
+        f"c.ports[{i}]: {how} port definition with c.ports[{j}]"
+        for i, one in enumerate(ports)
+        for j, other in enumerate(ports[:i])
+        if (how := clash(one, other))
+    ]
+
+
+@pytest.mark.parametrize("host", [lambda _i: {}, lambda i: {"hostPort": 1, "hostIP": str(i)}])
+def test_many_ports_are_warned_of_in_a_moment(host):
+    made = pod({"ports": [{"containerPort": 1, **host(i)} for i in range(8000)]})
+    began = time.process_time()
+    assert len(PODS.warnings(made, None)) <= 4096
+    assert time.process_time() - began < 2
+
+
 def pem(kind, data):
     return b"-----BEGIN %s-----\n%s\n-----END %s-----\n" % (kind, base64.b64encode(data), kind)
 
@@ -273,6 +306,25 @@ def test_a_certificate_and_a_key_that_do_not_belong_together_are_told_of():
     ):
         data = {"tls.crt": base64.b64encode(crt).decode(), "tls.key": base64.b64encode(key).decode()}
         assert secrets.warnings({"type": "kubernetes.io/tls", "data": data}, None) == expected
+
+
+BEGIN = b"-----BEGIN %s-----\n"
+
+
+@pytest.mark.parametrize("text", [BEGIN % b"A" * 20000, b"".join(BEGIN % b"%d" % i for i in range(20000))])
+def test_blocks_that_never_end_are_passed_over_in_a_moment(text):
+    began = time.process_time()
+    assert key_pairs._blocks(text + pem(b"B", b"x")) == [("B", b"x")]
+    assert time.process_time() - began < 1
+
+
+def test_the_dashes_of_one_end_may_begin_another():
+    assert key_pairs._blocks(BEGIN % b"B" + b"-----END A-----END B-----\n" + pem(b"A", b"x")) == [("A", b"x")]
+    assert key_pairs._blocks(pem(b"A", b"x") + pem(b"B", b"") + pem(b"A", b"y")) == [
+        ("A", b"x"),
+        ("B", b""),
+        ("A", b"y"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,12 @@ BEGAN, ENDED = "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"
             ["status.startTime: Required value: startTime cannot be removed for unsuspended job"],
         ),
         (job({"suspend": True}), job({"suspend": True}, startTime=BEGAN), []),
+        (job(startTime=ENDED), job(None, "Suspended", startTime=BEGAN), []),
+        (
+            job(None, "Suspended", startTime=ENDED),
+            job(None, "Suspended", startTime=BEGAN),
+            ["status.startTime: Required value: startTime cannot be removed for unsuspended job"],
+        ),
         (
             job(failedIndexes="x"),
             job(),

@@ -10,7 +10,7 @@ from apiserver.cel.errors import BudgetExceeded, EvaluationError
 from apiserver.cel.standard import show_double
 from apiserver.cel.values import Duration, Timestamp, TypeValue, Uint, type_name
 
-_CLAUSE = re.compile(r"%(?:%|(?:\.(\d+))?([sdfexXob]))")
+_CLAUSE = re.compile(r"%(?:%|(?:\.(\d{1,18}))?([sdfexXob]))")
 _LONGEST = 10_000_000
 STRINGABLE = "strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps"
 _MAX_PRECISION = 1000

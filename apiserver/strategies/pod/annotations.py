@@ -19,6 +19,7 @@ _SECCOMP = "container.seccomp.security.alpha.kubernetes.io/"
 _LOCAL = "localhost/"
 _PATH = "metadata.annotations"
 _NUMBER = re.compile(r"0|[1-9][0-9]*|-[0-9]+", re.ASCII)
+_MOST_DIGITS = 10
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 #: What the annotation says where the field says a type.
 _SECCOMP_TEXTS = {"Unconfined": ("unconfined",), "RuntimeDefault": ("runtime/default", "docker/default")}
@@ -34,7 +35,7 @@ def of(pod: Json) -> Problems:
         why = "must set spec.nodeName if mirror pod annotation is set"
         yield invalid(f"{_PATH}[{MIRROR}]", annotations[MIRROR], why)
     cost = annotations.get(_COST)
-    if cost is not None and not (_NUMBER.fullmatch(cost) and -(2**31) <= int(cost) < 2**31):
+    if cost is not None and not _is_int32(cost):
         yield invalid(f"{_PATH}[{_COST}]", cost, "must be a 32bit integer")
     for key, value in annotations.items():
         if key == _SECCOMP_POD or key.startswith(_SECCOMP):
@@ -42,6 +43,14 @@ def of(pod: Json) -> Problems:
     for key, value in annotations.items():
         if key.startswith(APP_ARMOR):
             yield from _app_armor(f"{_PATH}[{key}]", key.removeprefix(APP_ARMOR), value, spec)
+
+
+def _is_int32(text: str) -> bool:
+    digits = text.lstrip("-0")
+    if not _NUMBER.fullmatch(text) or len(digits) > _MOST_DIGITS:  # Python reads no number of thousands of digits
+        return False
+    value = int(digits or 0)
+    return value <= 2**31 if text.startswith("-") else value < 2**31
 
 
 def _seccomp(path: str, value: str) -> Problems:

@@ -1,6 +1,7 @@
 """What a pod's author should hear about without being refused. Source: pkg/api/pod/warnings.go."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from apimachinery import names
 from apimachinery.errors import go_quoted
@@ -20,6 +21,7 @@ _OLD_ANNOTATIONS = {
 _SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
 _SECCOMP = "container.seccomp.security.alpha.kubernetes.io/"
 _USE_SECCOMP = 'non-functional in v1.27+; use the "seccompProfile" field instead'
+_MOST = 4096  # more than the headers of an answer hold, while a pod can have millions
 #: How a canonical quantity ends that is no whole number.
 _SMALL = ("m", "u", "n")
 
@@ -36,7 +38,7 @@ def pod(new: Json, old: Json | None) -> list[str]:
 def template(prefix: str, tree: Json) -> list[str]:
     """Warnings of a pod ("") or template that stands at `prefix` (`spec.template`), in upstream's order."""
     at, metadata, spec = f"{prefix}." if prefix else "", tree.get("metadata") or {}, tree.get("spec") or {}
-    return [*_found(at, metadata.get("annotations") or {}, spec)]
+    return [*islice(_found(at, metadata.get("annotations") or {}, spec), _MOST)]
 
 
 def _found(at: str, annotations: Json, spec: Json) -> Iterator[str]:

@@ -18,6 +18,7 @@ from apiserver.strategies.strategy import Strategy, keep_status, only_status
 from apiserver.strategies.workloads import common
 
 GENERATION = "deprecated.daemonset.template.generation"
+_MOST_DIGITS = 18
 _STATUS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady",
            "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable",
            "collisionCount")  # fmt: skip
@@ -58,7 +59,7 @@ def _prepare_status(new: Json, old: Json | None) -> Json:
 
 def _template_generation(tree: Json) -> int:
     text = (tree["metadata"].get("annotations") or {}).get(GENERATION, "0")
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else 0
 
 
 def check(new: Json, old: Json | None) -> list[FieldError]:

@@ -17,6 +17,7 @@ from apiserver.strategies.problems import (
 _ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
 _OPERATORS = ("In", "NotIn")
 _STATUSES = ("False", "True", "Unknown")
+_MOST_DIGITS = 18
 _MOST_RULES, _MOST_VALUES, _MOST_INDEXES = 20, 255, 64 * 1024
 
 
@@ -139,7 +140,7 @@ def number_of_indexes(text: str, completions: int) -> int:
 
 
 def _index(text: str, completions: int) -> int:
-    if not text.removeprefix("+").isdecimal():
+    if not text.removeprefix("+").isdecimal() or len(text) > _MOST_DIGITS:
         raise ValueError(f'cannot convert string to integer for index: "{text}"')
     if int(text) >= completions:
         raise ValueError(f'too large index: "{text}"')

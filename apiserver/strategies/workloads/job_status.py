@@ -248,7 +248,9 @@ def _changes(now: _Job, was: _Job) -> Problems:
     if None not in (completed, before) and completed != before:
         yield invalid("status.completionTime", completed, IMMUTABLE)
     started = was.status.get("startTime")
-    if started is not None and _changed(now, was, "startTime") and not now.spec.get("suspend"):
+    # a resumed Job starts anew: 1.34.1 refuses what its own controller writes then, v1.34.2 does not
+    is_resumed = "Suspended" in was.true and "Suspended" not in now.true
+    if started is not None and _changed(now, was, "startTime") and not now.spec.get("suspend") and not is_resumed:
         yield required("status.startTime", "startTime cannot be removed for unsuspended job")
     if "SuccessCriteriaMet" in was.true and "SuccessCriteriaMet" not in now.true:
         yield _wrong("cannot disable the SuccessCriteriaMet=True condition")
