@@ -131,10 +131,10 @@ NO_HEALTH = "failed to allocate requested HealthCheck NodePort 30001: provided p
 @pytest.mark.parametrize(
     ("new", "old", "code", "message"),
     [
-        (balanced("Local", 30001), None, 500, NO_HEALTH),
+        (balanced("Local", 30001), None, 400, NO_HEALTH),
         (balanced("Local", 30002), None, 0, ""),
-        (balanced("Local", 30001), balanced("Cluster", 30001), 500, NO_HEALTH),
-        (balanced("Local", 30002), balanced("Cluster", 30001), 500, NO_HEALTH),  # it is given back afterwards only
+        (balanced("Local", 30001), balanced("Cluster", 30001), 400, NO_HEALTH),
+        (balanced("Local", 30002), balanced("Cluster", 30001), 400, NO_HEALTH),  # it is given back afterwards only
         (balanced("Local", 30002), balanced("Cluster", 30002), 0, ""),
         (balanced("Local", 30001), balanced("Local", 30002), 422, "spec.ports[0].nodePort: Invalid value: 30001: "),
         (balanced("Cluster", 30001), balanced("Local", 30002), 422, "spec.ports[0].nodePort: Invalid value: 30001: "),
