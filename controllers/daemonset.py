@@ -16,6 +16,7 @@ from apimachinery.types import Json
 from client.events import reference
 from client.plan import Event, Key, Patch, Plan, View, Watch, Write, itself, key_of
 from controllers import daemon_history, daemon_nodes, daemon_update, pods
+from controllers.annotation_numbers import int64
 from controllers.history import REVISION_LABEL
 from controllers.ownership import OwnerOrMatching, claim, owner_reference
 from controllers.views import (
@@ -90,12 +91,9 @@ class _Step:
         )
 
 
-_MOST_DIGITS = 18  # which fit 64 bits; Python reads no thousands of them
-
-
 def _generation(owner: DaemonSet) -> str | None:
-    text = owner.metadata.annotations.get(GENERATION, "")
-    return str(int(text)) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+    number = int64(owner.metadata.annotations.get(GENERATION, ""))
+    return None if number is None else str(number)
 
 
 def _age(pod: Pod) -> tuple[bool, float, str]:

@@ -11,6 +11,7 @@ from apimachinery.objects.batch_v1 import (
     PodFailurePolicyRule,
     SuccessPolicyRule,
 )
+from controllers.annotation_numbers import int64
 from controllers.job_indexes import Indexes
 from controllers.pods import condition
 from controllers.views import (
@@ -52,13 +53,9 @@ def is_indexed(job: Job) -> bool:
     return job.spec.completion_mode == "Indexed"
 
 
-_MOST_DIGITS = 18  # which fit 64 bits; Python reads no thousands of them
-
-
 def index_of(pod: Pod) -> int | None:
     """A pod's completion index."""
-    text = pod.metadata.annotations.get(COMPLETION_INDEX, "")
-    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+    return int64(pod.metadata.annotations.get(COMPLETION_INDEX, ""))
 
 
 def has_valid_index(pod: Pod, job: Job) -> bool:
@@ -119,8 +116,8 @@ def _exit_code(status: ContainerStatus, wanted: PodFailurePolicyOnExitCodesRequi
 
 
 def _count(pod: Pod, annotation: str) -> int:
-    text = pod.metadata.annotations.get(annotation, "0")
-    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) < 1 << 31 else 0
+    count = int64(pod.metadata.annotations.get(annotation, "0")) or 0
+    return count if count < 1 << 31 else 0
 
 
 def failures_of_index(pod: Pod) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from apimachinery.types import Json
+from controllers.annotation_numbers import int64
 from controllers.views import (
     seconds,
 )
@@ -85,13 +86,9 @@ def revision(replica_set: ReplicaSet) -> int:
     return number(replica_set.metadata.annotations, REVISION) or 0
 
 
-_MOST_DIGITS = 18  # which fit 64 bits; Python reads no thousands of them
-
-
 def number(annotations: Mapping[str, str], name: str) -> int | None:
     """An annotation as a number, None where it is missing or is none."""
-    text = annotations.get(name, "")
-    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+    return int64(annotations.get(name, ""))
 
 
 def annotations_for(

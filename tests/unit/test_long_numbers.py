@@ -36,6 +36,8 @@ def test_percentages(text, good):
 
 def test_annotations_that_controllers_read():
     assert revisions.number({"a": NINES}, "a") is None
+    for text, number in (("3546343826724305832", 3546343826724305832), (str(2**63 - 1), 2**63 - 1), (str(2**63), None)):
+        assert revisions.number({"a": text}, "a") == number  # upstream's conformance tests use the first
     owner = msgspec.convert({"metadata": {"annotations": {job_counts.COMPLETION_INDEX: NINES, "a": NINES}}}, Pod)
     assert (job_counts.index_of(owner), job_counts._count(owner, "a")) == (None, 0)
     owner.metadata.annotations[daemonset.GENERATION] = NINES

@@ -18,7 +18,7 @@ from apiserver.strategies.strategy import Strategy, keep_status, only_status
 from apiserver.strategies.workloads import common
 
 GENERATION = "deprecated.daemonset.template.generation"
-_MOST_DIGITS = 18
+_MOST_DIGITS = 19
 _STATUS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady",
            "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable",
            "collisionCount")  # fmt: skip
