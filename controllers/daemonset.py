@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from apimachinery.annotation_numbers import int64
 from apimachinery.kinds import CONTROLLERREVISIONS, DAEMONSETS, NODES, PODS
 from apimachinery.selectors import LabelSelector, from_label_selector
 from apimachinery.types import Json
 from client.events import reference
 from client.plan import Event, Key, Patch, Plan, View, Watch, Write, itself, key_of
 from controllers import daemon_history, daemon_nodes, daemon_update, pods
-from controllers.annotation_numbers import int64
 from controllers.history import REVISION_LABEL
 from controllers.ownership import OwnerOrMatching, claim, owner_reference
 from controllers.views import (

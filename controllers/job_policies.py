@@ -6,12 +6,12 @@ Source: pkg/controller/job/{pod_failure_policy,success_policy,backoff_utils}.go,
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from apimachinery.annotation_numbers import int64
 from apimachinery.objects.batch_v1 import (
     PodFailurePolicyOnExitCodesRequirement,
     PodFailurePolicyRule,
     SuccessPolicyRule,
 )
-from controllers.annotation_numbers import int64
 from controllers.job_indexes import Indexes
 from controllers.pods import condition
 from controllers.views import (

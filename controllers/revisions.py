@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
+from apimachinery.annotation_numbers import int64
 from apimachinery.types import Json
-from controllers.annotation_numbers import int64
 from controllers.views import (
     seconds,
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from apimachinery import names
 from apimachinery.types import Json
-from apiserver.strategies.pod.remote_sources import csi_driver, initiator, options
+from apiserver.strategies.pod.remote_sources import csi_driver, initiator, options, storageos_names
 from apiserver.strategies.pod.volume_sources import one_source
 from apiserver.strategies.pod.volumes import no_backsteps
 from apiserver.strategies.problems import Problems, dns_label, dns_subdomain, forbidden, invalid, required
@@ -73,12 +73,7 @@ def _both_named(path: str, reference: Json | None) -> Problems:
 
 
 def _storageos(path: str, tree: Json) -> Problems:
-    if tree.get("volumeName"):
-        yield from dns_label(f"{path}.volumeName", tree["volumeName"])
-    else:
-        yield required(f"{path}.volumeName")
-    if tree.get("volumeNamespace"):
-        yield from dns_label(f"{path}.volumeNamespace", tree["volumeNamespace"])
+    yield from storageos_names(path, tree)
     yield from _both_named(f"{path}.secretRef", tree.get("secretRef"))
 
 

@@ -63,9 +63,8 @@ async def test_a_server_goes_in_order(tmp_path):
         async with asyncio.timeout(60):
             while await server.code("GET", "/readyz") != 500:
                 await asyncio.sleep(0.01)
-        assert (
-            await server.code("GET", "/livez") == 200
-        )  # it serves on for a while: long enough for a busy machine to see it
+        # It serves on for a while: long enough for a busy machine to see it.
+        assert await server.code("GET", "/livez") == 200
         assert await server.code("GET", MAPS) == 200
         async with asyncio.timeout(60):
             assert [chunk async for chunk in watch.chunks()] == []  # an end, not a broken connection

@@ -119,13 +119,18 @@ def _secret_name(path: str, tree: Json) -> Problems:
 
 
 def _storageos(path: str, tree: Json) -> Problems:
+    yield from storageos_names(path, tree)
+    yield from _secret_name(path, tree)
+
+
+def storageos_names(path: str, tree: Json) -> Problems:
+    """The names of a StorageOS volume, wherever one is named."""
     if tree.get("volumeName"):
         yield from dns_label(f"{path}.volumeName", tree["volumeName"])
     else:
         yield required(f"{path}.volumeName")
     if tree.get("volumeNamespace"):
         yield from dns_label(f"{path}.volumeNamespace", tree["volumeNamespace"])
-    yield from _secret_name(path, tree)
 
 
 def options(path: str, values: Json) -> Problems:

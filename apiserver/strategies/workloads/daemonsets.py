@@ -1,5 +1,6 @@
 """DaemonSets. Source: pkg/apis/apps/validation ValidateDaemonSet, v1/defaults.go, pkg/registry/apps/daemonset."""
 
+from apimachinery.annotation_numbers import int64
 from apimachinery.errors import FieldError, not_supported
 from apimachinery.types import Json
 from apiserver.strategies import go_structs
@@ -18,7 +19,6 @@ from apiserver.strategies.strategy import Strategy, keep_status, only_status
 from apiserver.strategies.workloads import common
 
 GENERATION = "deprecated.daemonset.template.generation"
-_MOST_DIGITS = 19
 _STATUS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady",
            "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable",
            "collisionCount")  # fmt: skip
@@ -58,8 +58,7 @@ def _prepare_status(new: Json, old: Json | None) -> Json:
 
 
 def _template_generation(tree: Json) -> int:
-    text = (tree["metadata"].get("annotations") or {}).get(GENERATION, "0")
-    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else 0
+    return int64((tree["metadata"].get("annotations") or {}).get(GENERATION, "")) or 0
 
 
 def check(new: Json, old: Json | None) -> list[FieldError]:
